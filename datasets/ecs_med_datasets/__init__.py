@@ -1,0 +1,1 @@
+"""Data layouts: one module a way of laying out files."""

@@ -1,0 +1,123 @@
+"""The nouns of the engine: cases, what a folder holds, batches."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "IGNORE_INDEX",
+    "Batch",
+    "Case",
+    "CaseCollection",
+    "Partition",
+    "Problem",
+    "UnlabeledCase",
+]
+
+IGNORE_INDEX = 255
+"""Label of void pixels: ignored by every loss and every metric."""
+
+Partition = Literal["train", "validation", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One picture or one volume, with its mask where there is one.
+
+    A case is never divided: all slices of a volume stay on the same side of a split.
+
+    Attributes:
+        id: Unique within a collection, readable, stable: the path of the image
+            below the collection's root without its suffix, such as `train/images/12`.
+        images: One file per channel; an RGB picture is a single file.
+        mask: Reference segmentation; `None` means unlabelled.
+        patient: Cases of one patient stay together; `None` means a patient of its own.
+        partition: The partition that the layout itself gives, if it gives one.
+    """
+
+    id: str
+    images: tuple[Path, ...]
+    mask: Path | None = None
+    patient: str | None = None
+    partition: Partition | None = None
+
+    def without_mask(self) -> "UnlabeledCase":
+        """The same case as training sees it outside the budget."""
+        return UnlabeledCase(id=self.id, images=self.images)
+
+
+@dataclass(frozen=True, slots=True)
+class UnlabeledCase:
+    """A case whose mask, if there is any, is out of reach by construction.
+
+    Training on unlabelled images takes this type, so a hidden mask cannot be
+    read by mistake.
+
+    Attributes:
+        id: As in `Case`.
+        images: As in `Case`.
+    """
+
+    id: str
+    images: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding about a data set.
+
+    Attributes:
+        severity: `error` where training would be wrong or impossible, `warning`
+            where a person should look, `note` for what was understood and how.
+        message: What was found, without the path, without a full stop.
+        remedy: What to do about it; empty for notes.
+        path: The file or folder concerned.
+    """
+
+    severity: Literal["error", "warning", "note"]
+    message: str
+    remedy: str = ""
+    path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaseCollection:
+    """Everything that a layout found below a folder, before any split.
+
+    Attributes:
+        name: Short name for run folders and reports, such as `kvasir-seg`.
+        root: The folder or list file that was opened.
+        layout: Name of the layout that understood it.
+        cases: All cases, sorted by id, ids unique.
+        labels: Class name by stored mask value, where the layout declares them
+            (`dataset.json`); `None` where it does not.
+        problems: What the layout noticed while scanning; files are not decoded yet.
+    """
+
+    name: str
+    root: Path
+    layout: str
+    cases: tuple[Case, ...]
+    labels: Mapping[int, str] | None = None
+    problems: tuple[Problem, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one training step consumes, already on the device.
+
+    Attributes:
+        images: Labelled images, `(N, C, *spatial)`, normalised, floating point.
+        labels: Their reference labels, `(N, *spatial)`, int64, `IGNORE_INDEX` where void.
+        unlabeled_images: `(M, C, *spatial)`, or `None` where the method uses none.
+        unlabeled_valid: `(M, *spatial)`, bool, `False` in zero padding.
+    """
+
+    images: "torch.Tensor"
+    labels: "torch.Tensor"
+    unlabeled_images: "torch.Tensor | None" = None
+    unlabeled_valid: "torch.Tensor | None" = None
