@@ -1,1 +1,23 @@
-"""metrics"""
+"""Scores of a segmentation against its reference."""
+
+from ecs_med.metrics.confusion import confusion_matrix
+from ecs_med.metrics.overlap import (
+    Scores,
+    dice_per_class,
+    foreground_mean,
+    iou_per_class,
+    pixel_accuracy,
+    scores_from_confusion,
+)
+from ecs_med.metrics.surface import surface_distance_95
+
+__all__ = [
+    "Scores",
+    "confusion_matrix",
+    "dice_per_class",
+    "foreground_mean",
+    "iou_per_class",
+    "pixel_accuracy",
+    "scores_from_confusion",
+    "surface_distance_95",
+]

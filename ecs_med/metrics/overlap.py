@@ -1,0 +1,194 @@
+"""IoU, Dice and pixel accuracy, every one a pure function of a confusion matrix."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+__all__ = [
+    "Scores",
+    "dice_per_class",
+    "foreground_mean",
+    "iou_per_class",
+    "pixel_accuracy",
+    "scores_from_confusion",
+]
+
+PerClass = tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How well a set of cases is segmented.
+
+    Overlap scores lie in 0..1, come from one confusion matrix over the whole set, and are `None`
+    where they are undefined: for a class that occurs neither in the references nor in the
+    predictions, and for a mean over no class. An empty prediction of a class that the
+    reference has (or the reverse) scores 0.
+
+    Attributes:
+        class_names: Names in class order, background first.
+        iou_per_class: Intersection over union.
+        dice_per_class: Dice coefficient.
+        miou: Mean IoU over all classes that occur, background included.
+        dice: Mean Dice over the same classes.
+        foreground_iou: Mean IoU over the classes that occur, without background.
+        foreground_dice: Mean Dice over the same classes.
+        pixel_accuracy: Share of pixels that are right.
+        dice_per_case: Mean over cases of the case's own foreground Dice; cases without
+            foreground in reference and prediction do not enter.
+        num_cases: Number of cases.
+        hd95_mm_per_class: Mean over cases of the 95th-percentile surface distance, in mm
+            (background `None`); `None` as a whole where distances were not measured.
+        hd95_num_missing_per_class: Number of cases of a class in which only one of reference and
+            prediction has it, so that no distance exists; they do not enter the mean.
+    """
+
+    class_names: tuple[str, ...]
+    iou_per_class: PerClass
+    dice_per_class: PerClass
+    miou: float | None
+    dice: float | None
+    foreground_iou: float | None
+    foreground_dice: float | None
+    pixel_accuracy: float | None
+    dice_per_case: float | None = None
+    num_cases: int = 0
+    hd95_mm_per_class: PerClass | None = None
+    hd95_num_missing_per_class: tuple[int, ...] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The scores as `metrics.json` holds them: plain lists and numbers, null where undefined.
+
+        The two keys on surface distance are absent where it was not measured.
+        """
+        scores: dict[str, Any] = {
+            "miou": self.miou,
+            "dice": self.dice,
+            "iou_per_class": list(self.iou_per_class),
+            "dice_per_class": list(self.dice_per_class),
+            "foreground_iou": self.foreground_iou,
+            "foreground_dice": self.foreground_dice,
+            "dice_per_case": self.dice_per_case,
+            "pixel_accuracy": self.pixel_accuracy,
+            "num_cases": self.num_cases,
+            "class_names": list(self.class_names),
+        }
+        if self.hd95_mm_per_class is not None:
+            scores["hd95_mm_per_class"] = list(self.hd95_mm_per_class)
+        if self.hd95_num_missing_per_class is not None:
+            scores["hd95_num_missing_per_class"] = list(self.hd95_num_missing_per_class)
+        return scores
+
+
+def iou_per_class(matrix: torch.Tensor) -> PerClass:
+    """Intersection over union of each class.
+
+    Args:
+        matrix: `(K, K)` counts, row = reference, column = prediction.
+
+    Returns:
+        K values in 0..1; `None` for a class in neither reference nor prediction, 0 for a class
+        in only one of them.
+
+    Example:
+        >>> import torch
+        >>> iou_per_class(torch.tensor([[6, 2, 0], [0, 2, 0], [0, 0, 0]]))
+        (0.75, 0.5, None)
+    """
+    hits, actual, predicted = _hits_and_sizes(matrix)
+    return _ratios(hits, actual + predicted - hits)
+
+
+def dice_per_class(matrix: torch.Tensor) -> PerClass:
+    """Dice coefficient of each class, `2 * intersection / (reference + prediction)`.
+
+    Args:
+        matrix: `(K, K)` counts, row = reference, column = prediction.
+
+    Returns:
+        K values in 0..1; `None` for a class in neither reference nor prediction, 0 for a class
+        in only one of them.
+
+    Example:
+        >>> import torch
+        >>> dice_per_class(torch.tensor([[5, 1], [2, 3]]))[1]
+        0.6666666666666666
+    """
+    hits, actual, predicted = _hits_and_sizes(matrix)
+    return _ratios(2 * hits, actual + predicted)
+
+
+def pixel_accuracy(matrix: torch.Tensor) -> float | None:
+    """Share of counted pixels that are right, in 0..1; `None` where none was counted."""
+    hits, _, _ = _hits_and_sizes(matrix)
+    total = int(matrix.sum())
+    return int(hits.sum()) / total if total else None
+
+
+def foreground_mean(per_class: Sequence[float | None]) -> float | None:
+    """Mean over the classes that occur, without class 0; `None` where none occurs.
+
+    Example:
+        >>> foreground_mean((0.9, 0.5, None, 0.25))
+        0.375
+    """
+    return _mean(per_class[1:])
+
+
+def scores_from_confusion(
+    matrix: torch.Tensor,
+    class_names: Sequence[str],
+    *,
+    num_cases: int = 0,
+    dice_per_case: float | None = None,
+) -> Scores:
+    """All scores that one confusion matrix over a set gives.
+
+    Args:
+        matrix: `(K, K)` counts, row = reference, column = prediction.
+        class_names: K names, background first.
+        num_cases: Number of cases that were counted.
+        dice_per_case: Mean over cases of their foreground Dice, which the matrix does not hold.
+
+    Raises:
+        ValueError: If the matrix is not square or the number of names differs.
+
+    Example:
+        >>> import torch
+        >>> scores_from_confusion(torch.tensor([[5, 1], [2, 2]]), ("background", "polyp")).miou
+        0.5125
+    """
+    if len(class_names) != matrix.shape[0]:
+        raise ValueError(f"{len(class_names)} class names for {matrix.shape[0]} classes")
+    ious, dices = iou_per_class(matrix), dice_per_class(matrix)
+    return Scores(
+        class_names=tuple(class_names),
+        iou_per_class=ious,
+        dice_per_class=dices,
+        miou=_mean(ious),
+        dice=_mean(dices),
+        foreground_iou=foreground_mean(ious),
+        foreground_dice=foreground_mean(dices),
+        pixel_accuracy=pixel_accuracy(matrix),
+        dice_per_case=dice_per_case,
+        num_cases=num_cases,
+    )
+
+
+def _hits_and_sizes(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"a confusion matrix is square, not {tuple(matrix.shape)}")
+    return matrix.diagonal(), matrix.sum(dim=1), matrix.sum(dim=0)
+
+
+def _ratios(numerators: torch.Tensor, denominators: torch.Tensor) -> PerClass:
+    # Python integers divide exactly to the nearest double; float32 tensors would not beyond 2**24.
+    pairs = zip(numerators.tolist(), denominators.tolist(), strict=True)
+    return tuple(part / whole if whole else None for part, whole in pairs)
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
