@@ -1,1 +1,15 @@
-"""losses"""
+"""The equations of Error-Correcting Supervision (Mendel et al. 2020), for any number of spatial axes."""
+
+from ecs_med.losses.correction import correction_map, corrector_loss, right_map
+from ecs_med.losses.cross_entropy import cross_entropy
+from ecs_med.losses.pseudo_labels import certainty, negated_focal_loss, pseudo_labels
+
+__all__ = [
+    "certainty",
+    "correction_map",
+    "corrector_loss",
+    "cross_entropy",
+    "negated_focal_loss",
+    "pseudo_labels",
+    "right_map",
+]

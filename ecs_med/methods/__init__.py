@@ -1,1 +1,25 @@
-"""methods"""
+"""Training methods: one file each, with a `step`; add one to `METHODS` and `--method` knows it."""
+
+import difflib
+
+from ecs_med.errors import SettingsError
+from ecs_med.methods.base import Method, StepResult
+from ecs_med.methods.ecs import Ecs
+from ecs_med.methods.supervised import Supervised
+
+__all__ = ["METHODS", "Ecs", "Method", "StepResult", "Supervised", "method_class"]
+
+METHODS: dict[str, type[Method]] = {cls.name: cls for cls in (Ecs, Supervised)}
+
+
+def method_class(name: str) -> type[Method]:
+    """The method of that name.
+
+    Raises:
+        SettingsError: If there is none; names the nearest.
+    """
+    if name in METHODS:
+        return METHODS[name]
+    near = difflib.get_close_matches(name, METHODS, n=1)
+    hint = f"did you mean {near[0]}" if near else f"known are {', '.join(METHODS)}"
+    raise SettingsError(f"Unknown method '{name}'; {hint}?")

@@ -1,0 +1,139 @@
+"""The deterministic part of the data path: a scan becomes a stack of 2-D slices, and back."""
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional as F
+
+from ecs_med.config import Settings
+from ecs_med.data.images import Scan
+
+__all__ = ["Preparation", "prepare_labels", "prepare_scan", "slice_axis", "to_native"]
+
+
+class Preparation(Settings):
+    """How a scan is brought into the form that networks see; part of every saved model."""
+
+    resize: int = 0
+    """Longer side of a slice in pixels at most; larger slices are brought down to it, 0: never."""
+    axis: Literal["auto", "0", "1", "2"] = "auto"
+    """Array axis along which volumes are sliced; `auto`: the axis of coarsest spacing."""
+    window: tuple[float, float] | None = None
+    """CT window (lower, upper), or `None` for percentiles."""
+    percentiles: tuple[float, float] = (0.5, 99.5)
+    """Percentiles of a volume's own intensities that become 0 and 1."""
+
+
+def slice_axis(scan: Scan, axis: str) -> int:
+    """The array axis along which `scan` is sliced.
+
+    Args:
+        scan: Picture or volume.
+        axis: `auto`, `0`, `1` or `2`.
+
+    Returns:
+        0 for pictures; for `auto` the axis of coarsest spacing, the last one among equals
+        (axial slices in the usual orientation).
+    """
+    if not scan.is_volume or scan.spacing_mm is None:
+        return 0
+    if axis != "auto":
+        return int(axis)
+    spacing = np.round(scan.spacing_mm, 3)
+    return int(2 - np.argmax(spacing[::-1]))
+
+
+def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic]:
+    """Slice, bring intensities into range, and bring large slices down.
+
+    Args:
+        scan: Picture `(C, H, W)` uint8 or volume `(C, X, Y, Z)` float32.
+        preparation: The settings.
+
+    Returns:
+        `(D, C, H, W)`: a picture as uint8 in 0..255 with D = 1, a volume as float16 in 0..1.
+    """
+    if not scan.is_volume:
+        stack = scan.array[None]
+        size = target_size(stack.shape[-2:], preparation.resize)
+        if size == stack.shape[-2:]:
+            return stack
+        return _resized(torch.from_numpy(stack).float(), size).round().clamp(0, 255).byte().numpy()
+    axis = slice_axis(scan, preparation.axis)
+    values = np.stack([_normalised(channel, preparation) for channel in scan.array])
+    stack = np.ascontiguousarray(np.moveaxis(values, axis + 1, 0))
+    size = target_size(stack.shape[-2:], preparation.resize)
+    if size != stack.shape[-2:]:
+        stack = _resized(torch.from_numpy(stack), size).numpy()
+    return stack.astype(np.float16)
+
+
+def prepare_labels(
+    labels: npt.NDArray[np.uint8], scan: Scan, preparation: Preparation
+) -> npt.NDArray[np.uint8]:
+    """Bring labels the same way as their scan; resized by nearest neighbour only.
+
+    Args:
+        labels: `(H, W)` or `(X, Y, Z)` on the scan's grid.
+        scan: The scan they belong to.
+        preparation: The settings.
+
+    Returns:
+        `(D, H, W)`, uint8.
+    """
+    stack = labels[None] if not scan.is_volume else np.moveaxis(
+        labels, slice_axis(scan, preparation.axis), 0
+    )
+    stack = np.ascontiguousarray(stack)
+    size = target_size(stack.shape[-2:], preparation.resize)
+    if size != stack.shape[-2:]:
+        whole = torch.from_numpy(stack)[:, None].float()
+        stack = F.interpolate(whole, size=size, mode="nearest-exact")[:, 0].byte().numpy()
+    return stack
+
+
+def target_size(size: tuple[int, ...], longest: int) -> tuple[int, int]:
+    """Height and width after bringing the longer side down to `longest`; never up; 0: as it is."""
+    height, width = size
+    if longest == 0 or max(size) <= longest:
+        return height, width
+    factor = longest / max(size)
+    return max(1, round(height * factor)), max(1, round(width * factor))
+
+
+def to_native(maps: torch.Tensor, scan_shape: tuple[int, ...], axis: int) -> torch.Tensor:
+    """Bring maps of slices back to the scan's own grid.
+
+    Args:
+        maps: `(D, K, h, w)`, floating point.
+        scan_shape: `(H, W)` of a picture, or `(X, Y, Z)` of a volume.
+        axis: As `slice_axis` gives it.
+
+    Returns:
+        `(K, *scan_shape)`, bilinear in the plane of the slices.
+    """
+    if len(scan_shape) == 2:
+        return _resized(maps, (scan_shape[0], scan_shape[1]))[0]
+    height, width = (n for i, n in enumerate(scan_shape) if i != axis)
+    return torch.movedim(_resized(maps, (height, width)), 0, axis + 1)
+
+
+def _resized(stack: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    if tuple(stack.shape[-2:]) == size:
+        return stack
+    shrinks = size[0] < stack.shape[-2] or size[1] < stack.shape[-1]
+    return F.interpolate(stack, size=size, mode="bilinear", antialias=shrinks)
+
+
+def _normalised(
+    channel: npt.NDArray[np.float32], preparation: Preparation
+) -> npt.NDArray[np.float32]:
+    if preparation.window is not None:
+        lower, upper = preparation.window
+    else:
+        lower, upper = np.percentile(channel, preparation.percentiles)
+    if upper <= lower:
+        return np.zeros_like(channel)
+    return np.clip((channel - lower) / (upper - lower), 0, 1).astype(np.float32)

@@ -1,0 +1,59 @@
+"""Cross-entropy that ignores void pixels and stays finite where all are void."""
+
+import torch
+from torch.nn import functional as F
+
+from ecs_med.types import IGNORE_INDEX
+
+__all__ = ["as_labels", "cross_entropy"]
+
+
+def cross_entropy(
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    class_weights: torch.Tensor | None = None,
+    focusing: float = 0.0,
+) -> torch.Tensor:
+    """Weighted mean of the pixels' cross-entropy, `H` of the paper.
+
+    The mean is taken over the sum of weights, as `torch.nn.CrossEntropyLoss` does,
+    so that the size of the loss does not depend on how often a class occurs.
+
+    Args:
+        logits: `(N, C, *spatial)`, before the softmax.
+        labels: `(N, *spatial)`, integers in 0..C-1, or `IGNORE_INDEX` for void.
+        class_weights: `(C,)`; `None` weighs all classes alike.
+        focusing: Exponent of the focal loss (Lin et al. 2017); 0 is plain cross-entropy.
+
+    Returns:
+        A scalar; 0, with a gradient of 0, where every pixel is void.
+
+    Example:
+        >>> cross_entropy(torch.zeros(1, 2, 3), torch.tensor([[0, 1, 255]])).item()
+        0.6931471824645996
+    """
+    valid = labels != IGNORE_INDEX
+    pixelwise = F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="none")
+    if focusing:
+        pixelwise = (1 - torch.exp(-pixelwise)) ** focusing * pixelwise
+    if class_weights is None:
+        return pixelwise.sum() / valid.sum().clamp(min=1)
+    weights = class_weights.to(pixelwise)[labels.where(valid, 0)] * valid
+    return (weights * pixelwise).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+
+
+def as_labels(values: torch.Tensor, like: torch.Tensor | None = None) -> torch.Tensor:
+    """Integer labels as they are; floating point scores as the argmax over axis 1.
+
+    Args:
+        values: Labels of any shape, or scores `(N, C, *spatial)`.
+        like: Labels whose shape the result must have.
+
+    Raises:
+        ValueError: If the shapes differ.
+    """
+    labels = values.argmax(dim=1) if values.is_floating_point() else values
+    if like is not None and labels.shape != like.shape:
+        raise ValueError(f"shapes differ: {tuple(labels.shape)} and {tuple(like.shape)}")
+    return labels

@@ -1,0 +1,108 @@
+"""The contract of a training method."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from ecs_med.config import TrainConfig
+from ecs_med.methods.optimizers import build_optimizer
+from ecs_med.types import Batch
+
+__all__ = ["Method", "StepResult", "frozen"]
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What one step reports; every value is a detached scalar on the device.
+
+    Attributes:
+        losses: The terms of the objective, by name, without their weights.
+        signals: Other quantities worth watching, such as the share of class "right".
+    """
+
+    losses: dict[str, torch.Tensor]
+    signals: dict[str, torch.Tensor] = field(default_factory=dict)
+
+
+class Method(ABC):
+    """Networks, their optimisers, and what happens to them in one iteration.
+
+    The trainer knows nothing but this class: it sets the learning rates, calls `step`
+    and saves `networks` and `optimizers`.
+
+    Args:
+        segmenter: From image `(B, C, *spatial)` to logits `(B, N, *spatial)`.
+        corrector: From image and class map to logits of N+1 classes, or `None`.
+        config: Settings of the run.
+        num_classes: N.
+        autocast: Precision of the forward passes; `None` for float32.
+    """
+
+    name: ClassVar[str]
+    """Value of `--method`."""
+    needs_corrector: ClassVar[bool] = False
+    """Whether a corrector is built."""
+    needs_unlabeled: ClassVar[bool] = False
+    """Whether batches carry unlabelled images."""
+
+    def __init__(
+        self,
+        segmenter: nn.Module,
+        corrector: nn.Module | None,
+        config: TrainConfig,
+        *,
+        num_classes: int,
+        autocast: torch.dtype | None = None,
+    ) -> None:
+        if self.needs_corrector and corrector is None:
+            raise ValueError(f"{self.name} needs a corrector")
+        self.segmenter = segmenter
+        self.config = config
+        self.num_classes = num_classes
+        self.networks: dict[str, nn.Module] = {"segmenter": segmenter}
+        settings = {"segmenter": config.segmenter_optimizer}
+        if self.needs_corrector and corrector is not None:
+            self.networks["corrector"] = corrector
+            settings["corrector"] = config.corrector_optimizer
+        self.optimizers: dict[str, torch.optim.Optimizer] = {
+            name: build_optimizer(self.networks[name], settings[name]) for name in settings
+        }
+        self._autocast = autocast
+
+    @abstractmethod
+    def step(self, batch: Batch) -> StepResult:
+        """One iteration: forward passes, backward passes, optimiser steps."""
+
+    def train_mode(self) -> None:
+        """Put all networks into training mode."""
+        for network in self.networks.values():
+            network.train()
+
+    def forward(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        """Logits in float32, computed in the precision of the run."""
+        with torch.autocast(
+            inputs.device.type, dtype=self._autocast, enabled=self._autocast is not None
+        ):
+            logits: torch.Tensor = network(inputs)
+        return logits.float()
+
+    def update(self, name: str, loss: torch.Tensor) -> None:
+        """Backward pass and optimiser step of one network."""
+        self.optimizers[name].zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizers[name].step()
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Gradients pass through `network`, but none are computed for its weights."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)

@@ -1,0 +1,130 @@
+"""Error-Correcting Supervision (Mendel et al. 2020).
+
+One iteration, each line followed by its optimiser:
+
+    corrector        H_a(C(x, S(x)), y_cor) + H_a(C(x, onehot y), y_t)      eq. 2
+    supervised       H(S(x), y) + lambda H(C(x, S(x)), y_t)                 eq. 3
+    semi-supervised  max(softmax C(x_u, S(x_u)))^gamma H(S(x_u), y_p)       eqs. 4 to 6
+
+The supervised step takes S(x) from the corrector step: S does not change in between, so
+its value is the same and one forward pass is saved. Batch normalisation therefore sees
+(S: x, x_u) and (C: fake, reference, judged, unlabelled) per iteration, in this order.
+"""
+
+from typing import ClassVar
+
+import torch
+
+from ecs_med.losses import (
+    certainty,
+    correction_map,
+    corrector_loss,
+    cross_entropy,
+    negated_focal_loss,
+    pseudo_labels,
+    right_map,
+)
+from ecs_med.methods.base import Method, StepResult, frozen
+from ecs_med.networks.corrector import corrector_input, one_hot
+from ecs_med.types import IGNORE_INDEX, Batch
+
+__all__ = ["Ecs"]
+
+
+class Ecs(Method):
+    """Segmenter and corrector, trained in tandem without a warm-up."""
+
+    name: ClassVar[str] = "ecs"
+    needs_corrector: ClassVar[bool] = True
+    needs_unlabeled: ClassVar[bool] = True
+
+    def step(self, batch: Batch) -> StepResult:
+        """Corrector, supervised and semi-supervised update."""
+        logits = self.forward(self.segmenter, batch.images)
+        probabilities = logits.softmax(dim=1)
+        correction, signals = self._corrector_step(batch, probabilities.detach())
+        segmentation, judgement = self._supervised_step(batch, logits, probabilities)
+        losses = {
+            "segmentation": segmentation,
+            "correction": correction,
+            "judgement": judgement,
+        }
+        if batch.unlabeled_images is not None and self.config.ecs.unlabeled_loss != "none":
+            losses["pseudo"], more = self._semi_supervised_step(batch)
+            signals |= more
+        return StepResult({name: loss.detach() for name, loss in losses.items()}, signals)
+
+    def _correct(self, images: torch.Tensor, class_map: torch.Tensor) -> torch.Tensor:
+        return self.forward(self.networks["corrector"], corrector_input(images, class_map))
+
+    def _corrector_step(
+        self, batch: Batch, probabilities: torch.Tensor
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        settings = self.config.ecs
+        focusing = 2.0 if settings.corrector_loss == "focal" else 0.0
+        target = correction_map(probabilities, batch.labels, self.num_classes)
+        right = right_map(batch.labels, self.num_classes)
+        corrected = self._correct(batch.images, probabilities)
+        reference = self._correct(batch.images, one_hot(batch.labels, self.num_classes))
+        loss = corrector_loss(
+            corrected, target, class_weight=settings.class_weight, focusing=focusing
+        ) + corrector_loss(
+            reference, right, class_weight=settings.class_weight, focusing=focusing
+        )
+        self.update("corrector", loss)
+        return loss, _signals_on_labeled(corrected.detach(), target, self.num_classes)
+
+    def _supervised_step(
+        self, batch: Batch, logits: torch.Tensor, probabilities: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        segmentation = cross_entropy(logits, batch.labels)
+        weight = self.config.ecs.correction_weight
+        if weight == 0:
+            self.update("segmenter", segmentation)
+            return segmentation, segmentation.new_zeros(())
+        with frozen(self.networks["corrector"]):
+            judged = self._correct(batch.images, probabilities)
+            judgement = cross_entropy(judged, right_map(batch.labels, self.num_classes))
+            self.update("segmenter", segmentation + weight * judgement)
+        return segmentation, judgement
+
+    def _semi_supervised_step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        assert batch.unlabeled_images is not None
+        logits = self.forward(self.segmenter, batch.unlabeled_images)
+        with torch.no_grad():
+            corrected = self._correct(batch.unlabeled_images, logits.softmax(dim=1)).softmax(dim=1)
+            labels = pseudo_labels(logits, corrected, self.num_classes)
+            valid = batch.unlabeled_valid
+            if valid is not None:
+                labels.masked_fill_(~valid, IGNORE_INDEX)
+        plain = self.config.ecs.unlabeled_loss == "cross_entropy"
+        gamma = 0.0 if plain else self.config.ecs.gamma
+        loss = negated_focal_loss(logits, labels, corrected, gamma)
+        self.update("segmenter", loss)
+        valid = labels != IGNORE_INDEX
+        right = corrected.argmax(dim=1) == self.num_classes
+        return loss, {
+            "unlabeled_right_share": _share(right, valid),
+            "mean_certainty": _mean(certainty(corrected), valid),
+        }
+
+
+def _signals_on_labeled(
+    corrected: torch.Tensor, target: torch.Tensor, num_classes: int
+) -> dict[str, torch.Tensor]:
+    """How often S is right, and how often C amends it rightly where it is wrong."""
+    valid = target != IGNORE_INDEX
+    wrong = valid & (target != num_classes)
+    return {
+        "right_share": _share(target == num_classes, valid),
+        "correction_accuracy": _share(corrected.argmax(dim=1) == target, wrong),
+    }
+
+
+def _share(of: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
+    """Share of `of` among the pixels in `among`; NaN where there are none."""
+    return (of & among).sum() / among.sum()
+
+
+def _mean(values: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
+    return (values * among).sum() / among.sum()

@@ -1,0 +1,21 @@
+"""The baseline: cross-entropy on the labelled images alone."""
+
+from typing import ClassVar
+
+from ecs_med.losses import cross_entropy
+from ecs_med.methods.base import Method, StepResult
+from ecs_med.types import Batch
+
+__all__ = ["Supervised"]
+
+
+class Supervised(Method):
+    """Cross-entropy on labelled images; unlabelled images are not used."""
+
+    name: ClassVar[str] = "supervised"
+
+    def step(self, batch: Batch) -> StepResult:
+        """One update of the segmenter."""
+        loss = cross_entropy(self.forward(self.segmenter, batch.images), batch.labels)
+        self.update("segmenter", loss)
+        return StepResult(losses={"segmentation": loss.detach()})

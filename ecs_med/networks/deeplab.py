@@ -1,0 +1,90 @@
+"""DeepLabv3+ as segmenter and as corrector (Mendel et al. 2020, section 4.3)."""
+
+from typing import Literal
+
+import segmentation_models_pytorch as smp
+from torch import nn
+
+from ecs_med.errors import SettingsError
+from ecs_med.networks.encoders import adapt_first_layer, library_name
+from ecs_med.networks.initialisation import Initialisation
+from ecs_med.networks.weights import load_encoder_weights
+
+__all__ = ["build_corrector", "build_segmenter"]
+
+
+def build_segmenter(
+    initialisation: Initialisation,
+    *,
+    in_channels: int,
+    num_classes: int,
+    output_stride: Literal[8, 16] = 16,
+) -> nn.Module:
+    """DeepLabv3+ from image to N classes.
+
+    Args:
+        initialisation: Encoder and its weights.
+        in_channels: Channels of the image.
+        num_classes: N.
+        output_stride: Stride of the encoder's output, 8 or 16.
+
+    Returns:
+        A module from `(B, in_channels, H, W)` to logits `(B, N, H, W)`; H and W are multiples
+        of 16.
+
+    Raises:
+        SettingsError: If the encoder is unknown, cannot be dilated, or its weights do not fit.
+    """
+    network = _deeplab(initialisation, num_classes, output_stride)
+    adapt_first_layer(network.encoder, in_channels, he_normal=False)
+    return network
+
+
+def build_corrector(
+    initialisation: Initialisation,
+    *,
+    in_channels: int,
+    num_classes: int,
+    output_stride: Literal[8, 16] = 16,
+) -> nn.Module:
+    """DeepLabv3+ from image and class map to N+1 classes.
+
+    Its first layer takes `in_channels + num_classes` channels and is drawn anew (He et al.
+    2015); the rest of the encoder starts from the given weights.
+
+    Args:
+        initialisation: Encoder and its weights.
+        in_channels: Channels of the image.
+        num_classes: N, without the added class.
+        output_stride: Stride of the encoder's output, 8 or 16.
+
+    Returns:
+        A module from `(B, in_channels + N, H, W)` to logits `(B, N+1, H, W)`.
+
+    Raises:
+        SettingsError: As `build_segmenter`.
+    """
+    network = _deeplab(initialisation, num_classes + 1, output_stride)
+    adapt_first_layer(network.encoder, in_channels + num_classes, he_normal=True)
+    return network
+
+
+def _deeplab(
+    initialisation: Initialisation, num_outputs: int, output_stride: Literal[8, 16]
+) -> smp.DeepLabV3Plus:
+    name = library_name(initialisation.encoder)
+    try:
+        network = smp.DeepLabV3Plus(
+            encoder_name=name,
+            encoder_weights=None,
+            encoder_output_stride=output_stride,
+            in_channels=3,
+            classes=num_outputs,
+        )
+    except Exception as error:
+        raise SettingsError(
+            f"The encoder {initialisation.encoder} cannot be used in DeepLabv3+ at output stride "
+            f"{output_stride} ({error}); choose a convolutional encoder such as resnet50."
+        ) from error
+    load_encoder_weights(network.encoder, initialisation)
+    return network

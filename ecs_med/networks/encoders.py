@@ -1,0 +1,109 @@
+"""Names, statistics and first layers of encoders."""
+
+import difflib
+from functools import cache
+
+import segmentation_models_pytorch as smp
+import timm
+import torch
+from torch import nn
+
+from ecs_med.errors import SettingsError
+
+__all__ = ["adapt_first_layer", "channel_statistics", "library_name", "timm_name"]
+
+
+@cache
+def library_name(encoder: str) -> str:
+    """The name under which segmentation-models-pytorch builds `encoder`.
+
+    timm's implementation is taken where timm has one (its name gets the prefix `tu-`),
+    segmentation-models-pytorch's own otherwise.
+
+    Raises:
+        SettingsError: If neither library knows it; names the nearest ones.
+    """
+    plain = encoder.removeprefix("tu-")
+    if timm.is_model(plain.split(".")[0]) and _has_variant(plain):
+        return f"tu-{plain}"
+    if encoder in smp.encoders.encoders:
+        return encoder
+    known = sorted({*timm.list_models(), *smp.encoders.encoders})
+    near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}" if near else "see timm.list_models() for the names"
+    raise SettingsError(f"Unknown encoder '{encoder}'; {hint}?")
+
+
+def _has_variant(name: str) -> bool:
+    return "." not in name or timm.models.is_model_pretrained(name)
+
+
+def timm_name(encoder: str) -> str | None:
+    """`encoder` with its weights' tag as timm names it, or `None` where it is not timm's.
+
+    ResNets without a tag get torchvision's weights, which the paper used (section 4.4).
+    """
+    library = library_name(encoder)
+    if not library.startswith("tu-"):
+        return None
+    plain = library.removeprefix("tu-")
+    if "." not in plain and timm.models.is_model_pretrained(f"{plain}.tv_in1k"):
+        return f"{plain}.tv_in1k"
+    return plain
+
+
+def channel_statistics(encoder: str, channels: int) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation, in 0..1, that the encoder's ImageNet weights expect.
+
+    Args:
+        encoder: Any known encoder.
+        channels: 3 gives the values for R, G, B; any other number their average for each.
+    """
+    name = timm_name(encoder)
+    if name is not None:
+        settings = timm.get_pretrained_cfg(name)
+        mean = list(settings.mean) if settings else [0.485, 0.456, 0.406]
+        std = list(settings.std) if settings else [0.229, 0.224, 0.225]
+    else:
+        available = smp.encoders.encoders[encoder]["pretrained_settings"]
+        first = next(iter(available.values()))
+        mean, std = list(first["mean"]), list(first["std"])
+    if channels != 3:
+        mean, std = [sum(mean) / 3] * channels, [sum(std) / 3] * channels
+    return mean, std
+
+
+def adapt_first_layer(encoder: nn.Module, channels: int, *, he_normal: bool) -> None:
+    """Give a network that was built for 3 input channels another number of them, in place.
+
+    Args:
+        encoder: A network whose first `Conv2d` sees the image.
+        channels: New number of input channels.
+        he_normal: Draw the whole layer anew (He et al. 2015), as for the corrector; otherwise
+            repeat the weights of R, G, B so that a grey image gives the same response.
+
+    Raises:
+        SettingsError: If there is no such layer.
+    """
+    first = next((m for m in encoder.modules() if isinstance(m, nn.Conv2d)), None)
+    if first is None or first.in_channels != 3 or first.groups != 1:
+        raise SettingsError("This encoder's first layer cannot be adapted; choose another encoder.")
+    if he_normal:
+        weight = first.weight.new_empty(first.out_channels, channels, *first.kernel_size)
+        nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
+    elif channels == 3:
+        return
+    else:
+        repeated = first.weight.detach()[:, [i % 3 for i in range(channels)]]
+        if channels == 1:
+            repeated = first.weight.detach().mean(dim=1, keepdim=True)
+        weight = repeated * (3 / channels)
+    first.in_channels = channels
+    first.weight = nn.Parameter(weight.clone())
+
+
+def on_meta_device(name: str) -> nn.Module:
+    """A timm model without storage, to look at its names and shapes."""
+    with torch.device("meta"):
+        model: nn.Module = timm.create_model(name)
+    return model

@@ -1,0 +1,113 @@
+"""Loading ImageNet or other weights into an encoder."""
+
+from pathlib import Path
+
+import safetensors.torch
+import timm
+import torch
+from torch import nn
+
+from ecs_med.errors import SettingsError
+from ecs_med.networks.encoders import on_meta_device, timm_name
+from ecs_med.networks.initialisation import Initialisation, packaged_weights_file
+
+__all__ = ["load_encoder_weights"]
+
+_PREFIXES = ("", "encoder.", "encoder.model.", "segmenter.encoder.", "module.", "backbone.", "model.")
+
+
+def load_encoder_weights(encoder: nn.Module, initialisation: Initialisation) -> None:
+    """Fill an encoder that was built for 3 input channels, in place.
+
+    Args:
+        encoder: Encoder of segmentation-models-pytorch.
+        initialisation: Where the weights come from.
+
+    Raises:
+        SettingsError: If the weights cannot be had, read, or do not fit the encoder.
+    """
+    match initialisation.source:
+        case "none":
+            return
+        case "packaged":
+            state = _packaged(initialisation.encoder)
+            origin = "the packaged weights"
+        case "file":
+            assert initialisation.file is not None
+            state = _read(initialisation.file)
+            origin = str(initialisation.file)
+        case "hub":
+            state = _hub(initialisation.encoder)
+            origin = "the hub's weights"
+    _fill(encoder, state, origin, initialisation.encoder)
+
+
+def _packaged(name: str) -> dict[str, torch.Tensor]:
+    """The package's tensors under timm's names; they correspond one to one, in order."""
+    theirs = torch.load(packaged_weights_file(), map_location="cpu", weights_only=True)
+    ours = on_meta_device(name).state_dict()
+    if len(ours) != len(theirs):
+        raise SettingsError("The packaged weights do not match this version of timm; update both.")
+    state = {}
+    for (key, expected), tensor in zip(ours.items(), theirs.values(), strict=True):
+        if expected.shape != tensor.shape:
+            raise SettingsError(f"The packaged weights do not fit timm's {key}; update both.")
+        state[key] = tensor
+    return state
+
+
+def _hub(name: str) -> dict[str, torch.Tensor]:
+    timm_tag = timm_name(name)
+    if timm_tag is None:
+        raise SettingsError(
+            f"No downloadable ImageNet weights are known for {name}; "
+            "use --encoder-weights FILE or none, or an encoder of timm."
+        )
+    try:
+        model: nn.Module = timm.create_model(timm_tag, pretrained=True)
+    except Exception as error:
+        raise SettingsError(
+            f"ImageNet weights for {name} could not be fetched ({type(error).__name__}); "
+            "check the network, or use --encoder-weights FILE or none."
+        ) from error
+    return model.state_dict()
+
+
+def _read(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            content = safetensors.torch.load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise SettingsError(
+            f"{path}: not readable as weights ({type(error).__name__}); expected .safetensors, or a "
+            ".pth file that holds tensors only."
+        ) from error
+    for key in ("state_dict", "model", "network_weights"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    if not isinstance(content, dict):
+        raise SettingsError(f"{path}: holds no state dict; save model.state_dict() instead.")
+    return {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
+
+
+def _fill(encoder: nn.Module, state: dict[str, torch.Tensor], origin: str, name: str) -> None:
+    wanted = encoder.state_dict()
+    best: dict[str, torch.Tensor] = {}
+    for theirs in _PREFIXES:
+        for ours in ("", "model."):
+            found = {
+                key: state[theirs + key.removeprefix(ours)]
+                for key in wanted
+                if key.startswith(ours) and theirs + key.removeprefix(ours) in state
+            }
+            best = max(best, found, key=len)
+    missing = [key for key in wanted if key not in best]
+    wrong = [key for key, value in best.items() if value.shape != wanted[key].shape]
+    if missing or wrong:
+        raise SettingsError(
+            f"{origin} do not fit the encoder {name}: {len(missing)} of {len(wanted)} tensors are "
+            f"missing and {len(wrong)} have another shape; choose the encoder they were made for."
+        )
+    encoder.load_state_dict(best)
