@@ -22,6 +22,7 @@ __all__ = [
     "ReadingSettings",
     "Settings",
     "TrainConfig",
+    "read_settings",
 ]
 
 
@@ -194,16 +195,27 @@ class TrainConfig(Settings):
         Raises:
             SettingsError: If the file cannot be read or holds a wrong setting.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-            if path.suffix == ".json":
-                values = json.loads(text)
-            else:
-                import yaml
+        return cls.parse(read_settings(path))
 
-                values = yaml.safe_load(text)
-        except Exception as error:
-            raise SettingsError(f"{path}: not readable as settings ({error}).") from error
-        if not isinstance(values, Mapping):
-            raise SettingsError(f"{path}: expected a mapping of settings.")
-        return cls.parse(values)
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON or YAML file, not yet validated.
+
+    Raises:
+        SettingsError: If the file cannot be read or holds something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            values = json.loads(text)
+        else:
+            import yaml
+
+            values = yaml.safe_load(text)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"{path}: not readable as settings ({reason}).") from error
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{path}: expected a mapping of settings.")
+    return dict(values)
+

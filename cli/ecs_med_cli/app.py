@@ -1,0 +1,176 @@
+"""The program `ecs-med`: its commands, and what a user sees when something goes wrong.
+
+Nothing heavy is imported here or at the top of a command module, so that
+`--help` answers at once; each command imports what it needs when it runs.
+"""
+
+import errno
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ecs_med.errors import EcsMedError
+
+__all__ = ["app", "main"]
+
+COMMANDS = ("check", "train", "predict", "evaluate", "demo", "doctor")
+
+BUG = 1
+WRONG_USE = 2
+INTERRUPTED = 130
+
+DISK_ERRORS = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS}
+"""What the file system may refuse without a defect of ours."""
+
+
+class _Group(TyperGroup):
+    """Commands whose `--help` costs no import of pydantic, half of its time."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            # Unset, typer hands it to pydantic before it reads the command's own --help.
+            option.default = False
+        return option
+
+
+app = typer.Typer(
+    cls=_Group,
+    name="ecs-med",
+    help="Segmentation of medical images from few labels and many unlabelled images.",
+    epilog="Start with `ecs-med demo`; on your own images with `ecs-med check FOLDER`.",
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"ecs-med {version('ecs-med')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options_before_the_command(
+    context: typer.Context,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Show tracebacks; also by ECS_MED_DEBUG=1."),
+    ] = False,
+) -> None:
+    if debug:
+        os.environ["ECS_MED_DEBUG"] = "1"
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _add_commands() -> None:
+    for name in COMMANDS:
+        if importlib.util.find_spec(f"ecs_med_cli.commands.{name}") is None:
+            continue
+        module = importlib.import_module(f"ecs_med_cli.commands.{name}")
+        app.command(name)(getattr(module, name))
+
+
+_add_commands()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and leave with the exit code of the contract.
+
+    Args:
+        arguments: Words after `ecs-med`; those of the process when `None`.
+
+    Raises:
+        SystemExit: Always. 0 done, 1 a bug, 2 wrong use or bad input, 3 some inputs
+            failed, 75 stopped but resumable, 130 interrupted with nothing to resume.
+    """
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        result = app(args=arguments, prog_name="ecs-med", standalone_mode=False)
+    except Exception as error:
+        if _debugging():
+            traceback.print_exc()
+        return _explain(error)
+    except KeyboardInterrupt:
+        _say("interrupted.")
+        return INTERRUPTED
+    # Commands return None; typer hands a raised Exit's code back as the result.
+    return result if isinstance(result, int) else 0
+
+
+def _explain(error: Exception) -> int:
+    """Say what happened in one sentence and return the exit code."""
+    if isinstance(error, EcsMedError):
+        _say(str(error))
+        return error.exit_code
+    if isinstance(error, typer.Abort):
+        _say("interrupted.")
+        return INTERRUPTED
+    if hasattr(error, "format_message"):
+        # Every usage error of typer has this method; their classes move between its versions.
+        _say(_usage_sentence(error))
+        return WRONG_USE
+    if isinstance(error, BrokenPipeError):
+        # The reader of our output has left; a second failure while flushing helps nobody.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BUG
+    if isinstance(error, OSError) and error.errno in DISK_ERRORS:
+        where = f"{error.filename}: " if error.filename else ""
+        _say(f"{where}{error.strerror}; free some space there or choose a folder you may write to.")
+        return WRONG_USE
+    _say(_bug_sentence(error))
+    return BUG
+
+
+def _usage_sentence(error: Any) -> str:
+    message = " ".join(str(error.format_message()).split())
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "ecs-med"
+    return f"{message} (See {command} --help.)"
+
+
+def _bug_sentence(error: Exception) -> str:
+    summary = " ".join(f"{type(error).__name__}: {error}".split())
+    if _debugging():
+        return f"this is a bug: {summary}"
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="ecs-med-traceback-", suffix=".txt", encoding="utf-8", delete=False
+        ) as file:
+            file.write("".join(traceback.format_exception(error)))
+    except OSError:
+        return f"this is a bug: {summary} (ECS_MED_DEBUG=1 shows where)"
+    return f"this is a bug, please report it with {Path(file.name)}: {summary}"
+
+
+def _debugging() -> bool:
+    return os.environ.get("ECS_MED_DEBUG", "") not in {"", "0"}
+
+
+def _say(sentence: str) -> None:
+    typer.echo(f"ecs-med: {sentence}", err=True)
+
+
+if __name__ == "__main__":
+    main()
