@@ -1,0 +1,237 @@
+"""Layout `folder`: images beside masks, matched by name."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecs_med.config import ReadingSettings
+from ecs_med.data.layout import Layout
+from ecs_med.errors import DataError
+from ecs_med.types import Case, CaseCollection, Problem
+from ecs_med_datasets.pairing import (
+    Pairing,
+    double_problems,
+    foreign_problems,
+    mask_base,
+    pair,
+)
+from ecs_med_datasets.partitions import PARTITION_NAMES, partition_of, settle_partitions
+from ecs_med_datasets.patients import assign_patients, relative_path
+from ecs_med_datasets.scanning import FileIndex, index_files, list_folders
+
+__all__ = ["STRUCTURAL", "FolderLayout", "labeling_problems"]
+
+IMAGE_NAMES = ("images", "image", "imgs", "img", "scans", "frames", "pictures")
+MASK_NAMES = (
+    *("masks", "mask", "labels", "label", "annotations", "annotation", "segmentations"),
+    *(
+        "segmentation",
+        "segs",
+        "seg",
+        "ground_truth",
+        "ground_truths",
+        "groundtruth",
+        "ground-truth",
+    ),
+    *("ground truth", "gt", "gts", "manual", "labelmaps", "annotated_masks"),
+)
+UNLABELED_NAMES = ("unlabeled", "unlabelled", "unannotated")
+STRUCTURAL = frozenset({*IMAGE_NAMES, *UNLABELED_NAMES, *PARTITION_NAMES})
+DEPTH = 3
+EXPECTED = (
+    "expected images/ beside masks/ (or labels/, annotations/), optionally inside train/,"
+    " validation/, test/"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFolder:
+    """A folder of images, and the folders in which their masks may lie.
+
+    Attributes:
+        path: The folder of images.
+        masks: Mask folders beside it, by preference; empty: unlabelled.
+        unlabeled: Whether the folder's own name says that there are no masks.
+    """
+
+    path: Path
+    masks: tuple[Path, ...] = ()
+    unlabeled: bool = False
+
+
+class FolderLayout(Layout):
+    """`images/` beside `masks/`, or a plain folder of images without labels.
+
+    Understood are the usual other names of both folders, `train/`,
+    `validation/` and `test/` around or inside them, mirrored subfolders,
+    `unlabeled/`, and masks that lie beside their images as `NAME_mask.png`.
+    An image without a mask is unlabelled.
+    """
+
+    name = "folder"
+    priority = 0
+
+    def recognises(self, root: Path) -> bool:
+        """Whether an image folder, or an image itself, lies in `root`."""
+        if not root.is_dir():
+            return False
+        return any(True for _ in find_image_folders(root)) or _holds_images(root)
+
+    def read(self, root: Path, settings: ReadingSettings) -> CaseCollection:
+        """List the cases below `root`.
+
+        Raises:
+            DataError: If there is no image below `root`.
+        """
+        if not root.is_dir():
+            raise DataError(f"{root}: not a folder; {EXPECTED}.")
+        problems: list[Problem] = []
+        cases: list[Case] = []
+        folders = list(find_image_folders(root))
+        for folder in folders:
+            cases += _read_image_folder(folder, root, problems)
+        if not folders:
+            cases = _read_plain(root, problems)
+        if not cases:
+            raise DataError(f"{root}: {_what_is_there(root)}; {EXPECTED}.")
+        cases = settle_partitions(sorted(cases, key=lambda case: case.id))
+        assigned, patient_problems = assign_patients(cases, root, settings, structural=STRUCTURAL)
+        problems += patient_problems
+        problems += labeling_problems(assigned, root)
+        return CaseCollection(
+            name=root.resolve().name or "data",
+            root=root,
+            layout=self.name,
+            cases=assigned,
+            problems=tuple(problems),
+        )
+
+
+def find_image_folders(root: Path, depth: int = DEPTH) -> Iterator[ImageFolder]:
+    """Find folders of images in `root` and up to `depth - 1` levels below.
+
+    Folders of images and of masks are not entered themselves.
+    """
+    names = list_folders(root)
+    lower = {name.lower(): name for name in names}
+    masks = tuple(root / lower[name] for name in MASK_NAMES if name in lower)
+    for name in names:
+        if name.lower() in IMAGE_NAMES:
+            yield ImageFolder(root / name, masks)
+        elif name.lower() in UNLABELED_NAMES:
+            yield ImageFolder(root / name, unlabeled=True)
+        elif name.lower() not in MASK_NAMES and depth > 1 and not (root / name).is_symlink():
+            yield from find_image_folders(root / name, depth - 1)
+
+
+def labeling_problems(cases: tuple[Case, ...], root: Path) -> list[Problem]:
+    """Say how many cases are unlabelled; an error if all of them are."""
+    num_labeled = sum(case.mask is not None for case in cases)
+    if not num_labeled:
+        return [
+            Problem(
+                "error",
+                f"{len(cases)} image(s) and not one mask",
+                f"To train, add masks: {EXPECTED}",
+                root,
+            )
+        ]
+    if num_labeled == len(cases):
+        return []
+    return [
+        Problem(
+            "note",
+            f"{len(cases) - num_labeled} of {len(cases)} images have no mask and count as"
+            " unlabelled",
+            path=root,
+        )
+    ]
+
+
+def _read_image_folder(folder: ImageFolder, root: Path, problems: list[Problem]) -> list[Case]:
+    skip = MASK_NAMES if folder.unlabeled else ()
+    images = index_files(folder.path, skip=skip)
+    problems += [*images.problems, *double_problems(images, "image"), *foreign_problems(images)]
+    masks = _choose_masks(folder, problems)
+    pairing = Pairing({}, ())
+    if masks is not None:
+        pairing = pair(images, masks)
+        problems += [*masks.problems, *double_problems(masks, "mask"), *pairing.problems]
+    prefix = relative_path(folder.path, root)
+    outer = partition_of(prefix)
+    cases = []
+    for key in images.suffixes:
+        mask = masks.path(pairing.masks[key]) if masks and key in pairing.masks else None
+        cases.append(
+            Case(
+                id=f"{prefix}/{key}",
+                images=(images.path(key),),
+                mask=mask,
+                partition=outer or partition_of(key.partition("/")[0] if "/" in key else ""),
+            )
+        )
+    return cases
+
+
+def _choose_masks(folder: ImageFolder, problems: list[Problem]) -> FileIndex | None:
+    """Index the first mask folder that holds readable files; say so if there are several."""
+    indexes = [index_files(path) for path in folder.masks]
+    usable = [index for index in indexes if index.suffixes]
+    for index in indexes:
+        if not index.suffixes:
+            kinds = f", only files such as {index.foreign[0]}" if index.foreign else ""
+            problems.append(
+                Problem(
+                    "warning",
+                    f"no readable mask in this folder{kinds}",
+                    "Store masks as PNG or NIfTI label images",
+                    index.folder,
+                )
+            )
+    for index in usable[1:]:
+        problems.append(
+            Problem(
+                "warning",
+                f"not used, because masks are taken from {usable[0].folder.name}/",
+                "Keep one folder of masks beside the images",
+                index.folder,
+            )
+        )
+    return usable[0] if usable else None
+
+
+def _read_plain(root: Path, problems: list[Problem]) -> list[Case]:
+    """A folder of images; `12_mask.png` beside `12.png` is its mask."""
+    index = index_files(root, skip=MASK_NAMES)
+    problems += [*index.problems, *double_problems(index, "image"), *foreign_problems(index)]
+    mask_of: dict[str, str] = {}
+    for key in index.suffixes:
+        base = mask_base(key)
+        if base is not None and base in index.suffixes:
+            mask_of.setdefault(base, key)
+    masks = set(mask_of.values())
+    return [
+        Case(
+            id=key,
+            images=(index.path(key),),
+            mask=index.path(mask_of[key]) if key in mask_of else None,
+            partition=partition_of(key.rpartition("/")[0]),
+        )
+        for key in index.suffixes
+        if key not in masks
+    ]
+
+
+def _holds_images(root: Path) -> bool:
+    if index_files(root, recursive=False).suffixes:
+        return True
+    return any(index_files(root / name, recursive=False).suffixes for name in list_folders(root))
+
+
+def _what_is_there(root: Path) -> str:
+    index = index_files(root)
+    if index.suffixes:
+        return f"{len(index.suffixes)} image file(s), none of them where images are looked for"
+    if index.foreign:
+        return f"no readable image among {len(index.foreign)} file(s), such as {index.foreign[0]}"
+    return "the folder is empty"

@@ -1,0 +1,154 @@
+"""Layout `listing`: a JSON or CSV file that names images and masks."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ecs_med.config import ReadingSettings
+from ecs_med.data.layout import Layout
+from ecs_med.errors import DataError
+from ecs_med.types import Case, CaseCollection, Partition, Problem
+from ecs_med_datasets.folder import STRUCTURAL, labeling_problems
+from ecs_med_datasets.list_rows import Row, read_rows
+from ecs_med_datasets.partitions import PARTITION_NAMES, settle_partitions
+from ecs_med_datasets.patients import assign_patients, relative_path
+from ecs_med_datasets.scanning import split_name
+
+__all__ = ["ListLayout"]
+
+SUFFIXES = (".json", ".csv", ".tsv")
+
+
+@dataclass(slots=True)
+class Listed:
+    """What has been taken from the rows so far."""
+
+    root: Path
+    cases: dict[str, Case] = field(default_factory=dict)
+    patients: dict[str, str] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+class ListLayout(Layout):
+    """A CSV table with columns image, mask, patient, partition, or a JSON list.
+
+    JSON is a flat list of objects, or an object with `training`, `validation`
+    and `test` lists as MONAI's decathlon loader reads it. Paths are relative to
+    the list's folder, or absolute. An empty or absent mask means unlabelled.
+    """
+
+    name = "listing"
+    priority = 30
+
+    def recognises(self, root: Path) -> bool:
+        """Whether `root` is a `.json`, `.csv` or `.tsv` file."""
+        return root.is_file() and root.suffix.lower() in SUFFIXES
+
+    def read(self, root: Path, settings: ReadingSettings) -> CaseCollection:
+        """List the cases that the file names.
+
+        Raises:
+            DataError: If the file cannot be read, has no column of images, or names none
+                that exists.
+        """
+        if not root.is_file():
+            raise DataError(f"{root}: not a file; --layout listing needs a JSON or CSV list.")
+        rows = read_rows(root)
+        listed = Listed(root.parent, problems=list(rows.problems))
+        for row in rows.rows:
+            _add(row, listed)
+        if not listed.cases:
+            raise DataError(
+                f"{root}: none of {len(rows.rows)} rows names an image that exists below"
+                f" {root.parent}; paths are relative to the list, or absolute."
+            )
+        ordered = settle_partitions(sorted(listed.cases.values(), key=lambda case: case.id))
+        cases, patient_problems = assign_patients(
+            ordered,
+            root.parent,
+            settings,
+            structural=STRUCTURAL,
+            column=listed.patients if rows.has_patients else None,
+        )
+        return CaseCollection(
+            name=root.stem,
+            root=root,
+            layout=self.name,
+            cases=cases,
+            labels=rows.labels,
+            problems=(*listed.problems, *patient_problems, *labeling_problems(cases, root)),
+        )
+
+
+def _add(row: Row, listed: Listed) -> None:
+    images = [_locate(text, listed.root) for text in row.images]
+    mask = _locate(row.mask, listed.root) if row.mask else None
+    missing = [path for path in (*images, mask) if path is not None and not path.is_file()]
+    for path in missing:
+        listed.problems.append(
+            Problem(
+                "error",
+                f"{row.where} names a file that does not exist",
+                "Correct the path (relative to the list, or absolute), or remove the row",
+                path,
+            )
+        )
+    unreadable = [path for path in images if not split_name(path.name)[1]]
+    for path in unreadable:
+        listed.problems.append(
+            Problem(
+                "error",
+                f"{row.where} names a file in a format that is not read",
+                "Convert it to PNG, JPEG, TIFF, BMP or NIfTI",
+                path,
+            )
+        )
+    if missing or unreadable:
+        return
+    partition, understood = _partition(row.partition)
+    if not understood:
+        listed.problems.append(
+            Problem(
+                "error",
+                f"{row.where}: '{row.partition}' is no partition",
+                "Write train, validation, test, unlabeled, or nothing",
+                listed.root,
+            )
+        )
+        return
+    if row.partition.lower() in {"unlabeled", "unlabelled"}:
+        mask = None
+    _keep(Case("", tuple(images), mask, None, partition), row, listed)
+
+
+def _keep(case: Case, row: Row, listed: Listed) -> None:
+    """Add `case` under an id of its own; an image that is listed twice is an error."""
+    first = case.images[0]
+    name = relative_path(first, listed.root).lstrip("/")
+    short = split_name(name)[0]
+    for key in (short, name):
+        other = listed.cases.get(key)
+        if other is None:
+            listed.cases[key] = Case(key, case.images, case.mask, None, case.partition)
+            if row.patient:
+                listed.patients[key] = row.patient
+            return
+        if other.images[0] == first:
+            break
+    listed.problems.append(
+        Problem("error", f"{row.where} names this image again", "Remove one of the rows", first)
+    )
+
+
+def _locate(text: str, root: Path) -> Path:
+    """The path that a list means; `./` and `..` are taken out, links stay."""
+    path = text.replace("\\", "/") if os.sep == "/" else text
+    return Path(os.path.normpath(root / path))
+
+
+def _partition(text: str) -> tuple[Partition | None, bool]:
+    """The partition that a cell names, and whether the cell was understood."""
+    lower = text.lower()
+    if lower in {"", "unlabeled", "unlabelled", "none", "nan"}:
+        return None, True
+    return PARTITION_NAMES.get(lower), lower in PARTITION_NAMES

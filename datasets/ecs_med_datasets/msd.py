@@ -1,0 +1,206 @@
+"""Layout `msd`: imagesTr beside labelsTr, as in the Medical Segmentation Decathlon."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ecs_med.config import ReadingSettings
+from ecs_med.data.layout import Layout
+from ecs_med.errors import DataError
+from ecs_med.types import Case, CaseCollection, Partition, Problem
+from ecs_med_datasets.folder import labeling_problems
+from ecs_med_datasets.pairing import double_problems, foreign_problems, pair
+from ecs_med_datasets.patients import assign_patients, relative_path
+from ecs_med_datasets.scanning import FileIndex, index_files
+
+__all__ = ["STRUCTURAL", "MsdLayout", "partitions_of", "read_description", "read_labels_entry"]
+
+STRUCTURAL = frozenset({"imagestr", "imagests", "labelstr", "labelsts"})
+MAX_BYTES = 64 * 2**20
+
+
+class MsdLayout(Layout):
+    """`imagesTr/` beside `labelsTr/`, with or without a `dataset.json`.
+
+    Files are matched by name; the pairs that `dataset.json` lists are used where
+    their names differ. `imagesTs/` is the test partition if `labelsTs/` is there,
+    and holds unlabelled images if it is not.
+    """
+
+    name = "msd"
+    priority = 10
+
+    def recognises(self, root: Path) -> bool:
+        """Whether `root` has a folder `imagesTr`."""
+        return (root / "imagesTr").is_dir()
+
+    def read(self, root: Path, settings: ReadingSettings) -> CaseCollection:
+        """List the cases below `root`.
+
+        Raises:
+            DataError: If `imagesTr` is missing or empty, or `dataset.json` is no valid JSON.
+        """
+        if not self.recognises(root):
+            raise DataError(f"{root}: no folder imagesTr; expected imagesTr/ beside labelsTr/.")
+        description = read_description(root)
+        problems: list[Problem] = []
+        listed = _listed_masks(description, root, problems)
+        cases: list[Case] = []
+        for part, partition in partitions_of(root, problems):
+            cases += _read_part(root, part, partition, listed, problems)
+        if not cases:
+            raise DataError(f"{root / 'imagesTr'}: no readable image; expected NIfTI files.")
+        cases.sort(key=lambda case: case.id)
+        assigned, patient_problems = assign_patients(cases, root, settings, structural=STRUCTURAL)
+        problems += [*patient_problems, *labeling_problems(assigned, root)]
+        return CaseCollection(
+            name=root.resolve().name or "data",
+            root=root,
+            layout=self.name,
+            cases=assigned,
+            labels=read_labels_entry(description, root, problems),
+            problems=tuple(problems),
+        )
+
+
+def read_description(root: Path) -> Mapping[str, Any]:
+    """Read `dataset.json`; empty if there is none.
+
+    Raises:
+        DataError: If it is too large, no JSON, or no object.
+    """
+    path = root / "dataset.json"
+    if not path.is_file():
+        return {}
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise DataError(f"{path}: larger than 64 MB; this is no data set description.")
+        values = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path}: not readable as JSON ({error}); repair or remove it.") from None
+    if not isinstance(values, Mapping):
+        raise DataError(f"{path}: expected a JSON object; repair or remove it.")
+    return values
+
+
+def read_labels_entry(
+    description: Mapping[str, Any], root: Path, problems: list[Problem]
+) -> dict[int, str] | None:
+    """Class name by value from `labels`, written either way round; `None` if there is none."""
+    entry = description.get("labels")
+    if not isinstance(entry, Mapping) or not entry:
+        return None
+    labels: dict[int, str] = {}
+    for key, value in entry.items():
+        number, name = (key, value) if str(key).isdigit() else (value, key)
+        if isinstance(number, list | float | bool) or not str(number).isdigit():
+            problems.append(
+                Problem(
+                    "warning",
+                    f"label '{key}' is not one value but {value!r}; names are not taken from here",
+                    "Name the classes with --class-names",
+                    root / "dataset.json",
+                )
+            )
+            return None
+        labels[int(number)] = str(name)
+    return dict(sorted(labels.items()))
+
+
+def partitions_of(root: Path, problems: list[Problem]) -> list[tuple[str, Partition | None]]:
+    """The parts `Tr` and `Ts` that exist, and the partition that each stands for."""
+    if not (root / "imagesTs").is_dir():
+        return [("Tr", None)]
+    if (root / "labelsTs").is_dir():
+        return [("Tr", "train"), ("Ts", "test")]
+    problems.append(
+        Problem(
+            "note",
+            "there is no labelsTs, so these images serve as unlabelled training images",
+            path=root / "imagesTs",
+        )
+    )
+    return [("Tr", None), ("Ts", None)]
+
+
+def _read_part(
+    root: Path,
+    part: str,
+    partition: Partition | None,
+    listed: Mapping[str, Path],
+    problems: list[Problem],
+) -> list[Case]:
+    images = index_files(root / f"images{part}")
+    problems += [*images.problems, *double_problems(images, "image"), *foreign_problems(images)]
+    masks = index_files(root / f"labels{part}") if (root / f"labels{part}").is_dir() else None
+    matched: dict[str, Path] = {}
+    if masks is not None:
+        matched = _match(images, masks, listed, root, problems)
+    return [
+        Case(
+            id=f"images{part}/{key}",
+            images=(images.path(key),),
+            mask=matched.get(key),
+            partition=partition,
+        )
+        for key in images.suffixes
+    ]
+
+
+def _match(
+    images: FileIndex,
+    masks: FileIndex,
+    listed: Mapping[str, Path],
+    root: Path,
+    problems: list[Problem],
+) -> dict[str, Path]:
+    pairing = pair(images, masks)
+    matched = {key: masks.path(mask) for key, mask in pairing.masks.items()}
+    used = set()
+    for key in images.suffixes:
+        mask = listed.get(relative_path(images.path(key), root))
+        if mask is not None:
+            matched[key] = mask
+            used.add(mask)
+    problems += [*masks.problems, *double_problems(masks, "mask")]
+    problems += [p for p in pairing.problems if p.path not in used and p.path != masks.folder]
+    if not used:
+        problems += [p for p in pairing.problems if p.path == masks.folder]
+    return matched
+
+
+def _listed_masks(
+    description: Mapping[str, Any], root: Path, problems: list[Problem]
+) -> dict[str, Path]:
+    """Mask by image path below `root`, as `training` lists them; only files inside `root`."""
+    entries = description.get("training")
+    pairs: dict[str, Path] = {}
+    for entry in entries if isinstance(entries, list) else []:
+        if not isinstance(entry, Mapping):
+            continue
+        image, label = entry.get("image"), entry.get("label")
+        if not isinstance(image, str) or not isinstance(label, str):
+            continue
+        inside = [_inside(text) for text in (image, label)]
+        if inside[0] is None or inside[1] is None:
+            problems.append(
+                Problem(
+                    "warning",
+                    f"the entry {image} / {label} leads out of the data set and is not followed",
+                    "Use paths below the folder of dataset.json, or a list file",
+                    root / "dataset.json",
+                )
+            )
+        elif (root / inside[1]).is_file():
+            pairs[inside[0]] = root / inside[1]
+    return pairs
+
+
+def _inside(text: str) -> str | None:
+    """`text` as a clean relative path; `None` if it is absolute or climbs above its start."""
+    normal = os.path.normpath(text.replace("\\", "/")).replace(os.sep, "/")
+    if "\0" in text or normal.startswith(("/", "..")) or ":" in normal:
+        return None
+    return normal

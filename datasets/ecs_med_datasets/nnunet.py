@@ -1,0 +1,157 @@
+"""Layout `nnunet`: raw data of nnU-Net, one file a channel (`CASE_0000`, `CASE_0001`)."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ecs_med.config import ReadingSettings
+from ecs_med.data.layout import Layout
+from ecs_med.errors import DataError
+from ecs_med.types import Case, CaseCollection, Partition, Problem
+from ecs_med_datasets.folder import labeling_problems
+from ecs_med_datasets.msd import STRUCTURAL, partitions_of, read_description, read_labels_entry
+from ecs_med_datasets.pairing import double_problems, foreign_problems
+from ecs_med_datasets.patients import assign_patients
+from ecs_med_datasets.scanning import FileIndex, index_files
+
+__all__ = ["NnUNetLayout"]
+
+CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
+
+
+class NnUNetLayout(Layout):
+    """`imagesTr/CASE_0000.nii.gz` and so on beside `labelsTr/CASE.nii.gz`.
+
+    `dataset.json` may have either form: `modality` and labels by value, or
+    `channel_names`, `file_ending` and values by label. `imagesTs` is the test
+    partition if `labelsTs` is there, and holds unlabelled images if it is not.
+    """
+
+    name = "nnunet"
+    priority = 20
+
+    def recognises(self, root: Path) -> bool:
+        """Whether files in `imagesTr` end in a channel number that their masks do not have."""
+        if not (root / "imagesTr").is_dir():
+            return False
+        images = index_files(root / "imagesTr", recursive=False).suffixes
+        masks = index_files(root / "labelsTr", recursive=False).suffixes
+        numbered = [key for key in islice(images, 1000) if CHANNEL.fullmatch(key)]
+        return bool(numbered) and not any(key in masks for key in numbered)
+
+    def read(self, root: Path, settings: ReadingSettings) -> CaseCollection:
+        """List the cases below `root`.
+
+        Raises:
+            DataError: If no file in `imagesTr` has a channel number, or `dataset.json` is no
+                valid JSON.
+        """
+        if not (root / "imagesTr").is_dir():
+            raise DataError(f"{root}: no folder imagesTr; expected imagesTr/ beside labelsTr/.")
+        description = read_description(root)
+        problems: list[Problem] = []
+        cases: list[Case] = []
+        for part, partition in partitions_of(root, problems):
+            cases += _read_part(root, part, partition, problems)
+        if not cases:
+            raise DataError(
+                f"{root / 'imagesTr'}: no file with a channel number; expected names such as"
+                " CASE_0000.nii.gz (for names without number use --layout msd)."
+            )
+        problems += _channel_problems(cases, description, root)
+        cases.sort(key=lambda case: case.id)
+        assigned, patient_problems = assign_patients(cases, root, settings, structural=STRUCTURAL)
+        problems += [*patient_problems, *labeling_problems(assigned, root)]
+        return CaseCollection(
+            name=root.resolve().name or "data",
+            root=root,
+            layout=self.name,
+            cases=assigned,
+            labels=read_labels_entry(description, root, problems),
+            problems=tuple(problems),
+        )
+
+
+def _read_part(
+    root: Path, part: str, partition: Partition | None, problems: list[Problem]
+) -> list[Case]:
+    images = index_files(root / f"images{part}")
+    problems += [*images.problems, *double_problems(images, "image"), *foreign_problems(images)]
+    masks = FileIndex(root / f"labels{part}")
+    if masks.folder.is_dir():
+        masks = index_files(masks.folder)
+        problems += [*masks.problems, *double_problems(masks, "mask")]
+    channels = _group_channels(images, problems)
+    problems += [
+        Problem(
+            "warning",
+            "mask without an image",
+            f"Add {key}_0000 to images{part}, or remove the mask",
+            masks.path(key),
+        )
+        for key in masks.suffixes
+        if key not in channels
+    ]
+    return [
+        Case(
+            id=f"images{part}/{key}",
+            images=tuple(images.path(channel) for channel in keys),
+            mask=masks.path(key) if key in masks.suffixes else None,
+            partition=partition,
+        )
+        for key, keys in channels.items()
+    ]
+
+
+def _group_channels(images: FileIndex, problems: list[Problem]) -> dict[str, list[str]]:
+    """Keys of the channel files in channel order, by case."""
+    channels: dict[str, list[str]] = {}
+    for key in images.suffixes:
+        match = CHANNEL.fullmatch(key)
+        if match:
+            channels.setdefault(match["case"], []).append(key)
+        else:
+            problems.append(
+                Problem(
+                    "warning",
+                    "no channel number at the end of the name, so the file is not used",
+                    "Rename it to CASE_0000",
+                    images.path(key),
+                )
+            )
+    return channels
+
+
+def _channel_problems(
+    cases: list[Case], description: Mapping[str, Any], root: Path
+) -> list[Problem]:
+    """Find cases whose number of channels differs from what is declared, or from the most."""
+    declared = description.get("channel_names", description.get("modality"))
+    if isinstance(declared, Mapping) and declared:
+        expected, origin = len(declared), "dataset.json declares"
+    else:
+        counts = Counter(len(case.images) for case in cases)
+        expected, origin = counts.most_common(1)[0][0], "most cases have"
+    return [
+        Problem(
+            "error",
+            f"{len(case.images)} channel file(s), where {origin} {expected}",
+            "Add the missing channel, or remove the case",
+            case.images[0],
+        )
+        for case in cases
+        if len(case.images) != expected and not _is_color(case, declared)
+    ]
+
+
+def _is_color(case: Case, declared: Any) -> bool:
+    """Whether one PNG or TIFF file stands for the three declared colour channels."""
+    return (
+        isinstance(declared, Mapping)
+        and len(declared) == 3
+        and len(case.images) == 1
+        and (not case.images[0].name.lower().endswith((".nii", ".nii.gz")))
+    )
