@@ -1,0 +1,106 @@
+"""Grids in space: comparing affines, and bringing label volumes from one grid onto another."""
+
+from itertools import product
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from ecs_med.types import IGNORE_INDEX
+
+__all__ = ["covered_share", "grid_distance_mm", "resample_labels", "spacing_of"]
+
+Affine = npt.NDArray[np.float64]
+
+SAME_GRID_MM = 1e-3
+"""Grids whose corners lie closer than this are one grid."""
+
+_WHOLE = 1e-3
+
+
+def spacing_of(affine: Affine) -> tuple[float, float, float]:
+    """Voxel sides in mm along the array axes: the lengths of the affine's columns."""
+    x, y, z = (float(side) for side in np.linalg.norm(affine[:3, :3], axis=0))
+    return x, y, z
+
+
+def grid_distance_mm(first: Affine, second: Affine, shape: tuple[int, ...]) -> float:
+    """Largest distance between the positions that two affines give to a corner voxel.
+
+    Args:
+        first: `(4, 4)`, voxel to mm.
+        second: `(4, 4)`, voxel to mm.
+        shape: `(X, Y, Z)` of the grid.
+    """
+    corners = np.array(
+        [(*corner, 1) for corner in product(*((0, side - 1) for side in shape))], np.float64
+    )
+    return float(np.linalg.norm(corners @ (first - second).T, axis=1).max())
+
+
+def resample_labels(
+    labels: npt.NDArray[np.integer],
+    affine: Affine,
+    shape: tuple[int, int, int],
+    reference_affine: Affine,
+    outside: int = IGNORE_INDEX,
+) -> npt.NDArray[np.integer]:
+    """Bring labels onto another grid in the same space, by nearest neighbour.
+
+    Equal grids are returned as they are; flips and permutations of axes and
+    whole-voxel shifts are exact. Voxels of the reference grid that the labels do
+    not cover become void by default: nobody said what they are, and calling them
+    background would teach a network to miss what lies there.
+
+    Args:
+        labels: `(X, Y, Z)` integers.
+        affine: Their `(4, 4)` affine, voxel to mm.
+        shape: Shape of the reference grid.
+        reference_affine: Its affine; invertible.
+        outside: Value of voxels that the labels do not cover.
+
+    Returns:
+        Labels of `shape`, in the dtype of `labels`.
+    """
+    if (
+        labels.shape == tuple(shape)
+        and grid_distance_mm(affine, reference_affine, shape) <= SAME_GRID_MM
+    ):
+        return labels
+    matrix = np.linalg.inv(affine) @ reference_affine
+    rounded = np.rint(matrix)
+    if _moves_whole_voxels(matrix, shape):
+        matrix = rounded
+    # One layer of `outside` on every side: clamping to it keeps the outer half of border voxels,
+    # which a constant fill would cut off.
+    padded = np.pad(labels, 1, constant_values=outside)
+    moved: npt.NDArray[np.integer] = ndimage.affine_transform(
+        padded,
+        matrix[:3, :3],
+        matrix[:3, 3] + 1,
+        output_shape=tuple(shape),
+        order=0,
+        mode="nearest",
+        output=labels.dtype,
+    )
+    return moved
+
+
+def covered_share(
+    covering_shape: tuple[int, int, int],
+    affine: Affine,
+    shape: tuple[int, int, int],
+    reference_affine: Affine,
+) -> float:
+    """Share of the voxels of a reference grid that another grid covers, 0 to 1."""
+    inside = np.ones(covering_shape, np.uint8)
+    return float(resample_labels(inside, affine, shape, reference_affine, outside=0).mean())
+
+
+def _moves_whole_voxels(matrix: Affine, shape: tuple[int, ...]) -> bool:
+    """Whether a voxel-to-voxel matrix lands on voxel centres everywhere on the grid.
+
+    Then rounding it changes nothing but the numerical noise that would decide ties.
+    """
+    noise = np.abs(matrix - np.rint(matrix))[:3]
+    return bool((noise @ np.array([*shape, 1], np.float64) <= _WHOLE).all())
