@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
 
+from ecs_med.data.pictures import PICTURE_SUFFIXES
+from ecs_med.data.volumes import VOLUME_SUFFIXES
 from ecs_med.types import Problem
 
 __all__ = ["FileIndex", "index_files", "is_litter", "list_folders", "split_name"]
 
-READABLE_SUFFIXES = (".nii.gz", ".nii", ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+# Longest first, so that .nii.gz is taken off whole.
+READABLE_SUFFIXES = tuple(sorted((*VOLUME_SUFFIXES, *PICTURE_SUFFIXES), key=len, reverse=True))
 CONVERTIBLE_SUFFIXES = (
     *(".dcm", ".ima", ".mha", ".mhd", ".nrrd", ".nhdr", ".npy", ".npz", ".svs"),
     *(".gif", ".webp", ".heic", ".jp2", ".mat", ".h5", ".hdf5"),
