@@ -1,1 +1,23 @@
-"""budget"""
+"""Labelled budgets: what `--labeled` means, which cases it gives, and the split file."""
+
+from ecs_med.budget.case_list import read_case_list
+from ecs_med.budget.draw import draw_split
+from ecs_med.budget.hidden import HiddenReferences
+from ecs_med.budget.presence import absent_classes, absent_classes_warning
+from ecs_med.budget.specification import Budget, Count, Share, SplitFile, parse_labeled
+from ecs_med.budget.split import Role, Split
+
+__all__ = [
+    "Budget",
+    "Count",
+    "HiddenReferences",
+    "Role",
+    "Share",
+    "Split",
+    "SplitFile",
+    "absent_classes",
+    "absent_classes_warning",
+    "draw_split",
+    "parse_labeled",
+    "read_case_list",
+]

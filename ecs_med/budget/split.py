@@ -1,0 +1,274 @@
+"""Which case is for what in one run, and the file that keeps it."""
+
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self, get_args
+
+from ecs_med.budget.hidden import HiddenReferences
+from ecs_med.errors import BudgetError, RunFolderError, UnreadableFileError
+from ecs_med.types import Case, UnlabeledCase
+
+__all__ = ["Role", "Split", "is_split_document"]
+
+Role = Literal["labeled", "unlabeled", "validation", "test", "unused"]
+"""What a case is for in one run."""
+
+_FORMAT = "ecs-med split"
+_VERSION = 1
+_WITH_MASK = ("labeled", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The cases of one run by role, each part sorted by id.
+
+    Attributes:
+        labeled: Trained on with their masks; never empty.
+        unlabeled: Trained on without; a mask that exists is only in `hidden`.
+        validation: The model is chosen on these; may be empty, and `warnings` says so.
+        test: Scored once; never empty.
+        unused: Left out.
+        hidden: Masks of `unlabeled`, for reports only.
+        seed: The seed that drew it.
+        asked: The labelled budget as it was asked for.
+        patients: Patient by case id, where patients are known.
+        notes: How the parts came about, one sentence each.
+        warnings: What a person should know of, one sentence each.
+    """
+
+    labeled: tuple[Case, ...]
+    unlabeled: tuple[UnlabeledCase, ...]
+    validation: tuple[Case, ...]
+    test: tuple[Case, ...]
+    unused: tuple[UnlabeledCase, ...]
+    hidden: HiddenReferences
+    seed: int
+    asked: str
+    patients: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def from_roles(
+        cls,
+        cases: Iterable[Case],
+        roles: Mapping[str, Role],
+        *,
+        seed: int,
+        asked: str,
+        notes: Sequence[str] = (),
+        warnings: Sequence[str] = (),
+    ) -> Self:
+        """Put every case into its part; the only place where masks become hidden.
+
+        Args:
+            cases: Unique ids; labelled, validation and test cases have masks.
+            roles: The role of every case by id.
+            seed: Kept in the split.
+            asked: Kept in the split.
+            notes: Kept in the split.
+            warnings: Kept in the split.
+        """
+        parts: dict[Role, list[Case]] = {role: [] for role in get_args(Role)}
+        for case in sorted(cases, key=lambda case: case.id):
+            parts[roles[case.id]].append(case)
+        everyone = [case for part in parts.values() for case in part]
+        return cls(
+            labeled=tuple(parts["labeled"]),
+            unlabeled=tuple(case.without_mask() for case in parts["unlabeled"]),
+            validation=tuple(parts["validation"]),
+            test=tuple(parts["test"]),
+            unused=tuple(case.without_mask() for case in parts["unused"]),
+            hidden=HiddenReferences(
+                {
+                    case.without_mask(): case.mask
+                    for case in parts["unlabeled"]
+                    if case.mask is not None
+                }
+            ),
+            seed=seed,
+            asked=asked,
+            patients={case.id: case.patient for case in everyone if case.patient is not None},
+            notes=tuple(notes),
+            warnings=tuple(warnings),
+        )
+
+    def roles(self) -> dict[str, Role]:
+        """The role of every case by id, sorted by id."""
+        parts: dict[Role, tuple[Case | UnlabeledCase, ...]] = {
+            "labeled": self.labeled,
+            "unlabeled": self.unlabeled,
+            "validation": self.validation,
+            "test": self.test,
+            "unused": self.unused,
+        }
+        by_id = {case.id: role for role, part in parts.items() for case in part}
+        return dict(sorted(by_id.items()))
+
+    def counts(self) -> dict[Role, int]:
+        """Number of cases by role, every role named."""
+        counted = Counter(self.roles().values())
+        return {role: counted[role] for role in get_args(Role)}
+
+    def write(self, path: Path) -> None:
+        """Write the split as JSON, one case a line, all of it or nothing.
+
+        Raises:
+            RunFolderError: If the file cannot be written.
+        """
+        head = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "seed": self.seed,
+            "labeled": self.asked,
+            "counts": self.counts(),
+            "notes": list(self.notes),
+            "warnings": list(self.warnings),
+        }
+        rows = [
+            json.dumps(
+                {"id": id_, "patient": self.patients.get(id_), "role": role}, ensure_ascii=False
+            )
+            for id_, role in self.roles().items()
+        ]
+        start = json.dumps(head, indent=1, ensure_ascii=False).removesuffix("\n}")
+        _write_atomically(path, start + ',\n "cases": [\n  ' + ",\n  ".join(rows) + "\n ]\n}\n")
+
+    @classmethod
+    def read(cls, path: Path, cases: Iterable[Case]) -> Self:
+        """Read a split and join it with the cases that the data set has now.
+
+        Args:
+            path: A file that `write` wrote.
+            cases: All cases of the same data set, in any order.
+
+        Raises:
+            UnreadableFileError: If the file is missing, damaged, or no split.
+            BudgetError: If its cases are not those of the data set.
+        """
+        document = _read_document(path)
+        known = {case.id: case for case in cases}
+        roles = _read_roles(path, document)
+        _check_against_data(path, roles, known)
+        return cls.from_roles(
+            known.values(),
+            roles,
+            seed=document["seed"],
+            asked=document["labeled"],
+            notes=document.get("notes", ()),
+            warnings=document.get("warnings", ()),
+        )
+
+
+def is_split_document(document: object) -> bool:
+    """Whether parsed JSON says of itself that it is a split of ecs-med."""
+    return isinstance(document, dict) and document.get("format") == _FORMAT
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    remedy = "use the split.json of a finished run, or let --labeled draw a new one"
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UnreadableFileError(path, error.strerror or "cannot be read", remedy) from error
+    except (ValueError, RecursionError) as error:
+        raise UnreadableFileError(path, "is damaged, or not JSON", remedy) from error
+    if not isinstance(document, dict) or not is_split_document(document):
+        raise UnreadableFileError(path, "is not a split of ecs-med", remedy)
+    if document.get("version") != _VERSION:
+        raise UnreadableFileError(
+            path,
+            f"has version {document.get('version')!r} of the split format, not {_VERSION}",
+            "use the ecs-med that wrote it",
+        )
+    seed, asked = document.get("seed"), document.get("labeled")
+    texts = [*_as_list(document.get("notes")), *_as_list(document.get("warnings"))]
+    sound = type(seed) is int and isinstance(asked, str)
+    if not (sound and all(isinstance(text, str) for text in texts)):
+        raise UnreadableFileError(path, "is damaged (seed, labeled, notes or warnings)", remedy)
+    return document
+
+
+def _as_list(value: object) -> list[object]:
+    # A list of nothing where the key is absent; a non-list fails the check on its items.
+    return [] if value is None else value if isinstance(value, list) else [value, None]
+
+
+def _read_roles(path: Path, document: dict[str, Any]) -> dict[str, Role]:
+    remedy = "use an unedited split.json"
+    rows = document.get("cases")
+    if not isinstance(rows, list) or not rows:
+        raise UnreadableFileError(path, "lists no cases", remedy)
+    roles: dict[str, Role] = {}
+    for row in rows:
+        entry: dict[str, Any] = row if isinstance(row, dict) else {}
+        id_, role = entry.get("id"), entry.get("role")
+        if not isinstance(id_, str) or role not in get_args(Role):
+            raise UnreadableFileError(
+                path,
+                f"has a case without an id or with an unknown role ({json.dumps(row)[:80]})",
+                f"roles are {', '.join(get_args(Role))}",
+            )
+        if id_ in roles:
+            raise UnreadableFileError(path, f"names {id_} twice", remedy)
+        roles[id_] = role
+    for needed in ("labeled", "test"):
+        if needed not in roles.values():
+            raise UnreadableFileError(path, f"has no {needed} case", remedy)
+    return roles
+
+
+def _check_against_data(path: Path, roles: Mapping[str, Role], known: Mapping[str, Case]) -> None:
+    unknown = sorted(roles.keys() - known.keys())
+    if unknown:
+        raise BudgetError(
+            f"{path}: {_some(unknown)} {_is(unknown)} not in the data set; "
+            "check that --data is the folder that the split was drawn from."
+        )
+    missing = sorted(known.keys() - roles.keys())
+    if missing:
+        raise BudgetError(
+            f"{path}: {_some(missing)} of the data set {_is(missing)} not in the split; "
+            "the data has grown since, so draw a new split or take the new cases out."
+        )
+    bare = sorted(id_ for id_, role in roles.items() if role in _WITH_MASK and not known[id_].mask)
+    if bare:
+        raise BudgetError(
+            f"{path}: {_some(bare)} {_is(bare)} {roles[bare[0]]} in the split but without a mask "
+            "in the data set; put the mask back or draw a new split."
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    """Write beside the target, then rename: a full disk leaves the old file as it was."""
+    temporary: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            temporary = Path(file.name)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        reason = error.strerror or "cannot be written"
+        raise RunFolderError(
+            f"{path}: cannot be written ({reason}); free space there or name another folder."
+        ) from error
