@@ -11,7 +11,7 @@ import torch
 from ecs_med.data.images import Scan, read_scan
 from ecs_med.data.masks import read_labels
 from ecs_med.errors import DataError
-from ecs_med.inference.segment import segment_stream
+from ecs_med.inference.segment import check_scan, segment_stream
 from ecs_med.metrics import (
     Scores,
     confusion_matrix,
@@ -114,12 +114,12 @@ def evaluate_cases(
 
     Raises:
         DataError: If a case has no mask, or a file cannot be read.
-        SettingsError: If a case does not have the channels that the model takes.
+        SettingsError: If the model was trained on scans of another kind.
     """
     names = model.spec.class_names
     total = torch.zeros(len(names), len(names), dtype=torch.int64)
     per_case: list[CaseScores] = []
-    for case, scan, labels in segment_stream(model, _scans(cases), batch=batch):
+    for case, scan, labels in segment_stream(model, _scans(model, cases), batch=batch):
         reference = _reference(model, case)
         matrix = confusion_matrix(torch.tensor(labels), torch.tensor(reference), len(names))
         total += matrix
@@ -137,9 +137,11 @@ def evaluate_cases(
     return Evaluation(_with_distances(scores, per_case), tuple(per_case))
 
 
-def _scans(cases: Sequence[Case]) -> Iterator[tuple[Case, Scan]]:
+def _scans(model: "Model", cases: Sequence[Case]) -> Iterator[tuple[Case, Scan]]:
     for case in cases:
-        yield case, read_scan(case.images)
+        scan = read_scan(case.images)
+        check_scan(model, scan, case.images[0])
+        yield case, scan
 
 
 def _reference(model: "Model", case: Case) -> Labels:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from ecs_med.errors import SettingsError
 if TYPE_CHECKING:
     from ecs_med.inference.model import Model
 
-__all__ = ["Segmentation", "segment_scan", "segment_stream"]
+__all__ = ["Segmentation", "check_corrector", "check_scan", "segment_scan", "segment_stream"]
 
 Item = TypeVar("Item")
 Labels = npt.NDArray[np.uint8]
@@ -53,15 +54,12 @@ def segment_scan(
         batch: Slices at a time.
 
     Raises:
-        SettingsError: If `certainty` is asked of a model without a corrector, or the scan has
-            another number of channels than the model was trained on.
+        SettingsError: If `certainty` is asked of a model without a corrector, or the model was
+            trained on scans of another kind.
     """
-    if certainty and not model.has_corrector:
-        raise SettingsError(
-            f"{model.run}: a model trained with '{model.spec.method}' has no corrector and so no "
-            "certainty map; leave out --certainty, or train with --method ecs."
-        )
-    check_channels(model, scan)
+    if certainty:
+        check_corrector(model)
+    check_scan(model, scan, "the scan")
     shape = scan.spatial_shape
     labels = np.empty(shape, np.uint8)
     sure = np.empty(shape, np.float32) if certainty else None
@@ -104,7 +102,7 @@ def segment_stream(
     for item, scan in items:
         stack = None
         if not scan.is_volume:
-            check_channels(model, scan)
+            check_scan(model, scan, "the scan")
             stack = prepare_scan(scan, model.spec.preparation)
         fits = stack is not None and (not stacks or stack.shape == stacks[0].shape)
         if not fits or len(stacks) == batch:
@@ -118,15 +116,35 @@ def segment_stream(
     yield from _segment_pictures(model, waiting, stacks)
 
 
-def check_channels(model: "Model", scan: Scan) -> None:
-    """Refuse a scan that has another number of channels than the model takes."""
-    given, needed = scan.array.shape[0], model.spec.in_channels
-    if given == needed:
+def check_corrector(model: "Model") -> None:
+    """Refuse to ask a model without a corrector for certainty.
+
+    Raises:
+        SettingsError: One sentence that names the model and the remedy.
+    """
+    if not model.has_corrector:
+        raise SettingsError(
+            f"{model.run}: a model trained with '{model.spec.method}' has no corrector and so no "
+            "certainty map; leave out --certainty, or train with --method ecs."
+        )
+
+
+def check_scan(model: "Model", scan: Scan, name: Path | str) -> None:
+    """Refuse a scan of another kind, or with other channels, than the model was trained on.
+
+    Raises:
+        SettingsError: One sentence that begins with `name`.
+    """
+    given = "volume" if scan.is_volume else "picture"
+    channels, needed = scan.array.shape[0], model.spec.in_channels
+    if given == model.spec.kind and channels == needed:
         return
-    kind = "volume" if scan.is_volume else "picture"
+    wrong, right = f"a {given}", f"{model.spec.kind}s"
+    if given == model.spec.kind:
+        wrong, right = f"{wrong} of {_channels(channels)}", f"{right} of {_channels(needed)}"
     raise SettingsError(
-        f"{model.run}: this model takes {_channels(needed)}, but the {kind} has "
-        f"{_channels(given)}; give a model that was trained on such scans with --model."
+        f"{name}: is {wrong}, but {model.run} was trained on {right}; "
+        "name a model for such scans with --model."
     )
 
 

@@ -1,0 +1,173 @@
+"""Where the outputs of a prediction go: no input overwritten, no two outputs at one place."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecs_med.data.images import is_volume_path, stem
+from ecs_med.errors import SettingsError
+from ecs_med.inference.inputs import PredictionInput
+
+__all__ = ["Destination", "output_folder", "plan_destinations"]
+
+DEFAULT_OUTPUT = Path("predictions")
+
+_LABEL_SUFFIXES = (".png", ".nii.gz", ".nii")
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """The files that one input gives.
+
+    Attributes:
+        labels: The label map.
+        overlay: Picture with the labels drawn in, or `None` where it was not asked for.
+        certainty: Map of the corrector's certainty, or `None` where it was not asked for.
+    """
+
+    labels: Path
+    overlay: Path | None = None
+    certainty: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All that are asked for."""
+        return tuple(p for p in (self.labels, self.overlay, self.certainty) if p is not None)
+
+
+def output_folder(output: Path | None) -> Path:
+    """The folder that results are written to; `predictions` if none is named."""
+    if output is None:
+        return DEFAULT_OUTPUT
+    return output.parent if _is_file_name(output) else output
+
+
+def plan_destinations(
+    items: Sequence[PredictionInput],
+    output: Path | None,
+    *,
+    overlay: bool = False,
+    certainty: bool = False,
+) -> list[Destination]:
+    """Name the outputs of every input.
+
+    A picture gives `<stem>.png`, a volume `<stem>.nii.gz`. What was found in sub-folders of
+    an input folder keeps them. Inputs that would still share a name are told apart by the
+    folders they lie in, and then by their suffix (`a_jpg.png`).
+
+    Args:
+        items: From `find_inputs`.
+        output: Folder; with a single input also a file; `None` for `predictions`.
+        overlay: Whether overlays are asked for.
+        certainty: Whether certainty maps are asked for.
+
+    Returns:
+        One destination per item, in their order.
+
+    Raises:
+        SettingsError: If `output` is a file name that does not fit, or an output would overwrite
+            an input or another output.
+    """
+    if output is not None and _is_file_name(output):
+        labels = [_single(items, output)]
+    else:
+        folder = output_folder(output)
+        labels = [
+            folder / f"{name}{_suffix(item.path)}"
+            for name, item in zip(_names(items), items, strict=True)
+        ]
+    plan = [
+        Destination(
+            path,
+            overlay=path.with_name(f"{stem(path)}-overlay.png") if overlay else None,
+            certainty=_certainty_path(path) if certainty else None,
+        )
+        for path in labels
+    ]
+    _check(items, plan)
+    return plan
+
+
+def _is_file_name(output: Path) -> bool:
+    return not output.is_dir() and output.name.lower().endswith(_LABEL_SUFFIXES)
+
+
+def _single(items: Sequence[PredictionInput], output: Path) -> Path:
+    if len(items) > 1:
+        raise SettingsError(
+            f"{output}: names one file, but there are {len(items)} inputs; give -o a folder."
+        )
+    volume = is_volume_path(items[0].path)
+    if volume != is_volume_path(output):
+        expected = ".nii.gz" if volume else ".png"
+        kind = "volume" if volume else "picture"
+        raise SettingsError(
+            f"{output}: the labels of a {kind} are written as {expected}; change the name after -o."
+        )
+    return output
+
+
+def _suffix(path: Path) -> str:
+    return ".nii.gz" if is_volume_path(path) else ".png"
+
+
+def _certainty_path(labels: Path) -> Path:
+    suffix = labels.name[len(stem(labels)) :]
+    return labels.with_name(f"{stem(labels)}-certainty{suffix}")
+
+
+def _names(items: Sequence[PredictionInput]) -> list[str]:
+    """Relative names without suffix, unique among the inputs of each suffix."""
+    names = [_own_name(item) for item in items]
+    clashing = _clashing(names, items)
+    if clashing:
+        common = _common_folder([items[index].path for index in clashing])
+        for index in clashing:
+            path = items[index].path.absolute()
+            names[index] = str((path.parent / _stem(items[index])).relative_to(common))
+    for index in _clashing(names, items):
+        path = items[index].path
+        names[index] += path.name[len(stem(path)) :].replace(".", "_")
+    return names
+
+
+def _own_name(item: PredictionInput) -> str:
+    if item.below is None:
+        return _stem(item)
+    return str(item.path.parent.relative_to(item.below) / _stem(item))
+
+
+def _stem(item: PredictionInput) -> str:
+    name = stem(item.path)
+    return re.sub(r"_0000$", "", name) if len(item.images) > 1 else name
+
+
+def _clashing(names: Sequence[str], items: Sequence[PredictionInput]) -> list[int]:
+    full = [f"{name}{_suffix(item.path)}" for name, item in zip(names, items, strict=True)]
+    count = Counter(full)
+    return [index for index, name in enumerate(full) if count[name] > 1]
+
+
+def _common_folder(paths: Sequence[Path]) -> Path:
+    return Path(os.path.commonpath([path.absolute().parent for path in paths]))
+
+
+def _check(items: Sequence[PredictionInput], plan: Sequence[Destination]) -> None:
+    inputs = {image.resolve() for item in items for image in item.images}
+    taken: dict[Path, Path] = {}
+    for item, destination in zip(items, plan, strict=True):
+        for path in destination.files:
+            place = path.resolve()
+            if place in inputs:
+                raise SettingsError(
+                    f"{path}: is an input and would be overwritten; give another folder with -o."
+                )
+            other = taken.setdefault(place, item.path)
+            if other != item.path:
+                raise SettingsError(
+                    f"{path}: would be written for {other} and for {item.path}; rename one of them "
+                    "or segment them into different folders."
+                )

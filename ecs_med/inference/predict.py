@@ -1,0 +1,240 @@
+"""Segmenting files: from pictures, volumes and folders to label files on the same grids."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ecs_med.data.images import Scan, read_scan
+from ecs_med.data.prepare import slice_axis
+from ecs_med.data.volume_writing import write_labels_like, write_map_like
+from ecs_med.errors import DeviceMemoryError, EcsMedError, SettingsError, SomeInputsFailed
+from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
+from ecs_med.inference.inputs import PredictionInput, find_inputs
+from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.overlay import draw_overlay
+from ecs_med.inference.result_files import write_picture, write_result_text
+from ecs_med.inference.segment import Segmentation, check_corrector, check_scan, segment_scan
+
+__all__ = ["PredictionOptions", "PredictionReport", "predict", "predict_files"]
+
+FAILURES_FILE = "failures.json"
+
+OnDone = Callable[[Path, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionReport:
+    """What a prediction gave.
+
+    Attributes:
+        run: Run folder of the model.
+        output: Folder of the results.
+        class_names: Name of each label in the outputs.
+        written: Label map by input.
+        skipped: Label map by input that had been there.
+        failures: Sentence by input that could not be segmented.
+    """
+
+    run: Path
+    output: Path
+    class_names: tuple[str, ...]
+    written: dict[Path, Path] = field(default_factory=dict)
+    skipped: dict[Path, Path] = field(default_factory=dict)
+    failures: dict[Path, str] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as JSON holds it."""
+        return {
+            "model": str(self.run),
+            "output": str(self.output),
+            "class_names": list(self.class_names),
+            "written": {str(k): str(v) for k, v in self.written.items()},
+            "skipped": {str(k): str(v) for k, v in self.skipped.items()},
+            "failures": {str(k): v for k, v in self.failures.items()},
+        }
+
+    def raise_failures(self) -> None:
+        """Raise if an input failed.
+
+        Raises:
+            SomeInputsFailed: One sentence that says how many, and where the reasons are.
+        """
+        if self.failures:
+            total = len(self.written) + len(self.skipped) + len(self.failures)
+            raise SomeInputsFailed(
+                f"{len(self.failures)} of {total} inputs failed; "
+                f"{self.output / FAILURES_FILE} says why, the others are done."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictionOptions:
+    """What to write, and how.
+
+    Attributes:
+        overlay: Also write `<stem>-overlay.png`, with the labels drawn in.
+        certainty: Also write `<stem>-certainty`: the corrector's highest probability, as float32
+            in 0..1 for volumes, as 8 bits (255 = certain) for pictures.
+        skip_existing: Leave inputs alone whose results are all there.
+        batch: Slices at a time.
+    """
+
+    overlay: bool = False
+    certainty: bool = False
+    skip_existing: bool = False
+    batch: int = 8
+
+
+def predict(
+    inputs: Sequence[Path | str] | Path | str,
+    *,
+    model: Model | Path | str | None = None,
+    output: Path | str | None = None,
+    overlay: bool = False,
+    certainty: bool = False,
+    skip_existing: bool = False,
+    device: str = "auto",
+    on_done: OnDone | None = None,
+) -> PredictionReport:
+    """Segment pictures, volumes, and folders of them.
+
+    Every result has the grid of its input: a picture gives a PNG of the same height and width,
+    a volume a NIfTI file of the same shape and affine. Pixels hold class indices, in the order of
+    the model's `class_names`.
+
+    Args:
+        inputs: Files and folders, which are searched with their sub-folders.
+        model: Loaded model, or run folder; `None`: the newest run below `runs/`.
+        output: Folder, or file name with a single input; `None`: `predictions/`.
+        overlay: See `PredictionOptions`.
+        certainty: See `PredictionOptions`.
+        skip_existing: See `PredictionOptions`.
+        device: Where to compute, if the model is not loaded yet.
+        on_done: Called after each input with its path and `written`, `skipped` or the
+            sentence that says why it failed.
+
+    Raises:
+        SomeInputsFailed: If some of several inputs failed; the others are written, and
+            `failures.json` in the output folder has one sentence for each.
+        EcsMedError: If the only input fails, or nothing can be done at all.
+    """
+    options = PredictionOptions(overlay=overlay, certainty=certainty, skip_existing=skip_existing)
+    loaded = model if isinstance(model, Model) else load_model(model, device)
+    report = predict_files(loaded, inputs, output, options, on_done)
+    report.raise_failures()
+    return report
+
+
+def predict_files(
+    model: Model,
+    inputs: Sequence[Path | str] | Path | str,
+    output: Path | str | None = None,
+    options: PredictionOptions | None = None,
+    on_done: OnDone | None = None,
+) -> PredictionReport:
+    """As `predict`, but `SomeInputsFailed` is left to the caller of `raise_failures`."""
+    options = options or PredictionOptions()
+    if options.certainty:
+        check_corrector(model)
+    paths = [Path(path) for path in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
+    target = None if output is None else Path(output)
+    folder = output_folder(target)
+    _check_folder(folder, paths)
+    items = find_inputs(
+        paths,
+        num_channels=model.spec.in_channels if model.spec.kind == "volume" else 1,
+        leave_out=folder,
+    )
+    segmentable = [item for item in items if item.problem is None]
+    plan = plan_destinations(
+        segmentable, target, overlay=options.overlay, certainty=options.certainty
+    )
+    places = dict(zip((item.path for item in segmentable), plan, strict=True))
+    report = PredictionReport(model.run, folder, model.spec.class_names)
+    for item in items:
+        status = "written"
+        try:
+            status = _segment_one(model, item, places.get(item.path), options, report)
+        except (EcsMedError, OSError) as error:
+            if len(items) == 1:
+                raise
+            status = report.failures[item.path] = str(error)
+        if on_done is not None:
+            on_done(item.path, status)
+    if target is None or folder == target:
+        _write_failures(report)
+    return report
+
+
+def _check_folder(folder: Path, inputs: Sequence[Path]) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"{folder}: is a file, not a folder; name another one with -o.")
+    for path in inputs:
+        # The next prediction would take this one's results for pictures.
+        if path.is_dir() and path.resolve() == folder.resolve():
+            raise SettingsError(f"{folder}: is the input folder; name another one with -o.")
+
+
+def _segment_one(
+    model: Model,
+    item: PredictionInput,
+    destination: Destination | None,
+    options: PredictionOptions,
+    report: PredictionReport,
+) -> str:
+    if item.problem is not None or destination is None:
+        raise item.problem or ValueError(f"{item.path} has no destination")
+    if options.skip_existing and all(path.exists() for path in destination.files):
+        report.skipped[item.path] = destination.labels
+        return "skipped"
+    scan = read_scan(item.images)
+    check_scan(model, scan, item.path)
+    try:
+        result = segment_scan(model, scan, certainty=options.certainty, batch=options.batch)
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            f"{item.path}: {model.device} ran out of memory; use --device cpu, or a model that "
+            "was trained with a smaller --resize."
+        ) from error
+    _write(model, item, destination, scan, result)
+    report.written[item.path] = destination.labels
+    return "written"
+
+
+def _write(
+    model: Model,
+    item: PredictionInput,
+    destination: Destination,
+    scan: Scan,
+    result: Segmentation,
+) -> None:
+    destination.labels.parent.mkdir(parents=True, exist_ok=True)
+    if destination.overlay is not None:
+        preparation = model.spec.preparation
+        axis = slice_axis(scan, preparation.axis)
+        drawn = draw_overlay(scan, result.labels, axis=axis, window=preparation.window)
+        write_picture(destination.overlay, drawn)
+    if destination.certainty is not None and result.certainty is not None:
+        if scan.is_volume:
+            write_map_like(destination.certainty, result.certainty, item.path)
+        else:
+            write_picture(destination.certainty, np.rint(result.certainty * 255).astype(np.uint8))
+    # The labels come last: where they are, everything is.
+    if scan.is_volume:
+        write_labels_like(destination.labels, result.labels, item.path)
+    else:
+        write_picture(destination.labels, result.labels)
+
+
+def _write_failures(report: PredictionReport) -> None:
+    path = report.output / FAILURES_FILE
+    if not report.failures:
+        path.unlink(missing_ok=True)
+        return
+    report.output.mkdir(parents=True, exist_ok=True)
+    write_result_text(path, json.dumps(report.to_dict()["failures"], indent=2, ensure_ascii=False))
