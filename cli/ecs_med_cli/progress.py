@@ -62,6 +62,14 @@ class ProgressDisplay:
         )
         self._progress.start()
 
+    def preparing(self, done: int, total: int) -> None:
+        """Show how far decoding is; it happens once, later runs find the images prepared."""
+        if self._task is not None:
+            text = f"preparing images {done}/{total}" if done < total else ""
+            self._progress.update(self._task, status=text)
+        if not self._console.is_terminal and done == total:
+            self._line(f"{total} images prepared")
+
     def trained(self, row: Mapping[str, Any]) -> None:
         """Move the bar, or print a line where a tenth has passed."""
         iteration = int(row["iteration"])

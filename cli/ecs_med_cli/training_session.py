@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ecs_med.config import TrainConfig, read_settings
-from ecs_med.errors import SettingsError
+from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med_cli.progress import ProgressDisplay
 
 __all__ = ["build_config", "run_training", "score_table"]
@@ -53,6 +53,7 @@ def build_config(
     A run to be resumed brings its own settings, so that `--resume --run DIR` is enough.
 
     Raises:
+        RunFolderError: If there is no run to take the settings from.
         SettingsError: If a setting is unknown or wrong, or no data are named.
     """
     values: dict[str, Any] = {}
@@ -60,6 +61,10 @@ def build_config(
     if config_file is not None:
         values = read_settings(config_file)
     elif resume and run is not None and options.get("data") is None:
+        if not (run / "config.json").is_file():
+            raise RunFolderError(
+                f"{run}: nothing to resume here; name the folder of a run that was interrupted."
+            )
         values = read_settings(run / "config.json")
     values = _merged(values, options)
     if "data" not in values:

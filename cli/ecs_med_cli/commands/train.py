@@ -5,6 +5,19 @@ from typing import Annotated
 
 import typer
 
+from ecs_med_cli.data_options import (
+    Axis,
+    ClassNames,
+    LayoutName,
+    MaskColors,
+    MaskThreshold,
+    MaskValues,
+    Patient,
+    VoidValues,
+    Window,
+    reading_options,
+)
+
 __all__ = ["train"]
 
 
@@ -76,6 +89,15 @@ def train(
     no_flip: Annotated[
         bool, typer.Option("--no-flip", help="Never mirror left and right.")
     ] = False,
+    layout: LayoutName = None,
+    patient: Patient = None,
+    mask_values: MaskValues = None,
+    mask_threshold: MaskThreshold = None,
+    mask_colors: MaskColors = None,
+    void_values: VoidValues = None,
+    class_names: ClassNames = None,
+    axis: Axis = None,
+    window: Window = None,
     config: Annotated[
         Path | None,
         typer.Option("--config", help="YAML or JSON file of settings; options here override it."),
@@ -93,6 +115,17 @@ def train(
     """
     from ecs_med_cli.training_session import run_training
 
+    reading = reading_options(
+        layout=layout,
+        patient=patient,
+        mask_values=mask_values,
+        mask_threshold=mask_threshold,
+        mask_colors=mask_colors,
+        void_values=void_values,
+        class_names=class_names,
+        axis=axis,
+        window=window,
+    )
     options = {
         "data": data,
         "labeled": labeled,
@@ -111,6 +144,7 @@ def train(
         "evaluate_every": evaluate_every,
         "workers": workers,
         "tensorboard": tensorboard or None,
+        "reading": reading,
         "augmentation": {"scale": scale, "jitter": jitter, "flip": False if no_flip else None},
     }
     run_training(options, config_file=config, resume=resume, as_json=as_json)

