@@ -5,7 +5,8 @@ from ecs_med.budget.draw import draw_split
 from ecs_med.budget.hidden import HiddenReferences
 from ecs_med.budget.presence import absent_classes, absent_classes_warning
 from ecs_med.budget.specification import Budget, Count, Share, SplitFile, parse_labeled
-from ecs_med.budget.split import Role, Split
+from ecs_med.budget.split import Split
+from ecs_med.budget.split_document import Role
 
 __all__ = [
     "Budget",

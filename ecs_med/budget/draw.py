@@ -11,7 +11,8 @@ from ecs_med.budget.case_list import read_case_list
 from ecs_med.budget.ordering import nearest_prefix, shuffled_groups
 from ecs_med.budget.partition import Parts, divide
 from ecs_med.budget.specification import Budget, Count, SplitFile, parse_labeled
-from ecs_med.budget.split import Role, Split, is_split_document
+from ecs_med.budget.split import Split
+from ecs_med.budget.split_document import Role, is_split_document
 from ecs_med.errors import BudgetError
 from ecs_med.types import Case
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from ecs_med.budget.ordering import shuffled_groups
-from ecs_med.types import Case, UnlabeledCase
+from ecs_med.budget.ordering import digest
+from ecs_med.types import UnlabeledCase
 
 __all__ = ["HiddenReferences"]
 
@@ -46,12 +46,8 @@ class HiddenReferences:
         """
         if limit < 0:
             raise ValueError("limit must not be negative")
-        cases = {case.id: case for case in self.__masks}
-        order = shuffled_groups(
-            (Case(case.id, case.images) for case in cases.values()), "report", None
-        )
-        chosen = [cases[group[0].id] for group in order[:limit]]
-        return [(case, self.__masks[case]) for case in chosen]
+        order = sorted(self.__masks, key=lambda case: digest(f"report:{case.id}"))
+        return [(case, self.__masks[case]) for case in order[:limit]]
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, HiddenReferences):

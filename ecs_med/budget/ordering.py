@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from ecs_med.types import Case
 
-__all__ = ["Group", "group_key", "nearest_prefix", "shuffled_groups", "take_nearest"]
+__all__ = ["Group", "digest", "group_key", "nearest_prefix", "shuffled_groups", "take_nearest"]
 
 Group = tuple[Case, ...]
 """Cases that stay together: one patient, or one case whose patient is not known."""
@@ -34,7 +34,7 @@ def shuffled_groups(cases: Iterable[Case], purpose: str, seed: int | None) -> li
     groups: dict[str, list[Case]] = {}
     for case in sorted(cases, key=lambda case: case.id):
         groups.setdefault(group_key(case), []).append(case)
-    keys = sorted(groups, key=lambda key: (_digest(f"{seed}:{purpose}:{key}"), key))
+    keys = sorted(groups, key=lambda key: (digest(f"{seed}:{purpose}:{key}"), key))
     return [tuple(groups[key]) for key in keys]
 
 
@@ -54,12 +54,14 @@ def nearest_prefix(groups: Sequence[Group], target: int) -> int:
     return num_groups
 
 
-def take_nearest(groups: Sequence[Group], target: int) -> tuple[list[Group], list[Group]]:
+def take_nearest(
+    groups: Sequence[Group], target: int, *, leave: int = 1
+) -> tuple[list[Group], list[Group]]:
     """Divide groups in two, the first part as near to `target` cases as going through them allows.
 
     Unlike a budget this needs no nesting, so a patient with too many cases is passed
-    over. At least one group is taken, the smallest if every one is too large, and
-    at least one is left where there are two.
+    over. At least one group is taken, the smallest if every one is too large, and at
+    least `leave` are left where there are enough.
 
     Returns:
         The groups taken and the groups left, both in their order.
@@ -68,7 +70,7 @@ def take_nearest(groups: Sequence[Group], target: int) -> tuple[list[Group], lis
     taken = 0
     for position, group in enumerate(groups):
         nearer = abs(taken + len(group) - target) < abs(taken - target)
-        if nearer and len(chosen) < len(groups) - 1:
+        if nearer and len(chosen) < len(groups) - leave:
             chosen.add(position)
             taken += len(group)
     if not chosen and groups:
@@ -79,6 +81,7 @@ def take_nearest(groups: Sequence[Group], target: int) -> tuple[list[Group], lis
     )
 
 
-def _digest(text: str) -> bytes:
+def digest(text: str) -> bytes:
+    """SHA-256 of a text: a stable stand-in for a random number."""
     # NFC, because some file systems hand out names in decomposed form.
     return hashlib.sha256(unicodedata.normalize("NFC", text).encode()).digest()

@@ -119,7 +119,7 @@ class _Builder:
                 "they are tested on, and validation is drawn from training."
             )
             return
-        validation, test = take_nearest(groups, round_half_up(Fraction(len(self.validation), 2)))
+        validation, test = take_nearest(groups, len(self.validation) // 2)
         self.validation, self.test = _flat(validation), _flat(test)
         self.notes.append(
             f"The data set gives no test cases: its validation cases are divided into "
@@ -134,7 +134,8 @@ class _Builder:
                 f"Only {self._describe_pool()} can be trained on and nothing is left to test on; "
                 "add masks for cases of another patient, or a test folder."
             )
-        taken, _ = take_nearest(groups, self._target(TEST_SHARE))
+        # One patient is left for training and one for validation.
+        taken, _ = take_nearest(groups, self._target(TEST_SHARE), leave=2)
         self.test = self._move(taken)
         self.notes.append(
             f"The data set gives no test cases: {len(self.test)} were drawn by the seed."

@@ -7,19 +7,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Self, get_args
 
 from ecs_med.budget.hidden import HiddenReferences
-from ecs_med.errors import BudgetError, RunFolderError, UnreadableFileError
+from ecs_med.budget.split_document import FORMAT, VERSION, Role, read_document, read_roles
+from ecs_med.errors import BudgetError, RunFolderError
 from ecs_med.types import Case, UnlabeledCase
 
-__all__ = ["Role", "Split", "is_split_document"]
+__all__ = ["Split"]
 
-Role = Literal["labeled", "unlabeled", "validation", "test", "unused"]
-"""What a case is for in one run."""
-
-_FORMAT = "ecs-med split"
-_VERSION = 1
 _WITH_MASK = ("labeled", "validation", "test")
 
 
@@ -122,8 +118,8 @@ class Split:
             RunFolderError: If the file cannot be written.
         """
         head = {
-            "format": _FORMAT,
-            "version": _VERSION,
+            "format": FORMAT,
+            "version": VERSION,
             "seed": self.seed,
             "labeled": self.asked,
             "counts": self.counts(),
@@ -151,9 +147,9 @@ class Split:
             UnreadableFileError: If the file is missing, damaged, or no split.
             BudgetError: If its cases are not those of the data set.
         """
-        document = _read_document(path)
+        document = read_document(path)
         known = {case.id: case for case in cases}
-        roles = _read_roles(path, document)
+        roles = read_roles(path, document)
         _check_against_data(path, roles, known)
         return cls.from_roles(
             known.values(),
@@ -163,64 +159,6 @@ class Split:
             notes=document.get("notes", ()),
             warnings=document.get("warnings", ()),
         )
-
-
-def is_split_document(document: object) -> bool:
-    """Whether parsed JSON says of itself that it is a split of ecs-med."""
-    return isinstance(document, dict) and document.get("format") == _FORMAT
-
-
-def _read_document(path: Path) -> dict[str, Any]:
-    remedy = "use the split.json of a finished run, or let --labeled draw a new one"
-    try:
-        document: Any = json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UnreadableFileError(path, error.strerror or "cannot be read", remedy) from error
-    except (ValueError, RecursionError) as error:
-        raise UnreadableFileError(path, "is damaged, or not JSON", remedy) from error
-    if not isinstance(document, dict) or not is_split_document(document):
-        raise UnreadableFileError(path, "is not a split of ecs-med", remedy)
-    if document.get("version") != _VERSION:
-        raise UnreadableFileError(
-            path,
-            f"has version {document.get('version')!r} of the split format, not {_VERSION}",
-            "use the ecs-med that wrote it",
-        )
-    seed, asked = document.get("seed"), document.get("labeled")
-    texts = [*_as_list(document.get("notes")), *_as_list(document.get("warnings"))]
-    sound = type(seed) is int and isinstance(asked, str)
-    if not (sound and all(isinstance(text, str) for text in texts)):
-        raise UnreadableFileError(path, "is damaged (seed, labeled, notes or warnings)", remedy)
-    return document
-
-
-def _as_list(value: object) -> list[object]:
-    # A list of nothing where the key is absent; a non-list fails the check on its items.
-    return [] if value is None else value if isinstance(value, list) else [value, None]
-
-
-def _read_roles(path: Path, document: dict[str, Any]) -> dict[str, Role]:
-    remedy = "use an unedited split.json"
-    rows = document.get("cases")
-    if not isinstance(rows, list) or not rows:
-        raise UnreadableFileError(path, "lists no cases", remedy)
-    roles: dict[str, Role] = {}
-    for row in rows:
-        entry: dict[str, Any] = row if isinstance(row, dict) else {}
-        id_, role = entry.get("id"), entry.get("role")
-        if not isinstance(id_, str) or role not in get_args(Role):
-            raise UnreadableFileError(
-                path,
-                f"has a case without an id or with an unknown role ({json.dumps(row)[:80]})",
-                f"roles are {', '.join(get_args(Role))}",
-            )
-        if id_ in roles:
-            raise UnreadableFileError(path, f"names {id_} twice", remedy)
-        roles[id_] = role
-    for needed in ("labeled", "test"):
-        if needed not in roles.values():
-            raise UnreadableFileError(path, f"has no {needed} case", remedy)
-    return roles
 
 
 def _check_against_data(path: Path, roles: Mapping[str, Role], known: Mapping[str, Case]) -> None:
