@@ -40,9 +40,9 @@ class Series:
     iterations: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
 
-    def __bool__(self) -> bool:
-        """Whether there is a point to draw."""
-        return bool(self.values)
+    def __len__(self) -> int:
+        """Number of points; an empty series is false."""
+        return len(self.values)
 
 
 def number(value: object) -> float | None:

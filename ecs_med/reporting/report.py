@@ -1,0 +1,184 @@
+"""Builds `report.html`, the one file of a run that is made for reading."""
+
+import base64
+import io
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ecs_med.reporting import charts
+from ecs_med.reporting.files import write_atomically
+from ecs_med.reporting.findings import (
+    Health,
+    case_unit,
+    chosen_iteration,
+    examine_health,
+    observations,
+    verdict,
+)
+from ecs_med.reporting.history import number
+from ecs_med.reporting.reading import RunRecord, inner, read_run, texts
+from ecs_med.reporting.tables import class_names, color_of, key_figures, roles, score_table
+from ecs_med.reporting.wording import count, decimal, duration, flat, method_name
+
+__all__ = ["write_report"]
+
+REPORT_NAME = "report.html"
+PANEL_SIDE = 400
+"""Longer side of a panel inside the report in pixels; `gallery/` keeps the full one."""
+MAX_SHOWN = 12
+PANEL_TITLES = {
+    "image": "Image",
+    "reference": "Expert's reference",
+    "prediction": "Prediction",
+    "corrector": "Corrector's changes",
+    "errors": "Errors",
+}
+RANK_TITLES = {"worst": "Worst", "median": "Median", "best": "Best"}
+
+
+def write_report(run: Path) -> Path:
+    """Write `report.html` into a run folder: self-contained, readable offline, printable.
+
+    Parts that a run does not have (pseudo-labels of a supervised run, scores of one that has
+    stopped) are named as missing. The same run folder gives the same bytes.
+
+    Args:
+        run: Folder written by training.
+
+    Returns:
+        Path of the report.
+
+    Raises:
+        RunFolderError: If `run` is no run folder, or cannot be written to.
+    """
+    record = read_run(run)
+    path = run / REPORT_NAME
+    write_atomically(path, _render(record).encode("utf-8", errors="replace"))
+    return path
+
+
+def _render(record: RunRecord) -> str:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("ecs_med", "reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = files("ecs_med.reporting").joinpath("report.css").read_text(encoding="utf-8")
+    template = environment.get_template("report.html.j2")
+    return template.render(style=Markup(style), **_context(record))
+
+
+def _context(record: RunRecord) -> dict[str, Any]:
+    unit = case_unit(record)
+    health = examine_health(record)
+    manifest = record.manifest
+    names = class_names(record)
+    data = inner(manifest, "data")
+    chosen = chosen_iteration(record)
+    return {
+        "title": str(data.get("name") or record.folder.resolve().name),
+        "run_name": record.folder.resolve().name,
+        "finished": str(manifest.get("finished") or "")[:16].replace("T", " "),
+        "method": method_name(record.config.get("method", "unknown method")),
+        "uses_corrector": record.config.get("method") == "ecs",
+        "verdict": verdict(record),
+        "unit": unit,
+        "tiles": key_figures(record, unit) if record.metrics else (),
+        "scores": score_table(record, unit),
+        "chosen": None if chosen is None else count(chosen),
+        "loss_chart": charts.losses(record),
+        "score_chart": charts.validation(record),
+        "rate_chart": charts.learning_rates(record),
+        "gallery": _gallery(record),
+        "legend": [(name, color_of(i)) for i, name in enumerate(names) if i],
+        "health": health,
+        "health_charts": charts.pseudo_labels(health),
+        "warnings": _warnings(record, health),
+        "observations": observations(record),
+        "notes": record.notes,
+        "roles": roles(record),
+        "data": data,
+        "initialisation": list(inner(manifest, "initialisation").items()),
+        "seed": record.config.get("seed", manifest.get("seed")),
+        "settings": flat(record.config),
+        "environment": _environment(manifest),
+    }
+
+
+def _warnings(record: RunRecord, health: Health) -> tuple[str, ...]:
+    """Warnings of the run, of its split, and of its pseudo-labels, each once."""
+    sources = (record.manifest.get("warnings"), record.split.get("warnings"), health.warnings)
+    return tuple(dict.fromkeys(text for source in sources for text in texts(source)))
+
+
+def _environment(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    memory = number(manifest.get("peak_memory_mb"))
+    rows = [
+        ("time", duration(manifest.get("seconds"))),
+        ("speed", f"{decimal(manifest.get('images_per_second'), 1)} images/s"),
+        ("peak memory", f"{count(memory)} MB"),
+        ("precision", str(manifest.get("precision") or "unknown")),
+        ("git commit", str(manifest.get("git_commit") or "not from a git checkout")),
+        ("command", " ".join(texts(manifest.get("command")))),
+        *((f"device: {key}", value) for key, value in flat(inner(manifest, "device"))),
+        *((f"version: {key}", value) for key, value in flat(inner(manifest, "versions"))),
+    ]
+    return rows if manifest else []
+
+
+def _gallery(record: RunRecord) -> dict[str, Any]:
+    entries = record.gallery.get("items")
+    shown, num_broken = [], 0
+    for entry in entries[:MAX_SHOWN] if isinstance(entries, list) else []:
+        panels = inner(entry, "panels") if isinstance(entry, Mapping) else {}
+        pictures = [
+            (PANEL_TITLES[name], _embedded(record.folder / "gallery", str(panels[name])))
+            for name in PANEL_TITLES
+            if name in panels
+        ]
+        if not pictures or not all(source for _, source in pictures):
+            num_broken += 1
+            continue
+        rank = str(entry.get("rank") or "")
+        place = entry.get("slice_index")
+        shown.append(
+            {
+                "case_id": str(entry.get("case_id")),
+                "slice": None if place is None else str(place),
+                "rank": rank,
+                "title": RANK_TITLES.get(rank, "Case"),
+                "score": decimal(entry.get("score"), 2),
+                "pictures": pictures,
+            }
+        )
+    return {
+        "items": shown,
+        "num_broken": num_broken,
+        "num_candidates": record.gallery.get("num_candidates"),
+        "ranked_over_all": record.gallery.get("ranked_over_all") is True,
+        "num_cases": inner(record.metrics, "test").get("num_cases"),
+    }
+
+
+def _embedded(folder: Path, name: str) -> str:
+    """A panel as a data URI, small enough to be one of dozens; empty where it cannot be read."""
+    from PIL import Image
+
+    path = folder / Path(name).name
+    try:
+        with Image.open(path, formats=("PNG",)) as picture:
+            panel = picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return ""
+    panel.thumbnail((PANEL_SIDE, PANEL_SIDE), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    # Full chroma resolution keeps coloured outlines crisp.
+    panel.save(buffer, format="JPEG", quality=86, subsampling=0, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

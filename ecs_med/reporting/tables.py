@@ -1,0 +1,235 @@
+"""Rows of the tables in a report, ready for the template."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ecs_med.palette import class_color
+from ecs_med.reporting.history import number
+from ecs_med.reporting.reading import RunRecord, inner, texts
+from ecs_med.reporting.wording import NOTHING, count, decimal, percent
+
+__all__ = [
+    "Cell",
+    "Role",
+    "ScoreTable",
+    "Tile",
+    "class_names",
+    "key_figures",
+    "roles",
+    "score_table",
+]
+
+_ROLES = {
+    "labeled": "labelled, for training",
+    "unlabeled": "unlabelled, for training",
+    "validation": "validation, chooses the model",
+    "test": "test, scored once",
+}
+MAX_LISTED = 2000
+"""Case ids shown of one role; more would only weigh the report down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One key figure: what it is, its value, and a remark."""
+
+    name: str
+    value: str
+    remark: str = ""
+    main: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One score: its text, and the width of its bar in percent (`None`: no bar)."""
+
+    text: str
+    bar: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTable:
+    """Scores by class.
+
+    Attributes:
+        partitions: Column groups, such as `("validation", 50 cases)`, under every measure.
+        measures: `Dice`, `IoU`, and `HD95 (mm)` where it was measured.
+        rows: Name, colour (`None` for the background and for means), cells: measure by measure,
+            and within it partition by partition.
+        remarks: Scores that are not by class, as `(name, one text per partition)`.
+    """
+
+    partitions: tuple[tuple[str, str], ...]
+    measures: tuple[str, ...]
+    rows: tuple[tuple[str, str | None, tuple[Cell, ...]], ...]
+    means: tuple[tuple[str, tuple[Cell, ...]], ...]
+    remarks: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """One role in the split.
+
+    Attributes:
+        key: `labeled`, `unlabeled`, `validation` or `test`.
+        name: The role in words.
+        num_cases: Cases in it.
+        ids: Their ids, `MAX_LISTED` at most.
+        share: Of all cases, in percent.
+    """
+
+    key: str
+    name: str
+    num_cases: int
+    ids: tuple[str, ...]
+    share: float
+
+
+def class_names(record: RunRecord) -> tuple[str, ...]:
+    """Names of the classes, background first, from whichever file has them."""
+    for source in (
+        record.metrics,
+        inner(record.metrics, "test"),
+        inner(record.metrics, "validation"),
+        record.gallery,
+        inner(record.config, "reading"),
+    ):
+        names = texts(source.get("class_names"))
+        if names:
+            return names
+    lengths = [
+        len(texts(inner(record.metrics, part).get("iou_per_class")))
+        for part in ("validation", "test")
+    ]
+    return tuple("background" if i == 0 else f"class {i}" for i in range(max(lengths)))
+
+
+def color_of(index: int) -> str | None:
+    """CSS colour of a class; `None` for the background."""
+    return None if index == 0 else "#{:02x}{:02x}{:02x}".format(*class_color(index))
+
+
+def key_figures(record: RunRecord, unit: str) -> tuple[Tile, ...]:
+    """The tiles below the verdict."""
+    part = "test" if inner(record.metrics, "test") else "validation"
+    scores, data = inner(record.metrics, part), inner(record.manifest, "data")
+    on_validation = inner(record.metrics, "validation")
+    tiles = []
+    for name, key in (("foreground Dice", "foreground_dice"), ("mIoU", "miou")):
+        remark = f"validation {decimal(on_validation.get(key))}" if part == "test" else ""
+        tiles.append(Tile(f"{part} {name}", decimal(scores.get(key)), remark, main=True))
+    config = record.config
+    budget = config.get("labeled")
+    total = sum(number(data.get(key)) or 0 for key in ("num_labeled", "num_unlabeled"))
+    labeled = number(data.get("num_labeled"))
+    share = f"{percent(labeled / total)} of training" if labeled and total else ""
+    method = str(config.get("method", NOTHING))
+    seed = config.get("seed", record.manifest.get("seed"))
+    unused = "not used by this method" if method == "supervised" else ""
+    return (
+        *tiles,
+        Tile(f"labelled {unit}s", count(labeled), share),
+        Tile(f"unlabelled {unit}s", count(data.get("num_unlabeled")), unused),
+        Tile("method", "ECS" if method == "ecs" else method, f"budget {budget}" if budget else ""),
+        Tile("seed", NOTHING if seed is None else str(seed), "draws subset, order, weights"),
+    )
+
+
+def score_table(record: RunRecord, unit: str) -> ScoreTable | None:
+    """Scores by class on validation and test; `None` where nothing has been scored."""
+    parts = [
+        (name, inner(record.metrics, name))
+        for name in ("validation", "test")
+        if inner(record.metrics, name)
+    ]
+    if not parts:
+        return None
+    measures = [("Dice", "dice_per_class"), ("IoU", "iou_per_class")]
+    if any(scores.get("hd95_mm_per_class") for _, scores in parts):
+        measures.append(("HD95 (mm)", "hd95_mm_per_class"))
+    rows = tuple(
+        (
+            name,
+            color_of(index),
+            tuple(
+                _class_cell(scores.get(key), index, bar=not key.startswith("hd95"))
+                for _, key in measures
+                for _, scores in parts
+            ),
+        )
+        for index, name in enumerate(class_names(record))
+    )
+    padding = (Cell(""),) * len(parts) * (len(measures) - 2)
+    means = tuple(
+        (name, (*(_score_cell(s.get(k)) for k in keys for _, s in parts), *padding))
+        for name, keys in (
+            ("mean of the foreground classes", ("foreground_dice", "foreground_iou")),
+            ("mean of all classes", ("dice", "miou")),
+        )
+    )
+    remarks = tuple(
+        (name, tuple(form(scores.get(key)) for _, scores in parts))
+        for name, key, form in (
+            (f"Foreground Dice, mean over {unit}s", "dice_per_case", decimal),
+            ("Pixels with the right class", "pixel_accuracy", percent),
+        )
+        if any(number(scores.get(key)) is not None for _, scores in parts)
+    )
+    partitions = tuple((name, f"{count(s.get('num_cases'))} {unit}s") for name, s in parts)
+    return ScoreTable(partitions, tuple(name for name, _ in measures), rows, means, remarks)
+
+
+def _class_cell(values: object, index: int, *, bar: bool) -> Cell:
+    if not isinstance(values, Sequence) or isinstance(values, str) or index >= len(values):
+        return Cell(NOTHING)
+    if values[index] is None:
+        return Cell("does not occur" if bar else NOTHING)
+    return _score_cell(values[index]) if bar else Cell(decimal(values[index], 1))
+
+
+def _score_cell(value: object) -> Cell:
+    finite = number(value)
+    if finite is None:
+        return Cell(NOTHING)
+    return Cell(decimal(finite), round(100 * min(max(finite, 0.0), 1.0), 1))
+
+
+def roles(record: RunRecord) -> tuple[Role, ...]:
+    """Who does what in the split, in the order of `_ROLES`; roles without a case are kept."""
+    members = _members(record.split)
+    data = inner(record.manifest, "data")
+    sizes = {
+        key: len(members.get(key, ())) or int(number(data.get(f"num_{key}")) or 0) for key in _ROLES
+    }
+    total = sum(sizes.values())
+    return tuple(
+        Role(
+            key,
+            name,
+            sizes[key],
+            tuple(members.get(key, ())[:MAX_LISTED]),
+            round(100 * sizes[key] / total, 2) if total else 0.0,
+        )
+        for key, name in _ROLES.items()
+    )
+
+
+def _members(split: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Case ids by role, whether the file lists cases with roles or roles with cases."""
+    members: dict[str, list[str]] = {}
+    cases = split.get("cases")
+    if isinstance(cases, Mapping):
+        cases = [{"id": case_id, "role": role} for case_id, role in cases.items()]
+    if isinstance(cases, list):
+        for case in cases:
+            if isinstance(case, Mapping) and "id" in case:
+                members.setdefault(str(case.get("role")), []).append(str(case["id"]))
+        return members
+    for key in _ROLES:
+        listed = split.get(key)
+        if isinstance(listed, list):
+            members[key] = [
+                str(c["id"]) if isinstance(c, Mapping) and "id" in c else str(c) for c in listed
+            ]
+    return members
