@@ -51,6 +51,7 @@ def has_position(path: Path) -> bool:
 
 
 def is_compressed(path: Path) -> bool:
+    """Whether the name says that the file is gzip-compressed."""
     return path.name.lower().endswith(".gz")
 
 
