@@ -1,16 +1,28 @@
 """What a person sees while training runs: a bar on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.text import Text
 
-__all__ = ["ProgressDisplay"]
+__all__ = ["ProgressDisplay", "duration"]
+
+
+class _BarWithDetails(Progress):
+    """A bar with a line of details under it, cut to the terminal's width."""
+
+    details = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        if self.details:
+            yield Text(self.details, style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class ProgressDisplay:
@@ -25,15 +37,17 @@ class ProgressDisplay:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress(
+        self._bar = _BarWithDetails(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[status]}"),
             console=console,
             disable=not console.is_terminal,
+            refresh_per_second=4,
         )
-        self._task: TaskID | None = None
+        self._preparing: TaskID | None = None
+        self._training: TaskID | None = None
         self._num_iterations = 0
         self._first: tuple[int, float] | None = None
         self._next_line = 0
@@ -48,37 +62,43 @@ class ProgressDisplay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
-
-    def started(self, plan: Mapping[str, Any]) -> None:
-        """Print what is about to happen and start the bar."""
-        for label, text in describe_plan(plan):
-            self._line(f"[bold]{label:<11}[/bold]{escape(text)}")
-        self._num_iterations = int(plan["iterations"])
-        done = int(plan.get("iteration", 0))
-        self._next_line = self._after(done)
-        self._task = self._progress.add_task(
-            "training", total=self._num_iterations, completed=done, status=""
-        )
-        self._progress.start()
+        self._bar.stop()
 
     def preparing(self, done: int, total: int) -> None:
         """Show how far decoding is; it happens once, later runs find the images prepared."""
-        if self._task is not None:
-            text = f"preparing images {done}/{total}" if done < total else ""
-            self._progress.update(self._task, status=text)
+        if self._preparing is None:
+            self._preparing = self._bar.add_task("preparing images", total=total, status="")
+            self._bar.start()
+        self._bar.update(self._preparing, completed=done, visible=done < total)
         if not self._console.is_terminal and done == total:
             self._line(f"{total} images prepared")
+
+    def started(self, plan: Mapping[str, Any]) -> None:
+        """Print what is about to happen and start the bar."""
+        for label, key in _PLAN_LINES:
+            if plan.get(key):
+                self._line(f"[bold]{label:<11}[/bold]{escape(str(plan[key]))}")
+        self._num_iterations = int(plan["iterations"])
+        done = int(plan.get("iteration", 0))
+        self._first = (done, time.monotonic())
+        self._next_line = self._after(done)
+        self._training = self._bar.add_task(
+            "training", total=self._num_iterations, completed=done, status=""
+        )
+        self._bar.start()
 
     def trained(self, row: Mapping[str, Any]) -> None:
         """Move the bar, or print a line where a tenth has passed."""
         iteration = int(row["iteration"])
-        status = self._status(row, iteration)
-        if self._task is not None:
-            self._progress.update(self._task, completed=iteration, status=escape(status))
+        status, losses = self._status(row, iteration), _losses(row)
+        if self._training is not None:
+            self._bar.details = losses
+            self._bar.update(self._training, completed=iteration, status=escape(status))
         if not self._console.is_terminal and iteration >= self._next_line:
-            self._line(escape(f"iteration {iteration}/{self._num_iterations}  {status}"))
+            self._line(escape(f"iteration {iteration}/{self._num_iterations}  {losses}  {status}"))
             self._next_line = self._after(iteration)
+        if iteration == self._num_iterations:
+            self._bar.details = "scoring and writing the report"
 
     def validated(self, row: Mapping[str, Any]) -> None:
         """Print the scores of a validation."""
@@ -99,13 +119,11 @@ class ProgressDisplay:
 
     def finished(self, run: Path, metrics: Mapping[str, Any]) -> None:
         """Take the bar away; the caller prints the outcome."""
-        self._progress.stop()
+        self._bar.details = ""
+        self._bar.stop()
 
     def _status(self, row: Mapping[str, Any], iteration: int) -> str:
-        parts = [f"{name} {value:.3f}" for name, value in row.get("losses", {}).items()]
-        rates = row.get("lr", {})
-        if "segmenter" in rates:
-            parts.append(f"lr {rates['segmenter']:.2g}")
+        parts = []
         if row.get("images_per_second"):
             parts.append(f"{row['images_per_second']:.1f} images/s")
         remaining = self._remaining(iteration)
@@ -116,15 +134,14 @@ class ProgressDisplay:
         return "  ".join(parts)
 
     def _remaining(self, iteration: int) -> str:
-        now = time.monotonic()
+        """Time to the end at the pace so far, validations included."""
         if self._first is None:
-            self._first = (iteration, now)
             return ""
         steps = iteration - self._first[0]
-        if steps <= 0:
+        ahead = self._num_iterations - iteration
+        if steps <= 0 or ahead <= 0:
             return ""
-        pace = (now - self._first[1]) / steps
-        return duration(pace * (self._num_iterations - iteration))
+        return duration((time.monotonic() - self._first[1]) / steps * ahead)
 
     def _after(self, iteration: int) -> int:
         """The next iteration at which a line is due."""
@@ -143,11 +160,6 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def describe_plan(plan: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Label and text of every line that stands before the bar."""
-    return [(str(label), str(plan[key])) for label, key in _PLAN_LINES if plan.get(key)]
-
-
 _PLAN_LINES = (
     ("Data", "data"),
     ("Cases", "cases"),
@@ -157,6 +169,12 @@ _PLAN_LINES = (
     ("Device", "device"),
     ("Run folder", "run"),
 )
+
+
+def _losses(row: Mapping[str, Any]) -> str:
+    parts = [f"{name} {value:.3f}" for name, value in row.get("losses", {}).items()]
+    rate = row.get("lr", {}).get("segmenter")
+    return "  ".join(parts if rate is None else [*parts, f"lr {rate:.2g}"])
 
 
 def _score(value: float | None) -> str:
