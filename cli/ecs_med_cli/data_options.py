@@ -25,7 +25,7 @@ Patient = Annotated[
     str | None,
     typer.Option(
         "--patient",
-        help="Whose image it is: none, folder, column (of a list), or regex:PATTERN with one group.",
+        help="Whose image it is: none, folder, column (of a list), regex:PATTERN with one group.",
     ),
 ]
 MaskValues = Annotated[
