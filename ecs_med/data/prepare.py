@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from ecs_med.config import Settings
-from ecs_med.data.images import Scan
+from ecs_med.data.images import Scan, ScanHeader
 
 __all__ = ["Preparation", "prepare_labels", "prepare_scan", "slice_axis", "to_native"]
 
@@ -26,11 +26,11 @@ class Preparation(Settings):
     """Percentiles of a volume's own intensities that become 0 and 1."""
 
 
-def slice_axis(scan: Scan, axis: str) -> int:
+def slice_axis(scan: Scan | ScanHeader, axis: str) -> int:
     """The array axis along which `scan` is sliced.
 
     Args:
-        scan: Picture or volume.
+        scan: Picture or volume, or its header.
         axis: `auto`, `0`, `1` or `2`.
 
     Returns:
@@ -83,8 +83,10 @@ def prepare_labels(
     Returns:
         `(D, H, W)`, uint8.
     """
-    stack = labels[None] if not scan.is_volume else np.moveaxis(
-        labels, slice_axis(scan, preparation.axis), 0
+    stack = (
+        labels[None]
+        if not scan.is_volume
+        else np.moveaxis(labels, slice_axis(scan, preparation.axis), 0)
     )
     stack = np.ascontiguousarray(stack)
     size = target_size(stack.shape[-2:], preparation.resize)

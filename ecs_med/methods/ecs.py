@@ -68,9 +68,7 @@ class Ecs(Method):
         reference = self._correct(batch.images, one_hot(batch.labels, self.num_classes))
         loss = corrector_loss(
             corrected, target, class_weight=settings.class_weight, focusing=focusing
-        ) + corrector_loss(
-            reference, right, class_weight=settings.class_weight, focusing=focusing
-        )
+        ) + corrector_loss(reference, right, class_weight=settings.class_weight, focusing=focusing)
         self.update("corrector", loss)
         return loss, _signals_on_labeled(corrected.detach(), target, self.num_classes)
 

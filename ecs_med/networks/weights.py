@@ -13,7 +13,15 @@ from ecs_med.networks.initialisation import Initialisation, packaged_weights_fil
 
 __all__ = ["load_encoder_weights"]
 
-_PREFIXES = ("", "encoder.", "encoder.model.", "segmenter.encoder.", "module.", "backbone.", "model.")
+_PREFIXES = (
+    "",
+    "encoder.",
+    "encoder.model.",
+    "segmenter.encoder.",
+    "module.",
+    "backbone.",
+    "model.",
+)
 
 
 def load_encoder_weights(encoder: nn.Module, initialisation: Initialisation) -> None:

@@ -1,1 +1,1 @@
-"""training"""
+"""From settings to a finished run folder."""

@@ -1,0 +1,160 @@
+"""Training batches: batch number i is a pure function of the seed and i."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from monai.data import set_track_meta
+from torch.utils.data import DataLoader, Dataset
+
+from ecs_med.config import AugmentationSettings
+from ecs_med.data.augment import training_transform
+from ecs_med.data.order import draw_seed, nth_case
+from ecs_med.data.store import PreparedSlice, SliceStore
+from ecs_med.types import Batch
+
+__all__ = ["Normalisation", "TrainingBatches", "batch_loader", "to_device"]
+
+_LABELED, _UNLABELED = 1, 2
+_FOREGROUND_SHARE = 1 / 3
+"""Share of draws from labelled volumes that take a slice with foreground (as in nnU-Net)."""
+
+RawBatch = dict[str, torch.Tensor]
+
+
+class TrainingBatches(Dataset[RawBatch]):
+    """All batches of a run, as a sequence.
+
+    Args:
+        labeled: Labelled cases.
+        unlabeled: Unlabelled cases, or `None`.
+        seed: Seed of the run.
+        batch: Labelled images per batch, and as many unlabelled ones.
+        crop: Side of the square crop in pixels.
+        augmentation: Random transforms.
+        num_batches: Length of the run.
+    """
+
+    def __init__(
+        self,
+        labeled: SliceStore,
+        unlabeled: SliceStore | None,
+        *,
+        seed: int,
+        batch: int,
+        crop: int,
+        augmentation: AugmentationSettings,
+        num_batches: int,
+    ) -> None:
+        set_track_meta(False)
+        self._stores = {_LABELED: labeled}
+        if unlabeled is not None:
+            self._stores[_UNLABELED] = unlabeled
+        self._seed = seed
+        self._batch = batch
+        self._num_batches = num_batches
+        self._transform = training_transform(crop, augmentation)
+
+    def __len__(self) -> int:
+        return self._num_batches
+
+    def __getitem__(self, index: int) -> RawBatch:
+        """Batch number `index`: images in 0..1, not yet normalised, labels, and what is valid."""
+        raw: RawBatch = {}
+        for stream in self._stores:
+            samples = [
+                self._sample(stream, index * self._batch + slot) for slot in range(self._batch)
+            ]
+            prefix = "" if stream == _LABELED else "unlabeled_"
+            for key in samples[0]:
+                raw[prefix + key] = torch.stack([sample[key] for sample in samples])
+        return raw
+
+    def _sample(self, stream: int, position: int) -> RawBatch:
+        store = self._stores[stream]
+        case = nth_case(self._seed, stream, len(store), position)
+        seed = draw_seed(self._seed, stream, position)
+        drawn = self._draw_slice(store, stream, case, np.random.default_rng(seed))
+        image = drawn.image
+        image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
+        sample = {"image": image, "valid": torch.ones(1, *image.shape[1:], dtype=torch.uint8)}
+        if stream == _LABELED:
+            assert drawn.labels is not None
+            sample["labels"] = drawn.labels[None]
+        self._transform.set_random_state(seed=seed)
+        sample = self._transform(sample)
+        sample["image"] = sample["image"].half()
+        return {key: value if key == "image" else value[0].byte() for key, value in sample.items()}
+
+    @staticmethod
+    def _draw_slice(
+        store: SliceStore, stream: int, case: int, rng: np.random.Generator
+    ) -> PreparedSlice:
+        count = store.num_slices(case)
+        if count == 1:
+            return store.slice(case, 0)
+        number = int(rng.integers(count))
+        if stream == _LABELED and rng.random() < _FOREGROUND_SHARE:
+            shown = store.foreground_slices(case)
+            if len(shown):
+                number = int(shown[int(rng.integers(len(shown)))])
+        return store.slice(case, number)
+
+
+def batch_loader(batches: TrainingBatches, first: int, workers: int) -> DataLoader[RawBatch]:
+    """A loader over batch `first` to the last.
+
+    Args:
+        batches: The run's batches.
+        first: Number of the first batch; that of the checkpoint when resuming.
+        workers: Worker processes; 0 prepares in the training process.
+    """
+    return DataLoader(
+        batches,
+        batch_size=None,
+        sampler=range(first, len(batches)),
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Intensities as the encoder expects them.
+
+    Attributes:
+        mean: Per channel, for intensities in 0..1.
+        std: Per channel.
+    """
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Images `(B, C, H, W)`, uint8 in 0..255 or floating point in 0..1, as float32."""
+        values = images.float() / 255 if images.dtype == torch.uint8 else images.float()
+        mean = torch.tensor(self.mean, device=values.device)[:, None, None]
+        std = torch.tensor(self.std, device=values.device)[:, None, None]
+        return (values - mean) / std
+
+
+def to_device(raw: RawBatch, device: torch.device, normalisation: Normalisation) -> Batch:
+    """Move a batch and normalise it there; padding becomes exactly 0.
+
+    Args:
+        raw: As `TrainingBatches` gives it.
+        device: Where to.
+        normalisation: The encoder's.
+    """
+
+    def images(prefix: str) -> tuple[torch.Tensor, torch.Tensor]:
+        valid = raw[f"{prefix}valid"].to(device, non_blocking=True).bool()
+        values = normalisation(raw[f"{prefix}image"].to(device, non_blocking=True))
+        values = values * valid[:, None]
+        return values.contiguous(memory_format=torch.channels_last), valid
+
+    labels = raw["labels"].to(device, non_blocking=True).long()
+    if "unlabeled_image" not in raw:
+        return Batch(images("")[0], labels)
+    return Batch(images("")[0], labels, *images("unlabeled_"))

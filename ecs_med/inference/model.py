@@ -1,0 +1,266 @@
+"""A trained model: what it needs to be applied to scans, kept beside its weights."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import torch
+from monai.inferers import sliding_window_inference
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+from torch.nn import functional as F
+
+from ecs_med.config import Settings
+from ecs_med.data.batches import Normalisation
+from ecs_med.data.masks import LabelScheme
+from ecs_med.data.prepare import Preparation
+from ecs_med.devices import choose_device
+from ecs_med.errors import RunFolderError
+from ecs_med.files import write_json, write_tensors
+from ecs_med.networks import Initialisation, build_corrector, build_segmenter, corrector_input
+
+__all__ = ["Model", "ModelSpec", "load_model", "newest_run", "save_model"]
+
+_MULTIPLE = 32
+"""Sides are padded to a multiple of this before a network sees them."""
+
+WEIGHTS_FILE = "model.safetensors"
+SPEC_FILE = "model.json"
+
+
+class ModelSpec(Settings):
+    """Everything about a model but its weights; `model.json` of a run."""
+
+    format: Literal[1] = 1
+    """Version of this file."""
+    method: str
+    """Training method."""
+    labels: LabelScheme
+    """Classes, and how stored mask values map to them."""
+    preparation: Preparation
+    """How scans are brought into the form that the networks see."""
+    kind: Literal["picture", "volume"]
+    """What it was trained on."""
+    in_channels: int
+    """Channels of an image."""
+    mean: tuple[float, ...]
+    """Per channel, for intensities in 0..1."""
+    std: tuple[float, ...]
+    """Per channel."""
+    encoder: str
+    """Segmenter's encoder."""
+    corrector_encoder: str | None
+    """Corrector's encoder, or `None` without a corrector."""
+    output_stride: Literal[8, 16]
+    """Of both networks."""
+    crop: int
+    """Side of the training crop in pixels."""
+    window: int = 1024
+    """Larger slices are segmented in overlapping windows of this side, in pixels."""
+    initialisation: str
+    """Where the segmenter's weights came from, in words."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names in class order, background first."""
+        return self.labels.class_names
+
+    @property
+    def num_classes(self) -> int:
+        """N."""
+        return len(self.labels.class_names)
+
+
+class Model:
+    """Segmenter and, where the method has one, corrector, ready to be applied.
+
+    Networks run in evaluation mode and are left in the mode they were in.
+
+    Args:
+        spec: What they expect.
+        segmenter: From `(B, C, H, W)` to N logits.
+        corrector: From `(B, C + N, H, W)` to N+1 logits, or `None`.
+        device: Where both lie.
+        run: The run folder they belong to.
+        autocast: Precision of forward passes; `None` for float32.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        segmenter: nn.Module,
+        corrector: nn.Module | None,
+        *,
+        device: torch.device,
+        run: Path,
+        autocast: torch.dtype | None = None,
+    ) -> None:
+        self.spec = spec
+        self.segmenter = segmenter
+        self.corrector = corrector
+        self.device = device
+        self.run = run
+        self._autocast = autocast
+        self._normalisation = Normalisation(spec.mean, spec.std)
+
+    @property
+    def has_corrector(self) -> bool:
+        """Whether correction maps and certainty can be had."""
+        return self.corrector is not None
+
+    def logits(self, slices: torch.Tensor) -> torch.Tensor:
+        """Segment prepared slices.
+
+        Args:
+            slices: `(B, C, H, W)`, uint8 in 0..255 or floating point in 0..1.
+
+        Returns:
+            `(B, N, H, W)`, float32, on the model's device.
+        """
+        images = self._normalisation(slices.to(self.device))
+        return self._apply(self.segmenter, images)
+
+    def correct(self, slices: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+        """Let the corrector judge a segmentation.
+
+        Args:
+            slices: As for `logits`.
+            logits: `(B, N, H, W)`, as `logits` gives them.
+
+        Returns:
+            Probabilities `(B, N+1, H, W)`; the last class says "right".
+        """
+        assert self.corrector is not None
+        images = self._normalisation(slices.to(self.device))
+        inputs = corrector_input(images, logits.softmax(dim=1))
+        return self._apply(self.corrector, inputs).softmax(dim=1)
+
+    def _apply(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        window = self.spec.window
+        with torch.inference_mode(), evaluating(network):
+            if max(inputs.shape[-2:]) <= window:
+                return self._whole(network, inputs)
+            size = [min(window, -(-side // _MULTIPLE) * _MULTIPLE) for side in inputs.shape[-2:]]
+            tiled: torch.Tensor = sliding_window_inference(
+                inputs,
+                roi_size=size,
+                sw_batch_size=1,
+                predictor=lambda tile: self._whole(network, tile),
+                overlap=0.25,
+                mode="gaussian",
+            )
+            return tiled
+
+    def _whole(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        height, width = inputs.shape[-2:]
+        padded = F.pad(inputs, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
+        padded = padded.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(
+            self.device.type, dtype=self._autocast, enabled=self._autocast is not None
+        ):
+            logits: torch.Tensor = network(padded)
+        return logits[..., :height, :width].float()
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside, the former mode after."""
+    was_training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(was_training)
+
+
+def save_model(model: Model) -> None:
+    """Write `model.safetensors` and `model.json` of a run, each atomically."""
+    tensors = {f"segmenter.{k}": v for k, v in model.segmenter.state_dict().items()}
+    if model.corrector is not None:
+        tensors |= {f"corrector.{k}": v for k, v in model.corrector.state_dict().items()}
+    write_tensors(model.run / WEIGHTS_FILE, tensors)
+    write_json(model.run / SPEC_FILE, model.spec.model_dump(mode="json"))
+
+
+def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
+    """Load the model of a run.
+
+    Args:
+        run: Run folder; `None`: the newest one below `runs/`.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+
+    Raises:
+        RunFolderError: If there is no such run, or its files are missing or damaged.
+        SettingsError: If the device is not there.
+    """
+    folder = newest_run() if run is None else Path(run)
+    spec = _read_spec(folder)
+    target = choose_device(device)
+    segmenter = build_segmenter(
+        Initialisation(spec.encoder, "none"),
+        in_channels=spec.in_channels,
+        num_classes=spec.num_classes,
+        output_stride=spec.output_stride,
+    )
+    corrector = None
+    if spec.corrector_encoder is not None:
+        corrector = build_corrector(
+            Initialisation(spec.corrector_encoder, "none"),
+            in_channels=spec.in_channels,
+            num_classes=spec.num_classes,
+            output_stride=spec.output_stride,
+        )
+    _fill(folder / WEIGHTS_FILE, {"segmenter": segmenter, "corrector": corrector})
+    for network in (segmenter, corrector):
+        if network is not None:
+            network.to(target, memory_format=torch.channels_last).eval()
+    return Model(spec, segmenter, corrector, device=target, run=folder)
+
+
+def newest_run(below: Path = Path("runs")) -> Path:
+    """The run folder below `below` whose model was written last.
+
+    Raises:
+        RunFolderError: If there is none.
+    """
+    specs = list(below.glob(f"*/{SPEC_FILE}"))
+    if not specs:
+        raise RunFolderError(
+            f"{below}: no trained run here; train one with `ecs-med train`, or name one with --model."
+        )
+    return max(specs, key=lambda path: path.stat().st_mtime).parent
+
+
+def _read_spec(folder: Path) -> ModelSpec:
+    path = folder / SPEC_FILE
+    if not path.is_file():
+        raise RunFolderError(
+            f"{folder}: no trained model here ({SPEC_FILE} is missing); name a run folder that "
+            "`ecs-med train` has finished."
+        )
+    try:
+        return ModelSpec.model_validate(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, OSError) as error:
+        detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise RunFolderError(f"{path}: damaged ({detail}); train again or restore it.") from error
+
+
+def _fill(path: Path, networks: dict[str, nn.Module | None]) -> None:
+    remedy = "train again or restore the file"
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise RunFolderError(f"{path}: missing or damaged ({error}); {remedy}.") from error
+    for name, network in networks.items():
+        if network is None:
+            continue
+        prefix = f"{name}."
+        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise RunFolderError(f"{path}: does not fit {SPEC_FILE}; {remedy}.") from error

@@ -1,0 +1,99 @@
+"""Checkpoints: networks and optimisers in one safetensors file, written atomically, two kept.
+
+Order and augmentation are functions of seed and iteration, and every iteration seeds its
+own random numbers; so tensors, iteration and a few numbers are the whole state.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from ecs_med.errors import RunFolderError
+from ecs_med.files import write_tensors
+from ecs_med.methods import Method
+
+__all__ = ["load_checkpoint", "save_checkpoint"]
+
+_KEPT = 2
+
+
+def save_checkpoint(
+    folder: Path, method: Method, iteration: int, progress: Mapping[str, Any]
+) -> Path:
+    """Write the state after `iteration` and drop all but the two newest checkpoints.
+
+    Args:
+        folder: `checkpoints/` of the run.
+        method: Networks and optimisers.
+        iteration: Iterations done.
+        progress: JSON-able numbers that belong to the state.
+
+    Raises:
+        RunFolderError: If it cannot be written; earlier checkpoints are untouched.
+    """
+    tensors: dict[str, torch.Tensor] = {}
+    for name, network in method.networks.items():
+        tensors |= {f"network.{name}.{k}": v for k, v in network.state_dict().items()}
+    for name, optimizer in method.optimizers.items():
+        for index, state in optimizer.state_dict()["state"].items():
+            for key, value in state.items():
+                if value is not None:
+                    tensors[f"optimizer.{name}.{index}.{key}"] = torch.as_tensor(value)
+    path = folder / f"iteration-{iteration:08d}.safetensors"
+    metadata = {"iteration": str(iteration), "progress": json.dumps(dict(progress))}
+    write_tensors(path, tensors, metadata)
+    for old in sorted(folder.glob("iteration-*.safetensors"))[:-_KEPT]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_checkpoint(folder: Path, method: Method) -> tuple[int, dict[str, Any]]:
+    """Restore the newest checkpoint that is whole.
+
+    Args:
+        folder: `checkpoints/` of the run.
+        method: Networks and optimisers to fill.
+
+    Returns:
+        Iterations done, and the numbers saved with them.
+
+    Raises:
+        RunFolderError: If no checkpoint is whole, or they belong to other networks.
+    """
+    reasons = []
+    for path in sorted(folder.glob("iteration-*.safetensors"), reverse=True):
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata()
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            iteration, progress = int(metadata["iteration"]), json.loads(metadata["progress"])
+            _restore(method, tensors)
+        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+            reasons.append(f"{path.name}: {error}")
+        else:
+            return iteration, progress
+    raise RunFolderError(
+        f"{folder}: no checkpoint can be used ({'; '.join(reasons) or 'none there'}); start anew "
+        "with another --run."
+    )
+
+
+def _restore(method: Method, tensors: Mapping[str, torch.Tensor]) -> None:
+    for name, network in method.networks.items():
+        prefix = f"network.{name}."
+        network.load_state_dict(
+            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        )
+    for name, optimizer in method.optimizers.items():
+        prefix = f"optimizer.{name}."
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in tensors.items():
+            if key.startswith(prefix):
+                index, field = key.removeprefix(prefix).split(".", 1)
+                state.setdefault(int(index), {})[field] = value
+        whole = optimizer.state_dict()
+        optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})

@@ -1,0 +1,157 @@
+"""From `--data` to stores of prepared cases: open, split, understand masks, look at images."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ecs_med.budget import Split, absent_classes_warning, draw_split
+from ecs_med.config import TrainConfig
+from ecs_med.data.batches import TrainingBatches
+from ecs_med.data.label_scheme import LabelScheme
+from ecs_med.data.layout import open_data
+from ecs_med.data.masks import understand_masks
+from ecs_med.data.prepare import Preparation
+from ecs_med.data.store import SliceStore
+from ecs_med.errors import BudgetError
+from ecs_med.methods import method_class
+from ecs_med.training.resolve import Images, look_at_images
+from ecs_med.types import CaseCollection
+
+__all__ = ["DataPlan", "Stores", "build_stores", "plan_data", "training_batches"]
+
+_THREADS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlan:
+    """What a run is made from.
+
+    Attributes:
+        collection: What the layout found.
+        split: Which case is for what.
+        scheme: How stored mask values become classes; learned from the masks in the budget,
+            of validation and of test, never from hidden ones.
+        images: What the images have in common.
+        warnings: Sentences for the user.
+    """
+
+    collection: CaseCollection
+    split: Split
+    scheme: LabelScheme
+    images: Images
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """Prepared cases for training.
+
+    Attributes:
+        labeled: With masks.
+        unlabeled: Without; `None` where there are none or the method uses none.
+    """
+
+    labeled: SliceStore
+    unlabeled: SliceStore | None
+
+
+def plan_data(config: TrainConfig, split_file: Path | None = None) -> DataPlan:
+    """Open the data and decide which case is for what.
+
+    Args:
+        config: Settings of the run.
+        split_file: The run's own split, when resuming.
+
+    Raises:
+        DataError: If data or masks cannot be used.
+        BudgetError: If the labelled budget cannot be drawn.
+    """
+    collection = open_data(config.data, config.reading)
+    if split_file is not None:
+        split = Split.read(split_file, collection.cases)
+    else:
+        split = draw_split(collection.cases, config.labeled, config.seed)
+    referenced = [*split.labeled, *split.validation, *split.test]
+    masks = [case.mask for case in referenced if case.mask is not None]
+    scheme, problems = understand_masks(masks, config.reading, collection.labels)
+    images = look_at_images([*referenced, *split.unlabeled], config.reading.axis)
+    notices = [*collection.problems, *problems]
+    warnings = [*split.warnings]
+    warnings += [
+        f"{f'{p.path}: ' if p.path else ''}{p.message}{f'; {p.remedy}' if p.remedy else ''}."
+        for p in notices
+        if p.severity != "note"
+    ]
+    return DataPlan(collection, split, scheme, images, tuple(warnings))
+
+
+def build_stores(
+    plan: DataPlan,
+    config: TrainConfig,
+    preparation: Preparation,
+    progress: Callable[[int, int], None],
+) -> tuple[Stores, str | None]:
+    """Prepare every training case, so that a broken file ends the run before it begins.
+
+    Args:
+        plan: The data.
+        config: Resolved settings.
+        preparation: How scans are prepared.
+        progress: Told how many of how many cases are ready.
+
+    Returns:
+        The stores, and a warning that names classes without one labelled pixel, if any.
+
+    Raises:
+        DataError: If a file cannot be read.
+        BudgetError: If there is nothing unlabelled for a method that needs it.
+    """
+    assert config.cache is not None
+    labeled = SliceStore(plan.split.labeled, preparation, plan.scheme, config.cache)
+    unlabeled = None
+    if method_class(config.method).needs_unlabeled:
+        if not plan.split.unlabeled:
+            raise BudgetError(
+                f"{config.data}: method '{config.method}' learns from unlabelled images and there "
+                "are none left; lower --labeled, add images without masks, or use --method "
+                "supervised."
+            )
+        unlabeled = SliceStore(plan.split.unlabeled, preparation, None, config.cache)
+    present = _prepare_all([s for s in (labeled, unlabeled) if s is not None], progress)
+    shown = {case.id: present[i] for i, case in enumerate(plan.split.labeled)}
+    return Stores(labeled, unlabeled), absent_classes_warning(shown, plan.scheme.class_names)
+
+
+def _prepare_all(
+    stores: Sequence[SliceStore], progress: Callable[[int, int], None]
+) -> list[frozenset[int]]:
+    """Prepare all cases of all stores; the classes in each case of the first one."""
+    jobs = [(store, index) for store in stores for index in range(len(store))]
+    present: list[frozenset[int]] = []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        results = pool.map(lambda job: job[0].classes(job[1]), jobs)
+        try:
+            for done, classes in enumerate(results, start=1):
+                present.append(classes)
+                progress(done, len(jobs))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return present
+
+
+def training_batches(stores: Stores, config: TrainConfig) -> TrainingBatches:
+    """All batches of a run with resolved settings."""
+    assert config.batch is not None
+    assert config.crop is not None
+    assert config.iterations is not None
+    return TrainingBatches(
+        stores.labeled,
+        stores.unlabeled,
+        seed=config.seed,
+        batch=config.batch,
+        crop=config.crop,
+        augmentation=config.augmentation,
+        num_batches=config.iterations,
+    )

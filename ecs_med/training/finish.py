@@ -1,0 +1,97 @@
+"""The end of a run: test once, pictures, manifest, report."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ecs_med.config import TrainConfig
+from ecs_med.data.images import Scan, read_scan
+from ecs_med.data.masks import read_labels
+from ecs_med.data.prepare import slice_axis
+from ecs_med.inference.evaluate import Evaluation, evaluate_cases
+from ecs_med.inference.model import Model
+from ecs_med.inference.segment import segment_scan
+from ecs_med.reporting.gallery import GalleryItem, choose_cases, write_gallery
+from ecs_med.reporting.report import write_report
+from ecs_med.training.data_plan import DataPlan
+from ecs_med.training.manifest import Manifest
+from ecs_med.types import Case
+
+__all__ = ["finish_run"]
+
+
+def finish_run(model: Model, plan: DataPlan, config: TrainConfig, manifest: Manifest) -> None:
+    """Score the chosen model on the test cases and write everything that remains.
+
+    Args:
+        model: The model chosen on validation, as loaded from the run folder.
+        plan: The data.
+        config: Resolved settings.
+        manifest: What the run has collected.
+    """
+    test = evaluate_cases(model, plan.split.test, surface=plan.images.kind == "volume")
+    metrics: dict[str, Any] = {
+        "best_iteration": manifest.progress["best_iteration"],
+        "validation": manifest.progress["validation"],
+        "test": test.scores.to_dict(),
+        "class_names": list(model.spec.class_names),
+    }
+    items = _gallery_items(model, plan, test)
+    write_gallery(model.run, items, model.spec.class_names)
+    manifest.write(metrics)
+    write_report(model.run)
+
+
+def _gallery_items(model: Model, plan: DataPlan, test: Evaluation) -> list[GalleryItem]:
+    """The worst, median and best test cases."""
+    scores = {
+        case.case: {"foreground_dice": case.foreground_dice, "foreground_iou": case.foreground_iou}
+        for case in test.per_case
+        if case.foreground_dice is not None and case.foreground_iou is not None
+    }
+    chosen = choose_cases(scores.items())
+    cases = {case.id: case for case in plan.split.test}
+    return [_item(model, cases[case_id], scores[case_id]) for case_id in chosen]
+
+
+def _item(model: Model, case: Case, scores: dict[str, float]) -> GalleryItem:
+    scan = read_scan(case.images)
+    assert case.mask is not None
+    reference = read_labels(case.images, case.mask, model.spec.labels)
+    found = segment_scan(model, scan, certainty=model.has_corrector)
+    index = None
+    where: tuple[Any, ...] = (slice(None), slice(None))
+    if scan.is_volume:
+        axis = slice_axis(scan, model.spec.preparation.axis)
+        shown = (reference > 0) & (reference < model.spec.num_classes)
+        others = tuple(i for i in range(3) if i != axis)
+        index = int(np.argmax(shown.sum(axis=others)))
+        where = tuple(index if i == axis else slice(None) for i in range(3))
+
+    def upright(plane: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+        if plane is None:
+            return None
+        cut = plane[where]
+        return np.rot90(cut).copy() if scan.is_volume else cut
+
+    return GalleryItem(
+        case_id=case.id,
+        image=_picture(scan, where),
+        reference=upright(reference),
+        prediction=upright(found.labels),  # type: ignore[arg-type]
+        correction=upright(found.correction),
+        certainty=upright(found.certainty),
+        scores=scores,
+        slice_index=index,
+    )
+
+
+def _picture(scan: Scan, where: tuple[Any, ...]) -> npt.NDArray[np.uint8]:
+    """The picture itself, or the shown slice of a volume's first channel as grey."""
+    if not scan.is_volume:
+        return np.ascontiguousarray(np.moveaxis(scan.array, 0, -1)).astype(np.uint8)
+    plane = np.rot90(scan.array[0][where]).astype(np.float32)
+    lower, upper = np.percentile(scan.array[0], (0.5, 99.5))
+    grey = np.clip((plane - lower) / max(float(upper - lower), 1e-9), 0, 1) * 255
+    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)

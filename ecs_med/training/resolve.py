@@ -1,0 +1,145 @@
+"""Deciding what the user left open: sizes, lengths, encoder, device, run folder."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+
+from ecs_med.config import TrainConfig
+from ecs_med.data.images import ScanHeader, read_header
+from ecs_med.data.prepare import Preparation, slice_axis, target_size
+from ecs_med.data.store import default_cache_folder
+from ecs_med.devices import autocast_dtype, choose_device
+from ecs_med.errors import DataError, SettingsError
+from ecs_med.networks import Initialisation, choose_initialisation
+from ecs_med.types import Case, UnlabeledCase
+
+__all__ = ["Images", "default_run_folder", "look_at_images", "resolve"]
+
+_SAMPLE = 64
+_CPU_SIZE, _GPU_SIZE = 128, 1024
+
+
+class Images(NamedTuple):
+    """What the images of a collection have in common."""
+
+    kind: Literal["picture", "volume"]
+    """Pictures are segmented whole, volumes slice by slice."""
+    channels: int
+    """Channels of every image."""
+    size: tuple[int, int]
+    """Median height and width of a slice, in pixels."""
+
+
+def look_at_images(cases: Sequence[Case | UnlabeledCase], axis: str) -> Images:
+    """Read the headers of some images and say what they have in common.
+
+    Args:
+        cases: At least one; up to 64, evenly spread, are read.
+        axis: The setting along which volumes are sliced.
+
+    Raises:
+        DataError: If pictures and volumes are mixed, or numbers of channels differ.
+    """
+    step = -(-len(cases) // _SAMPLE)
+    sample = cases[::step]
+    headers = [read_header(case.images) for case in sample]
+    first = headers[0]
+    for case, header in zip(sample, headers, strict=True):
+        if header.is_volume != first.is_volume:
+            raise DataError(
+                f"{case.images[0]}: pictures and volumes are mixed with {sample[0].images[0]}; "
+                "train on one kind at a time."
+            )
+        if header.num_channels != first.num_channels:
+            raise DataError(
+                f"{case.images[0]}: has {header.num_channels} channels and {sample[0].images[0]} "
+                f"has {first.num_channels}; give every case the same channels."
+            )
+    sizes = [_slice_size(header, axis) for header in headers]
+    height, width = (int(np.median(side)) for side in zip(*sizes, strict=True))
+    kind: Literal["picture", "volume"] = "volume" if first.is_volume else "picture"
+    return Images(kind, first.num_channels, (height, width))
+
+
+def _slice_size(header: ScanHeader, axis: str) -> tuple[int, int]:
+    if not header.is_volume:
+        return header.shape[0], header.shape[1]
+    along = slice_axis(header, axis)
+    height, width = (n for i, n in enumerate(header.shape) if i != along)
+    return height, width
+
+
+def resolve(
+    config: TrainConfig, images: Images, run: Path
+) -> tuple[TrainConfig, tuple[Initialisation, Initialisation]]:
+    """Replace everything automatic by what it means for these images on this machine.
+
+    Args:
+        config: As the user gave it.
+        images: What it is to be trained on.
+        run: The run folder.
+
+    Returns:
+        The complete settings, and the initialisation of segmenter and corrector.
+
+    Raises:
+        SettingsError: If encoder, weights or device cannot be had.
+    """
+    device = choose_device(config.device)
+    on_cpu = device.type == "cpu"
+    initialisations = choose_initialisation(config)
+    resize = config.resize if config.resize is not None else (_CPU_SIZE if on_cpu else _GPU_SIZE)
+    iterations = config.iterations or (1_000 if on_cpu else 10_000)
+    bf16 = autocast_dtype(config.precision, device) is torch.bfloat16
+    resolved = config.model_copy(
+        update={
+            "run": run,
+            "device": str(device),
+            "precision": "bf16" if bf16 else "fp32",
+            "iterations": iterations,
+            "batch": config.batch or 8,
+            "resize": resize,
+            "crop": config.crop or _fitting_crop(target_size(images.size, resize)),
+            "evaluate_every": min(config.evaluate_every or max(1, iterations // 10), iterations),
+            "encoder": initialisations[0].encoder,
+            "corrector_encoder": initialisations[1].encoder,
+            "encoder_weights": _weights_setting(config, initialisations[0]),
+            "cache": config.cache or default_cache_folder(),
+        }
+    )
+    if resolved.crop is not None and resolved.crop % 32:
+        raise SettingsError(f"--crop must be a multiple of 32 pixels (got {resolved.crop}).")
+    return resolved, initialisations
+
+
+def preparation_of(config: TrainConfig) -> Preparation:
+    """How scans are prepared under resolved settings."""
+    reading = config.reading
+    return Preparation(
+        resize=config.resize or 0,
+        axis=reading.axis,
+        window=reading.window,
+        percentiles=reading.percentiles,
+    )
+
+
+def default_run_folder(config: TrainConfig, data_name: str) -> Path:
+    """`runs/<data>-<method>-<labeled>-s<seed>`, with characters that any file system takes."""
+    labeled = Path(config.labeled).stem if "." in Path(config.labeled).suffix else config.labeled
+    labeled = labeled.replace("%", "pct").replace("/", "-")
+    name = f"{data_name}-{config.method}-{labeled}-s{config.seed}"
+    return Path("runs") / re.sub(r"[^\w.+-]+", "-", name)
+
+
+def _fitting_crop(size: tuple[int, int]) -> int:
+    return min(512, -(-max(size) // 32) * 32)
+
+
+def _weights_setting(config: TrainConfig, initialisation: Initialisation) -> str:
+    if initialisation.source == "file":
+        return config.encoder_weights
+    return "none" if initialisation.source == "none" else "imagenet"

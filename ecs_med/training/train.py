@@ -1,0 +1,273 @@
+"""`train`: one run, from settings to a finished run folder."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ecs_med.config import TrainConfig
+from ecs_med.data.batches import Normalisation, batch_loader
+from ecs_med.devices import autocast_dtype
+from ecs_med.errors import DeviceMemoryError, SettingsError
+from ecs_med.inference.evaluate import evaluate_cases
+from ecs_med.inference.model import Model, ModelSpec, load_model, save_model
+from ecs_med.methods import Method, method_class
+from ecs_med.networks import Initialisation, build_corrector, build_segmenter
+from ecs_med.networks.encoders import channel_statistics
+from ecs_med.training.checkpoint import load_checkpoint, save_checkpoint
+from ecs_med.training.data_plan import DataPlan, build_stores, plan_data, training_batches
+from ecs_med.training.events import Listener, Silence
+from ecs_med.training.finish import finish_run
+from ecs_med.training.handlers import Checkpoints, Log, Signals, Validation
+from ecs_med.training.health import pseudo_label_health
+from ecs_med.training.manifest import Clock, start_manifest
+from ecs_med.training.resolve import default_run_folder, preparation_of, resolve
+from ecs_med.training.run_folder import (
+    History,
+    create_run_folder,
+    resume_config,
+    write_config,
+)
+from ecs_med.training.trainer import MethodTrainer
+
+__all__ = ["train"]
+
+
+def train(
+    config: TrainConfig | Mapping[str, Any],
+    listener: Listener | None = None,
+    *,
+    resume: bool = False,
+) -> Path:
+    """Train, choose the best model on validation, test it once, write the report.
+
+    Args:
+        config: Settings, or a mapping of them.
+        listener: Told what happens; `None` for silence.
+        resume: Go on with the run of the same folder, to the same end as if it had never stopped.
+
+    Returns:
+        The run folder.
+
+    Raises:
+        EcsMedError: One of its kinds, for everything that a user can mend.
+        TrainingInterrupted: After SIGTERM or Ctrl-C, when everything is saved.
+    """
+    if not isinstance(config, TrainConfig):
+        config = TrainConfig.parse(config)
+    run = _Run(config, listener or Silence(), resume=resume)
+    try:
+        run.train()
+    except torch.OutOfMemoryError as error:
+        raise run.out_of_memory() from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error) or "out of memory" in str(error):
+            raise run.out_of_memory() from error
+        raise
+    finish_run(load_model(run.folder, run.config.device), run.plan, run.config, run.manifest)
+    metrics = run.manifest.metrics
+    run.listener.finished(run.folder, metrics)
+    return run.folder
+
+
+class _Run:
+    """The parts of one run, built in the order in which a mistake is cheapest to find."""
+
+    def __init__(self, config: TrainConfig, listener: Listener, *, resume: bool) -> None:
+        method_class(config.method)
+        self.listener = listener
+        self.clock = Clock()
+        if resume:
+            self.plan, self.folder, config = self._reopen(config)
+        else:
+            self.plan = plan_data(config)
+            self.folder = config.run or default_run_folder(config, self.plan.collection.name)
+        self.config, self.initialisations = resolve(config, self.plan.images, self.folder)
+        self._check_sizes()
+        if not resume:
+            create_run_folder(self.folder)
+            write_config(self.folder, self.config)
+            self.plan.split.write(self.folder / "split.json")
+        self.manifest = start_manifest(self.folder, self.config, self.plan, self.initialisations)
+        for sentence in self.plan.warnings:
+            self._warn(sentence)
+        self.preparation = preparation_of(self.config)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self.stores, absent = build_stores(
+                self.plan, self.config, self.preparation, listener.preparing
+            )
+        for sentence in [*(str(w.message) for w in caught), *([absent] if absent else [])]:
+            self._warn(sentence)
+        self.device = torch.device(self.config.device)
+        self.method, self.model = self._build()
+        self.history = History(self.folder / "history.jsonl")
+        self.progress: dict[str, Any] = {"best_miou": None, "best_iteration": 0, "seconds": 0.0}
+        self.first = self._restore() if resume else 0
+
+    def _reopen(self, config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig]:
+        folder = config.run
+        if folder is None:
+            from ecs_med.data.layout import open_data
+
+            folder = default_run_folder(config, open_data(config.data, config.reading).name)
+        config = resume_config(folder, config)
+        return plan_data(config, folder / "split.json"), folder, config
+
+    def _check_sizes(self) -> None:
+        crop, resize = self.config.crop or 0, self.config.resize or 0
+        if crop > 4096 or resize > 16384:
+            raise SettingsError(
+                f"--crop {crop} with --resize {resize} is larger than any GPU holds; lower them."
+            )
+
+    def _warn(self, sentence: str) -> None:
+        self.manifest.warn(sentence)
+        self.listener.warned(sentence)
+
+    def _build(self) -> tuple[Method, Model]:
+        """Networks from the seed, on the device, and the method around them."""
+        config, plan = self.config, self.plan
+        torch.manual_seed(config.seed)
+        shape = {"in_channels": plan.images.channels, "num_classes": plan.scheme.num_classes}
+        segmenter = build_segmenter(
+            self.initialisations[0], **shape, output_stride=config.output_stride
+        )
+        corrector = None
+        cls = method_class(config.method)
+        if cls.needs_corrector:
+            corrector = build_corrector(
+                self.initialisations[1], **shape, output_stride=config.output_stride
+            )
+        for network in (segmenter, corrector):
+            if network is not None:
+                network.to(self.device, memory_format=torch.channels_last)
+        autocast = autocast_dtype(config.precision, self.device)
+        method = cls(
+            segmenter,
+            corrector,
+            config,
+            num_classes=plan.scheme.num_classes,
+            autocast=autocast,
+        )
+        spec = model_spec(config, plan, self.initialisations[0])
+        model = Model(
+            spec, segmenter, corrector, device=self.device, run=self.folder, autocast=autocast
+        )
+        return method, model
+
+    def _restore(self) -> int:
+        iteration, progress = load_checkpoint(self.folder / "checkpoints", self.method)
+        self.progress = progress
+        self.manifest.progress = progress
+        self.history.rewind(iteration)
+        self.clock.add(progress["seconds"])
+        return iteration
+
+    def train(self) -> None:
+        """Iterate to the end; every iteration's result depends on settings and seed alone."""
+        config = self.config
+        assert config.iterations is not None
+        assert config.evaluate_every is not None
+        assert config.batch is not None
+        self.listener.started(self.manifest.plan(self.first))
+        if self.first == 0:
+            self._save(0)
+        trainer = MethodTrainer(
+            self.method,
+            batch_loader(training_batches(self.stores, config), self.first, config.workers),
+            device=self.device,
+            normalisation=Normalisation(self.model.spec.mean, self.model.spec.std),
+            seed=config.seed,
+            max_iterations=config.iterations,
+            epoch_length=config.evaluate_every,
+            first_iteration=self.first,
+        )
+        images = config.batch * (1 if self.stores.unlabeled is None else 2)
+        interval = {"every": config.evaluate_every, "last": config.iterations}
+        hint = f"go on with `ecs-med train --resume --run {self.folder}`"
+        with Signals(self._save, hint) as signals:
+            every = max(1, min(10, config.iterations // 20))
+            log = Log(
+                self.history,
+                self.listener,
+                self.method,
+                every=every,
+                last=config.iterations,
+                images_per_iteration=images,
+            )
+            for handler in (
+                log,
+                Validation(self._validate, **interval),
+                Checkpoints(self._save, **interval),
+                signals,
+            ):
+                handler.attach(trainer)
+            if config.tensorboard:
+                from ecs_med.training.tensorboard import attach_tensorboard
+
+                attach_tensorboard(trainer, self.folder)
+            if self.first < config.iterations:
+                trainer.run()
+        self.manifest.stop_clock(self.clock, self.device)
+
+    def _validate(self, iteration: int) -> None:
+        cases = self.plan.split.validation or self.plan.split.labeled
+        scores = evaluate_cases(self.model, cases).scores.to_dict()
+        best = self.progress["best_miou"]
+        is_best = best is None or scores["miou"] > best
+        row: dict[str, Any] = {
+            "kind": "validation",
+            "iteration": iteration,
+            "validation": scores,
+            "best": is_best,
+        }
+        if self.model.has_corrector:
+            row["pseudo_labels"] = pseudo_label_health(
+                self.model, self.plan.split.unlabeled, self.plan.split.hidden
+            )
+        if is_best:
+            save_model(self.model)
+            self.progress |= {
+                "best_miou": scores["miou"],
+                "best_iteration": iteration,
+                "validation": scores,
+            }
+        self.manifest.progress = self.progress
+        self.history.append(row)
+        self.listener.validated(row)
+
+    def _save(self, iteration: int) -> None:
+        self.progress["seconds"] = self.clock.seconds()
+        save_checkpoint(self.folder / "checkpoints", self.method, iteration, self.progress)
+
+    def out_of_memory(self) -> DeviceMemoryError:
+        """The error that names what to lower."""
+        return DeviceMemoryError(
+            f"{self.config.device} ran out of memory at batch {self.config.batch} and crop "
+            f"{self.config.crop}; lower --batch or --crop (or --resize) and start a new run."
+        )
+
+
+def model_spec(config: TrainConfig, plan: DataPlan, initialisation: Initialisation) -> ModelSpec:
+    """What the model of this run expects of scans."""
+    assert config.crop is not None
+    mean, std = channel_statistics(initialisation.encoder, plan.images.channels)
+    with_corrector = method_class(config.method).needs_corrector
+    return ModelSpec(
+        method=config.method,
+        labels=plan.scheme,
+        preparation=preparation_of(config),
+        kind=plan.images.kind,
+        in_channels=plan.images.channels,
+        mean=tuple(mean),
+        std=tuple(std),
+        encoder=config.encoder,
+        corrector_encoder=config.corrector_encoder if with_corrector else None,
+        output_stride=config.output_stride,
+        crop=config.crop,
+        window=max(1024, config.crop),
+        initialisation=initialisation.sentence(),
+    )

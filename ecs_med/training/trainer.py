@@ -1,0 +1,103 @@
+"""The training loop: MONAI's `Trainer` around a method's `step`.
+
+    run()                                  Ignite's engine, which fires the events
+      for each batch:
+        seed the random numbers of this iteration
+        set the learning rates             lr * (1 - iteration / max)^0.9
+        method.step(batch)
+        MODEL_COMPLETED, ITERATION_COMPLETED   logging, validation, checkpoints
+
+The loop knows no network and no loss. Handlers of MONAI and Ignite attach to it as to any
+other trainer.
+"""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from monai.engines import IterationEvents, Trainer
+from monai.utils.enums import CommonKeys
+
+from ecs_med.data.batches import Normalisation, RawBatch, to_device
+from ecs_med.data.order import draw_seed
+from ecs_med.methods import Method
+from ecs_med.methods.optimizers import polynomial_decay, set_learning_rate
+
+__all__ = ["MethodTrainer"]
+
+_STREAM = 3
+"""Keeps the random numbers of dropout apart from those of order and augmentation."""
+
+
+class MethodTrainer(Trainer):  # type: ignore[misc]
+    """Runs a method for a number of iterations.
+
+    `engine.state.output` is `{"loss": total, "losses": {...}, "signals": {...}}`, all detached.
+
+    Args:
+        method: Networks, optimisers and the step.
+        loader: Raw batches from the first iteration to run to the last.
+        device: Where batches go.
+        normalisation: The encoder's.
+        seed: Seed of the run.
+        max_iterations: Length of the whole run.
+        epoch_length: Iterations per epoch, that is between validations.
+        first_iteration: Iterations already done, when resuming.
+    """
+
+    def __init__(
+        self,
+        method: Method,
+        loader: Iterable[RawBatch],
+        *,
+        device: torch.device,
+        normalisation: Normalisation,
+        seed: int,
+        max_iterations: int,
+        epoch_length: int,
+        first_iteration: int = 0,
+    ) -> None:
+        super().__init__(
+            device=device,
+            max_epochs=-(-max_iterations // epoch_length),
+            data_loader=loader,
+            epoch_length=epoch_length,
+            decollate=False,
+            prepare_batch=lambda raw, device, non_blocking: to_device(raw, device, normalisation),
+        )
+        # Exceptions are raised; that Ignite logs them too would print every one twice.
+        self.logger.setLevel(logging.CRITICAL)
+        self.method = method
+        self._seed = seed
+        self._max_iterations = max_iterations
+        self.state.iteration = first_iteration
+        self.state.epoch = first_iteration // epoch_length
+
+    def _iteration(self, engine: Any, batchdata: RawBatch) -> dict[str, Any]:
+        done = engine.state.iteration - 1
+        torch.manual_seed(draw_seed(self._seed, _STREAM, done))
+        factor = polynomial_decay(done, self._max_iterations)
+        for name, settings in self.learning_rates().items():
+            set_learning_rate(self.method.optimizers[name], settings * factor)
+        batch = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking)
+        self.method.train_mode()
+        result = self.method.step(batch)
+        engine.state.output = {
+            CommonKeys.LOSS: torch.stack(list(result.losses.values())).sum(),
+            "losses": result.losses,
+            "signals": result.signals,
+        }
+        engine.fire_event(IterationEvents.MODEL_COMPLETED)
+        if engine.state.iteration >= self._max_iterations:
+            engine.terminate()
+        return dict(engine.state.output)
+
+    def learning_rates(self) -> dict[str, float]:
+        """Learning rate of each optimiser at iteration 0."""
+        config = self.method.config
+        rates = {
+            "segmenter": config.segmenter_optimizer.lr,
+            "corrector": config.corrector_optimizer.lr,
+        }
+        return {name: rates[name] for name in self.method.optimizers}
