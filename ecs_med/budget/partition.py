@@ -149,7 +149,7 @@ class _Builder:
         if not groups or self._is_all_there_is(groups):
             self.warnings.append(
                 "Too few cases with masks for a validation set: "
-                "the last model is kept instead of the best."
+                "no independent cases choose the best model."
             )
             return
         taken, _ = take_nearest(groups, self._target(share))
