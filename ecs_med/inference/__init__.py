@@ -1,1 +1,1 @@
-"""inference"""
+"""Trained models applied to scans: segmenting, predicting on files, scoring."""

@@ -1,6 +1,6 @@
 """Scores of a model on labelled cases."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 
 from ecs_med.data.images import Scan, read_scan
-from ecs_med.data.masks import read_labels
+from ecs_med.data.masks import LabelScheme, read_labels
 from ecs_med.errors import DataError
 from ecs_med.inference.segment import check_scan, segment_stream
 from ecs_med.metrics import (
@@ -99,7 +99,13 @@ class Evaluation:
 
 
 def evaluate_cases(
-    model: "Model", cases: Sequence[Case], *, surface: bool = False, batch: int = 8
+    model: "Model",
+    cases: Sequence[Case],
+    *,
+    surface: bool = False,
+    batch: int = 8,
+    labels: LabelScheme | None = None,
+    on_case: Callable[[CaseScores], None] | None = None,
 ) -> Evaluation:
     """Segment cases at full size and score them on their own grids.
 
@@ -111,6 +117,8 @@ def evaluate_cases(
         cases: Cases with masks; with none of them, every score is `None`.
         surface: Also measure surface distances, in volumes; pictures have no millimetres.
         batch: Pictures or slices at a time.
+        labels: How the masks are stored; `None`: as those of training.
+        on_case: Called with the scores of each case as they come.
 
     Raises:
         DataError: If a case has no mask, or a file cannot be read.
@@ -119,15 +127,17 @@ def evaluate_cases(
     names = model.spec.class_names
     total = torch.zeros(len(names), len(names), dtype=torch.int64)
     per_case: list[CaseScores] = []
-    for case, scan, labels in segment_stream(model, _scans(model, cases), batch=batch):
-        reference = _reference(model, case)
-        matrix = confusion_matrix(torch.tensor(labels), torch.tensor(reference), len(names))
+    for case, scan, predicted in segment_stream(model, _scans(model, cases), batch=batch):
+        reference = _reference(case, labels or model.spec.labels)
+        matrix = confusion_matrix(torch.tensor(predicted), torch.tensor(reference), len(names))
         total += matrix
         result = _case_scores(case, matrix)
         if surface and scan.spacing_mm is not None:
-            distances = _distances(labels, reference, scan.spacing_mm, len(names))
+            distances = _distances(predicted, reference, scan.spacing_mm, len(names))
             result = replace(result, hd95_mm_per_class=distances)
         per_case.append(result)
+        if on_case is not None:
+            on_case(result)
     scores = scores_from_confusion(
         total,
         names,
@@ -144,10 +154,10 @@ def _scans(model: "Model", cases: Sequence[Case]) -> Iterator[tuple[Case, Scan]]
         yield case, scan
 
 
-def _reference(model: "Model", case: Case) -> Labels:
+def _reference(case: Case, scheme: LabelScheme) -> Labels:
     if case.mask is None:
         raise DataError(f"{case.images[0]}: has no mask to be scored against; give it one.")
-    labels: Labels = read_labels(case.images, case.mask, model.spec.labels)
+    labels: Labels = read_labels(case.images, case.mask, scheme)
     return labels
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from ecs_med.data.images import Scan, read_scan
@@ -34,7 +35,7 @@ class PredictionReport:
     Attributes:
         run: Run folder of the model.
         output: Folder of the results.
-        class_names: Name of each label in the outputs.
+        labels: Class name by the value that stands for it in the outputs.
         written: Label map by input.
         skipped: Label map by input that had been there.
         failures: Sentence by input that could not be segmented.
@@ -42,7 +43,7 @@ class PredictionReport:
 
     run: Path
     output: Path
-    class_names: tuple[str, ...]
+    labels: dict[int, str]
     written: dict[Path, Path] = field(default_factory=dict)
     skipped: dict[Path, Path] = field(default_factory=dict)
     failures: dict[Path, str] = field(default_factory=dict)
@@ -52,7 +53,7 @@ class PredictionReport:
         return {
             "model": str(self.run),
             "output": str(self.output),
-            "class_names": list(self.class_names),
+            "labels": {str(k): v for k, v in self.labels.items()},
             "written": {str(k): str(v) for k, v in self.written.items()},
             "skipped": {str(k): str(v) for k, v in self.skipped.items()},
             "failures": {str(k): v for k, v in self.failures.items()},
@@ -104,8 +105,8 @@ def predict(
     """Segment pictures, volumes, and folders of them.
 
     Every result has the grid of its input: a picture gives a PNG of the same height and width,
-    a volume a NIfTI file of the same shape and affine. Pixels hold class indices, in the order of
-    the model's `class_names`.
+    a volume a NIfTI file of the same shape and affine. Pixels hold the values that the masks of
+    training hold (see `LabelScheme.decode`): class indices, but for label files with gaps.
 
     Args:
         inputs: Files and folders, which are searched with their sub-folders.
@@ -155,7 +156,9 @@ def predict_files(
         segmentable, target, overlay=options.overlay, certainty=options.certainty
     )
     places = dict(zip((item.path for item in segmentable), plan, strict=True))
-    report = PredictionReport(model.run, folder, model.spec.class_names)
+    values = stored_values(model).tolist()
+    names = dict(zip(values, model.spec.class_names, strict=True))
+    report = PredictionReport(model.run, folder, names)
     for item in items:
         status = "written"
         try:
@@ -225,10 +228,23 @@ def _write(
         else:
             write_picture(destination.certainty, np.rint(result.certainty * 255).astype(np.uint8))
     # The labels come last: where they are, everything is.
+    values = stored_values(model)[result.labels]
     if scan.is_volume:
-        write_labels_like(destination.labels, result.labels, item.path)
+        write_labels_like(destination.labels, values, item.path)
     else:
-        write_picture(destination.labels, result.labels)
+        write_picture(destination.labels, values.astype(np.uint8))
+
+
+def stored_values(model: Model) -> npt.NDArray[np.integer]:
+    """The value that stands for each class in label files, `(K,)`.
+
+    Those of the masks of training, or class indices where a PNG (0..255) or a NIfTI label map
+    (0..32767) cannot hold them.
+    """
+    indices = np.arange(model.spec.num_classes)
+    values = model.spec.labels.decode(indices)
+    highest = 255 if model.spec.kind == "picture" else 32767
+    return values if values.min() >= 0 and values.max() <= highest else indices
 
 
 def _write_failures(report: PredictionReport) -> None:

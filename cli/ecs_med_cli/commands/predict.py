@@ -1,0 +1,57 @@
+"""`ecs-med predict`: segment pictures, NIfTI volumes and folders of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["predict"]
+
+
+def predict(
+    inputs: Annotated[
+        list[Path],
+        typer.Argument(help="Pictures, NIfTI volumes, and folders, searched with sub-folders."),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", help="Folder, or a file with a single input; else predictions."
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", help="Run folder; else the newest below runs.")
+    ] = None,
+    overlay: Annotated[
+        bool, typer.Option("--overlay", help="Also write a PNG with the labels drawn in.")
+    ] = False,
+    certainty: Annotated[
+        bool,
+        typer.Option(
+            "--certainty",
+            help="Also write how sure the corrector is: 0 to 1 for volumes, 0 to 255 for pictures.",
+        ),
+    ] = False,
+    skip_existing: Annotated[
+        bool, typer.Option("--skip-existing", help="Leave alone what has its results already.")
+    ] = False,
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, nothing else.")
+    ] = False,
+) -> None:
+    """Segment scans; every result has the grid of its input.
+
+    A picture gives a PNG, a volume a NIfTI file, whose integers are the classes. If one of
+    several inputs fails, the rest is done, failures.json says why, and the exit code is 3.
+    """
+    from ecs_med_cli.applying import run_prediction
+
+    run_prediction(
+        inputs,
+        output,
+        model=model,
+        options={"overlay": overlay, "certainty": certainty, "skip_existing": skip_existing},
+        device=device,
+        as_json=as_json,
+    )
