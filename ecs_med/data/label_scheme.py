@@ -10,10 +10,11 @@ from pydantic import model_validator
 
 from ecs_med.config import Settings
 from ecs_med.data.images import is_volume_path
+from ecs_med.data.value_counts import Color, pack_colors, told_colors, told_values
 from ecs_med.errors import MaskValueError
 from ecs_med.types import IGNORE_INDEX
 
-__all__ = ["LabelScheme", "default_class_names", "pack_colors", "told_colors", "told_values"]
+__all__ = ["LabelScheme", "default_class_names"]
 
 MAX_CLASSES = 254
 """Class indices are uint8; 255 is void and 254 is kept for values that are no class."""
@@ -21,8 +22,6 @@ MAX_CLASSES = 254
 _UNKNOWN = 254
 _MAX_SPAN = 2**24
 _TOLD = 10
-
-Color = tuple[int, int, int]
 
 
 def default_class_names(num_classes: int) -> tuple[str, ...]:
@@ -112,6 +111,10 @@ class LabelScheme(Settings):
                 f"{path}: is colour-coded ({told_colors(dict(zip(codes, counts, strict=True)))}); "
                 "give the colour of every class with --mask-colors, or store class numbers."
             )
+        if raw.dtype.kind == "f" and not np.array_equal(raw, np.rint(raw)):
+            raise MaskValueError(
+                f"{path}: holds values that are not whole numbers; export it again."
+            )
         low, high = int(raw.min(initial=0)), int(raw.max(initial=0))
         if high - low >= _MAX_SPAN:
             raise MaskValueError(
@@ -124,7 +127,9 @@ class LabelScheme(Settings):
                 f"with a threshold of {self.threshold}; store 0 and 255, or set --mask-threshold 1."
             )
         table = self._table(low, high)
-        labels: npt.NDArray[np.uint8] = table[raw.astype(np.intp) - low]
+        labels = np.empty(raw.shape, np.uint8)
+        for part, values in zip(labels, raw, strict=True):  # in pieces: indices take 8 bytes each
+            part[...] = table[values.astype(np.intp) - low]
         if (labels == _UNKNOWN).any():
             raise self._unknown(raw, labels, path)
         return labels
@@ -164,8 +169,10 @@ class LabelScheme(Settings):
         if self.threshold is not None:
             table = (span >= self.threshold).astype(np.uint8)
         elif self.nearest:
-            distance = np.abs(span[:, None] - np.array(self.values)[None])
-            table = distance.argmin(axis=1).astype(np.uint8)
+            # Void values have noise around them as well, so they compete with the classes.
+            known = np.array([*(self.values or ()), *self.void_values])
+            nearest = np.abs(span[:, None] - known[None]).argmin(axis=1)
+            table = np.where(nearest < self.num_classes, nearest, IGNORE_INDEX).astype(np.uint8)
         else:
             table = np.full(len(span), _UNKNOWN, np.uint8)
             for index, value in enumerate(self.values or ()):
@@ -193,7 +200,8 @@ class LabelScheme(Settings):
                 f"{path}: holds colours that are no class ({told}); correct the mask, "
                 "or give the colour of every class with --mask-colors."
             )
-        return table[inverse].reshape(rgb.shape[:-1])
+        labels: npt.NDArray[np.uint8] = table[inverse].reshape(rgb.shape[:-1])
+        return labels
 
     def _unknown(
         self, raw: npt.NDArray[np.generic], labels: npt.NDArray[np.uint8], path: Path
@@ -206,27 +214,6 @@ class LabelScheme(Settings):
             f"{path}: holds {_listed(strange)}, no class of this data set (found {found}); correct "
             f"the mask, or give the stored value of every class with --mask-values {_joined(more)}."
         )
-
-
-def pack_colors(rgb: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
-    """`(..., 3)` colours as single integers, red in the highest byte."""
-    wide = rgb.astype(np.int64)
-    packed: npt.NDArray[np.int64] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
-    return packed
-
-
-def told_values(counts: Mapping[int, int]) -> str:
-    """Values with their numbers of pixels, for a message: the most frequent ones, in order."""
-    most = sorted(counts, key=lambda value: -counts[value])[:_TOLD]
-    told = ", ".join(f"{value}: {counts[value]:,} pixels" for value in sorted(most))
-    return told + (f", and {len(counts) - _TOLD} more values" if len(counts) > _TOLD else "")
-
-
-def told_colors(counts: Mapping[int, int]) -> str:
-    """As `told_values` for packed colours, most frequent first, in hexadecimal."""
-    most = sorted(counts, key=lambda code: -counts[code])[:_TOLD]
-    told = ", ".join(f"#{code:06x}: {counts[code]:,} pixels" for code in most)
-    return told + (f", and {len(counts) - _TOLD} more colours" if len(counts) > _TOLD else "")
 
 
 def _listed(values: Sequence[int]) -> str:

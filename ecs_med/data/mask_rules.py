@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
+from typing import Any
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.label_scheme import (
-    Color,
-    LabelScheme,
-    default_class_names,
-    told_colors,
-    told_values,
-)
+from ecs_med.data import mask_refusals as refusals
+from ecs_med.data.label_scheme import LabelScheme, default_class_names
+from ecs_med.data.mask_refusals import joined
 from ecs_med.data.stored_masks import MaskCensus, ValueCounts
+from ecs_med.data.value_counts import Color, color_distance, told_colors, told_values
 from ecs_med.errors import MaskValueError, SettingsError
 from ecs_med.types import IGNORE_INDEX
 
@@ -27,34 +25,52 @@ BIMODAL_SHARE_PER_MASK = 0.9
 BIMODAL_THRESHOLD = 128
 """Noisy two-class masks: stored values from here on are class 1."""
 
-NEAREST_SHARE = 0.98
+NEAREST_SHARE = 0.95
 """JPEG masks of several values or colours have at least this share of pixels within a quarter of
-the smallest distance between two classes (the largest difference of a channel counts)."""
+the smallest distance between two classes (of colours, the largest difference of a channel)."""
 
 _MIN_NOISE_VALUES = 8
-_MAX_SUGGESTED = 20
+_UPPER_GROUP = 192
+_TWO_VALUED = ({0, 255}, {0, 65535})
 
 
 @dataclass(frozen=True, slots=True)
-class _Names:
-    """Names and stored values that settings or the data set give."""
+class _Hints:
+    """What the user and the data set say beside the table of values.
 
-    given: tuple[str, ...] | None
+    Attributes:
+        names: Class names from settings.
+        declared: Class name by stored value from the data set, void taken out.
+        void: Void values from settings or the data set; `None` where neither says.
+    """
+
+    names: tuple[str, ...] | None
     declared: Mapping[int, str] | None
+    void: tuple[int, ...] | None
 
-    def for_classes(self, num_classes: int) -> tuple[str, ...]:
+    @classmethod
+    def gathered(cls, settings: ReadingSettings, declared: Mapping[int, str] | None) -> "_Hints":
+        if not declared:
+            return cls(settings.class_names, None, settings.void_values)
+        ignored = tuple(v for v, name in declared.items() if name.lower() == "ignore")
+        void = settings.void_values if settings.void_values is not None else ignored or None
+        classes = {v: name for v, name in sorted(declared.items()) if v not in (void or ())}
+        if 0 not in declared:
+            classes = {0: "background", **classes}
+        return cls(settings.class_names, classes, void)
+
+    def names_for(self, num_classes: int) -> tuple[str, ...]:
         """Names of exactly this many classes."""
-        names = self.given
-        if names is None and self.declared is not None and len(self.declared) == num_classes:
-            names = tuple(self.declared[value] for value in sorted(self.declared))
-        if names is None:
-            return default_class_names(num_classes)
-        if len(names) != num_classes:
-            raise SettingsError(
-                f"{len(names)} class names for {num_classes} classes; "
-                "name every class with --class-names, background first."
-            )
-        return names
+        if self.names is not None:
+            if len(self.names) != num_classes:
+                raise SettingsError(
+                    f"{len(self.names)} class names were given for {num_classes} classes; "
+                    "name every class with --class-names, background first."
+                )
+            return self.names
+        if self.declared is not None and len(self.declared) == num_classes:
+            return tuple(self.declared.values())
+        return default_class_names(num_classes)
 
 
 def scheme_from_census(
@@ -75,216 +91,144 @@ def scheme_from_census(
 
     Raises:
         MaskValueError: If values cannot be mapped without guessing.
-        SettingsError: If settings contradict each other.
+        SettingsError: If settings contradict each other or the masks.
     """
-    ignored = tuple(v for v, name in (declared or {}).items() if name.lower() == "ignore")
-    if declared is not None:
-        declared = {value: name for value, name in declared.items() if value not in ignored}
-    void = settings.void_values if settings.void_values is not None else (ignored or None)
-    names = _Names(settings.class_names, declared or None)
-    explicit = [
-        name
-        for name in ("mask_values", "mask_threshold", "mask_colors")
-        if getattr(settings, name) is not None
-    ]
-    if len(explicit) > 1:
-        options = " and ".join("--" + name.replace("_", "-") for name in explicit)
+    tables = ("mask_values", "mask_threshold", "mask_colors")
+    given = [name for name in tables if getattr(settings, name) is not None]
+    if len(given) > 1:
+        options = " and ".join("--" + name.replace("_", "-") for name in given)
         raise SettingsError(f"{options} exclude each other; give one of them.")
+    hints = _Hints.gathered(settings, declared)
     if settings.mask_colors is not None:
-        return _from_colors(census, settings.mask_colors, names)
+        return _from_colors(census, settings.mask_colors, hints)
     if census.colored.num_masks:
-        raise _colors_refused(census)
+        raise refusals.colors_refused(census)
     if settings.mask_threshold is not None:
-        scheme = LabelScheme(
-            class_names=names.for_classes(2), threshold=settings.mask_threshold,
-            void_values=void or (),
-        )  # fmt: skip
+        scheme = _scheme(hints, 2, threshold=settings.mask_threshold, void_values=hints.void or ())
         return scheme, f"masks are read with a threshold of {settings.mask_threshold}"
     if settings.mask_values is not None:
-        return _from_values(census, settings.mask_values, void, names)
-    return _from_grey(census, void, names)
+        return _from_values(census, settings.mask_values, hints)
+    return _from_grey(census, hints)
 
 
 def _from_colors(
-    census: MaskCensus, colors: tuple[Color, ...], names: _Names
+    census: MaskCensus, colors: tuple[Color, ...], hints: _Hints
 ) -> tuple[LabelScheme, str]:
-    scheme = LabelScheme(
-        class_names=names.for_classes(len(colors)),
-        colors=colors,
-        nearest=census.lossy_colors or census.lossy.num_masks > 0,
-    )
-    if not scheme.nearest:
+    lossy = census.lossy_colors or census.lossy.num_masks > 0
+    scheme = _scheme(hints, len(colors), colors=colors, nearest=lossy)
+    pixels = census.colored.pixels
+    if not lossy or not pixels:
         return scheme, f"masks are colour-coded with {len(colors)} colours"
+    packed = [r << 16 | g << 8 | b for r, g, b in colors]
     gap = min(
-        max(abs(a - b) for a, b in zip(first, second, strict=True))
-        for index, first in enumerate(colors) for second in colors[:index]
-    )  # fmt: skip
+        color_distance(code, color)
+        for code, color in ((packed[a], colors[b]) for a, b in combinations(range(len(colors)), 2))
+    )
     near = sum(
-        n for code, n in census.colored.pixels.items()
-        if min(_color_distance(code, color) for color in colors) <= gap // 4
-    )  # fmt: skip
-    total = census.colored.pixels.total()
-    if near < NEAREST_SHARE * total:
-        raise MaskValueError(
-            f"{_example(census.colored)}: only {near / total:.1%} of the pixels of the JPEG masks "
-            f"are close to a colour of --mask-colors (found {told_colors(census.colored.pixels)}); "
-            "correct the colours, or store the masks as PNG."
-        )
+        count
+        for code, count in pixels.items()
+        if min(color_distance(code, color) for color in colors) <= gap // 4
+    )
+    share = near / pixels.total()
+    if share < NEAREST_SHARE:
+        raise refusals.far_from_table_refused(census.colored, share, told_colors(pixels))
     return scheme, f"masks are colour-coded JPEG: the nearest of {len(colors)} colours is taken"
 
 
 def _from_values(
-    census: MaskCensus, values: tuple[int, ...], void: tuple[int, ...] | None, names: _Names
+    census: MaskCensus, values: tuple[int, ...], hints: _Hints
 ) -> tuple[LabelScheme, str]:
-    if void is None:
-        void = () if IGNORE_INDEX in values or 65535 in values else (IGNORE_INDEX,)
+    void = _default_void(values) if hints.void is None else hints.void
     lossy = census.lossy.num_masks > 0
-    scheme = LabelScheme(
-        class_names=names.for_classes(len(values)), values=values, void_values=void, nearest=lossy
-    )
+    scheme = _scheme(hints, len(values), values=values, void_values=void, nearest=lossy)
     if lossy:
-        ordered = sorted((*values, *void))
-        gap = min(high - low for low, high in pairwise(ordered))
-        pixels = census.lossy.pixels
-        near = sum(n for v, n in pixels.items() if min(abs(v - k) for k in ordered) <= gap // 4)
-        if near < NEAREST_SHARE * pixels.total():
-            raise MaskValueError(
-                f"{_example(census.lossy)}: is JPEG, and only {near / pixels.total():.1%} of the "
-                f"pixels of such masks are close to one of the values {_joined(values)} (found "
-                f"{told_values(pixels)}); store the masks as PNG."
-            )
-        return scheme, f"masks are JPEG: the nearest of the values {_joined(values)} is taken"
+        known, pixels = sorted((*values, *void)), census.lossy.pixels
+        reach = min(high - low for low, high in pairwise(known)) // 4
+        near = sum(n for v, n in pixels.items() if min(abs(v - k) for k in known) <= reach)
+        share = near / pixels.total()
+        if share < NEAREST_SHARE:
+            raise refusals.far_from_table_refused(census.lossy, share, told_values(pixels))
     strange = sorted(set(census.exact.pixels) - {*values, *void})
     if strange:
         raise MaskValueError(
             f"{census.exact.example[strange[0]]}: holds the value {strange[0]}, which is none of "
-            f"{_joined(values)} (in all masks: {told_values(census.exact.pixels)}); correct the "
-            f"mask, or give --mask-values {_joined(sorted({*values, *strange}))}."
+            f"{joined(values)} (in all masks {told_values(census.exact.pixels)}); correct the "
+            f"mask, or give --mask-values {joined(sorted({*values, *strange}))}."
         )
-    return scheme, f"mask values {_joined(values)} are the {len(values)} classes" + _void_told(
-        void, census.exact
-    )
+    if lossy:
+        return scheme, f"masks are JPEG: the nearest of the values {joined(values)} is taken"
+    told = f"mask values {joined(values)} are the {len(values)} classes"
+    return scheme, told + _void_told(void, census.exact)
 
 
-def _from_grey(
-    census: MaskCensus, void: tuple[int, ...] | None, names: _Names
-) -> tuple[LabelScheme, str]:
+def _from_grey(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme, str]:
     found = set(census.exact.pixels) | set(census.lossy.pixels)
     if len(found) == 1:
-        raise one_value_refused(found.pop(), census)
+        raise refusals.one_class_refused(census, found.pop())
     if census.lossy.num_masks or _is_noise(census.exact):
-        return _from_noise(census, void, names)
-    if void is None and found in ({0, 255}, {0, 65535}) and not _declares(names, max(found)):
-        stored = (0, max(found))
-        scheme = LabelScheme(class_names=names.for_classes(2), values=stored)
+        return _from_noise(census, hints)
+    void = set(hints.void or ())
+    if found - void in _TWO_VALUED and not _contradicts(hints, max(found - void)):
+        stored = tuple(sorted(found - void))
+        scheme = _scheme(hints, 2, values=stored, void_values=hints.void or ())
         return scheme, f"mask values 0 and {stored[1]} are background and one class"
-    if names.declared is not None:
-        return _from_values(census, tuple(sorted(names.declared)), void, names)
-    return _from_indices(census.exact, census, void, names)
+    if hints.declared is not None:
+        return _from_values(census, tuple(hints.declared), hints)
+    return _from_class_numbers(census, hints)
 
 
-def _from_noise(
-    census: MaskCensus, void: tuple[int, ...] | None, names: _Names
-) -> tuple[LabelScheme, str]:
-    if census.zero_one is not None and census.lossy.num_masks:
+def _from_noise(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme, str]:
+    if hints.declared is not None and len(hints.declared) != 2:
         raise MaskValueError(
-            f"{census.zero_one}: holds 0 and 1, but {_example(census.lossy)} is JPEG with values "
-            "up to 255; store all masks in one way, as PNG of 0 and 1."
+            f"{refusals.example(census.lossy if census.lossy.num_masks else census.exact)}: its "
+            f"values are those of JPEG noise, which keeps no class numbers, but the data set "
+            f"declares {len(hints.declared)} classes; store class numbers as PNG."
         )
+    if census.zero_one is not None:
+        other = census.lossy if census.lossy.num_masks else census.exact
+        raise MaskValueError(
+            f"{census.zero_one}: holds 0 and 1, but {other.example[max(other.pixels)]} holds many "
+            "values up to 255; store all masks in one way, as PNG of 0 and 1."
+        )
+    highest = max(*census.lossy.pixels, *census.exact.pixels)
     for group in (census.lossy, census.exact):
-        if not group.num_masks:
-            continue
-        high = any(value > 255 - 64 for value in (*census.lossy.pixels, *census.exact.pixels))
-        fits = set(group.pixels) <= set(range(256)) and group.bimodal_share >= BIMODAL_SHARE
-        if not (high and fits and group.least_bimodal >= BIMODAL_SHARE_PER_MASK):
-            path = group.least_bimodal_path or _example(group)
-            kind = "JPEG mask" if group is census.lossy else "mask"
-            raise MaskValueError(
-                f"{path}: is a {kind} whose values are not near 0 and 255 alone (in all masks: "
-                f"{told_values(group.pixels)}); store class numbers as PNG, or give "
-                "--mask-threshold or --mask-values if you know what they mean."
-            )
-    scheme = LabelScheme(
-        class_names=names.for_classes(2), threshold=BIMODAL_THRESHOLD, void_values=void or ()
-    )
-    kind = "JPEG" if census.lossy.num_masks else "smoothed or were JPEG once"
-    return scheme, f"masks are {kind}: values 0..255 thresholded at {BIMODAL_THRESHOLD}"
+        fits = group.bimodal_share >= BIMODAL_SHARE
+        fits = fits and group.least_bimodal >= BIMODAL_SHARE_PER_MASK
+        if group.num_masks and not (fits and _UPPER_GROUP <= highest <= 255):
+            raise refusals.noise_refused(census, group)
+    scheme = _scheme(hints, 2, threshold=BIMODAL_THRESHOLD, void_values=hints.void or ())
+    kind = "are JPEG" if census.lossy.num_masks else "were smoothed or JPEG once"
+    return scheme, f"masks {kind}: values 0..255 thresholded at {BIMODAL_THRESHOLD}"
 
 
-def _from_indices(
-    exact: ValueCounts, census: MaskCensus, void: tuple[int, ...] | None, names: _Names
-) -> tuple[LabelScheme, str]:
-    found = set(exact.pixels)
-    void = (IGNORE_INDEX,) if void is None else void
-    classes = sorted(found - set(void))
-    if classes == [0, 1] and IGNORE_INDEX in found & set(void) and census.one_and_255 is None:
-        raise MaskValueError(
-            f"{census.zero_255}: holds 0 and 255, but {census.zero_one} holds 0 and 1; if both "
-            "mean the same give --mask-threshold 1, if 255 is to be ignored give --void-values 255."
-        )
-    num_classes = len(names.given) if names.given is not None else len(classes)
-    if len(classes) < 2 and names.given is None:
-        raise one_value_refused(classes[0] if classes else void[0], census)
-    if classes and (classes[0] < 0 or classes[-1] >= max(num_classes, 2)):
-        raise _gaps_refused(exact, classes, names)
+def _from_class_numbers(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme, str]:
+    exact = census.exact
+    void = (IGNORE_INDEX,) if hints.void is None else hints.void
+    classes = sorted(set(exact.pixels) - set(void))
+    mixed = census.zero_one is not None and census.zero_255 is not None
+    if hints.void is None and classes == [0, 1] and mixed and census.one_and_255 is None:
+        raise refusals.mixture_refused(census)
+    num_classes = len(classes) if hints.names is None else len(hints.names)
+    if not classes or (len(classes) == 1 and hints.names is None):
+        raise refusals.one_class_refused(census)
+    if hints.names is not None and classes[0] >= 0 and classes == list(range(len(classes))):
+        if len(classes) > num_classes:
+            raise refusals.too_many_classes_refused(exact, classes, num_classes)
+    elif classes[0] < 0 or classes[-1] >= num_classes:
+        raise refusals.gaps_refused(exact, classes)
     values = tuple(range(num_classes))
-    scheme = LabelScheme(
-        class_names=names.for_classes(num_classes), values=values, void_values=void
-    )
+    scheme = _scheme(hints, num_classes, values=values, void_values=void)
     told = f"mask values 0..{num_classes - 1} are the {num_classes} classes"
     return scheme, told + _void_told(void, exact)
 
 
-def _gaps_refused(exact: ValueCounts, classes: list[int], names: _Names) -> MaskValueError:
-    strange = next(v for v in classes if v < 0 or v >= len(classes) or v not in range(len(classes)))
-    why = "negative" if strange < 0 else "not one of a row of class numbers from 0"
-    if names.given is not None and classes == list(range(len(classes))):
-        return MaskValueError(
-            f"{exact.example[classes[-1]]}: the masks hold {len(classes)} classes "
-            f"({told_values(exact.pixels)}), but {len(names.given)} are named; name every class "
-            "with --class-names, background first."
-        )
-    remedy = (
-        f"if these are the classes give --mask-values {_joined(classes)}, if some do not occur "
-        "here name all of them with --class-names"
-        if len(classes) <= _MAX_SUGGESTED
-        else "check that these are masks, and store class numbers"
-    )
-    if strange < 0:
-        remedy = f"if it is to be ignored give --void-values {strange}, and " + remedy
-    return MaskValueError(
-        f"{exact.example[strange]}: holds the value {strange}, which is {why} (in all masks: "
-        f"{told_values(exact.pixels)}); {remedy}."
-    )
+def _scheme(hints: _Hints, num_classes: int, **fields: Any) -> LabelScheme:
+    return LabelScheme.parse({"class_names": hints.names_for(num_classes), **fields})
 
 
-def one_value_refused(value: int, census: MaskCensus) -> MaskValueError:
-    """The error where no second class occurs anywhere."""
-    group = census.exact if census.exact.num_masks else census.lossy
-    count = census.exact.num_masks + census.lossy.num_masks + census.colored.num_masks
-    path = group.example.get(value, _example(group)) if group.num_masks else "the masks"
-    return MaskValueError(
-        f"{path}: holds only the value {value}, as do all {count} masks, so there is nothing to "
-        "learn; check that these are the right masks."
-    )
-
-
-def _colors_refused(census: MaskCensus) -> MaskValueError:
-    pixels = census.colored.pixels
-    # JPEG turns each colour into a cloud of them: only those far from more frequent ones are named.
-    centres: list[int] = []
-    for code, _ in pixels.most_common(2000):
-        if len(centres) < 12 and all(_color_distance(code, _rgb(c)) > 64 for c in centres):
-            centres.append(code)
-    shown = centres if census.lossy_colors else [code for code, _ in pixels.most_common(12)]
-    if 0 in shown:
-        shown = [0, *(code for code in shown if code)]
-    table = ",".join(f"#{code:06x}" for code in shown)
-    return MaskValueError(
-        f"{_example(census.colored)}: is colour-coded (in {census.colored.num_masks} such masks: "
-        f"{told_colors(pixels)}); give the colour of every class in order, background first, "
-        f"such as --mask-colors '{table}'."
-    )
+def _default_void(values: tuple[int, ...]) -> tuple[int, ...]:
+    """255, unless masks are of 8 or 16 bits with their highest value as a class."""
+    return () if IGNORE_INDEX in values or 65535 in values else (IGNORE_INDEX,)
 
 
 def _is_noise(exact: ValueCounts) -> bool:
@@ -297,28 +241,13 @@ def _is_noise(exact: ValueCounts) -> bool:
     return min(low, high) >= _MIN_NOISE_VALUES and exact.bimodal_share >= BIMODAL_SHARE
 
 
-def _declares(names: _Names, value: int) -> bool:
-    """Whether the data set itself gives classes that 0 and `value` do not fit as two plain ones."""
-    declared = names.declared
-    return declared is not None and (value in declared or sorted(declared) != [0, 1])
+def _contradicts(hints: _Hints, value: int) -> bool:
+    """Whether the data set declares other classes than two that 0 and `value` may stand for."""
+    if hints.declared is None:
+        return False
+    return value in hints.declared or list(hints.declared) != [0, 1]
 
 
 def _void_told(void: tuple[int, ...], counts: ValueCounts) -> str:
     met = [value for value in void if value in counts.pixels]
-    return f"; {_joined(tuple(met))} is ignored (void)" if met else ""
-
-
-def _example(group: ValueCounts) -> str:
-    return str(next(iter(group.example.values()), "a mask"))
-
-
-def _rgb(code: int) -> Color:
-    return code >> 16, code >> 8 & 255, code & 255
-
-
-def _color_distance(code: int, color: Color) -> int:
-    return max(abs(a - b) for a, b in zip(_rgb(code), color, strict=True))
-
-
-def _joined(values: tuple[int, ...] | list[int]) -> str:
-    return ",".join(str(value) for value in values)
+    return f"; {joined(met)} is ignored (void)" if met else ""

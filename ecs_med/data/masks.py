@@ -10,11 +10,13 @@ from ecs_med.config import ReadingSettings
 from ecs_med.data.grids import covered_share, resample_labels
 from ecs_med.data.images import ScanHeader, exif_orientation, is_volume_path, read_header
 from ecs_med.data.label_scheme import LabelScheme
-from ecs_med.data.mask_rules import one_value_refused, scheme_from_census
+from ecs_med.data.mask_refusals import one_class_refused
+from ecs_med.data.mask_rules import scheme_from_census
 from ecs_med.data.nifti_header import has_position
 from ecs_med.data.stored_masks import MaskCensus, StoredMask, read_stored_mask, take_census
+from ecs_med.data.value_counts import rgb_of
 from ecs_med.errors import DataError
-from ecs_med.types import Problem
+from ecs_med.types import IGNORE_INDEX, Problem
 
 __all__ = ["LabelScheme", "read_labels", "understand_masks"]
 
@@ -115,7 +117,7 @@ def _aligned(
             f"{mask} cannot be aligned with {image}: {lost.name} has no position in space (neither "
             "sform nor qform); write both with the same affine."
         )
-    covered = covered_share(labels.shape, affine, shape, header.affine)  # type: ignore[arg-type]
+    covered = covered_share(labels.shape, affine, shape, header.affine)
     if covered == 0 or (labels.shape == shape and covered < MIN_COVERED):
         raise DataError(
             f"{mask} ({_times(labels.shape)}) covers {covered:.0%} of {image} ({_times(shape)}) in "
@@ -141,18 +143,15 @@ def _absent_classes(scheme: LabelScheme, census: MaskCensus) -> list[Problem]:
     """Warnings for classes without a pixel; an error where fewer than two classes occur."""
     present: set[int] = set()
     for group in (census.exact, census.lossy, census.colored):
-        if not group.num_masks:
-            continue
-        path = next(iter(group.example.values()), Path("mask.png"))
-        stored = np.array(sorted(group.pixels), np.int64)
-        if group is census.colored:
-            raw = np.stack([stored >> 16, stored >> 8 & 255, stored & 255], axis=-1)[None]
-        else:
-            raw = stored[None]
-        present |= {int(index) for index in np.unique(scheme.encode(raw, path))}
-    present = {index for index in present if index < scheme.num_classes}
-    if len(present) < 2:
-        raise one_value_refused(next(iter(census.exact.pixels), 0), census)
+        for value, path in group.example.items():
+            raw = rgb_of(value) if group is census.colored else value
+            # A mask of one pixel: what encoding refuses, it refuses with the file that holds it.
+            pixel = np.array(raw, np.int64).reshape(
+                (1, 1, -1) if group is census.colored else (1, 1)
+            )
+            present.add(int(scheme.encode(pixel, path)[0, 0]))
+    if len(present - {IGNORE_INDEX}) < 2:
+        raise one_class_refused(census)
     return [
         Problem(
             "warning",

@@ -140,7 +140,8 @@ def _stretched(values: npt.NDArray[np.generic], path: Path) -> npt.NDArray[np.ui
     lower, upper = np.percentile(numbers, STRETCH_PERCENTILES)
     if upper <= lower:
         return np.zeros(numbers.shape, np.uint8)
-    return np.clip(np.rint((numbers - lower) * (255 / (upper - lower))), 0, 255).astype(np.uint8)
+    scaled = np.rint((numbers - lower) * (255 / (upper - lower)))
+    return np.asarray(np.clip(scaled, 0, 255), np.uint8)
 
 
 def _with_three_or_four_channels(image: Image.Image) -> Image.Image:

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from ecs_med.data.images import is_volume_path
-from ecs_med.data.label_scheme import pack_colors
 from ecs_med.data.pictures import decode_picture, to_rgb
+from ecs_med.data.value_counts import pack_colors
 from ecs_med.data.volumes import read_stored_volume
 from ecs_med.errors import DataError, MaskValueError, UnreadableFileError
 
@@ -203,11 +203,8 @@ def _whole_numbers(values: npt.NDArray[Any], path: Path) -> npt.NDArray[np.integ
             f"{float(values[off][0]):.4g}; store class numbers (no probabilities, and resampling "
             "by nearest neighbour only)."
         )
-    return (
-        rounded.astype(np.int64)
-        if np.abs(rounded).max(initial=0) >= 2**31
-        else rounded.astype(np.int32)
-    )
+    wide = np.abs(rounded).max(initial=0) >= 2**31
+    return np.asarray(rounded, np.int64 if wide else np.int32)
 
 
 def _count_values(values: npt.NDArray[np.integer], path: Path) -> dict[int, int]:
