@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ecs_med.reporting.figures import NUM_COLORS, Line, Mark, line_chart
+from ecs_med.reporting.figures import NUM_COLORS, Line, Mark, legend, line_chart
 from ecs_med.reporting.findings import Health, chosen_iteration
 from ecs_med.reporting.history import Series, condense, series
 from ecs_med.reporting.reading import RunRecord, inner
@@ -20,10 +20,12 @@ class Chart:
     Attributes:
         svg: The `<svg>` element; empty where there is nothing to draw.
         caption: One or two sentences below it.
+        legend: As `figures.legend` gives it.
     """
 
     svg: str
     caption: str
+    legend: Sequence[tuple[str, int, str]] = ()
 
 
 def losses(record: RunRecord) -> Chart:
@@ -35,7 +37,7 @@ def losses(record: RunRecord) -> Chart:
     if group > 1:
         caption += f" Each point is the mean of {group} logged values."
     alt = "Training losses over iterations. " + " ".join(_trend(line) for line in lines)
-    return Chart(line_chart(lines, chart_id="losses", alt=alt), caption)
+    return Chart(line_chart(lines, chart_id="losses", alt=alt), caption, legend(lines))
 
 
 def validation(record: RunRecord) -> Chart:
@@ -54,7 +56,9 @@ def validation(record: RunRecord) -> Chart:
     alt = "Validation scores over iterations. " + " ".join(_trend(line) for line in lines)
     limits = _limits([line.points for line in lines])
     return Chart(
-        line_chart(lines, chart_id="validation", alt=alt, mark=mark, limits=limits), caption
+        line_chart(lines, chart_id="validation", alt=alt, mark=mark, limits=limits),
+        caption,
+        legend(lines),
     )
 
 
@@ -69,7 +73,8 @@ def learning_rates(record: RunRecord) -> Chart:
         points = Series(tuple(i for i, _ in drawable), tuple(v for _, v in drawable))
         lines.append(Line(key, points))
     alt = "Learning rates over iterations. " + " ".join(_trend(line, 6) for line in lines)
-    return Chart(line_chart(lines, chart_id="rates", alt=alt, log=True), "Logarithmic scale.")
+    svg = line_chart(lines, chart_id="rates", alt=alt, log=True)
+    return Chart(svg, "Logarithmic scale.", legend(lines))
 
 
 def pseudo_labels(health: Health) -> tuple[Chart, Chart]:
@@ -81,8 +86,8 @@ def pseudo_labels(health: Health) -> tuple[Chart, Chart]:
     behaviour = [
         Line(name, series(health.rows, "pseudo_labels", key), markers=True)
         for name, key in (
-            ("found right", "right_share"),
-            ("corrections that are right", "correction_accuracy"),
+            ("pixels found right", "right_share"),
+            ("errors mended", "correction_accuracy"),
             ("mean certainty", "mean_certainty"),
         )
     ]
@@ -95,6 +100,7 @@ def pseudo_labels(health: Health) -> tuple[Chart, Chart]:
                 limits=_limits([line.points for line in quality]),
             ),
             "mIoU against the hidden masks. Pseudo-labels above the segmenter: correcting helps.",
+            legend(quality),
         ),
         Chart(
             line_chart(
@@ -103,7 +109,9 @@ def pseudo_labels(health: Health) -> tuple[Chart, Chart]:
                 alt="The corrector on unlabelled images. " + " ".join(map(_trend, behaviour)),
                 limits=(-0.02, 1.02),
             ),
-            "Shares, 0 to 1. Found right near 1 throughout: the corrector has stopped correcting.",
+            "Shares, 0 to 1. Pixels found right close to 1 and few errors mended: the "
+            "corrector does nothing.",
+            legend(behaviour),
         ),
     )
 

@@ -15,16 +15,10 @@ from ecs_med.reporting.history import Series, condense
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Line", "Mark", "line_chart"]
+__all__ = ["Line", "Mark", "legend", "line_chart"]
 
 NUM_COLORS = 5
-_DASHES: tuple[Any, ...] = (
-    "-",
-    (0, (5, 1.6)),
-    (0, (1.2, 1.4)),
-    (0, (6, 1.5, 1.2, 1.5)),
-    (0, (3, 1)),
-)
+_DASHES: tuple[tuple[float, ...], ...] = ((), (5, 1.6), (1.2, 1.4), (6, 2, 1, 2), (3, 1))
 _INK, _FAINT = "#010101", "#020202"
 _STYLE: dict[Any, Any] = {
     "axes.edgecolor": _FAINT,
@@ -34,7 +28,7 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.unicode_minus": False,
     "axes.formatter.useoffset": False,
-    "font.size": 10.5,
+    "font.size": 11.5,
     "grid.color": _FAINT,
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.9,
@@ -53,7 +47,7 @@ class Line:
     """One curve.
 
     Attributes:
-        name: Shown in the legend.
+        name: For the legend and the alternative text.
         points: What is drawn; an empty series is left out.
         markers: Draw every point, for quantities measured now and then.
     """
@@ -100,16 +94,16 @@ def line_chart(
     Returns:
         An `<svg>` element; the same input gives the same text. Empty where there is no point.
     """
-    lines = [line for line in lines if line.points][:NUM_COLORS]
+    lines = visible(lines)
     if not lines:
         return ""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+    from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(5.2, 3.1), layout="constrained")
+        figure = Figure(figsize=(4.7, 2.9), layout="constrained")
         FigureCanvasSVG(figure)
         axes = figure.add_subplot()
         for index, line in enumerate(lines):
@@ -121,18 +115,32 @@ def line_chart(
         axes.set_axisbelow(True)
         if log:
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.yaxis.set_minor_formatter(NullFormatter())
         if limits is not None:
             axes.set_ylim(*limits)
         if mark is not None:
             _draw_mark(axes, mark)
-        if len(lines) > 1:
-            figure.legend(
-                loc="outside upper left", ncols=2, frameon=False, handlelength=2.6, borderpad=0.1
-            )
         buffer = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     return _for_page(buffer.getvalue(), chart_id, alt)
+
+
+def visible(lines: Sequence[Line]) -> list[Line]:
+    """The lines that a chart shows: those with a point, as many as there are colours."""
+    return [line for line in lines if line.points][:NUM_COLORS]
+
+
+def legend(lines: Sequence[Line]) -> list[tuple[str, int, str]]:
+    """Name, colour number and SVG dash pattern of every line that `line_chart` shows.
+
+    The page writes the legend, so that names wrap and are escaped like all its text.
+    """
+    return [
+        (line.name, index, " ".join(f"{2 * dash:g}" for dash in _DASHES[index]))
+        for index, line in enumerate(visible(lines))
+    ]
 
 
 def _draw_line(axes: "Axes", line: Line, index: int) -> None:
@@ -141,9 +149,8 @@ def _draw_line(axes: "Axes", line: Line, index: int) -> None:
     axes.plot(
         points.iterations,
         points.values,
-        label=line.name,
         color=f"#0301{index:02x}",
-        linestyle=_DASHES[index],
+        linestyle=(0, _DASHES[index]) if _DASHES[index] else "-",
         marker="o" if line.markers or single else None,
         markersize=4,
     )
@@ -160,7 +167,7 @@ def _draw_mark(axes: "Axes", mark: Mark) -> None:
         xytext=(-5 if late else 5, 0),
         textcoords="offset points",
         horizontalalignment="right" if late else "left",
-        fontsize=10,
+        fontsize=11,
     )
     if mark.value is not None:
         axes.plot(

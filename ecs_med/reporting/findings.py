@@ -146,8 +146,10 @@ def _activity(scores: Mapping[str, Any]) -> str:
         return "the share of changed pixels was not logged."
     cases = number(scores.get("num_cases"))
     where = f" of {plural(cases, 'unlabelled case')}" if cases else ""
-    match = "" if accuracy is None else f"; {percent(accuracy)} of its changes match the expert"
-    return f"the corrector changed {percent(1 - right)} of the pixels{where}{match}."
+    mended = (
+        "" if accuracy is None else f" and mended {percent(accuracy)} of the segmenter's errors"
+    )
+    return f"the corrector changed {percent(1 - right)} of the pixels{where}{mended}."
 
 
 def _benefit(scores: Mapping[str, Any]) -> str:
@@ -185,6 +187,11 @@ def observations(record: RunRecord) -> tuple[str, ...]:
         found.append(
             f"The test Dice ({decimal(on_test)}) lies well below the validation Dice "
             f"({decimal(on_validation)}): the two sets differ, or the validation set is too small."
+        )
+    if validation and number(inner(record.manifest, "data").get("num_validation")) == 0:
+        found.append(
+            f"There were no validation {unit}s: the scores called validation are those of the "
+            f"labelled training {unit}s themselves, and so too good."
         )
     scored = series(record.history.validation, "validation", "miou")
     if record.metrics and len(scored) > 2 and scored.iterations[-1] == chosen_iteration(record):

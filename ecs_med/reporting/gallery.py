@@ -1,7 +1,6 @@
 """Writes the picture gallery of a run: a few test cases, each as panels, and an index."""
 
-import io
-import json
+import functools
 import math
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
@@ -12,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ecs_med.errors import RunFolderError
+from ecs_med.files import write_atomically, write_json
 from ecs_med.palette import class_color
-from ecs_med.reporting.files import write_atomically
 from ecs_med.reporting.panels import (
     change_panel,
     fit_scale,
@@ -133,13 +133,13 @@ def write_gallery(
         groups = {item.case_id: "" for item in items[: 3 * num_each]}
     position = {case_id: index for index, case_id in enumerate(groups)}
     shown = sorted((i for i in items if i.case_id in groups), key=lambda i: position[i.case_id])
-    folder = run / "gallery"
+    folder = _gallery_folder(run)
     entries = []
     for index, item in enumerate(shown):
         panels = {}
         for name, panel in _draw(item, len(class_names)).items():
             panels[name] = f"{index:03d}-{name}.png"
-            write_atomically(folder / panels[name], _png(panel))
+            write_atomically(folder / panels[name], functools.partial(_save_png, panel))
         entries.append(_entry(item, groups[item.case_id], panels))
     content = {
         "version": 1,
@@ -149,9 +149,19 @@ def write_gallery(
         "ranked_over_all": ranks is not None,
         "items": entries,
     }
-    text = json.dumps(content, indent=1, allow_nan=False)
-    write_atomically(folder / "gallery.json", text.encode())
+    write_json(folder / "gallery.json", content)
     _remove_stale(folder, {str(name) for entry in entries for name in entry["panels"].values()})
+
+
+def _gallery_folder(run: Path) -> Path:
+    folder = run / "gallery"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(
+            f"{folder}: cannot be made ({error.strerror}); make the run folder writable."
+        ) from error
+    return folder
 
 
 def _draw(item: GalleryItem, num_classes: int) -> dict[str, npt.NDArray[np.uint8]]:
@@ -195,12 +205,10 @@ def _hex_color(index: int) -> str | None:
     return None if index == 0 else "#{:02x}{:02x}{:02x}".format(*class_color(index))
 
 
-def _png(panel: npt.NDArray[np.uint8]) -> bytes:
+def _save_png(panel: npt.NDArray[np.uint8], path: Path) -> None:
     from PIL import Image
 
-    buffer = io.BytesIO()
-    Image.fromarray(panel).save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
+    Image.fromarray(panel).save(path, format="PNG")
 
 
 def _remove_stale(folder: Path, keep: Container[str]) -> None:

@@ -22,7 +22,7 @@ MAX_SIDE = 512
 MIN_SIDE = 240
 """Smaller images are enlarged by a whole factor until their longer side reaches this."""
 
-_FILL_OPACITY = 0.42
+_FILL_OPACITY = 0.36
 _WHITE = (255, 255, 255)
 _BLACK = (0, 0, 0)
 

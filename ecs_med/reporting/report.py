@@ -7,8 +7,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ecs_med.files import write_text
 from ecs_med.reporting import charts
-from ecs_med.reporting.files import write_atomically
 from ecs_med.reporting.findings import (
     Health,
     case_unit,
@@ -20,7 +20,7 @@ from ecs_med.reporting.findings import (
 from ecs_med.reporting.history import number
 from ecs_med.reporting.reading import RunRecord, inner, read_run, texts
 from ecs_med.reporting.tables import class_names, color_of, key_figures, roles, score_table
-from ecs_med.reporting.wording import count, decimal, duration, flat, method_name
+from ecs_med.reporting.wording import NOTHING, count, decimal, duration, flat, method_name
 
 __all__ = ["write_report"]
 
@@ -55,7 +55,9 @@ def write_report(run: Path) -> Path:
     """
     record = read_run(run)
     path = run / REPORT_NAME
-    write_atomically(path, _render(record).encode("utf-8", errors="replace"))
+    # A lone surrogate from an undecodable file name cannot be written as UTF-8.
+    page = _render(record).encode("utf-8", errors="replace").decode("utf-8")
+    write_text(path, page)
     return path
 
 
@@ -105,7 +107,10 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "notes": record.notes,
         "roles": roles(record),
         "data": data,
-        "initialisation": list(inner(manifest, "initialisation").items()),
+        "data_notes": texts(data.get("notes")),
+        "initialisation": [
+            (part, text) for part, text in inner(manifest, "initialisation").items() if text
+        ],
         "seed": record.config.get("seed", manifest.get("seed")),
         "settings": flat(record.config),
         "environment": _environment(manifest),
@@ -127,10 +132,14 @@ def _environment(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("precision", str(manifest.get("precision") or "unknown")),
         ("git commit", str(manifest.get("git_commit") or "not from a git checkout")),
         ("command", " ".join(texts(manifest.get("command")))),
-        *((f"device: {key}", value) for key, value in flat(inner(manifest, "device"))),
-        *((f"version: {key}", value) for key, value in flat(inner(manifest, "versions"))),
+        ("device", _listed(inner(manifest, "device"))),
+        ("versions", _listed(inner(manifest, "versions"))),
     ]
     return rows if manifest else []
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in flat(values)) or NOTHING
 
 
 def _gallery(record: RunRecord) -> dict[str, Any]:

@@ -25,6 +25,7 @@ _ROLES = {
     "unlabeled": "unlabelled, for training",
     "validation": "validation, chooses the model",
     "test": "test, scored once",
+    "unused": "left out",
 }
 MAX_LISTED = 2000
 """Case ids shown of one role; more would only weigh the report down."""
@@ -72,7 +73,7 @@ class Role:
     """One role in the split.
 
     Attributes:
-        key: `labeled`, `unlabeled`, `validation` or `test`.
+        key: `labeled`, `unlabeled`, `validation`, `test` or `unused`.
         name: The role in words.
         num_cases: Cases in it.
         ids: Their ids, `MAX_LISTED` at most.
@@ -116,9 +117,12 @@ def key_figures(record: RunRecord, unit: str) -> tuple[Tile, ...]:
     scores, data = inner(record.metrics, part), inner(record.manifest, "data")
     on_validation = inner(record.metrics, "validation")
     tiles = []
-    for name, key in (("foreground Dice", "foreground_dice"), ("mIoU", "miou")):
-        remark = f"validation {decimal(on_validation.get(key))}" if part == "test" else ""
-        tiles.append(Tile(f"{part} {name}", decimal(scores.get(key)), remark, main=True))
+    for name, key, of in (
+        ("Dice", "foreground_dice", "foreground"),
+        ("mIoU", "miou", "all classes"),
+    ):
+        other = f"; validation {decimal(on_validation.get(key))}" if part == "test" else ""
+        tiles.append(Tile(f"{name}, {part}", decimal(scores.get(key)), of + other, main=True))
     config = record.config
     budget = config.get("labeled")
     total = sum(number(data.get(key)) or 0 for key in ("num_labeled", "num_unlabeled"))
@@ -153,7 +157,9 @@ def score_table(record: RunRecord, unit: str) -> ScoreTable | None:
             name,
             color_of(index),
             tuple(
-                _class_cell(scores.get(key), index, bar=not key.startswith("hd95"))
+                _distance_cell(scores, index)
+                if key.startswith("hd95")
+                else _class_cell(scores.get(key), index)
                 for _, key in measures
                 for _, scores in parts
             ),
@@ -180,12 +186,24 @@ def score_table(record: RunRecord, unit: str) -> ScoreTable | None:
     return ScoreTable(partitions, tuple(name for name, _ in measures), rows, means, remarks)
 
 
-def _class_cell(values: object, index: int, *, bar: bool) -> Cell:
-    if not isinstance(values, Sequence) or isinstance(values, str) or index >= len(values):
-        return Cell(NOTHING)
-    if values[index] is None:
-        return Cell("does not occur" if bar else NOTHING)
-    return _score_cell(values[index]) if bar else Cell(decimal(values[index], 1))
+def _class_cell(values: object, index: int) -> Cell:
+    value = _at(values, index)
+    if value is None and isinstance(values, Sequence) and index < len(values):
+        return Cell("does not occur")
+    return _score_cell(value)
+
+
+def _distance_cell(scores: Mapping[str, Any], index: int) -> Cell:
+    distance = decimal(_at(scores.get("hd95_mm_per_class"), index), 1)
+    missing = number(_at(scores.get("hd95_num_missing_per_class"), index))
+    return Cell(f"{distance} ({count(missing)} missing)" if missing else distance)
+
+
+def _at(values: object, index: int) -> object:
+    """Element of a JSON list, `None` where there is no list or it is too short."""
+    if isinstance(values, Sequence) and not isinstance(values, str) and index < len(values):
+        return values[index]
+    return None
 
 
 def _score_cell(value: object) -> Cell:
@@ -196,7 +214,7 @@ def _score_cell(value: object) -> Cell:
 
 
 def roles(record: RunRecord) -> tuple[Role, ...]:
-    """Who does what in the split, in the order of `_ROLES`; roles without a case are kept."""
+    """Who does what in the split, in the order of `_ROLES`; `unused` only where there are any."""
     members = _members(record.split)
     data = inner(record.manifest, "data")
     sizes = {
@@ -212,6 +230,7 @@ def roles(record: RunRecord) -> tuple[Role, ...]:
             round(100 * sizes[key] / total, 2) if total else 0.0,
         )
         for key, name in _ROLES.items()
+        if sizes[key] or key != "unused"
     )
 
 

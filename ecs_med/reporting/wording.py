@@ -26,7 +26,7 @@ _METHODS = {
 _LABELS = {
     "segmentation": "segmenter, labelled images",
     "correction": "corrector",
-    "judgement": "corrector's judgement of the segmenter",
+    "judgement": "judgement by the corrector",
     "pseudo": "pseudo-labels, unlabelled images",
 }
 
