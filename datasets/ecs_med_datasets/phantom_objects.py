@@ -1,0 +1,114 @@
+"""What lies in a synthetic endoscopic view: polyps, bumps that are none, an instrument."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ecs_med_datasets.phantom_fields import Field, Generator, grid, smoothstep, uniform
+
+__all__ = ["Blob", "Instrument", "draw_blob", "draw_instrument"]
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A bulge of the wall, polyp or not, as fields over the frame.
+
+    Attributes:
+        rho: Distance from the centre in units of the outline, which is at 1.
+        height: How far the wall is raised, in units of half a frame.
+        inside: Soft membership, 0 to 1, 0.5 at the outline.
+        crease: Darkening just outside of the outline, 0 to 1.
+    """
+
+    rho: Field
+    height: Field
+    inside: Field
+    crease: Field
+
+
+def draw_blob(rng: Generator, size: int, *, polyp: bool) -> Blob:
+    """A rounded bulge at a random place.
+
+    A polyp has an outline: it may be a dome, flat, or on a stalk's side with a deep
+    crease. A bump that is none has the same sizes and shapes and fades into the wall.
+
+    Args:
+        rng: Where shape, size and place come from.
+        size: Side of the frame in pixels.
+        polyp: Whether it has an outline.
+    """
+    x, y = grid(size)
+    radius = 0.11 * 4.0 ** float(rng.random())
+    angle, distance = uniform(rng, 0, 2 * math.pi), 0.75 * float(rng.random()) ** 0.6
+    dx, dy = x - distance * math.cos(angle), y - distance * math.sin(angle)
+    turn, stretch = uniform(rng, 0, math.pi), uniform(rng, 0.65, 1.0)
+    u = (dx * math.cos(turn) + dy * math.sin(turn)) / (radius / stretch**0.5)
+    v = (dy * math.cos(turn) - dx * math.sin(turn)) / (radius * stretch**0.5)
+    theta = np.arctan2(v, u)
+    outline = np.ones_like(theta)
+    for lobe in range(2, 6):
+        depth = uniform(rng, 0, 0.22) / lobe
+        outline += depth * np.cos(lobe * theta + uniform(rng, 0, 2 * math.pi))
+    rho = (np.hypot(u, v) / outline).astype(np.float32)
+    flat, steep = float(rng.random()) < 0.35, uniform(rng, 0.35, 1.0)
+    softness = uniform(rng, 0.04, 0.16) if polyp else 0.8
+    inside = smoothstep(rho, 1 + softness, 1 - softness)
+    below = np.clip(1 - rho * rho, 0, 1)
+    dome = smoothstep(rho, 1.05, 0.55) * 0.35 if flat else np.sqrt(below)
+    if not polyp:
+        dome = np.exp(-1.5 * rho * rho)
+    crease = np.exp(-(((rho - 1.06) / (0.05 + softness)) ** 2)) if polyp else np.zeros_like(rho)
+    return Blob(
+        rho=rho,
+        height=np.asarray(radius * steep * dome, dtype=np.float32),
+        inside=inside,
+        crease=np.asarray(steep * crease * (0.4 if flat else 1.0), dtype=np.float32),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """A metal or plastic tool over the frame.
+
+    Attributes:
+        inside: Where it is, bool.
+        color: Its colour before exposure, `(H, W, 3)`.
+        shadow: Shadow on the wall, 0 to 1.
+    """
+
+    inside: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
+    color: Field
+    shadow: Field
+
+
+def draw_instrument(rng: Generator, size: int) -> Instrument:
+    """A shaft that enters from the border, with a tip of two jaws."""
+    x, y = grid(size)
+    entry = uniform(rng, 0, 2 * math.pi)
+    tip_x, tip_y = uniform(rng, -0.45, 0.45), uniform(rng, -0.45, 0.45)
+    away_x, away_y = math.cos(entry) * 1.5 - tip_x, math.sin(entry) * 1.5 - tip_y
+    length = math.hypot(away_x, away_y)
+    along_x, along_y = away_x / length, away_y / length
+    t = (x - tip_x) * along_x + (y - tip_y) * along_y
+    s = (y - tip_y) * along_x - (x - tip_x) * along_y
+    half = uniform(rng, 0.07, 0.13)
+    # The shaft comes towards the camera, so it widens away from the tip.
+    width = half * (1 + 0.35 * np.clip(t, 0, 2))
+    shaft = (np.abs(s) < width) & (t > 0.0)
+    opening, jaw = uniform(rng, 0.15, 0.75), uniform(rng, 2.2, 3.2) * half
+    back = np.clip(-t / jaw, 0, 1)
+    middle = half * (0.35 + opening * np.sin(back * 1.9))
+    thick = half * (0.48 - 0.3 * back)
+    jaws = (np.abs(np.abs(s) - middle) < thick) & (t <= 0) & (t > -jaw)
+    inside = shaft | jaws
+    across = np.where(shaft, s / width, (np.abs(s) - middle) / np.maximum(thick, 1e-3))
+    round_ = np.sqrt(np.clip(1 - across * across, 0, 1))
+    streak = np.exp(-(((across + uniform(rng, -0.4, 0.4)) / 0.16) ** 2))
+    grey = uniform(rng, 0.12, 0.4) * (0.25 + 0.75 * round_) + uniform(rng, 0.25, 0.9) * streak
+    rings = 1 - 0.35 * smoothstep(np.sin(t * uniform(rng, 25, 60)), 0.2, 0.9) * (t > 0.12)
+    tint = np.array([1, uniform(rng, 0.9, 1.05), uniform(rng, 0.85, 1.15)], dtype=np.float32)
+    color = (grey * rings)[..., None] * tint
+    side = half * uniform(rng, -0.9, 0.9)
+    shadow = smoothstep(np.abs(s - side), 2.2 * half, 0.8 * half) * smoothstep(t, -0.15, 0.1)
+    return Instrument(inside, np.asarray(color, dtype=np.float32), shadow)
