@@ -101,6 +101,7 @@ def checked_header(image: Any, path: Path) -> tuple[tuple[int, int, int, int], A
         )
     size = path.stat().st_size
     room = size * _MAX_DEFLATE_RATIO if is_compressed(path) else size
+    room -= int(image.dataobj.offset)  # nibabel sets the header's own vox_offset to 0
     if voxels * kind.itemsize > room:
         raise UnreadableFileError(
             path, f"truncated: {size} bytes cannot hold the {_times(shape)} voxels of its header",

@@ -27,7 +27,7 @@ PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 STRETCH_PERCENTILES = (0.5, 99.5)
 """Percentiles of a picture of more than 8 bits that become 0 and 255."""
 
-_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "BMP")
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 _LOSSY_FORMATS = ("JPEG", "MPO")
 _LOSSY_COMPRESSIONS = ("jpeg", "tiff_jpeg")
 _ORIENTATION_TAG = 0x0112
@@ -180,7 +180,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             path, f"has more than {limit:,} pixels", "cut it into tiles"
         ) from None
     except Exception as error:  # Pillow's decoders raise anything on broken input
-        reason = f"damaged or truncated ({str(error) or type(error).__name__})"
+        said = " ".join(str(error).split()) or type(error).__name__
+        reason = f"damaged or truncated ({said})"
         raise UnreadableFileError(path, reason, "copy or export it again") from error
 
 

@@ -97,7 +97,9 @@ def read_stored_volume(path: Path) -> tuple[npt.NDArray[Any], Affine]:
                 values = values.copy()
     except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
         raise UnreadableFileError(
-            path, f"damaged or truncated ({error})", "copy or export it again"
+            path,
+            f"damaged or truncated ({' '.join(str(error).split())})",
+            "copy or export it again",
         ) from error
     return values.reshape(shape), affine
 
