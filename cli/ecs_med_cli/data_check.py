@@ -51,7 +51,8 @@ def run_check(data: Path, reading: Mapping[str, Any], *, as_json: bool) -> bool:
     except DataError as error:
         if not as_json:
             raise
-        _print_json(data, [problem_from(error, [data])], None, {})
+        nothing = {"summary": None, "masks": None}
+        _print_json(data, [problem_from(error, [data])], None, nothing)
         return False
     diagnosis = _diagnose(collection, settings, show_progress=not as_json)
     problems = list(diagnosis.problems)
@@ -159,7 +160,8 @@ def _print_tables(problems: Sequence[Problem], summary: DataSummary, root: Path)
 def _names(group: Sequence[Problem], root: Path) -> str:
     base = f"{root}{os.sep}"
     paths = [str(problem.path) for problem in group if problem.path is not None]
-    names = [path.removeprefix(base) for path in paths[:NUM_NAMES]]
+    # The data set itself needs no name here: its row concerns the whole.
+    names = ["" if path == str(root) else path.removeprefix(base) for path in paths[:NUM_NAMES]]
     return "\n".join(names) + ("\n..." if len(paths) > NUM_NAMES else "")
 
 

@@ -1,6 +1,6 @@
 """Layout `folder`: images beside masks, matched by name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -91,7 +91,11 @@ class FolderLayout(Layout):
         for folder in folders:
             cases += _read_image_folder(folder, root, problems)
         if not folders:
-            cases = _read_plain(root, problems)
+            beside = _mask_folders(root, list_folders(root))
+            if beside:
+                cases = _read_image_folder(ImageFolder(root, beside), root, problems)
+            else:
+                cases = _read_plain(root, problems)
         if not cases:
             raise DataError(f"{root}: {_what_is_there(root)}; {EXPECTED}.")
         cases = settle_partitions(sorted(cases, key=lambda case: case.id))
@@ -113,8 +117,7 @@ def find_image_folders(root: Path, depth: int = DEPTH) -> Iterator[ImageFolder]:
     Folders of images and of masks are not entered themselves.
     """
     names = list_folders(root)
-    lower = {name.lower(): name for name in names}
-    masks = tuple(root / lower[name] for name in MASK_NAMES if name in lower)
+    masks = _mask_folders(root, names)
     for name in names:
         if name.lower() in IMAGE_NAMES:
             yield ImageFolder(root / name, masks)
@@ -122,6 +125,12 @@ def find_image_folders(root: Path, depth: int = DEPTH) -> Iterator[ImageFolder]:
             yield ImageFolder(root / name, unlabeled=True)
         elif name.lower() not in MASK_NAMES and depth > 1 and not (root / name).is_symlink():
             yield from find_image_folders(root / name, depth - 1)
+
+
+def _mask_folders(folder: Path, names: Sequence[str]) -> tuple[Path, ...]:
+    """Those of the subfolders `names` that may hold masks, by preference."""
+    lower = {name.lower(): name for name in names}
+    return tuple(folder / lower[name] for name in MASK_NAMES if name in lower)
 
 
 def labeling_problems(cases: tuple[Case, ...], root: Path) -> list[Problem]:
@@ -149,7 +158,8 @@ def labeling_problems(cases: tuple[Case, ...], root: Path) -> list[Problem]:
 
 
 def _read_image_folder(folder: ImageFolder, root: Path, problems: list[Problem]) -> list[Case]:
-    skip = MASK_NAMES if folder.unlabeled else ()
+    inside = folder.unlabeled or folder.path == root
+    skip = MASK_NAMES if inside else ()
     images = index_files(folder.path, skip=skip)
     problems += [*images.problems, *double_problems(images, "image"), *foreign_problems(images)]
     masks = _choose_masks(folder, problems)
@@ -157,14 +167,14 @@ def _read_image_folder(folder: ImageFolder, root: Path, problems: list[Problem])
     if masks is not None:
         pairing = pair(images, masks)
         problems += [*masks.problems, *double_problems(masks, "mask"), *pairing.problems]
-    prefix = relative_path(folder.path, root)
+    prefix = "" if folder.path == root else f"{relative_path(folder.path, root)}/"
     outer = partition_of(prefix)
     cases = []
     for key in images.suffixes:
         mask = masks.path(pairing.masks[key]) if masks and key in pairing.masks else None
         cases.append(
             Case(
-                id=f"{prefix}/{key}",
+                id=f"{prefix}{key}",
                 images=(images.path(key),),
                 mask=mask,
                 partition=outer or partition_of(key.partition("/")[0] if "/" in key else ""),

@@ -1,6 +1,8 @@
 """The contract of a data layout, and how layouts are found."""
 
+import os
 from abc import ABC, abstractmethod
+from collections import Counter
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import ClassVar
@@ -12,6 +14,7 @@ from ecs_med.types import CaseCollection
 __all__ = ["ENTRY_POINT_GROUP", "Layout", "available_layouts", "open_data"]
 
 ENTRY_POINT_GROUP = "ecs_med.layouts"
+NUM_TOLD = 4
 
 
 class Layout(ABC):
@@ -45,9 +48,7 @@ class Layout(ABC):
 
 def available_layouts() -> dict[str, Layout]:
     """All installed layouts by name, highest priority first."""
-    layouts: list[Layout] = [
-        entry.load()() for entry in entry_points(group=ENTRY_POINT_GROUP)
-    ]
+    layouts: list[Layout] = [entry.load()() for entry in entry_points(group=ENTRY_POINT_GROUP)]
     layouts.sort(key=lambda layout: (-layout.priority, layout.name))
     return {layout.name: layout for layout in layouts}
 
@@ -70,13 +71,35 @@ def open_data(root: Path, settings: ReadingSettings | None = None) -> CaseCollec
     if settings.layout != "auto":
         if settings.layout not in layouts:
             raise SettingsError(
-                f"Unknown layout '{settings.layout}'; known are: {', '.join(layouts)}."
+                f"--layout: '{settings.layout}' is no layout; known are: {', '.join(layouts)}."
             )
         return layouts[settings.layout].read(root, settings)
     for layout in layouts.values():
         if layout.recognises(root):
             return layout.read(root, settings)
     raise DataError(
-        f"{root}: no known layout; expected images/ beside masks/, imagesTr/ beside labelsTr/, "
-        "or a JSON or CSV list (run `ecs-med check --help` for the layouts)."
+        f"{root}: no known layout ({_what_is_there(root)}); expected images/ beside masks/,"
+        " imagesTr/ beside labelsTr/, or a JSON or CSV list (ecs-med check --help tells more)."
     )
+
+
+def _what_is_there(root: Path) -> str:
+    """The first level of `root` in a few words, for a message."""
+    if not root.is_dir():
+        return f"it is a {root.suffix or 'single'} file"
+    suffixes: Counter[str] = Counter()
+    folders = []
+    try:
+        with os.scandir(root) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    folders.append(f"{entry.name}/")
+                else:
+                    suffixes[Path(entry.name).suffix.lower() or "plain"] += 1
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    shown = sorted(folders)[:NUM_TOLD] + (["..."] if len(folders) > NUM_TOLD else [])
+    shown += [f"{number} {suffix} file(s)" for suffix, number in suffixes.most_common(NUM_TOLD)]
+    return f"found {', '.join(shown)}" if shown else "it is empty"

@@ -126,6 +126,15 @@ def test_masks_beside_their_images(tmp_path: Path) -> None:
     assert cases["benign (1)"].mask == tmp_path / "benign (1)_mask.png"
 
 
+def test_images_around_a_folder_of_masks(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "p1/b.png", "masks/a.png", "masks/p1/b.png")
+    cases = by_id(open_data(tmp_path))
+    assert {key: case.mask for key, case in cases.items()} == {
+        "a": tmp_path / "masks/a.png",
+        "p1/b": tmp_path / "masks/p1/b.png",
+    }
+
+
 def test_orphan_masks_are_named(tmp_path: Path) -> None:
     touch(tmp_path, "images/a.png", "masks/a.png", "masks/b.png", "masks/c_mask.png")
     orphans = told(open_data(tmp_path), "warning")
