@@ -115,7 +115,9 @@ class LabelScheme(Settings):
             raise MaskValueError(
                 f"{path}: holds values that are not whole numbers; export it again."
             )
-        low, high = int(raw.min(initial=0)), int(raw.max(initial=0))
+        if raw.size == 0:
+            return np.zeros(raw.shape, np.uint8)
+        low, high = int(raw.min()), int(raw.max())
         if high - low >= _MAX_SPAN:
             raise MaskValueError(
                 f"{path}: holds values from {low} to {high}, which are no class numbers; "
