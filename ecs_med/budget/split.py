@@ -1,8 +1,6 @@
 """Which case is for what in one run, and the file that keeps it."""
 
 import json
-import os
-import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +9,8 @@ from typing import Self, get_args
 
 from ecs_med.budget.hidden import HiddenReferences
 from ecs_med.budget.split_document import FORMAT, VERSION, Role, read_document, read_roles
-from ecs_med.errors import BudgetError, RunFolderError
+from ecs_med.errors import BudgetError
+from ecs_med.files import write_text
 from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["Split"]
@@ -133,7 +132,7 @@ class Split:
             for id_, role in self.roles().items()
         ]
         start = json.dumps(head, indent=1, ensure_ascii=False).removesuffix("\n}")
-        _write_atomically(path, start + ',\n "cases": [\n  ' + ",\n  ".join(rows) + "\n ]\n}\n")
+        write_text(path, start + ',\n "cases": [\n  ' + ",\n  ".join(rows) + "\n ]\n}\n")
 
     @classmethod
     def read(cls, path: Path, cases: Iterable[Case]) -> Self:
@@ -188,25 +187,3 @@ def _some(names: Sequence[str]) -> str:
 
 def _is(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    """Write beside the target, then rename: a full disk leaves the old file as it was."""
-    temporary: Path | None = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        reason = error.strerror or "cannot be written"
-        raise RunFolderError(
-            f"{path}: cannot be written ({reason}); free space there or name another folder."
-        ) from error
