@@ -9,11 +9,10 @@ from ecs_med.data.layout import Layout
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Problem
 from ecs_med_datasets.pairing import (
-    Pairing,
     double_problems,
     foreign_problems,
-    mask_base,
     pair,
+    pair_within,
 )
 from ecs_med_datasets.partitions import PARTITION_NAMES, partition_of, settle_partitions
 from ecs_med_datasets.patients import assign_patients, relative_path
@@ -91,11 +90,8 @@ class FolderLayout(Layout):
         for folder in folders:
             cases += _read_image_folder(folder, root, problems)
         if not folders:
-            beside = _mask_folders(root, list_folders(root))
-            if beside:
-                cases = _read_image_folder(ImageFolder(root, beside), root, problems)
-            else:
-                cases = _read_plain(root, problems)
+            plain = ImageFolder(root, _mask_folders(root, list_folders(root)))
+            cases = _read_image_folder(plain, root, problems)
         if not cases:
             raise DataError(f"{root}: {_what_is_there(root)}; {EXPECTED}.")
         cases = settle_partitions(sorted(cases, key=lambda case: case.id))
@@ -159,28 +155,28 @@ def labeling_problems(cases: tuple[Case, ...], root: Path) -> list[Problem]:
 
 def _read_image_folder(folder: ImageFolder, root: Path, problems: list[Problem]) -> list[Case]:
     inside = folder.unlabeled or folder.path == root
-    skip = MASK_NAMES if inside else ()
-    images = index_files(folder.path, skip=skip)
+    images = index_files(folder.path, skip=MASK_NAMES if inside else ())
     problems += [*images.problems, *double_problems(images, "image"), *foreign_problems(images)]
     masks = _choose_masks(folder, problems)
-    pairing = Pairing({}, ())
-    if masks is not None:
+    if masks is None:
+        masks, mask_of = images, {} if folder.unlabeled else pair_within(images)
+    else:
         pairing = pair(images, masks)
+        mask_of = pairing.masks
         problems += [*masks.problems, *double_problems(masks, "mask"), *pairing.problems]
+    used = set(mask_of.values()) if masks is images else set()
     prefix = "" if folder.path == root else f"{relative_path(folder.path, root)}/"
     outer = partition_of(prefix)
-    cases = []
-    for key in images.suffixes:
-        mask = masks.path(pairing.masks[key]) if masks and key in pairing.masks else None
-        cases.append(
-            Case(
-                id=f"{prefix}{key}",
-                images=(images.path(key),),
-                mask=mask,
-                partition=outer or partition_of(key.partition("/")[0] if "/" in key else ""),
-            )
+    return [
+        Case(
+            id=f"{prefix}{key}",
+            images=(images.path(key),),
+            mask=masks.path(mask_of[key]) if key in mask_of else None,
+            partition=outer or partition_of(key.rpartition("/")[0]),
         )
-    return cases
+        for key in images.suffixes
+        if key not in used
+    ]
 
 
 def _choose_masks(folder: ImageFolder, problems: list[Problem]) -> FileIndex | None:
@@ -208,28 +204,6 @@ def _choose_masks(folder: ImageFolder, problems: list[Problem]) -> FileIndex | N
             )
         )
     return usable[0] if usable else None
-
-
-def _read_plain(root: Path, problems: list[Problem]) -> list[Case]:
-    """A folder of images; `12_mask.png` beside `12.png` is its mask."""
-    index = index_files(root, skip=MASK_NAMES)
-    problems += [*index.problems, *double_problems(index, "image"), *foreign_problems(index)]
-    mask_of: dict[str, str] = {}
-    for key in index.suffixes:
-        base = mask_base(key)
-        if base is not None and base in index.suffixes:
-            mask_of.setdefault(base, key)
-    masks = set(mask_of.values())
-    return [
-        Case(
-            id=key,
-            images=(index.path(key),),
-            mask=index.path(mask_of[key]) if key in mask_of else None,
-            partition=partition_of(key.rpartition("/")[0]),
-        )
-        for key in index.suffixes
-        if key not in masks
-    ]
 
 
 def _holds_images(root: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ecs_med.types import Problem
 from ecs_med_datasets.scanning import FileIndex
 
-__all__ = ["Pairing", "double_problems", "foreign_problems", "mask_base", "pair"]
+__all__ = ["Pairing", "double_problems", "foreign_problems", "mask_base", "pair", "pair_within"]
 
 MASK_SUFFIX = re.compile(
     r"(?P<base>.+?)[ _.-]+(masks?|seg|segs|segmentations?|labels?|gt|groundtruth|annotations?)$",
@@ -65,6 +65,16 @@ def pair(images: FileIndex, masks: FileIndex) -> Pairing:
             matched[base] = key
     problems += _orphan_problems(images, masks, orphans, num_matched=len(matched))
     return Pairing(matched, tuple(problems))
+
+
+def pair_within(index: FileIndex) -> dict[str, str]:
+    """Mask by image where both lie in one folder, as `12.png` and `12_mask.png`."""
+    mask_of: dict[str, str] = {}
+    for key in index.suffixes:
+        base = mask_base(key)
+        if base is not None and base in index.suffixes:
+            mask_of.setdefault(base, key)
+    return mask_of
 
 
 def double_problems(index: FileIndex, what: str) -> list[Problem]:

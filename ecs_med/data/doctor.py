@@ -16,7 +16,8 @@ from ecs_med.types import CaseCollection, Problem
 
 __all__ = ["Diagnosis", "diagnose", "examine"]
 
-MAX_THREADS = 8
+MAX_THREADS = 4
+"""Each holds a whole case: more would need many GB where volumes are large."""
 SEVERITIES = ("error", "warning", "note")
 
 Progress = Callable[[int, int], None]
@@ -102,10 +103,13 @@ def _gather_all(
     collection: CaseCollection, scheme: LabelScheme | None, progress: Progress | None
 ) -> Sequence[CaseFacts]:
     facts: list[CaseFacts] = []
-    num_threads = min(MAX_THREADS, os.cpu_count() or 1)
-    with ThreadPoolExecutor(num_threads) as pool:
+    pool = ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1))
+    try:
         for fact in pool.map(lambda case: gather_facts(case, scheme), collection.cases):
             facts.append(fact)
             if progress is not None:
                 progress(len(facts), len(collection.cases))
+    finally:
+        # Otherwise Ctrl-C would wait until all other cases are decoded.
+        pool.shutdown(cancel_futures=True)
     return facts

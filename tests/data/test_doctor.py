@@ -217,3 +217,11 @@ def test_progress_counts_to_the_end(good: Path) -> None:
     seen: list[tuple[int, int]] = []
     diagnose(open_data(good), progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+def test_an_interruption_does_not_wait_for_the_rest(good: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        diagnose(open_data(good), progress=interrupt)

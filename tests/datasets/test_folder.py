@@ -119,11 +119,13 @@ def test_plain_folder_of_images(tmp_path: Path) -> None:
     assert "images/ beside masks/" in error.remedy
 
 
-def test_masks_beside_their_images(tmp_path: Path) -> None:
-    touch(tmp_path, "benign (1).png", "benign (1)_mask.png", "benign (2).png")
+@pytest.mark.parametrize("folder", ["", "benign/", "images/"])
+def test_masks_beside_their_images(tmp_path: Path, folder: str) -> None:
+    names = ("b (1).png", "b (1)_mask.png", "b (2).png")
+    touch(tmp_path, *(folder + name for name in names))
     cases = by_id(open_data(tmp_path))
-    assert list(cases) == ["benign (1)", "benign (2)"]
-    assert cases["benign (1)"].mask == tmp_path / "benign (1)_mask.png"
+    assert list(cases) == [f"{folder}b (1)", f"{folder}b (2)"]
+    assert cases[f"{folder}b (1)"].mask == tmp_path / f"{folder}b (1)_mask.png"
 
 
 def test_images_around_a_folder_of_masks(tmp_path: Path) -> None:
