@@ -109,7 +109,7 @@ def line_chart(
         for index, line in enumerate(lines):
             _draw_line(axes, line, index)
         axes.set_xlabel("iteration")
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 2.5, 5, 10]))
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
         axes.grid(axis="y")
         axes.set_axisbelow(True)

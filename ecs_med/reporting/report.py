@@ -163,7 +163,7 @@ def _gallery(record: RunRecord) -> dict[str, Any]:
                 "slice": None if place is None else str(place),
                 "rank": rank,
                 "title": RANK_TITLES.get(rank, "Case"),
-                "score": decimal(entry.get("score"), 2),
+                "score": decimal(entry.get("score")),
                 "pictures": pictures,
             }
         )

@@ -1,17 +1,20 @@
-"""A run folder as training leaves it, with plausible numbers and small pictures."""
+"""A run folder as training leaves it, with plausible numbers, and a strict reader of its page."""
 
 import json
 import math
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from ecs_med.reporting.gallery import GalleryItem, write_gallery
 
 CLASS_NAMES = ("background", "polyp", "instrument")
+VOID_ELEMENTS = {"meta", "img", "br"}
 
 
-def write_json(path, content):
+def write_json_file(path, content):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content), encoding="utf-8")
 
@@ -83,12 +86,14 @@ def picture(seed, size=(48, 64)):
     return np.clip(image, 0, 255).astype(np.uint8), mask.astype(np.uint8)
 
 
-def gallery_items(num_items=12, num_classes=3, corrector=True, slices=False):
+def make_items(num_items=12, num_classes=3, corrector=True, slices=False):
     for seed in range(num_items):
         image, reference = picture(seed)
         prediction = np.roll(reference, seed, axis=1)
         correction = np.full_like(reference, num_classes)
-        found = (prediction != reference) & (np.random.default_rng(seed).random(image.shape[:2]) < 0.8)
+        found = (prediction != reference) & (
+            np.random.default_rng(seed).random(image.shape[:2]) < 0.8
+        )
         correction[found] = reference[found]
         reference = reference.copy()
         reference[:3] = 255
@@ -105,7 +110,7 @@ def gallery_items(num_items=12, num_classes=3, corrector=True, slices=False):
         )
 
 
-def write_run(
+def make_run(
     run: Path,
     *,
     method="ecs",
@@ -119,7 +124,7 @@ def write_run(
     """Write a whole run folder and return it."""
     run.mkdir(parents=True, exist_ok=True)
     ecs = method == "ecs"
-    write_json(
+    write_json_file(
         run / "config.json",
         {
             "data": "data/kvasir-seg",
@@ -140,7 +145,9 @@ def write_run(
         for role, size in members.items()
         for index in range(size)
     ]
-    write_json(run / "split.json", {"seed": 3, "labeled": "10%", "warnings": [], "cases": cases})
+    write_json_file(
+        run / "split.json", {"seed": 3, "labeled": "10%", "warnings": [], "cases": cases}
+    )
     rows = history_rows(right_share=right_share, gain=gain, ecs=ecs)
     lines = [json.dumps(row) for row in rows]
     (run / "history.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -148,8 +155,8 @@ def write_run(
     metrics["validation"] = scores(0.8314, names=names)
     if test:
         metrics["test"] = scores(0.8172, names=names)
-    write_json(run / "metrics.json", metrics)
-    write_json(
+    write_json_file(run / "metrics.json", metrics)
+    write_json_file(
         run / "manifest.json",
         {
             "versions": {"ecs-med": "0.1.0", "python": "3.11.7", "torch": "2.10.0"},
@@ -178,5 +185,75 @@ def write_run(
         },
     )
     if gallery:
-        write_gallery(run, gallery_items(corrector=ecs), names)
+        write_gallery(run, make_items(corrector=ecs), names)
     return run
+
+
+class Page(HTMLParser):
+    """Collects text, elements and ids; every element must be closed in order."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.ids, self._open, self._text = [], [], [], []
+        self.feed(text)
+        self.close()
+        assert not self._open, f"never closed: {self._open}"
+
+    def handle_starttag(self, tag, attrs):
+        self.handle_startendtag(tag, attrs)
+        if tag not in VOID_ELEMENTS:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), f"<{tag}> repeats an attribute"
+        attrs = dict(attrs)
+        self.elements.append((tag, attrs))
+        if "id" in attrs:
+            self.ids.append(attrs["id"])
+
+    def handle_endtag(self, tag):
+        assert self._open, f"</{tag}> closes nothing"
+        assert self._open[-1] == tag, f"</{tag}> closes <{self._open[-1]}>"
+        self._open.pop()
+
+    def handle_data(self, data):
+        if self._open and self._open[-1] != "style":
+            self._text.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self._text).split())
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.elements if name == tag]
+
+
+@pytest.fixture
+def write_run():
+    """Function that writes a whole run folder."""
+    return make_run
+
+
+@pytest.fixture
+def gallery_items():
+    """Function that makes gallery items."""
+    return make_items
+
+
+@pytest.fixture
+def read_page():
+    """Function that parses HTML text strictly."""
+    return Page
+
+
+@pytest.fixture
+def write_json():
+    """Function that writes a JSON file."""
+    return write_json_file
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A finished ECS run."""
+    return make_run(tmp_path / "run")
