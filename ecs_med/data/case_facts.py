@@ -41,10 +41,15 @@ class CaseFacts:
 
 
 def gather_facts(case: Case, scheme: LabelScheme | None) -> CaseFacts:
-    """Decode the image of a case and, if a scheme is given, its mask.
+    """Decode the image and the mask of a case.
 
     Files that cannot be read become problems; nothing is raised for them. The mask
     of an image that cannot be read is not looked at.
+
+    Args:
+        case: The case.
+        scheme: What mask values mean; with `None`, masks must fit their images but may
+            hold any values, and no classes are counted.
     """
     try:
         scan = read_scan(case.images)
@@ -52,10 +57,10 @@ def gather_facts(case: Case, scheme: LabelScheme | None) -> CaseFacts:
     except DataError as error:
         return CaseFacts(case, problems=(problem_from(error, case.images),))
     class_pixels = None
-    if case.mask is not None and scheme is not None:
+    if case.mask is not None:
         try:
-            labels = read_labels(case.images, case.mask, scheme)
-            class_pixels = _count(labels, scheme.num_classes)
+            labels = read_labels(case.images, case.mask, scheme or _any_values(scan))
+            class_pixels = _count(labels, scheme.num_classes) if scheme else None
         except DataError as error:
             problems.append(problem_from(error, (case.mask, *case.images)))
     return CaseFacts(
@@ -89,6 +94,14 @@ def problem_from(error: DataError, paths: Sequence[Path]) -> Problem:
 
 def _sentence(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def _any_values(scan: Scan) -> LabelScheme:
+    """A scheme that takes all masks, for looking at sizes and positions alone."""
+    names = ("background", "foreground")
+    if scan.is_volume:
+        return LabelScheme(class_names=names, threshold=1)
+    return LabelScheme(class_names=names, colors=((0, 0, 0), (255, 255, 255)), nearest=True)
 
 
 def _count(labels: npt.NDArray[np.uint8], num_classes: int) -> tuple[int, ...]:

@@ -104,9 +104,11 @@ def test_mask_values_that_make_no_sense(good: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE), dtype=np.uint8)
     for index in range(4):
         Image.fromarray(noise).save(good / "masks" / f"{index}.png")
+    write_mask(good / "masks" / "3.png", size=(SIDE, SIDE + 2))
     diagnosis = look(good)
-    assert diagnosis.num_errors == 1
+    assert diagnosis.num_errors == 2
     assert diagnosis.scheme is None
+    assert "32 x 34" in diagnosis.problems[1].message
     assert diagnosis.problems[0].remedy
     assert diagnosis.problems[0].path == good / "masks" / "0.png"
 
