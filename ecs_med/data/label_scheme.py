@@ -129,8 +129,11 @@ class LabelScheme(Settings):
                 f"with a threshold of {self.threshold}; store 0 and 255, or set --mask-threshold 1."
             )
         table = self._table(low, high)
-        labels = np.empty(raw.shape, np.uint8)
-        for part, values in zip(labels, raw, strict=True):  # in pieces: indices take 8 bytes each
+        labels = np.empty_like(raw, np.uint8)
+        # In pieces, because indices take 8 bytes each, and along the slowest axis, which is the
+        # last one of volumes as they come from NIfTI files.
+        slow_last = raw.flags.f_contiguous
+        for part, values in zip(*(a.T if slow_last else a for a in (labels, raw)), strict=True):
             part[...] = table[values.astype(np.intp) - low]
         if (labels == _UNKNOWN).any():
             raise self._unknown(raw, labels, path)

@@ -203,8 +203,13 @@ def _whole_numbers(values: npt.NDArray[Any], path: Path) -> npt.NDArray[np.integ
             f"{float(values[off][0]):.4g}; store class numbers (no probabilities, and resampling "
             "by nearest neighbour only)."
         )
-    wide = np.abs(rounded).max(initial=0) >= 2**31
-    return np.asarray(rounded, np.int64 if wide else np.int32)
+    highest = float(np.abs(rounded).max(initial=0))
+    if highest >= 2**53:
+        raise MaskValueError(
+            f"{path}: holds values up to {highest:.3g}, which are no class numbers; "
+            "check that this is a mask."
+        )
+    return np.asarray(rounded, np.int64 if highest >= 2**31 else np.int32)
 
 
 def _count_values(values: npt.NDArray[np.integer], path: Path) -> dict[int, int]:

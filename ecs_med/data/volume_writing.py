@@ -3,6 +3,7 @@
 import gzip
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -86,7 +87,7 @@ def _clean_header(header: Any, values: npt.NDArray[Any]) -> Any:
 def _write_whole(path: Path, image: Any) -> None:
     temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".ecs-med-", suffix=".tmp", dir=path.parent)
         temporary = Path(name)
         with os.fdopen(handle, "wb") as file:
             if path.name.lower().endswith(".gz"):
@@ -97,7 +98,8 @@ def _write_whole(path: Path, image: Any) -> None:
                 image.to_stream(file)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        with suppress(PermissionError):  # some network drives have no modes
+            temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
         reason = error.strerror or str(error)

@@ -68,7 +68,7 @@ def read_volume_channels(path: Path) -> tuple[npt.NDArray[np.float32], Affine]:
             larger than `MAX_VOXELS`, has a singular affine, or holds NaN or infinite voxels.
     """
     stored, affine = read_stored_volume(path)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as infinite
         values = stored.astype(np.float32, copy=False)
     _require_finite(values, path)
     return np.moveaxis(values, -1, 0), affine

@@ -262,6 +262,23 @@ def test_flips_and_permutations_are_exact(
     np.testing.assert_array_equal(resample_labels(turned, noise, labels.shape, AFFINE), labels)
 
 
+@pytest.mark.parametrize("shift", [(2, 0, -3), (-1, 4, 1), (5, 0, 0), (0, -9, 0)])
+def test_shifts_by_whole_voxels_with_a_flip(shift: tuple[int, int, int]) -> None:
+    labels = RNG.integers(0, 4, (5, 6, 7)).astype(np.uint8)
+    flip = np.diag([-1.0, 1.0, -1.0, 1.0])
+    flip[:3, 3] = shift
+    reference = AFFINE @ flip
+    moved = resample_labels(labels, AFFINE, (4, 8, 6), reference)
+    np.testing.assert_array_equal(moved, slow_resample(labels, AFFINE, (4, 8, 6), reference))
+
+
+def test_whole_numbers_that_are_no_turn() -> None:
+    labels = RNG.integers(0, 4, (9, 6, 7)).astype(np.uint8)
+    reference = AFFINE @ np.array([[2, 0, 0, 1], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    moved = resample_labels(labels, AFFINE, (4, 6, 7), reference)
+    np.testing.assert_array_equal(moved, labels[1::2])
+
+
 def test_equal_grids_are_not_touched() -> None:
     labels = RNG.integers(0, 4, (5, 6, 7)).astype(np.uint8)
     assert resample_labels(labels, AFFINE, (5, 6, 7), AFFINE + 1e-6) is labels
