@@ -115,7 +115,7 @@ def _turned_and_shifted(
     shape: tuple[int, ...],
     outside: int,
 ) -> npt.NDArray[np.integer]:
-    """Flips, permutations and shifts by slicing, a hundred times faster than interpolating."""
+    """Flips, permutations and shifts by slicing, without interpolation."""
     layout: Literal["C", "F"] = "F" if labels.flags.f_contiguous else "C"
     moved = np.full(shape, outside, labels.dtype, order=layout)
     order = [int(np.flatnonzero(matrix[:3, axis])[0]) for axis in range(3)]
