@@ -103,8 +103,10 @@ def line_chart(
     from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(4.7, 2.9), layout="constrained")
+        figure = Figure(figsize=(4.7, 2.9))
         FigureCanvasSVG(figure)
+        # Room for labels up to "0.0001"; fixed margins also align neighbouring charts.
+        figure.subplots_adjust(left=0.14, right=0.97, bottom=0.17, top=0.97)
         axes = figure.add_subplot()
         for index, line in enumerate(lines):
             _draw_line(axes, line, index)

@@ -37,14 +37,16 @@ def finish_run(model: Model, plan: DataPlan, config: TrainConfig, manifest: Mani
         "test": test.scores.to_dict(),
         "class_names": list(model.spec.class_names),
     }
-    items = _gallery_items(model, plan, test)
-    write_gallery(model.run, items, model.spec.class_names)
+    items, ranks = _gallery_items(model, plan, test)
+    write_gallery(model.run, items, model.spec.class_names, ranks=ranks)
     manifest.write(metrics)
     write_report(model.run)
 
 
-def _gallery_items(model: Model, plan: DataPlan, test: Evaluation) -> list[GalleryItem]:
-    """The worst, median and best test cases."""
+def _gallery_items(
+    model: Model, plan: DataPlan, test: Evaluation
+) -> tuple[list[GalleryItem], dict[str, str]]:
+    """The worst, median and best of all test cases, and which of these each one is."""
     scores = {
         case.case: {"foreground_dice": case.foreground_dice, "foreground_iou": case.foreground_iou}
         for case in test.per_case
@@ -52,7 +54,7 @@ def _gallery_items(model: Model, plan: DataPlan, test: Evaluation) -> list[Galle
     }
     chosen = choose_cases(scores.items())
     cases = {case.id: case for case in plan.split.test}
-    return [_item(model, cases[case_id], scores[case_id]) for case_id in chosen]
+    return [_item(model, cases[case_id], scores[case_id]) for case_id in chosen], chosen
 
 
 def _item(model: Model, case: Case, scores: dict[str, float]) -> GalleryItem:

@@ -135,6 +135,7 @@ def start_manifest(
             "name": plan.collection.name,
             "root": str(plan.collection.root),
             "layout": plan.collection.layout,
+            "unit": "volume" if plan.images.kind == "volume" else "image",
             "num_cases": len(plan.collection.cases),
             "num_labeled": len(split.labeled),
             "num_unlabeled": len(split.unlabeled),

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -185,7 +186,7 @@ def make_run(
         },
     )
     if gallery:
-        write_gallery(run, make_items(corrector=ecs), names)
+        write_gallery(run, make_items(3, corrector=ecs), names)
     return run
 
 
@@ -253,7 +254,12 @@ def write_json():
     return write_json_file
 
 
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    return make_run(tmp_path_factory.mktemp("finished") / "run")
+
+
 @pytest.fixture
-def run(tmp_path):
-    """A finished ECS run."""
-    return make_run(tmp_path / "run")
+def run(finished_run, tmp_path):
+    """A finished ECS run, free to be damaged."""
+    return shutil.copytree(finished_run, tmp_path / "run")
