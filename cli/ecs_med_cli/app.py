@@ -5,8 +5,6 @@ Nothing heavy is imported here or at the top of a command module, so that
 """
 
 import errno
-import importlib
-import importlib.util
 import os
 import sys
 import tempfile
@@ -19,10 +17,19 @@ import typer
 from typer.core import TyperGroup
 
 from ecs_med.errors import EcsMedError
+from ecs_med_cli.commands.check import check
+from ecs_med_cli.commands.demo import demo
+from ecs_med_cli.commands.doctor import doctor
+from ecs_med_cli.commands.evaluate import evaluate
+from ecs_med_cli.commands.predict import predict
+from ecs_med_cli.commands.train import train
 
 __all__ = ["app", "main"]
 
-COMMANDS = ("check", "train", "predict", "evaluate", "demo", "doctor")
+COMMANDS = {
+    command.__name__: command for command in (check, train, predict, evaluate, demo, doctor)
+}
+"""Every command by its name, in the order of `--help`."""
 
 BUG = 1
 WRONG_USE = 2
@@ -81,15 +88,8 @@ def _options_before_the_command(
         typer.echo(context.get_help())
 
 
-def _add_commands() -> None:
-    for name in COMMANDS:
-        if importlib.util.find_spec(f"ecs_med_cli.commands.{name}") is None:
-            continue
-        module = importlib.import_module(f"ecs_med_cli.commands.{name}")
-        app.command(name)(getattr(module, name))
-
-
-_add_commands()
+for _command in COMMANDS.values():
+    app.command()(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -15,7 +15,7 @@ def doctor(
         bool, typer.Option("--json", help="Print one JSON object, nothing else.")
     ] = False,
 ) -> None:
-    """Tell what is installed, which device training would use, and whether it works.
+    """Tell what is installed and whether training works.
 
     Ends with 0 where training works, else with 2.
     """

@@ -109,7 +109,7 @@ def train(
         bool, typer.Option("--json", help="Print one JSON object at the end, nothing else.")
     ] = False,
 ) -> None:
-    """Train on the labels that exist plus all the images that have none.
+    """Train on the masks there are and all images without one.
 
     Ends with the score on the test cases and a picture report, in a run folder.
     """

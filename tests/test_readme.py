@@ -1,0 +1,99 @@
+"""Whatever the README tells a user to type works."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import ecs_med
+from ecs_med_cli.app import COMMANDS, main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL = "\n".join(re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL))
+MENTIONED = [*SHELL.splitlines(), *re.findall(r"`(ecs-med [^`]+)`", README)]
+TYPED = [shlex.split(line) for line in MENTIONED if line.startswith("ecs-med ")]
+
+QUICK = ["--iterations=2", "--batch=2", "--crop=32", "--resize=32", "--encoder-weights=none"]
+QUICK += ["--encoder=tf_efficientnet_lite0", "--device=cpu"]
+
+
+def options_of(command: str, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    with pytest.raises(SystemExit) as end:
+        main([command, "--help"])
+    assert end.value.code == 0
+    listed = re.findall(r"^  (-.*?)(?:  |$)", capsys.readouterr().out, flags=re.MULTILINE)
+    return set(re.findall(r"(?<![\w-])--?[a-z][\w-]*", " ".join(listed)))
+
+
+def test_first_two_commands_set_everything_up() -> None:
+    commands = [line for line in SHELL.splitlines() if line]
+    assert commands[:2] == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("words", TYPED, ids=" ".join)
+def test_commands_and_their_options_exist(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, command, *rest = words
+    assert command in COMMANDS
+    used = {word.split("=")[0] for word in rest if word.startswith("-")}
+    assert used <= options_of(command, capsys)
+
+
+def test_options_in_the_text_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    known = set().union(*(options_of(command, capsys) for command in COMMANDS))
+    mentioned = set(re.findall(r"`(--[a-z][\w-]*)", README))
+    assert mentioned
+    assert mentioned <= known
+
+
+def test_links_and_pictures_lead_somewhere() -> None:
+    targets = re.findall(r"\]\(([^)]+)\)", README)
+    local = [target for target in targets if "://" not in target]
+    assert [target for target in local if not (ROOT / target).exists()] == []
+
+
+def test_python_names_exist() -> None:
+    (snippet,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    used = set(re.findall(r"ecs_med\.(\w+)", snippet))
+    assert used <= set(ecs_med.__all__)
+
+
+def write_pictures(folder: Path) -> None:
+    """Twenty pictures of a bright disc, with its mask."""
+    generator = np.random.default_rng(0)
+    rows, columns = np.mgrid[:40, :40]
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for index in range(20):
+        row, column = generator.integers(12, 28, size=2)
+        disc = (rows - row) ** 2 + (columns - column) ** 2 < 64
+        picture = generator.integers(0, 60, size=(40, 40, 3)) + 150 * disc[..., None]
+        Image.fromarray(picture.astype(np.uint8)).save(folder / f"images/{index:02}.png")
+        Image.fromarray((255 * disc).astype(np.uint8)).save(folder / f"masks/{index:02}.png")
+
+
+@pytest.mark.slow
+def test_quick_start_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_pictures(tmp_path / "folder")
+    Image.open(tmp_path / "folder/images/00.png").save(tmp_path / "scan.png")
+    section = README.split("## On your own images")[1].split("```")[1]
+    typed = [shlex.split(line) for line in section.splitlines() if line.startswith("ecs-med")]
+    assert [words[1] for words in typed] == ["check", "train", "predict", "evaluate"]
+    for words in typed:
+        with pytest.raises(SystemExit) as end:
+            main([*words[1:], *(QUICK if words[1] == "train" else [])])
+        assert end.value.code == 0, (words, capsys.readouterr().err)
+    (run,) = (tmp_path / "runs").iterdir()
+    for name in re.findall(r"`([\w.]+\.(?:json|jsonl|html|safetensors))`", README):
+        if name != "failures.json":
+            assert (run / name).is_file(), name
+    assert list((tmp_path / "predictions").glob("scan*.png"))
