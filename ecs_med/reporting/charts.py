@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ecs_med.reporting.figures import NUM_COLORS, Line, Mark, legend, line_chart
-from ecs_med.reporting.findings import Health, chosen_iteration
+from ecs_med.reporting.findings import chosen_iteration
+from ecs_med.reporting.health import Health
 from ecs_med.reporting.history import Series, condense, series
 from ecs_med.reporting.reading import RunRecord, inner
 from ecs_med.reporting.wording import count, decimal, label

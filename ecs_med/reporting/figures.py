@@ -106,7 +106,7 @@ def line_chart(
         figure = Figure(figsize=(4.7, 2.9))
         FigureCanvasSVG(figure)
         # Room for labels up to "0.0001"; fixed margins also align neighbouring charts.
-        figure.subplots_adjust(left=0.14, right=0.97, bottom=0.17, top=0.97)
+        figure.subplots_adjust(left=0.14, right=0.97, bottom=0.17, top=0.92)
         axes = figure.add_subplot()
         for index, line in enumerate(lines):
             _draw_line(axes, line, index)
@@ -161,14 +161,14 @@ def _draw_line(axes: "Axes", line: Line, index: int) -> None:
 def _draw_mark(axes: "Axes", mark: Mark) -> None:
     axes.axvline(mark.iteration, color=_INK, linewidth=0.9, linestyle=(0, (2, 2)))
     low, high = axes.get_xlim()
-    late = mark.iteration > (low + high) / 2
+    place = (mark.iteration - low) / (high - low)
     axes.annotate(
         mark.text,
-        (mark.iteration, 0.04),
+        (mark.iteration, 1.02),
         xycoords=("data", "axes fraction"),
-        xytext=(-5 if late else 5, 0),
-        textcoords="offset points",
-        horizontalalignment="right" if late else "left",
+        horizontalalignment="left" if place < 0.2 else "right" if place > 0.8 else "center",
+        verticalalignment="bottom",
+        annotation_clip=False,
         fontsize=11,
     )
     if mark.value is not None:

@@ -178,9 +178,10 @@ def _draw(item: GalleryItem, num_classes: int) -> dict[str, npt.NDArray[np.uint8
     panels["prediction"] = overlay_panel(image, prediction)
     if item.correction is not None:
         certainty = None if item.certainty is None else scale_map(item.certainty, scale)
-        panels["corrector"] = change_panel(
-            image, scale_map(item.correction, scale), num_classes, certainty, errors, void
-        )
+        correction = scale_map(item.correction, scale)
+        # Naming the class that is there already changes nothing.
+        changes = np.where(correction == prediction, num_classes, correction).astype(np.uint8)
+        panels["corrector"] = change_panel(image, changes, num_classes, certainty, errors, void)
     elif errors is not None:
         truth = np.where(errors, reference, num_classes).astype(np.uint8)
         panels["errors"] = change_panel(image, truth, num_classes, void=void)

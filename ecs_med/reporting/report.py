@@ -9,14 +9,8 @@ from typing import Any
 
 from ecs_med.files import write_text
 from ecs_med.reporting import charts
-from ecs_med.reporting.findings import (
-    Health,
-    case_unit,
-    chosen_iteration,
-    examine_health,
-    observations,
-    verdict,
-)
+from ecs_med.reporting.findings import case_unit, chosen_iteration, observations, verdict
+from ecs_med.reporting.health import Health, examine_health
 from ecs_med.reporting.history import number
 from ecs_med.reporting.reading import RunRecord, inner, read_run, texts
 from ecs_med.reporting.tables import class_names, color_of, key_figures, roles, score_table

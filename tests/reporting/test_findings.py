@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from ecs_med.reporting.findings import examine_health, observations, verdict
+from ecs_med.reporting.findings import observations, verdict
+from ecs_med.reporting.health import examine_health
 from ecs_med.reporting.reading import read_run
 from ecs_med.reporting.wording import NOTHING, count, decimal, duration, flat, percent, plural
 
@@ -10,7 +11,7 @@ from ecs_med.reporting.wording import NOTHING, count, decimal, duration, flat, p
 def test_health_is_read_at_the_chosen_iteration(run):
     health = examine_health(read_run(run))
     assert len(health.rows) == 10
-    assert "At iteration 900, the corrector changed 5.8 % of the pixels of 16" in health.reading
+    assert "At iteration 900, the corrector marked 5.8 % of the pixels of 16" in health.reading
     assert "mended 57.5 % of the segmenter's errors" in health.reading
     assert "mIoU 0.755, the segmenter alone 0.735: the corrections help (+0.020)" in health.reading
     assert health.warnings == ()
@@ -54,6 +55,18 @@ def test_a_sound_run_needs_no_remarks(run):
 def test_few_test_cases_and_a_gap_are_remarked(run):
     assert "rests on 4 images only" in observe(run, "test", num_cases=4)
     assert "lies well below" in observe(run, "test", foreground_dice=0.6)
+
+
+def test_a_model_that_finds_nothing_is_not_praised(run):
+    assert "finds next to no foreground" in observe(run, "test", foreground_dice=0.001)
+    assert "misses what the expert marked" in verdict(read_run(run))
+
+
+def test_scores_on_training_images_are_named_as_such(run):
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    manifest["data"]["num_validation"] = 0
+    (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert "those of the labelled training images" in " ".join(observations(read_run(run)))
 
 
 def test_a_best_score_at_the_very_end_is_remarked(run, write_json):

@@ -55,6 +55,19 @@ def test_panels_and_index_are_written(tmp_path, gallery_items):
                 assert max(panel.size) <= 512
 
 
+def test_naming_the_class_that_is_there_counts_as_no_change(tmp_path):
+    image = np.full((64, 64, 3), 90, np.uint8)
+    labels = np.ones((64, 64), np.uint8)
+    for folder, correction in (("same", labels), ("right", np.full_like(labels, 3))):
+        item = GalleryItem("a", image, labels, labels, correction)
+        write_gallery(tmp_path / folder, [item], CLASS_NAMES)
+    same, right = (
+        (tmp_path / folder / "gallery" / "000-corrector.png").read_bytes()
+        for folder in ("same", "right")
+    )
+    assert same == right
+
+
 def test_without_corrector_the_errors_are_shown(tmp_path, gallery_items):
     write_gallery(tmp_path, gallery_items(3, corrector=False), CLASS_NAMES)
     assert "errors" in read(tmp_path)["items"][0]["panels"]
