@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -164,6 +166,11 @@ def test_distances_and_missing_ones_have_their_column(run, write_json, page_of):
     text = page_of(run).text
     assert "HD95 (mm)" in text
     assert "4.2 (3 missing)" in text
+
+
+def test_importing_the_report_loads_no_plotting_library():
+    code = "import sys, ecs_med.reporting.report; sys.exit('matplotlib' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_what_is_no_run_folder_is_refused(tmp_path):
