@@ -13,7 +13,8 @@ from ecs_med.reporting.findings import case_unit, chosen_iteration, observations
 from ecs_med.reporting.health import Health, examine_health
 from ecs_med.reporting.history import number
 from ecs_med.reporting.reading import RunRecord, inner, read_run, texts
-from ecs_med.reporting.tables import class_names, color_of, key_figures, roles, score_table
+from ecs_med.reporting.roles import roles
+from ecs_med.reporting.tables import class_names, color_of, key_figures, score_table
 from ecs_med.reporting.wording import NOTHING, count, decimal, duration, flat, method_name
 
 __all__ = ["write_report"]
