@@ -57,7 +57,11 @@ class Settings(BaseModel):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
             message = first["msg"].removeprefix("Value error, ")
-            got = "" if not where or isinstance(first["input"], Mapping) else f" (got {first['input']!r})"
+            got = (
+                ""
+                if not where or isinstance(first["input"], Mapping)
+                else f" (got {first['input']!r})"
+            )
             raise SettingsError(f"{where + ': ' if where else ''}{message}{got}.") from None
 
 
@@ -218,4 +222,3 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(values, Mapping):
         raise SettingsError(f"{path}: expected a mapping of settings.")
     return dict(values)
-

@@ -39,8 +39,8 @@ def draw_blob(rng: Generator, size: int, *, polyp: bool) -> Blob:
         polyp: Whether it has an outline.
     """
     x, y = grid(size)
-    radius = 0.11 * 4.0 ** float(rng.random())
-    angle, distance = uniform(rng, 0, 2 * math.pi), 0.75 * float(rng.random()) ** 0.6
+    radius = 0.22 * 2.6 ** float(rng.random())
+    angle, distance = uniform(rng, 0, 2 * math.pi), 0.7 * float(rng.random()) ** 0.6
     dx, dy = x - distance * math.cos(angle), y - distance * math.sin(angle)
     turn, stretch = uniform(rng, 0, math.pi), uniform(rng, 0.65, 1.0)
     u = (dx * math.cos(turn) + dy * math.sin(turn)) / (radius / stretch**0.5)
@@ -92,7 +92,7 @@ def draw_instrument(rng: Generator, size: int) -> Instrument:
     along_x, along_y = away_x / length, away_y / length
     t = (x - tip_x) * along_x + (y - tip_y) * along_y
     s = (y - tip_y) * along_x - (x - tip_x) * along_y
-    half = uniform(rng, 0.07, 0.13)
+    half = uniform(rng, 0.09, 0.16)
     # The shaft comes towards the camera, so it widens away from the tip.
     width = half * (1 + 0.35 * np.clip(t, 0, 2))
     shaft = (np.abs(s) < width) & (t > 0.0)

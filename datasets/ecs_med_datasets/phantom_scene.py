@@ -23,7 +23,7 @@ __all__ = ["CLASS_NAMES", "FRAMES_PER_PATIENT", "draw_frame"]
 CLASS_NAMES = ("background", "polyp", "instrument")
 """In the order of label values."""
 
-FRAMES_PER_PATIENT = 4
+FRAMES_PER_PATIENT = 2
 """Frames in a row that share a patient's colours, vessels and camera."""
 
 _POLYP, _INSTRUMENT = 1, 2
@@ -68,7 +68,7 @@ def draw_frame(
     # scene at every size.
     shapes, textures = stream(seed, 1, index), stream(seed, 2, index)
     polyps = [draw_blob(shapes, size, polyp=True) for _ in range(_num_polyps(shapes))]
-    bumps = [draw_blob(shapes, size, polyp=False) for _ in range(int(shapes.random() * 4))]
+    bumps = [draw_blob(shapes, size, polyp=False) for _ in range(int(shapes.random() * 3))]
     tool = draw_instrument(shapes, size) if shapes.random() < 0.3 else None
     image = _render(patient, shapes, textures, polyps, bumps, tool, size)
     x, y = grid(size)
@@ -82,7 +82,7 @@ def draw_frame(
 
 
 def _num_polyps(rng: Generator) -> int:
-    return int(np.searchsorted((0.12, 0.82), rng.random()))
+    return int(np.searchsorted((0.1, 0.85), rng.random()))
 
 
 def _draw_patient(rng: Generator) -> _Patient:
@@ -90,9 +90,9 @@ def _draw_patient(rng: Generator) -> _Patient:
     color = np.array(
         [uniform(rng, 0.9, 1.15), 0.27 + 0.2 * pale, 0.19 + 0.17 * pale + uniform(rng, -0.05, 0.05)]
     )
-    # Redder or paler than the wall, and often hardly either.
-    shift = math.copysign(0.15 + 0.85 * float(rng.random()) ** 2, rng.random() - 0.4)
-    tint = np.array([1 + 0.08 * abs(shift), 1 - 0.28 * shift, 1 - 0.26 * shift])
+    # Redder than the wall, seldom paler.
+    shift = math.copysign(uniform(rng, 0.35, 1.1), rng.random() - 0.1)
+    tint = np.array([1 + 0.08 * abs(shift), 1 - 0.36 * shift, 1 - 0.34 * shift])
     return _Patient(
         color=color.astype(np.float32),
         polyp_tint=tint.astype(np.float32),

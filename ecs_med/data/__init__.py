@@ -1,1 +1,1 @@
-"""data"""
+"""From files on disk to batches on the device."""

@@ -25,6 +25,7 @@ from ecs_med.data.images import read_scan
 from ecs_med.data.label_scheme import LabelScheme
 from ecs_med.data.masks import read_labels
 from ecs_med.data.prepare import Preparation, prepare_labels, prepare_scan
+from ecs_med.errors import EcsMedError
 from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["PreparedSlice", "SliceStore", "default_cache_folder"]
@@ -108,15 +109,25 @@ class SliceStore(PersistentDataset):  # type: ignore[misc]
     def _entry(self, index: int) -> Any:
         """An open entry, prepared first where it is missing or damaged."""
         if not self._writable:
-            return _InMemory(self._pre_transform(self.data[index]))
+            return _InMemory(self._prepared(self.data[index]))
         path = self._path(self.data[index])
         try:
             return safe_open(path, framework="pt")
         except (OSError, SafetensorError):
-            content = self._pre_transform(self.data[index])
+            content = self._prepared(self.data[index])
         if self._write(path, content):
             return safe_open(path, framework="pt")
         return _InMemory(content)
+
+    def _prepared(self, case: Case | UnlabeledCase) -> Mapping[str, torch.Tensor]:
+        try:
+            content: Mapping[str, torch.Tensor] = self._pre_transform(case)
+        except RuntimeError as error:
+            # MONAI wraps what a transform raises; the user needs the sentence inside.
+            if isinstance(error.__cause__, EcsMedError):
+                raise error.__cause__ from None
+            raise
+        return content
 
     def _cachecheck(self, item: Case | UnlabeledCase) -> Mapping[str, torch.Tensor]:
         with self._entry(self.data.index(item)) as entry:

@@ -48,7 +48,7 @@ class Method(ABC):
     needs_corrector: ClassVar[bool] = False
     """Whether a corrector is built."""
     needs_unlabeled: ClassVar[bool] = False
-    """Whether batches carry unlabelled images."""
+    """Whether batches carry unlabelled images, where there are any."""
 
     def __init__(
         self,

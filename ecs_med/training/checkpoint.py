@@ -90,10 +90,23 @@ def _restore(method: Method, tensors: Mapping[str, torch.Tensor]) -> None:
         )
     for name, optimizer in method.optimizers.items():
         prefix = f"optimizer.{name}."
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         state: dict[int, dict[str, torch.Tensor]] = {}
         for key, value in tensors.items():
             if key.startswith(prefix):
                 index, field = key.removeprefix(prefix).split(".", 1)
-                state.setdefault(int(index), {})[field] = value
+                fitted = _in_layout_of(parameters[int(index)], value)
+                state.setdefault(int(index), {})[field] = fitted
         whole = optimizer.state_dict()
         optimizer.load_state_dict({"state": state, "param_groups": whole["param_groups"]})
+
+
+def _in_layout_of(parameter: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """`value` with the strides of `parameter`, where it has its shape.
+
+    Fused optimisers walk through the memory of both side by side, so a momentum that comes back
+    contiguous for a channels-last weight would be applied to the wrong elements, silently.
+    """
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value).detach()

@@ -13,10 +13,10 @@ from ecs_med.data.layout import open_data
 from ecs_med.data.masks import understand_masks
 from ecs_med.data.prepare import Preparation
 from ecs_med.data.store import SliceStore
-from ecs_med.errors import BudgetError
+from ecs_med.errors import DataError
 from ecs_med.methods import method_class
 from ecs_med.training.resolve import Images, look_at_images
-from ecs_med.types import CaseCollection
+from ecs_med.types import CaseCollection, Problem
 
 __all__ = ["DataPlan", "Stores", "build_stores", "plan_data", "training_batches"]
 
@@ -68,6 +68,7 @@ def plan_data(config: TrainConfig, split_file: Path | None = None) -> DataPlan:
         BudgetError: If the labelled budget cannot be drawn.
     """
     collection = open_data(config.data, config.reading)
+    _refuse_errors(collection.problems)
     if split_file is not None:
         split = Split.read(split_file, collection.cases)
     else:
@@ -75,15 +76,24 @@ def plan_data(config: TrainConfig, split_file: Path | None = None) -> DataPlan:
     referenced = [*split.labeled, *split.validation, *split.test]
     masks = [case.mask for case in referenced if case.mask is not None]
     scheme, problems = understand_masks(masks, config.reading, collection.labels)
+    _refuse_errors(problems)
     images = look_at_images([*referenced, *split.unlabeled], config.reading.axis)
-    notices = [*collection.problems, *problems]
-    warnings = [*split.warnings]
-    warnings += [
-        f"{f'{p.path}: ' if p.path else ''}{p.message}{f'; {p.remedy}' if p.remedy else ''}."
-        for p in notices
-        if p.severity != "note"
-    ]
-    return DataPlan(collection, split, scheme, images, tuple(warnings))
+    noticed = [p for p in (*collection.problems, *problems) if p.severity == "warning"]
+    warnings = (*split.warnings, *(_sentence(problem) for problem in noticed))
+    return DataPlan(collection, split, scheme, images, warnings)
+
+
+def _refuse_errors(problems: Sequence[Problem]) -> None:
+    errors = [problem for problem in problems if problem.severity == "error"]
+    if errors:
+        more = f" ({len(errors) - 1} more: run `ecs-med check`)" if len(errors) > 1 else ""
+        raise DataError(_sentence(errors[0]) + more)
+
+
+def _sentence(problem: Problem) -> str:
+    parts = [problem.message, problem.remedy] if problem.remedy else [problem.message]
+    where = f"{problem.path}: " if problem.path else ""
+    return f"{where}{'; '.join(parts)}."
 
 
 def build_stores(
@@ -91,7 +101,7 @@ def build_stores(
     config: TrainConfig,
     preparation: Preparation,
     progress: Callable[[int, int], None],
-) -> tuple[Stores, str | None]:
+) -> tuple[Stores, list[str]]:
     """Prepare every training case, so that a broken file ends the run before it begins.
 
     Args:
@@ -101,26 +111,27 @@ def build_stores(
         progress: Told how many of how many cases are ready.
 
     Returns:
-        The stores, and a warning that names classes without one labelled pixel, if any.
+        The stores, and warnings: classes without one labelled pixel, nothing unlabelled to
+        learn from.
 
     Raises:
         DataError: If a file cannot be read.
-        BudgetError: If there is nothing unlabelled for a method that needs it.
     """
     assert config.cache is not None
     labeled = SliceStore(plan.split.labeled, preparation, plan.scheme, config.cache)
     unlabeled = None
-    if method_class(config.method).needs_unlabeled:
-        if not plan.split.unlabeled:
-            raise BudgetError(
-                f"{config.data}: method '{config.method}' learns from unlabelled images and there "
-                "are none left; lower --labeled, add images without masks, or use --method "
-                "supervised."
-            )
+    warnings = []
+    if method_class(config.method).needs_unlabeled and plan.split.unlabeled:
         unlabeled = SliceStore(plan.split.unlabeled, preparation, None, config.cache)
+    elif method_class(config.method).needs_unlabeled:
+        warnings.append(
+            f"Method {config.method} learns from unlabelled images and there are none; it trains "
+            "on the labelled ones alone; lower --labeled, or add images without masks."
+        )
     present = _prepare_all([s for s in (labeled, unlabeled) if s is not None], progress)
     shown = {case.id: present[i] for i, case in enumerate(plan.split.labeled)}
-    return Stores(labeled, unlabeled), absent_classes_warning(shown, plan.scheme.class_names)
+    absent = absent_classes_warning(shown, plan.scheme.class_names)
+    return Stores(labeled, unlabeled), [*warnings, *([absent] if absent else [])]
 
 
 def _prepare_all(

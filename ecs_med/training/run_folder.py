@@ -9,24 +9,32 @@ from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.files import write_json, write_text
 
-__all__ = ["History", "create_run_folder", "resume_config"]
+__all__ = ["History", "create_run_folder", "refuse_existing_run", "resume_config", "write_config"]
 
 _MAY_DIFFER = ("data", "run", "workers", "cache", "tensorboard")
 """Settings that may change on resuming, because the result does not depend on them."""
 
 
-def create_run_folder(folder: Path) -> None:
-    """Make an empty run folder; one that never reached its first checkpoint is taken over.
+def refuse_existing_run(folder: Path) -> None:
+    """Protect a run that is there; one that never reached its first checkpoint may be taken over.
 
     Raises:
-        RunFolderError: If it holds a run, or cannot be made.
+        RunFolderError: If `folder` holds a run.
     """
-    if (folder / "model.json").exists() or (folder / "checkpoints").exists():
+    if (folder / "model.json").exists() or any((folder / "checkpoints").glob("*.safetensors")):
         raise RunFolderError(
             f"{folder}: holds a run already; go on with it by --resume, or choose another --run."
         )
+
+
+def create_run_folder(folder: Path) -> None:
+    """Make a run folder.
+
+    Raises:
+        RunFolderError: If it cannot be made.
+    """
     try:
-        (folder / "checkpoints").mkdir(parents=True)
+        (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError(
             f"{folder}: cannot be made ({error.strerror}); choose another --run."

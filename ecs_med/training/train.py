@@ -27,6 +27,7 @@ from ecs_med.training.resolve import default_run_folder, preparation_of, resolve
 from ecs_med.training.run_folder import (
     History,
     create_run_folder,
+    refuse_existing_run,
     resume_config,
     write_config,
 )
@@ -84,25 +85,26 @@ class _Run:
         else:
             self.plan = plan_data(config)
             self.folder = config.run or default_run_folder(config, self.plan.collection.name)
+            refuse_existing_run(self.folder)
         self.config, self.initialisations = resolve(config, self.plan.images, self.folder)
         self._check_sizes()
-        if not resume:
-            create_run_folder(self.folder)
-            write_config(self.folder, self.config)
-            self.plan.split.write(self.folder / "split.json")
         self.manifest = start_manifest(self.folder, self.config, self.plan, self.initialisations)
         for sentence in self.plan.warnings:
             self._warn(sentence)
         self.preparation = preparation_of(self.config)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            self.stores, absent = build_stores(
+            self.stores, more = build_stores(
                 self.plan, self.config, self.preparation, listener.preparing
             )
-        for sentence in [*(str(w.message) for w in caught), *([absent] if absent else [])]:
+        for sentence in [*(str(w.message) for w in caught), *more]:
             self._warn(sentence)
         self.device = torch.device(self.config.device)
         self.method, self.model = self._build()
+        if not resume:
+            create_run_folder(self.folder)
+            write_config(self.folder, self.config)
+            self.plan.split.write(self.folder / "split.json")
         self.history = History(self.folder / "history.jsonl")
         self.progress: dict[str, Any] = {"best_miou": None, "best_iteration": 0, "seconds": 0.0}
         self.first = self._restore() if resume else 0

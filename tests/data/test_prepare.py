@@ -1,0 +1,102 @@
+"""Slicing, scaling and the way back."""
+
+import numpy as np
+import pytest
+import torch
+
+from ecs_med.data.images import Scan
+from ecs_med.data.prepare import (
+    Preparation,
+    prepare_labels,
+    prepare_scan,
+    slice_axis,
+    target_size,
+    to_native,
+)
+
+
+def volume(shape: tuple[int, int, int], spacing: tuple[float, float, float] = (1, 1, 1)) -> Scan:
+    values = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
+    return Scan(values, np.diag([*spacing, 1.0]))
+
+
+def picture(height: int, width: int) -> Scan:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, height, width), dtype=np.uint8)
+    return Scan(pixels, None)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "axis", "expected"),
+    [
+        ((1, 1, 1), "auto", 2),
+        ((1, 1, 5), "auto", 2),
+        ((4, 1, 1), "auto", 0),
+        ((1, 3, 3), "auto", 2),
+        ((1, 1, 5), "1", 1),
+    ],
+)
+def test_slices_run_along_the_coarsest_axis(
+    spacing: tuple[float, float, float], axis: str, expected: int
+) -> None:
+    assert slice_axis(volume((4, 5, 6), spacing), axis) == expected
+
+
+@pytest.mark.parametrize("axis", ["0", "1", "2"])
+def test_a_volume_survives_the_way_there_and_back(axis: str) -> None:
+    scan = volume((4, 5, 6))
+    preparation = Preparation.parse({"axis": axis, "percentiles": (0, 100)})
+    stack = prepare_scan(scan, preparation)
+    assert stack.dtype == np.float16
+    assert (stack.min(), stack.max()) == (0, 1)
+    back = to_native(torch.tensor(stack).float(), (4, 5, 6), int(axis))
+    low, high = scan.array.min(), scan.array.max()
+    np.testing.assert_allclose(back, (scan.array - low) / (high - low), atol=1e-3)
+
+
+@pytest.mark.parametrize("axis", ["0", "1", "2"])
+def test_labels_take_the_same_way_as_their_scan(axis: str) -> None:
+    scan = volume((4, 5, 6))
+    labels = np.random.default_rng(1).integers(0, 3, (4, 5, 6), dtype=np.uint8)
+    preparation = Preparation.parse({"axis": axis})
+    stack = prepare_labels(labels, scan, preparation)
+    back = to_native(torch.tensor(stack)[:, None].float(), (4, 5, 6), int(axis))
+    np.testing.assert_array_equal(back[0], labels)
+
+
+def test_a_picture_that_is_small_enough_is_not_touched() -> None:
+    scan = picture(20, 30)
+    stack = prepare_scan(scan, Preparation(resize=30))
+    assert stack.shape == (1, 3, 20, 30)
+    np.testing.assert_array_equal(stack[0], scan.array)
+
+
+def test_a_large_picture_is_brought_down_and_a_label_map_by_nearest_neighbour() -> None:
+    scan = picture(40, 80)
+    labels = np.zeros((40, 80), np.uint8)
+    labels[:, 40:] = 7
+    preparation = Preparation(resize=40)
+    assert prepare_scan(scan, preparation).shape == (1, 3, 20, 40)
+    small = prepare_labels(labels, scan, preparation)
+    assert set(np.unique(small)) == {0, 7}
+    np.testing.assert_array_equal(small[0, :, :20], 0)
+
+
+@pytest.mark.parametrize(
+    ("size", "longest", "expected"),
+    [
+        ((10, 20), 0, (10, 20)),
+        ((10, 20), 40, (10, 20)),
+        ((10, 20), 10, (5, 10)),
+        ((1, 999), 9, (1, 9)),
+    ],
+)
+def test_target_size(size: tuple[int, int], longest: int, expected: tuple[int, int]) -> None:
+    assert target_size(size, longest) == expected
+
+
+def test_a_ct_window_and_a_constant_volume() -> None:
+    scan = Scan(np.array([[[[-1000.0, 0.0, 40.0, 400.0]]]], np.float32), np.eye(4))
+    stack = prepare_scan(scan, Preparation(window=(-160, 240), axis="0"))
+    np.testing.assert_allclose(stack.ravel(), [0, 0.4, 0.5, 1], atol=1e-3)
+    flat = Scan(np.full((1, 2, 2, 2), 7, np.float32), np.eye(4))
+    assert not prepare_scan(flat, Preparation()).any()
