@@ -71,9 +71,9 @@ class ReadingSettings(Settings):
     layout: str = "auto"
     """Name of the layout, or `auto` to recognise it."""
     patient: str = "auto"
-    """Where the patient of a case is known from: `none`, `folder` (the parent folder's name),
-    `column` (of a list file), `regex:PATTERN` with one group searched in the path, or `auto`
-    (the column where a list has one, else none)."""
+    """Where the patient of a case is known from: `none`, `folder` (the innermost one that is not
+    part of the layout), `column` (of a list file), `regex:PATTERN` with one group searched in the
+    path, or `auto` (the column where a list has one, else none)."""
     mask_values: tuple[int, ...] | None = None
     """Stored value of each class in order, such as `(0, 50, 100)`; `None` to understand it."""
     mask_threshold: int | None = Field(None, ge=1, le=255)
@@ -159,8 +159,8 @@ class TrainConfig(Settings):
     crop: int | None = Field(None, ge=32)
     """Side of the square training crop in pixels; `None`: fits the images, at most 512."""
     resize: int | None = Field(None, ge=0)
-    """Longer side to which every image is resized first, in pixels; 0: never; `None`: larger images
-    are brought down to 192 on CPU and to 1,024 on a GPU. Scores are always taken on the original grid."""
+    """Longer side, in pixels, to which larger images are brought down first; 0: never; `None`: 128
+    on CPU and 1,024 on a GPU. Scores are always taken on the original grid."""
     encoder: str = "auto"
     """Segmenter's encoder, any name of segmentation-models-pytorch or timm."""
     corrector_encoder: str = "auto"

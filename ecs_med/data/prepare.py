@@ -138,4 +138,5 @@ def _normalised(
         lower, upper = np.percentile(channel, preparation.percentiles)
     if upper <= lower:
         return np.zeros_like(channel)
-    return np.clip((channel - lower) / (upper - lower), 0, 1).astype(np.float32)
+    scaled: npt.NDArray[np.float32] = np.clip((channel - lower) / (upper - lower), 0, 1)
+    return scaled

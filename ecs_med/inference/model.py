@@ -217,7 +217,7 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
     _fill(folder / WEIGHTS_FILE, {"segmenter": segmenter, "corrector": corrector})
     for network in (segmenter, corrector):
         if network is not None:
-            network.to(target, memory_format=torch.channels_last).eval()
+            network.to(target).to(memory_format=torch.channels_last).eval()
     return Model(spec, segmenter, corrector, device=target, run=folder)
 
 
@@ -230,7 +230,7 @@ def newest_run(below: Path = Path("runs")) -> Path:
     specs = list(below.glob(f"*/{SPEC_FILE}"))
     if not specs:
         raise RunFolderError(
-            f"{below}: no trained run here; train one with `ecs-med train`, or name one with --model."
+            f"{below}: no trained run here; train one with `ecs-med train`, or give --model."
         )
     return max(specs, key=lambda path: path.stat().st_mtime).parent
 

@@ -1,4 +1,4 @@
-"""The equations of Error-Correcting Supervision (Mendel et al. 2020), for any number of spatial axes."""
+"""The equations of Error-Correcting Supervision (Mendel et al. 2020), in 2-D and 3-D alike."""
 
 from ecs_med.losses.correction import correction_map, corrector_loss, right_map
 from ecs_med.losses.cross_entropy import cross_entropy

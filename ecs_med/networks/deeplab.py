@@ -35,8 +35,8 @@ def build_segmenter(
     Raises:
         SettingsError: If the encoder is unknown, cannot be dilated, or its weights do not fit.
     """
-    network = _deeplab(initialisation, num_classes, output_stride)
-    adapt_first_layer(network.encoder, in_channels, he_normal=False)
+    network: nn.Module = _deeplab(initialisation, num_classes, output_stride)
+    adapt_first_layer(network.get_submodule("encoder"), in_channels, he_normal=False)
     return network
 
 
@@ -64,8 +64,8 @@ def build_corrector(
     Raises:
         SettingsError: As `build_segmenter`.
     """
-    network = _deeplab(initialisation, num_classes + 1, output_stride)
-    adapt_first_layer(network.encoder, in_channels + num_classes, he_normal=True)
+    network: nn.Module = _deeplab(initialisation, num_classes + 1, output_stride)
+    adapt_first_layer(network.get_submodule("encoder"), in_channels + num_classes, he_normal=True)
     return network
 
 

@@ -1,6 +1,7 @@
 """Loading ImageNet or other weights into an encoder."""
 
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import timm
@@ -84,13 +85,13 @@ def _hub(name: str) -> dict[str, torch.Tensor]:
 def _read(path: Path) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
-            content = safetensors.torch.load_file(path)
+            content: Any = safetensors.torch.load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise SettingsError(
-            f"{path}: not readable as weights ({type(error).__name__}); expected .safetensors, or a "
-            ".pth file that holds tensors only."
+            f"{path}: not readable as weights ({type(error).__name__}); expected .safetensors, or "
+            "a .pth file that holds tensors only."
         ) from error
     for key in ("state_dict", "model", "network_weights"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):

@@ -74,7 +74,7 @@ def _item(model: Model, case: Case, scores: dict[str, float]) -> GalleryItem:
     def upright(plane: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
         if plane is None:
             return None
-        cut = plane[where]
+        cut: npt.NDArray[Any] = plane[where]
         return np.rot90(cut).copy() if scan.is_volume else cut
 
     return GalleryItem(

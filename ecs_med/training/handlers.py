@@ -210,6 +210,6 @@ class Signals:
         if self._caught:
             self._save(engine.state.iteration)
             raise TrainingInterrupted(
-                f"Stopped by {self._caught} after iteration {engine.state.iteration}, everything is "
-                f"saved; {self._hint}."
+                f"Stopped by {self._caught} after iteration {engine.state.iteration}, everything "
+                f"is saved; {self._hint}."
             )

@@ -1,5 +1,6 @@
 """TensorBoard event files, through MONAI's handler."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,8 @@ def attach_tensorboard(trainer: MethodTrainer, folder: Path) -> None:
     Raises:
         MissingExtraError: If TensorBoard is not installed.
     """
-    try:
-        import tensorboard  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("--tensorboard", "tensorboard") from error
+    if find_spec("tensorboard") is None:
+        raise MissingExtraError("--tensorboard", "tensorboard")
     from monai.handlers import TensorBoardStatsHandler
 
     def losses(output: dict[str, Any]) -> dict[str, float]:

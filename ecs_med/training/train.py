@@ -145,7 +145,7 @@ class _Run:
             )
         for network in (segmenter, corrector):
             if network is not None:
-                network.to(self.device, memory_format=torch.channels_last)
+                network.to(self.device).to(memory_format=torch.channels_last)
         autocast = autocast_dtype(config.precision, self.device)
         method = cls(
             segmenter,

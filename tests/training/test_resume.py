@@ -124,7 +124,7 @@ def test_a_full_disk_while_saving_loses_nothing(
 
     def full_after_the_second_checkpoint(descriptor: int) -> None:
         nonlocal saved
-        name = os.readlink(f"/proc/self/fd/{descriptor}")
+        name = str(Path(f"/proc/self/fd/{descriptor}").readlink())
         if "iteration-" in name:
             saved += 1
             if saved == 3:
@@ -133,7 +133,7 @@ def test_a_full_disk_while_saving_loses_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full_after_the_second_checkpoint)
-        with pytest.raises(RunFolderError, match="No space left on device.*--resume"):
+        with pytest.raises(RunFolderError, match=r"No space left on device.*--resume"):
             train(config)
     assert config.run is not None
     assert not list(config.run.rglob("*.tmp"))
