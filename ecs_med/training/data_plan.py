@@ -3,24 +3,28 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ecs_med.budget import Split, absent_classes_warning, draw_split
 from ecs_med.config import TrainConfig
 from ecs_med.data.batches import TrainingBatches
+from ecs_med.data.images import read_scan
 from ecs_med.data.label_scheme import LabelScheme
 from ecs_med.data.layout import open_data
-from ecs_med.data.masks import understand_masks
+from ecs_med.data.masks import read_labels, understand_masks
 from ecs_med.data.prepare import Preparation
 from ecs_med.data.store import SliceStore
 from ecs_med.errors import DataError
 from ecs_med.methods import method_class
 from ecs_med.training.resolve import Images, look_at_images
-from ecs_med.types import CaseCollection, Problem
+from ecs_med.types import Case, CaseCollection, Problem
 
 __all__ = ["DataPlan", "Stores", "build_stores", "plan_data", "training_batches"]
 
 _THREADS = 4
+
+Job = Callable[[], frozenset[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,9 @@ def build_stores(
     preparation: Preparation,
     progress: Callable[[int, int], None],
 ) -> tuple[Stores, list[str]]:
-    """Prepare every training case, so that a broken file ends the run before it begins.
+    """Prepare every training case and read every other one before the first iteration.
+
+    A broken file so ends the run before it begins, not after hours.
 
     Args:
         plan: The data.
@@ -128,28 +134,39 @@ def build_stores(
             f"Method {config.method} learns from unlabelled images and there are none; it trains "
             "on the labelled ones alone; lower --labeled, or add images without masks."
         )
-    present = _prepare_all([s for s in (labeled, unlabeled) if s is not None], progress)
+    jobs: list[Job] = [partial(labeled.classes, index) for index in range(len(labeled))]
+    if unlabeled is not None:
+        jobs += [partial(unlabeled.classes, index) for index in range(len(unlabeled))]
+    jobs += [
+        partial(_try_to_read, case, plan.scheme)
+        for case in (*plan.split.validation, *plan.split.test)
+    ]
+    present = _run_all(jobs, progress)
     shown = {case.id: present[i] for i, case in enumerate(plan.split.labeled)}
     absent = absent_classes_warning(shown, plan.scheme.class_names)
     return Stores(labeled, unlabeled), [*warnings, *([absent] if absent else [])]
 
 
-def _prepare_all(
-    stores: Sequence[SliceStore], progress: Callable[[int, int], None]
-) -> list[frozenset[int]]:
-    """Prepare all cases of all stores; the classes in each case of the first one."""
-    jobs = [(store, index) for store in stores for index in range(len(store))]
-    present: list[frozenset[int]] = []
+def _try_to_read(case: Case, scheme: LabelScheme) -> frozenset[int]:
+    """Read a case that is needed only later, so that a fault in it is found now."""
+    read_scan(case.images)
+    if case.mask is not None:
+        read_labels(case.images, case.mask, scheme)
+    return frozenset()
+
+
+def _run_all(jobs: Sequence[Job], progress: Callable[[int, int], None]) -> list[frozenset[int]]:
+    """The jobs' results in order; the first error cancels the rest."""
+    results: list[frozenset[int]] = []
     with ThreadPoolExecutor(_THREADS) as pool:
-        results = pool.map(lambda job: job[0].classes(job[1]), jobs)
         try:
-            for done, classes in enumerate(results, start=1):
-                present.append(classes)
+            for done, result in enumerate(pool.map(lambda job: job(), jobs), start=1):
+                results.append(result)
                 progress(done, len(jobs))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return present
+    return results
 
 
 def training_batches(stores: Stores, config: TrainConfig) -> TrainingBatches:

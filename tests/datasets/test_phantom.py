@@ -66,10 +66,15 @@ def test_classes_are_as_frequent_as_in_practice() -> None:
 
 
 def test_nothing_is_labelled_outside_of_the_round_field() -> None:
-    for index in range(0, 60, FRAMES_PER_PATIENT):
+    corners = [np.s_[:4, :4], np.s_[:4, -4:], np.s_[-4:, :4], np.s_[-4:, -4:]]
+    num_black = 0
+    for index in range(60):
         image, labels = draw_frame(0, index, 64)
-        black = image.max(axis=2) < 3
-        assert np.mean(labels[black] > 0) < 0.02 if black.any() else True
+        for corner in corners:
+            if image[corner].max() < 26:  # sensor noise alone
+                num_black += 1
+                assert not labels[corner].any()
+    assert num_black > 60
 
 
 def test_masks_lie_where_the_polyps_are() -> None:
@@ -111,7 +116,7 @@ def test_colour_alone_does_not_find_polyps() -> None:
         scores.append(-0.5 * (distance - np.linalg.slogdet(inverse)[1]))
     found = np.argmax(scores, axis=0)
     iou = np.sum((found == 1) & (answer == 1)) / np.sum((found == 1) | (answer == 1))
-    assert iou < 0.25
+    assert iou < 0.35
 
 
 def test_noise_is_standard_and_band_limited() -> None:
@@ -129,7 +134,7 @@ def test_a_data_set_opens_as_a_folder(tmp_path: Path) -> None:
     collection = open_data(folder, ReadingSettings(patient=PATIENT_PATTERN))
     assert collection.layout == "folder"
     assert len(collection.cases) == 40
-    assert len({case.patient for case in collection.cases}) == 10
+    assert len({case.patient for case in collection.cases}) == 40 // FRAMES_PER_PATIENT
     split = draw_split(collection.cases, "50%", 0)
     assert split.counts() == {
         "labeled": 4,
@@ -168,8 +173,8 @@ def test_patients_stay_in_one_part(tmp_path: Path) -> None:
         {path.name[:4] for path in (folder / part / "images").iterdir()}
         for part in ("train", "validation", "test")
     ]
-    assert [len(owner) for owner in owners] == [8, 1, 2]
-    assert len(set().union(*owners)) == 11
+    assert [len(owner) for owner in owners] == [16, 2, 4]
+    assert len(set().union(*owners)) == 22
 
 
 def test_writing_twice_gives_the_same_files(tmp_path: Path) -> None:
@@ -195,8 +200,8 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_numbers_that_do_not_fit(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="num_images must be at least 17"):
-        write_phantom(tmp_path, 16)
-    for labeled in (0, 13):
-        with pytest.raises(ValueError, match="labeled must be from 1 to 12"):
+    with pytest.raises(ValueError, match="num_images must be at least 9"):
+        write_phantom(tmp_path, 8)
+    for labeled in (0, 15):
+        with pytest.raises(ValueError, match="labeled must be from 1 to 14"):
             write_phantom(tmp_path, 20, labeled=labeled)
