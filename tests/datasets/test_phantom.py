@@ -74,7 +74,7 @@ def test_nothing_is_labelled_outside_of_the_round_field() -> None:
             if image[corner].max() < 26:  # sensor noise alone
                 num_black += 1
                 assert not labels[corner].any()
-    assert num_black > 60
+    assert num_black > 30
 
 
 def test_masks_lie_where_the_polyps_are() -> None:
