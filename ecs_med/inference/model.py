@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
 import torch
 from monai.inferers import sliding_window_inference
@@ -14,65 +13,20 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from ecs_med.config import Settings
 from ecs_med.data.batches import Normalisation
-from ecs_med.data.masks import LabelScheme
-from ecs_med.data.prepare import Preparation
 from ecs_med.devices import choose_device
 from ecs_med.errors import RunFolderError
 from ecs_med.files import write_json, write_tensors
+from ecs_med.inference.spec import ModelSpec
 from ecs_med.networks import Initialisation, build_corrector, build_segmenter, corrector_input
 
-__all__ = ["Model", "ModelSpec", "load_model", "newest_run", "save_model"]
+__all__ = ["Model", "load_model", "newest_run", "save_model"]
 
 _MULTIPLE = 32
 """Sides are padded to a multiple of this before a network sees them."""
 
 WEIGHTS_FILE = "model.safetensors"
 SPEC_FILE = "model.json"
-
-
-class ModelSpec(Settings):
-    """Everything about a model but its weights; `model.json` of a run."""
-
-    format: Literal[1] = 1
-    """Version of this file."""
-    method: str
-    """Training method."""
-    labels: LabelScheme
-    """Classes, and how stored mask values map to them."""
-    preparation: Preparation
-    """How scans are brought into the form that the networks see."""
-    kind: Literal["picture", "volume"]
-    """What it was trained on."""
-    in_channels: int
-    """Channels of an image."""
-    mean: tuple[float, ...]
-    """Per channel, for intensities in 0..1."""
-    std: tuple[float, ...]
-    """Per channel."""
-    encoder: str
-    """Segmenter's encoder."""
-    corrector_encoder: str | None
-    """Corrector's encoder, or `None` without a corrector."""
-    output_stride: Literal[8, 16]
-    """Of both networks."""
-    crop: int
-    """Side of the training crop in pixels."""
-    window: int = 1024
-    """Larger slices are segmented in overlapping windows of this side, in pixels."""
-    initialisation: str
-    """Where the segmenter's weights came from, in words."""
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        """Names in class order, background first."""
-        return self.labels.class_names
-
-    @property
-    def num_classes(self) -> int:
-        """N."""
-        return len(self.labels.class_names)
 
 
 class Model:

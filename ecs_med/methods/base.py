@@ -84,12 +84,12 @@ class Method(ABC):
             network.train()
 
     def forward(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        """Logits in float32, computed in the precision of the run."""
+        """Logits, computed in the precision of the run; at least float32 for the losses."""
         with torch.autocast(
             inputs.device.type, dtype=self._autocast, enabled=self._autocast is not None
         ):
             logits: torch.Tensor = network(inputs)
-        return logits.float()
+        return logits if self._autocast is None else logits.float()
 
     def update(self, name: str, loss: torch.Tensor) -> None:
         """Backward pass and optimiser step of one network."""

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.config import TrainConfig
 from ecs_med.data.images import Scan, read_scan
 from ecs_med.data.masks import read_labels
 from ecs_med.data.prepare import slice_axis
@@ -21,13 +20,12 @@ from ecs_med.types import Case
 __all__ = ["finish_run"]
 
 
-def finish_run(model: Model, plan: DataPlan, config: TrainConfig, manifest: Manifest) -> None:
+def finish_run(model: Model, plan: DataPlan, manifest: Manifest) -> None:
     """Score the chosen model on the test cases and write everything that remains.
 
     Args:
         model: The model chosen on validation, as loaded from the run folder.
         plan: The data.
-        config: Resolved settings.
         manifest: What the run has collected.
     """
     test = evaluate_cases(model, plan.split.test, surface=plan.images.kind == "volume")

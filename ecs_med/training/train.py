@@ -1,7 +1,8 @@
 """`train`: one run, from settings to a finished run folder."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +10,11 @@ import torch
 
 from ecs_med.config import TrainConfig
 from ecs_med.data.batches import Normalisation, batch_loader
-from ecs_med.devices import autocast_dtype
 from ecs_med.errors import DeviceMemoryError, SettingsError
 from ecs_med.inference.evaluate import evaluate_cases
-from ecs_med.inference.model import Model, ModelSpec, load_model, save_model
-from ecs_med.methods import Method, method_class
-from ecs_med.networks import Initialisation, build_corrector, build_segmenter
-from ecs_med.networks.encoders import channel_statistics
+from ecs_med.inference.model import load_model, save_model
+from ecs_med.methods import method_class
+from ecs_med.training.build import build_model
 from ecs_med.training.checkpoint import load_checkpoint, save_checkpoint
 from ecs_med.training.data_plan import DataPlan, build_stores, plan_data, training_batches
 from ecs_med.training.events import Listener, Silence
@@ -59,17 +58,10 @@ def train(
     if not isinstance(config, TrainConfig):
         config = TrainConfig.parse(config)
     run = _Run(config, listener or Silence(), resume=resume)
-    try:
+    with run.memory_errors_in_words():
         run.train()
-    except torch.OutOfMemoryError as error:
-        raise run.out_of_memory() from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error) or "out of memory" in str(error):
-            raise run.out_of_memory() from error
-        raise
-    finish_run(load_model(run.folder, run.config.device), run.plan, run.config, run.manifest)
-    metrics = run.manifest.metrics
-    run.listener.finished(run.folder, metrics)
+        finish_run(load_model(run.folder, run.config.device), run.plan, run.manifest)
+    run.listener.finished(run.folder, run.manifest.metrics)
     return run.folder
 
 
@@ -100,7 +92,9 @@ class _Run:
         for sentence in [*(str(w.message) for w in caught), *more]:
             self._warn(sentence)
         self.device = torch.device(self.config.device)
-        self.method, self.model = self._build()
+        self.method, self.model = build_model(
+            self.config, self.plan, self.initialisations, self.device
+        )
         if not resume:
             create_run_folder(self.folder)
             write_config(self.folder, self.config)
@@ -128,37 +122,6 @@ class _Run:
     def _warn(self, sentence: str) -> None:
         self.manifest.warn(sentence)
         self.listener.warned(sentence)
-
-    def _build(self) -> tuple[Method, Model]:
-        """Networks from the seed, on the device, and the method around them."""
-        config, plan = self.config, self.plan
-        torch.manual_seed(config.seed)
-        shape = {"in_channels": plan.images.channels, "num_classes": plan.scheme.num_classes}
-        segmenter = build_segmenter(
-            self.initialisations[0], **shape, output_stride=config.output_stride
-        )
-        corrector = None
-        cls = method_class(config.method)
-        if cls.needs_corrector:
-            corrector = build_corrector(
-                self.initialisations[1], **shape, output_stride=config.output_stride
-            )
-        for network in (segmenter, corrector):
-            if network is not None:
-                network.to(self.device).to(memory_format=torch.channels_last)
-        autocast = autocast_dtype(config.precision, self.device)
-        method = cls(
-            segmenter,
-            corrector,
-            config,
-            num_classes=plan.scheme.num_classes,
-            autocast=autocast,
-        )
-        spec = model_spec(config, plan, self.initialisations[0])
-        model = Model(
-            spec, segmenter, corrector, device=self.device, run=self.folder, autocast=autocast
-        )
-        return method, model
 
     def _restore(self) -> int:
         iteration, progress = load_checkpoint(self.folder / "checkpoints", self.method)
@@ -245,31 +208,16 @@ class _Run:
         self.progress["seconds"] = self.clock.seconds()
         save_checkpoint(self.folder / "checkpoints", self.method, iteration, self.progress)
 
-    def out_of_memory(self) -> DeviceMemoryError:
-        """The error that names what to lower."""
-        return DeviceMemoryError(
-            f"{self.config.device} ran out of memory at batch {self.config.batch} and crop "
-            f"{self.config.crop}; lower --batch or --crop (or --resize) and start a new run."
-        )
-
-
-def model_spec(config: TrainConfig, plan: DataPlan, initialisation: Initialisation) -> ModelSpec:
-    """What the model of this run expects of scans."""
-    assert config.crop is not None
-    mean, std = channel_statistics(initialisation.encoder, plan.images.channels)
-    with_corrector = method_class(config.method).needs_corrector
-    return ModelSpec(
-        method=config.method,
-        labels=plan.scheme,
-        preparation=preparation_of(config),
-        kind=plan.images.kind,
-        in_channels=plan.images.channels,
-        mean=tuple(mean),
-        std=tuple(std),
-        encoder=config.encoder,
-        corrector_encoder=config.corrector_encoder if with_corrector else None,
-        output_stride=config.output_stride,
-        crop=config.crop,
-        window=max(1024, config.crop),
-        initialisation=initialisation.sentence(),
-    )
+    @contextmanager
+    def memory_errors_in_words(self) -> Iterator[None]:
+        """Running out of memory becomes one sentence that names what to lower."""
+        try:
+            yield
+        except RuntimeError as error:  # torch.OutOfMemoryError is one, and the CPU has no own
+            text = str(error).lower()
+            if "out of memory" not in text and "can't allocate memory" not in text:
+                raise
+            raise DeviceMemoryError(
+                f"{self.config.device} ran out of memory at batch {self.config.batch} and crop "
+                f"{self.config.crop}; lower --batch or --crop (or --resize) and start a new run."
+            ) from error

@@ -17,7 +17,8 @@ def run(tmp_path_factory):
     """A run folder as training leaves it, its weights random."""
     from ecs_med.data.masks import LabelScheme
     from ecs_med.data.prepare import Preparation
-    from ecs_med.inference.model import Model, ModelSpec, save_model
+    from ecs_med.inference.model import Model, save_model
+    from ecs_med.inference.spec import ModelSpec
     from ecs_med.networks import Initialisation, build_corrector, build_segmenter
 
     torch.manual_seed(0)

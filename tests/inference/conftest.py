@@ -9,7 +9,8 @@ from torch import nn
 
 from ecs_med.data.masks import LabelScheme
 from ecs_med.data.prepare import Preparation
-from ecs_med.inference.model import Model, ModelSpec
+from ecs_med.inference.model import Model
+from ecs_med.inference.spec import ModelSpec
 
 
 class BrightPixels(nn.Module):

@@ -1,0 +1,52 @@
+"""Everything that a model needs to be applied, but its weights."""
+
+from typing import Literal
+
+from ecs_med.config import Settings
+from ecs_med.data.label_scheme import LabelScheme
+from ecs_med.data.prepare import Preparation
+
+__all__ = ["ModelSpec"]
+
+
+class ModelSpec(Settings):
+    """Everything about a model but its weights; `model.json` of a run."""
+
+    format: Literal[1] = 1
+    """Version of this file."""
+    method: str
+    """Training method."""
+    labels: LabelScheme
+    """Classes, and how stored mask values map to them."""
+    preparation: Preparation
+    """How scans are brought into the form that the networks see."""
+    kind: Literal["picture", "volume"]
+    """What it was trained on."""
+    in_channels: int
+    """Channels of an image."""
+    mean: tuple[float, ...]
+    """Per channel, for intensities in 0..1."""
+    std: tuple[float, ...]
+    """Per channel."""
+    encoder: str
+    """Segmenter's encoder."""
+    corrector_encoder: str | None
+    """Corrector's encoder, or `None` without a corrector."""
+    output_stride: Literal[8, 16]
+    """Of both networks."""
+    crop: int
+    """Side of the training crop in pixels."""
+    window: int = 1024
+    """Larger slices are segmented in overlapping windows of this side, in pixels."""
+    initialisation: str
+    """Where the segmenter's weights came from, in words."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names in class order, background first."""
+        return self.labels.class_names
+
+    @property
+    def num_classes(self) -> int:
+        """N."""
+        return len(self.labels.class_names)
