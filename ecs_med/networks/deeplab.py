@@ -36,7 +36,7 @@ def build_segmenter(
         SettingsError: If the encoder is unknown, cannot be dilated, or its weights do not fit.
     """
     network: nn.Module = _deeplab(initialisation, num_classes, output_stride)
-    adapt_first_layer(network.get_submodule("encoder"), in_channels, he_normal=False)
+    adapt_first_layer(network.get_submodule("encoder"), in_channels)
     return network
 
 
@@ -49,8 +49,8 @@ def build_corrector(
 ) -> nn.Module:
     """DeepLabv3+ from image and class map to N+1 classes.
 
-    Its first layer takes `in_channels + num_classes` channels and is drawn anew (He et al.
-    2015); the rest of the encoder starts from the given weights.
+    Its first layer is extended by `num_classes` channels, whose weights are drawn anew (He et al.
+    2015); everything else in the encoder starts from the given weights.
 
     Args:
         initialisation: Encoder and its weights.
@@ -65,7 +65,7 @@ def build_corrector(
         SettingsError: As `build_segmenter`.
     """
     network: nn.Module = _deeplab(initialisation, num_classes + 1, output_stride)
-    adapt_first_layer(network.get_submodule("encoder"), in_channels + num_classes, he_normal=True)
+    adapt_first_layer(network.get_submodule("encoder"), in_channels, extra=num_classes)
     return network
 
 

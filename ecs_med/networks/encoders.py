@@ -73,14 +73,15 @@ def channel_statistics(encoder: str, channels: int) -> tuple[list[float], list[f
     return mean, std
 
 
-def adapt_first_layer(encoder: nn.Module, channels: int, *, he_normal: bool) -> None:
+def adapt_first_layer(encoder: nn.Module, channels: int, *, extra: int = 0) -> None:
     """Give a network that was built for 3 input channels another number of them, in place.
 
     Args:
         encoder: A network whose first `Conv2d` sees the image.
-        channels: New number of input channels.
-        he_normal: Draw the whole layer anew (He et al. 2015), as for the corrector; otherwise
-            repeat the weights of R, G, B so that a grey image gives the same response.
+        channels: Channels of the image; the weights of R, G, B are repeated such that a grey
+            image gives the same response as its RGB copy.
+        extra: Channels that are concatenated to the image; their weights are drawn anew
+            (He et al. 2015), as those of the corrector's extended layer are.
 
     Raises:
         SettingsError: If there is no such layer.
@@ -88,17 +89,16 @@ def adapt_first_layer(encoder: nn.Module, channels: int, *, he_normal: bool) -> 
     first = next((m for m in encoder.modules() if isinstance(m, nn.Conv2d)), None)
     if first is None or first.in_channels != 3 or first.groups != 1:
         raise SettingsError("This encoder's first layer cannot be adapted; choose another encoder.")
-    if he_normal:
-        weight = first.weight.new_empty(first.out_channels, channels, *first.kernel_size)
-        nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
-    elif channels == 3:
-        return
-    else:
-        repeated = first.weight.detach()[:, [i % 3 for i in range(channels)]]
-        if channels == 1:
-            repeated = first.weight.detach().mean(dim=1, keepdim=True)
-        weight = repeated * (3 / channels)
-    first.in_channels = channels
+    weight = first.weight.detach()
+    if channels == 1:
+        weight = weight.sum(dim=1, keepdim=True)
+    elif channels != 3:
+        weight = weight[:, [i % 3 for i in range(channels)]] * (3 / channels)
+    if extra:
+        added = weight.new_empty(first.out_channels, extra, *first.kernel_size)
+        nn.init.kaiming_normal_(added, mode="fan_out", nonlinearity="relu")
+        weight = torch.cat([weight, added], dim=1)
+    first.in_channels = channels + extra
     first.weight = nn.Parameter(weight.clone())
 
 

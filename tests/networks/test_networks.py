@@ -60,11 +60,14 @@ def test_a_grey_image_gives_the_response_of_its_rgb_copy() -> None:
     torch.testing.assert_close(grey(image), rgb(image.expand(1, 3, 16, 16)))
 
 
-def test_the_correctors_first_layer_is_he_normal() -> None:
+def test_the_correctors_first_layer_is_extended_by_he_normal_weights() -> None:
+    torch.manual_seed(0)
+    plain = first_layer(build_segmenter(TINY, in_channels=3, num_classes=2))
     torch.manual_seed(0)
     layer = first_layer(build_corrector(TINY, in_channels=3, num_classes=21))
+    assert torch.equal(layer.weight[:, :3], plain.weight)
     fan_out = layer.out_channels * layer.kernel_size[0] * layer.kernel_size[1]
-    assert layer.weight.std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.05)
+    assert layer.weight[:, 3:].std().item() == pytest.approx((2 / fan_out) ** 0.5, rel=0.05)
 
 
 def test_one_hot_is_all_zero_in_void() -> None:
