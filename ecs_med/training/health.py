@@ -5,7 +5,7 @@ numbers only.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,13 @@ from ecs_med.losses import certainty, correction_map, pseudo_labels
 from ecs_med.metrics import confusion_matrix, scores_from_confusion
 from ecs_med.types import UnlabeledCase
 
-__all__ = ["pseudo_label_health"]
+__all__ = ["SILENT_CORRECTOR", "is_silent", "pseudo_label_health"]
+
+SILENT_CORRECTOR = (
+    "The corrector calls more than 99.9 % of the unlabelled pixels right, so it corrects nothing "
+    "and pseudo-labels are the segmenter's own; more iterations or a higher learning rate of the "
+    "corrector may give it time to learn, more labelled images give it mistakes to learn from."
+)
 
 _CASES = 24
 _SLICES = 8
@@ -76,6 +82,12 @@ def pseudo_label_health(
         "mean_certainty": _ratio(totals["certainty"], totals["pixels"]),
         "correction_accuracy": _ratio(totals["repaired"], totals["wrong"]),
     }
+
+
+def is_silent(health: Mapping[str, Any]) -> bool:
+    """Whether the corrector has no corrections to make."""
+    share = health.get("right_share")
+    return share is not None and share > 0.999
 
 
 def _samples(

@@ -69,8 +69,12 @@ class Manifest:
 
     def warn(self, sentence: str) -> None:
         """Keep a warning for the report."""
-        if sentence not in self.content["warnings"]:
+        if not self.has_warned(sentence):
             self.content["warnings"].append(sentence)
+
+    def has_warned(self, sentence: str) -> bool:
+        """Whether the warning is already kept."""
+        return sentence in self.content["warnings"]
 
     def plan(self, iteration: int) -> dict[str, Any]:
         """What is about to happen, for whoever listens."""

@@ -20,7 +20,7 @@ from ecs_med.training.data_plan import DataPlan, build_stores, plan_data, traini
 from ecs_med.training.events import Listener, Silence
 from ecs_med.training.finish import finish_run
 from ecs_med.training.handlers import Checkpoints, Log, Signals, Validation
-from ecs_med.training.health import pseudo_label_health
+from ecs_med.training.health import SILENT_CORRECTOR, is_silent, pseudo_label_health
 from ecs_med.training.manifest import Clock, start_manifest
 from ecs_med.training.resolve import default_run_folder, preparation_of, resolve
 from ecs_med.training.run_folder import (
@@ -193,6 +193,8 @@ class _Run:
             row["pseudo_labels"] = pseudo_label_health(
                 self.model, self.plan.split.unlabeled, self.plan.split.hidden
             )
+            if is_silent(row["pseudo_labels"]) and not self.manifest.has_warned(SILENT_CORRECTOR):
+                self._warn(SILENT_CORRECTOR)
         if is_best:
             save_model(self.model)
             self.progress |= {
