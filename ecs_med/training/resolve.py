@@ -129,7 +129,8 @@ def preparation_of(config: TrainConfig) -> Preparation:
 
 def default_run_folder(config: TrainConfig, data_name: str) -> Path:
     """`runs/<data>-<method>-<labeled>-s<seed>`, with characters that any file system takes."""
-    labeled = Path(config.labeled).stem if "." in Path(config.labeled).suffix else config.labeled
+    is_file = Path(config.labeled).is_file()
+    labeled = Path(config.labeled).stem if is_file else config.labeled
     labeled = labeled.replace("%", "pct").replace("/", "-")
     name = f"{data_name}-{config.method}-{labeled}-s{config.seed}"
     return Path("runs") / re.sub(r"[^\w.+-]+", "-", name)

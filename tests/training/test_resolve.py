@@ -1,0 +1,81 @@
+"""What is decided for the user, and the name of a run folder."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ecs_med.config import TrainConfig
+from ecs_med.errors import DataError, SettingsError
+from ecs_med.training.resolve import Images, default_run_folder, look_at_images, resolve
+from ecs_med.types import Case
+
+RUN = Path("run")
+
+
+def config(**values: object) -> TrainConfig:
+    return TrainConfig.parse({"data": "folder", "encoder_weights": "none", **values})
+
+
+@pytest.mark.parametrize(
+    ("labeled", "name"),
+    [
+        ("10%", "kvasir-ecs-10pct-s0"),
+        ("12.5%", "kvasir-ecs-12.5pct-s0"),
+        ("0.1", "kvasir-ecs-0.1-s0"),
+        ("1/8", "kvasir-ecs-1-8-s0"),
+        ("50", "kvasir-ecs-50-s0"),
+        ("all", "kvasir-ecs-all-s0"),
+    ],
+)
+def test_run_folders_of_different_budgets_differ(labeled: str, name: str) -> None:
+    assert default_run_folder(config(labeled=labeled), "kvasir") == Path("runs") / name
+
+
+def test_a_split_file_gives_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "subset 3.txt"
+    path.write_text("a\n")
+    folder = default_run_folder(config(labeled=str(path)), "kvasir")
+    assert folder == Path("runs/kvasir-ecs-subset-3-s0")
+
+
+@pytest.mark.parametrize(
+    ("size", "values", "crop"),
+    [
+        ((352, 352), {}, 128),
+        ((35, 50), {}, 64),
+        ((600, 900), {"resize": 0}, 512),
+        ((600, 900), {"crop": 96}, 96),
+    ],
+)
+def test_the_crop_fits_the_images(
+    size: tuple[int, int], values: dict[str, object], crop: int
+) -> None:
+    resolved, _ = resolve(config(device="cpu", **values), Images("picture", 3, size), RUN)
+    assert resolved.crop == crop
+
+
+def test_everything_open_is_decided() -> None:
+    resolved, first = resolve(config(device="cpu"), Images("picture", 3, (352, 352)), RUN)
+    assert (resolved.iterations, resolved.batch, resolved.evaluate_every) == (1000, 8, 100)
+    assert (resolved.precision, resolved.device) == ("fp32", "cpu")
+    assert (resolved.encoder, resolved.corrector_encoder) == ("resnet50", "resnet34")
+    assert first[0].source == "none"
+    assert resolve(resolved, Images("picture", 3, (352, 352)), RUN)[0] == resolved
+
+
+def test_a_crop_that_networks_cannot_take_is_refused() -> None:
+    with pytest.raises(SettingsError, match="multiple of 32"):
+        resolve(config(device="cpu", crop=100), Images("picture", 3, (352, 352)), RUN)
+
+
+def test_pictures_and_volumes_do_not_mix(tmp_path: Path) -> None:
+    import nibabel
+
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "a.png")
+    nibabel.save(nibabel.Nifti1Image(np.zeros((8, 8, 4)), np.eye(4)), tmp_path / "b.nii.gz")
+    cases = [Case(name, (tmp_path / name,)) for name in ("a.png", "b.nii.gz")]
+    with pytest.raises(DataError, match="mixed"):
+        look_at_images(cases, "auto")
+    assert look_at_images(cases[1:], "auto") == Images("volume", 1, (8, 8))
