@@ -1,7 +1,7 @@
 """The contract of a training method."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -91,11 +91,22 @@ class Method(ABC):
             logits: torch.Tensor = network(inputs)
         return logits if self._autocast is None else logits.float()
 
-    def update(self, name: str, loss: torch.Tensor) -> None:
-        """Backward pass and optimiser step of one network."""
+    def update(self, name: str, losses: Iterable[torch.Tensor]) -> torch.Tensor:
+        """Optimiser step of one network on the sum of `losses`.
+
+        Each loss is drawn and propagated back before the next one is drawn, so that a generator
+        never has more than one graph of activations in memory.
+
+        Returns:
+            The sum, detached.
+        """
         self.optimizers[name].zero_grad(set_to_none=True)
-        loss.backward()
+        total = torch.zeros((), device=next(self.networks[name].parameters()).device)
+        for loss in losses:
+            loss.backward()
+            total = total + loss.detach()
         self.optimizers[name].step()
+        return total
 
 
 @contextmanager

@@ -11,6 +11,7 @@ its value is the same and one forward pass is saved. Batch normalisation therefo
 (S: x, x_u) and (C: fake, reference, judged, unlabelled) per iteration, in this order.
 """
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
@@ -60,17 +61,23 @@ class Ecs(Method):
     def _corrector_step(
         self, batch: Batch, probabilities: torch.Tensor
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        target = correction_map(probabilities, batch.labels, self.num_classes)
+        signals: dict[str, torch.Tensor] = {}
+
+        def terms() -> Iterator[torch.Tensor]:
+            corrected = self._correct(batch.images, probabilities)
+            signals.update(_signals_on_labeled(corrected.detach(), target, self.num_classes))
+            yield self._weighted(corrected, target)
+            reference = one_hot(batch.labels, self.num_classes)
+            judged = self._correct(batch.images, reference)
+            yield self._weighted(judged, right_map(batch.labels, self.num_classes))
+
+        return self.update("corrector", terms()), signals
+
+    def _weighted(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         settings = self.config.ecs
         focusing = 2.0 if settings.corrector_loss == "focal" else 0.0
-        target = correction_map(probabilities, batch.labels, self.num_classes)
-        right = right_map(batch.labels, self.num_classes)
-        corrected = self._correct(batch.images, probabilities)
-        reference = self._correct(batch.images, one_hot(batch.labels, self.num_classes))
-        loss = corrector_loss(
-            corrected, target, class_weight=settings.class_weight, focusing=focusing
-        ) + corrector_loss(reference, right, class_weight=settings.class_weight, focusing=focusing)
-        self.update("corrector", loss)
-        return loss, _signals_on_labeled(corrected.detach(), target, self.num_classes)
+        return corrector_loss(logits, target, class_weight=settings.class_weight, focusing=focusing)
 
     def _supervised_step(
         self, batch: Batch, logits: torch.Tensor, probabilities: torch.Tensor
@@ -78,12 +85,12 @@ class Ecs(Method):
         segmentation = cross_entropy(logits, batch.labels)
         weight = self.config.ecs.correction_weight
         if weight == 0:
-            self.update("segmenter", segmentation)
+            self.update("segmenter", [segmentation])
             return segmentation, segmentation.new_zeros(())
         with frozen(self.networks["corrector"]):
             judged = self._correct(batch.images, probabilities)
             judgement = cross_entropy(judged, right_map(batch.labels, self.num_classes))
-            self.update("segmenter", segmentation + weight * judgement)
+            self.update("segmenter", [segmentation + weight * judgement])
         return segmentation, judgement
 
     def _semi_supervised_step(self, batch: Batch) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
@@ -98,7 +105,7 @@ class Ecs(Method):
         plain = self.config.ecs.unlabeled_loss == "cross_entropy"
         gamma = 0.0 if plain else self.config.ecs.gamma
         loss = negated_focal_loss(logits, labels, corrected, gamma)
-        self.update("segmenter", loss)
+        self.update("segmenter", [loss])
         valid = labels != IGNORE_INDEX
         right = corrected.argmax(dim=1) == self.num_classes
         return loss, {

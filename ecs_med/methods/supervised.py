@@ -17,5 +17,4 @@ class Supervised(Method):
     def step(self, batch: Batch) -> StepResult:
         """One update of the segmenter."""
         loss = cross_entropy(self.forward(self.segmenter, batch.images), batch.labels)
-        self.update("segmenter", loss)
-        return StepResult(losses={"segmentation": loss.detach()})
+        return StepResult(losses={"segmentation": self.update("segmenter", [loss])})
