@@ -56,19 +56,23 @@ def read_run(folder: Path) -> dict[str, Any]:
 
 
 def table(runs: list[dict[str, Any]]) -> list[str]:
-    """Mean and standard deviation per method, and every run below."""
+    """Mean and deviation of runs that differ in the seed alone, and every run below."""
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for run in runs:
-        groups[run["settings"]["method"]].append(run)
-    lines = [
-        "| method | seeds | test mIoU | test foreground IoU | test foreground Dice |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for method, members in groups.items():
+        groups[json.dumps({**run["settings"], "seed": None}, sort_keys=True)].append(run)
+    repeated = [members for members in groups.values() if len(members) > 1]
+    lines = []
+    if repeated:
+        lines += [
+            "| method | seeds | test mIoU | test foreground IoU | test foreground Dice |",
+            "| --- | --- | --- | --- | --- |",
+        ]
+    for members in repeated:
         cells = [spread([m["test"][name] for m in members]) for name in SCORES[:3]]
+        method = members[0]["settings"]["method"]
         lines.append(f"| {method} | {len(members)} | {' | '.join(cells)} |")
     lines += [
-        "",
+        *([""] if repeated else []),
         "| run | best iteration | validation mIoU | test mIoU | test foreground IoU | seconds |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
@@ -82,9 +86,8 @@ def table(runs: list[dict[str, Any]]) -> list[str]:
 
 
 def spread(values: list[float]) -> str:
-    """Mean, and the standard deviation in brackets where there are several values."""
-    mean = f"{statistics.mean(values):.4f}"
-    return f"{mean} ({statistics.stdev(values):.4f})" if len(values) > 1 else mean
+    """Mean, and the standard deviation of several values in brackets."""
+    return f"{statistics.mean(values):.4f} ({statistics.stdev(values):.4f})"
 
 
 def main() -> None:
