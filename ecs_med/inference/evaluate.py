@@ -43,6 +43,7 @@ class CaseScores:
         hd95_mm_per_class: 95th-percentile surface distance in mm, background `None`; `None` also
             where reference or prediction lacks the class. `None` as a whole if not measured.
         missing: Per class, whether exactly one of reference and prediction has it.
+        confusion: The counts themselves, row = reference, column = prediction.
     """
 
     case: str
@@ -51,6 +52,7 @@ class CaseScores:
     num_pixels: tuple[int, ...]
     hd95_mm_per_class: tuple[float | None, ...] | None = None
     missing: tuple[bool, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
 
     @property
     def foreground_dice(self) -> float | None:
@@ -169,6 +171,7 @@ def _case_scores(case: Case, matrix: torch.Tensor) -> CaseScores:
         dice_per_class=dice_per_class(matrix),
         num_pixels=tuple(in_reference.tolist()),
         missing=tuple(((in_reference > 0) != (in_prediction > 0)).tolist()),
+        confusion=tuple(tuple(row) for row in matrix.tolist()),
     )
 
 

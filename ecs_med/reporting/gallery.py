@@ -113,8 +113,9 @@ def write_gallery(
     *,
     num_each: int = 3,
     ranks: Mapping[str, str] | None = None,
+    folder_name: str = "gallery",
 ) -> None:
-    """Draw cases into `run/gallery` and write `gallery.json` last, replacing an earlier gallery.
+    """Draw cases into a folder of the run and write `gallery.json` last, replacing an earlier one.
 
     Args:
         run: The run folder.
@@ -123,6 +124,7 @@ def write_gallery(
         class_names: K names, background first.
         num_each: Cases per group.
         ranks: Group by case id, where the choice has been made on more cases than `items`.
+        folder_name: Folder below `run`.
 
     Raises:
         RunFolderError: If the folder cannot be written.
@@ -133,7 +135,7 @@ def write_gallery(
         groups = {item.case_id: "" for item in items[: 3 * num_each]}
     position = {case_id: index for index, case_id in enumerate(groups)}
     shown = sorted((i for i in items if i.case_id in groups), key=lambda i: position[i.case_id])
-    folder = _gallery_folder(run)
+    folder = _gallery_folder(run / folder_name)
     entries = []
     for index, item in enumerate(shown):
         panels = {}
@@ -153,8 +155,7 @@ def write_gallery(
     _remove_stale(folder, {str(name) for entry in entries for name in entry["panels"].values()})
 
 
-def _gallery_folder(run: Path) -> Path:
-    folder = run / "gallery"
+def _gallery_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

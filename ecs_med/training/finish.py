@@ -1,13 +1,16 @@
 """The end of a run: test once, pictures, manifest, report."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from ecs_med.budget.ordering import digest
 from ecs_med.data.images import Scan, read_scan
 from ecs_med.data.masks import read_labels
 from ecs_med.data.prepare import slice_axis
+from ecs_med.files import write_json
 from ecs_med.inference.evaluate import Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
 from ecs_med.inference.segment import segment_scan
@@ -18,6 +21,9 @@ from ecs_med.training.manifest import Manifest
 from ecs_med.types import Case
 
 __all__ = ["finish_run"]
+
+_NUM_SAMPLES = 4
+"""Test cases that are drawn for every run alike, to be compared across runs."""
 
 
 def finish_run(model: Model, plan: DataPlan, manifest: Manifest) -> None:
@@ -35,10 +41,31 @@ def finish_run(model: Model, plan: DataPlan, manifest: Manifest) -> None:
         "test": test.scores.to_dict(),
         "class_names": list(model.spec.class_names),
     }
+    names = model.spec.class_names
     items, ranks = _gallery_items(model, plan, test)
-    write_gallery(model.run, items, model.spec.class_names, ranks=ranks)
+    write_gallery(model.run, items, names, ranks=ranks)
+    samples = [_item(model, case, {}) for case in _samples(plan.split.test)]
+    write_gallery(
+        model.run, samples, names, ranks={i.case_id: "" for i in samples}, folder_name="samples"
+    )
+    write_json(model.run / "test_cases.json", _case_counts(test))
     manifest.write(metrics)
     write_report(model.run)
+
+
+def _samples(cases: Sequence[Case]) -> list[Case]:
+    """A few test cases that are the same for every run on them, whatever it scores."""
+    return sorted(cases, key=lambda case: digest(f"sample:{case.id}"))[:_NUM_SAMPLES]
+
+
+def _case_counts(test: Evaluation) -> dict[str, Any]:
+    """Confusion matrix of every test case, from which scores of any selection can be taken."""
+    return {
+        "class_names": list(test.scores.class_names),
+        "cases": [
+            {"case": c.case, "confusion": [list(r) for r in c.confusion]} for c in test.per_case
+        ],
+    }
 
 
 def _gallery_items(

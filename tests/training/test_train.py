@@ -83,6 +83,8 @@ def test_a_run_folder_is_complete(settings: Build, method: str) -> None:
         "manifest.json",
         "report.html",
         "gallery",
+        "samples",
+        "test_cases.json",
     }
     metrics, manifest = read(run / "metrics.json"), read(run / "manifest.json")
     assert set(metrics["test"]) >= {"miou", "dice", "iou_per_class", "dice_per_class", "num_cases"}

@@ -1,0 +1,1 @@
+"""Statistics of a sweep: intervals, comparisons, learning curves; NumPy and SciPy only."""
