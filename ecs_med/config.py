@@ -149,7 +149,8 @@ class TrainConfig(Settings):
     labeled: str = "all"
     """Labelled budget: `10%`, `1/8`, `0.1`, a count, `all`, or a split file."""
     draw: Literal["random", "foreground", "stratified"] = "random"
-    """How the labelled cases are drawn: at random, or by what their masks show."""
+    """How the labelled cases are drawn: at `random`; with two of three among those that show
+    `foreground`; or `stratified` by classes and foreground size."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Draws the labelled subset, the order, the crops and the initial weights."""
     run: Path | None = None

@@ -4,13 +4,16 @@ from ecs_med.budget.case_list import read_case_list
 from ecs_med.budget.draw import draw_split
 from ecs_med.budget.hidden import HiddenReferences
 from ecs_med.budget.presence import absent_classes, absent_classes_warning
+from ecs_med.budget.selection import Content, Draw
 from ecs_med.budget.specification import Budget, Count, Share, SplitFile, parse_labeled
 from ecs_med.budget.split import Split
 from ecs_med.budget.split_document import Role
 
 __all__ = [
     "Budget",
+    "Content",
     "Count",
+    "Draw",
     "HiddenReferences",
     "Role",
     "Share",

@@ -4,13 +4,15 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from numbers import Rational
 from pathlib import Path
 
 from ecs_med.budget.case_list import read_case_list
-from ecs_med.budget.ordering import nearest_prefix, shuffled_groups
+from ecs_med.budget.ordering import Group, nearest_prefix
 from ecs_med.budget.partition import Parts, divide
-from ecs_med.budget.specification import Budget, Count, SplitFile, parse_labeled
+from ecs_med.budget.selection import Content, Draw, draw_note, ordered_groups
+from ecs_med.budget.specification import Count, Share, SplitFile, parse_labeled
 from ecs_med.budget.split import Split
 from ecs_med.budget.split_document import Role, is_split_document
 from ecs_med.errors import BudgetError
@@ -20,7 +22,12 @@ __all__ = ["draw_split"]
 
 
 def draw_split(
-    cases: Iterable[Case], labeled: str | float | Rational | os.PathLike[str], seed: int
+    cases: Iterable[Case],
+    labeled: str | float | Rational | os.PathLike[str],
+    seed: int,
+    *,
+    draw: Draw = "random",
+    content: Content | None = None,
 ) -> Split:
     """Decide for every case whether it is labelled, unlabelled, validated or tested on.
 
@@ -39,6 +46,10 @@ def draw_split(
         cases: All cases, ids unique.
         labeled: As in `parse_labeled`.
         seed: Draws the budget, and the parts that the data set does not give.
+        draw: The order in which cases enter the budget, see `ordered_groups`; a file is taken
+            as it is.
+        content: Pixels per class of every training case that has a mask; needed unless the draw
+            is `random`.
 
     Raises:
         BudgetError: If the budget is none, asks for more than there is, or leaves
@@ -50,7 +61,15 @@ def draw_split(
     if isinstance(budget, SplitFile):
         return _split_of_file(everyone, budget, seed)
     parts = divide(everyone, seed)
-    chosen, warnings = _draw(parts.pool, budget, seed)
+    masked = [case for case in parts.pool if case.mask is not None]
+    chosen, warnings = _draw(ordered_groups(masked, draw, seed, content), budget)
+    if draw != "random":
+        parts = replace(parts, notes=(*parts.notes, draw_note(draw)))
+        if (
+            1 < len(chosen) < len(masked)
+            and chosen == _draw(ordered_groups(masked, "random", seed), budget)[0]
+        ):
+            warnings.append(f"--draw {draw} gives the same cases here as --draw random.")
     return _assemble(everyone, parts, chosen, seed, budget.text, warnings)
 
 
@@ -64,16 +83,14 @@ def _checked(cases: Iterable[Case]) -> tuple[Case, ...]:
     return everyone
 
 
-def _draw(pool: Sequence[Case], budget: Budget, seed: int) -> tuple[set[str], list[str]]:
-    assert not isinstance(budget, SplitFile)
-    masked = [case for case in pool if case.mask is not None]
-    target = budget.target(len(masked))
-    groups = shuffled_groups(masked, "labeled", seed)
+def _draw(groups: Sequence[Group], budget: Share | Count) -> tuple[set[str], list[str]]:
+    num_masked = sum(len(group) for group in groups)
+    target = budget.target(num_masked)
     chosen = {case.id for group in groups[: nearest_prefix(groups, target)] for case in group}
     warnings = []
     if len(chosen) != target:
         warnings.append(
-            f"--labeled {budget.text} is {target} of {len(masked)} cases; {len(chosen)} are "
+            f"--labeled {budget.text} is {target} of {num_masked} cases; {len(chosen)} are "
             "labelled, because patients are not divided."
         )
     if isinstance(budget, Count) and budget.count == 1:

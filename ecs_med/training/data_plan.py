@@ -17,6 +17,7 @@ from ecs_med.data.prepare import Preparation
 from ecs_med.data.store import SliceStore
 from ecs_med.errors import DataError
 from ecs_med.methods import method_class
+from ecs_med.training.mask_content import class_pixels
 from ecs_med.training.resolve import Images, look_at_images
 from ecs_med.types import Case, CaseCollection, Problem
 
@@ -76,7 +77,12 @@ def plan_data(config: TrainConfig, split_file: Path | None = None) -> DataPlan:
     if split_file is not None:
         split = Split.read(split_file, collection.cases)
     else:
-        split = draw_split(collection.cases, config.labeled, config.seed)
+        content = None
+        if config.draw != "random":
+            content = class_pixels(collection, config.reading)
+        split = draw_split(
+            collection.cases, config.labeled, config.seed, draw=config.draw, content=content
+        )
     referenced = [*split.labeled, *split.validation, *split.test]
     masks = [case.mask for case in referenced if case.mask is not None]
     scheme, problems = understand_masks(masks, config.reading, collection.labels)

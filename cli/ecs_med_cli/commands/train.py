@@ -31,6 +31,10 @@ def train(
             "--labeled", help="Labelled budget: 10%, 1/8, 0.1, a count, all, or a split file."
         ),
     ] = None,
+    draw: Annotated[
+        str | None,
+        typer.Option("--draw", help="How they are drawn: random, foreground, or stratified."),
+    ] = None,
     method: Annotated[str | None, typer.Option("--method", help="ecs or supervised.")] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Draws the labelled cases, the order, the weights.")
@@ -129,6 +133,7 @@ def train(
     options = {
         "data": data,
         "labeled": labeled,
+        "draw": draw,
         "method": method,
         "seed": seed,
         "run": run,
