@@ -1,0 +1,205 @@
+"""One run of a sweep, from whatever lies in its folder to its scores or a recorded failure.
+
+`python -m ecs_med.sweep.cell FILE.json` does the same for settings in a file.
+"""
+
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal
+
+from ecs_med.config import TrainConfig
+from ecs_med.errors import EcsMedError, SettingsError, TrainingInterrupted
+from ecs_med.files import write_json
+from ecs_med.sweep.cell_lock import BusyError, only_here
+from ecs_med.sweep.cell_log import Journal
+from ecs_med.sweep.state import FAILURE_FILE, can_resume, look_at, read_object
+
+__all__ = ["CellOutcome", "outcome_of_folder", "record_failure", "run_cell"]
+
+STOPPED = 75
+BUG = 1
+
+_PATIENCE = 60.0
+"""Seconds granted to a run whose sweep was killed to save and end."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellOutcome:
+    """What became of a run.
+
+    Attributes:
+        progress: `done`, `failed`, or `stopped` by a signal with everything saved.
+        seconds: Spent on it now; earlier starts of the same run are not counted.
+        miou: On the test cases, 0 to 1; `None` unless done.
+        sentence: Why it is not done, else `None`.
+        exit_code: 0, 75 if stopped, else as the command line would end.
+    """
+
+    progress: Literal["done", "failed", "stopped"]
+    seconds: float
+    miou: float | None = None
+    sentence: str | None = None
+    exit_code: int = 0
+
+
+class _Stopped(BaseException):
+    """A signal outside of the training loop, where no state has to be saved."""
+
+
+def run_cell(config: TrainConfig, log: Callable[[str], None]) -> CellOutcome:
+    """Train a run or go on with it, in this process.
+
+    SIGTERM, and Ctrl-C unless it is ignored, end it with everything saved. A failure is
+    written into the run folder as `failure.json`; it never raises.
+
+    Args:
+        config: Settings with `run`.
+        log: Takes lines for whoever wants to know how it went.
+
+    Returns:
+        What became of it.
+    """
+    assert config.run is not None
+    folder, started = config.run, time.monotonic()
+    try:
+        with _signals_raise(), only_here(_lock_of(folder), _PATIENCE):
+            (folder / FAILURE_FILE).unlink(missing_ok=True)
+            _train(config, folder, log)
+        return outcome_of_folder(folder, time.monotonic() - started)
+    except (_Stopped, TrainingInterrupted) as error:
+        sentence = str(error) or "Stopped before or after its iterations."
+        log(sentence)
+        return CellOutcome(
+            "stopped", time.monotonic() - started, sentence=sentence, exit_code=STOPPED
+        )
+    except BusyError as error:
+        code, sentence = error.exit_code, str(error)
+    except EcsMedError as error:
+        code, sentence = error.exit_code, str(error)
+        record_failure(folder, sentence, code)
+    except Exception as error:
+        log(traceback.format_exc())
+        code, sentence = BUG, " ".join(f"this is a bug: {type(error).__name__}: {error}".split())
+        record_failure(folder, sentence, code)
+    log(sentence)
+    return CellOutcome("failed", time.monotonic() - started, sentence=sentence, exit_code=code)
+
+
+def _lock_of(folder: Path) -> Path:
+    locks = folder.parent / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    return locks / f"{folder.name}.lock"
+
+
+def _train(config: TrainConfig, folder: Path, log: Callable[[str], None]) -> None:
+    if look_at(folder).progress == "done":
+        return
+    resume = can_resume(folder)
+    if not resume:
+        _clear_remains(folder)
+    from ecs_med.training.train import train
+
+    train(config, Journal(log), resume=resume)
+
+
+def _clear_remains(folder: Path) -> None:
+    """Take away what a run without one whole checkpoint left, which `train` would not write over.
+
+    Only files that a run writes; the folder may hold others if its name was given by hand.
+    """
+    for path in (folder / "checkpoints").glob("iteration-*.safetensors"):
+        path.unlink()
+    for name in ("model.json", "history.jsonl"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def outcome_of_folder(folder: Path, seconds: float) -> CellOutcome:
+    """The outcome of a run that ended out of sight.
+
+    Args:
+        folder: Its folder.
+        seconds: How long it took.
+
+    Returns:
+        `done` with its score, or `failed` with the recorded sentence.
+    """
+    metrics = read_object(folder / "metrics.json")
+    if metrics is not None and "test" in metrics:
+        return CellOutcome("done", seconds, miou=metrics["test"]["miou"])
+    failure = read_object(folder / FAILURE_FILE) or {}
+    sentence = failure.get("sentence", f"{folder}: ended without scores and without a word.")
+    return CellOutcome("failed", seconds, None, sentence, int(failure.get("exit_code", BUG)))
+
+
+def record_failure(folder: Path, sentence: str, exit_code: int) -> None:
+    """Write `failure.json`, unless the disk refuses; the outcome says the same then.
+
+    Args:
+        folder: Run folder, made if it is not there.
+        sentence: What happened.
+        exit_code: As the command line would end.
+    """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    content = {"sentence": sentence, "exit_code": exit_code, "time": now}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / FAILURE_FILE, content)
+    except (OSError, EcsMedError):
+        return
+
+
+@contextmanager
+def _signals_raise() -> Iterator[None]:
+    """Let signals end preparation and scoring too, not only the training loop."""
+    former: dict[int, Any] = {}
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise _Stopped(f"Stopped by {signal.Signals(number).name}.")
+
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                former[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the cell whose settings are in a file.
+
+    Args:
+        arguments: The path of a JSON or YAML file of settings with `run`.
+
+    Returns:
+        0 done, 1 a bug, 2 wrong settings or data, 75 stopped but resumable.
+    """
+
+    def tell(line: str) -> None:
+        sys.stderr.write(line.rstrip("\n") + "\n")
+
+    try:
+        if len(arguments) != 1:
+            raise SettingsError("Name one file of settings: python -m ecs_med.sweep.cell FILE.json")
+        config = TrainConfig.from_file(Path(arguments[0]))
+        if config.run is None:
+            raise SettingsError(f"{arguments[0]}: names no run folder; add the setting 'run'.")
+    except SettingsError as error:
+        tell(str(error))
+        return error.exit_code
+    return run_cell(config, tell).exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Where the runs of a sweep run: one module each, loaded when chosen."""

@@ -1,0 +1,96 @@
+"""What every executor does, and how it is asked to stop."""
+
+import os
+import signal
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from types import FrameType
+from typing import Any, ClassVar, Self
+
+from ecs_med.sweep.cell import CellOutcome
+from ecs_med.sweep.plan import Cell
+
+__all__ = ["Done", "Executor", "Stop", "num_cores"]
+
+Done = Callable[[Cell, CellOutcome], None]
+"""Told of every cell that ended."""
+
+
+class Stop:
+    """Whether the sweep was asked to stop, and how urgently.
+
+    As a context manager it listens to Ctrl-C and SIGTERM, and puts the former handlers back.
+    """
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self._former: dict[signal.Signals, Any] = {}
+
+    @property
+    def asked(self) -> bool:
+        """No cell may be started any more, and the running ones are to save and end."""
+        return self.requests > 0
+
+    @property
+    def at_once(self) -> bool:
+        """Asked twice: the running ones are to be killed; their last checkpoint stays."""
+        return self.requests > 1
+
+    def request(self) -> None:
+        """Ask to stop."""
+        self.requests += 1
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._former[number] = signal.signal(number, self._catch)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+
+    def _catch(self, _: int, __: FrameType | None) -> None:
+        self.request()
+
+
+class Executor(ABC):
+    """Runs cells somewhere.
+
+    Cells are independent run folders; an executor needs no result but that a cell ended. It
+    starts them in the given order, as many at once as it has places for. A cell that fails,
+    or whose process dies, ends alone. Once `stop` is asked, it starts no more, lets the
+    running ones save and end, and returns.
+    """
+
+    name: ClassVar[str]
+    """Value of `--executor`."""
+
+    here: ClassVar[bool] = True
+    """Whether cells run on this machine, so that its devices are those of the runs."""
+
+    @property
+    @abstractmethod
+    def places(self) -> int:
+        """How many cells run at once."""
+
+    @abstractmethod
+    def run(self, cells: Sequence[Cell], done: Done, stop: Stop) -> None:
+        """Run cells and call `done` once for each one that was started, when it ends.
+
+        Args:
+            cells: What to run, each folder once.
+            done: Called in this thread.
+            stop: Looked at at least twice a second.
+
+        Raises:
+            EcsMedError: If the place where cells run cannot be used at all.
+        """
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,212 @@
+"""Cells in processes of this machine, as many at once as there are places.
+
+On a CPU the processes are forked from a server that has imported everything once, so that a
+short run does not pay seconds of imports; each still is a process of its own, which can die
+alone. With GPUs they are started afresh, because CUDA does not survive a fork.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from typing import Any, ClassVar
+
+from ecs_med.config import TrainConfig
+from ecs_med.sweep.cell import CellOutcome, outcome_of_folder, record_failure, run_cell
+from ecs_med.sweep.cell_log import append_line, send_output_to
+from ecs_med.sweep.executors.base import Done, Executor, Stop
+from ecs_med.sweep.executors.slots import Slot, local_slots
+from ecs_med.sweep.plan import Cell
+
+__all__ = ["ProcessExecutor"]
+
+_LOOK_SECONDS = 0.25
+_THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(slots=True)
+class _Running:
+    """A cell and the process that runs it."""
+
+    cell: Cell
+    slot: Slot
+    process: Any
+    result: Connection
+    lifeline: Connection
+    started: float
+    signals_sent: int = 0
+
+
+class ProcessExecutor(Executor):
+    """Local processes: one per GPU, or some on a CPU.
+
+    Args:
+        device: Setting of the runs.
+        jobs: Runs at once; `None`: one per GPU, or one.
+        gpus_per_run: Share of a GPU for one run.
+
+    Raises:
+        SettingsError: If a number is out of range.
+    """
+
+    name: ClassVar[str] = "processes"
+
+    def __init__(
+        self, device: str = "auto", jobs: int | None = None, gpus_per_run: float | None = None
+    ) -> None:
+        self.slots = local_slots(device, jobs, gpus_per_run)
+
+    @property
+    def places(self) -> int:
+        """How many cells run at once."""
+        return len(self.slots)
+
+    def run(self, cells: Sequence[Cell], done: Done, stop: Stop) -> None:
+        """Run cells; see `Executor`."""
+        context = self._context()
+        waiting, free = list(cells), list(self.slots)
+        running: list[_Running] = []
+        try:
+            while running or (waiting and not stop.asked):
+                while waiting and free and not stop.asked:
+                    running.append(_start(context, waiting.pop(0), free.pop(0)))
+                if stop.asked:
+                    _pass_on(stop, running)
+                wait([r.process.sentinel for r in running], timeout=_LOOK_SECONDS)
+                for ended in [r for r in running if not r.process.is_alive()]:
+                    running.remove(ended)
+                    free.append(ended.slot)
+                    done(ended.cell, _outcome(ended, stop))
+        finally:
+            for left in running:
+                left.process.kill()
+
+    def _context(self) -> BaseContext:
+        if sys.platform != "linux" or any(slot.gpu is not None for slot in self.slots):
+            return multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["ecs_med.training.train"])
+        from multiprocessing.forkserver import ensure_running
+
+        # A server with one thread can be forked; each run sets its own number afterwards.
+        with _environment(dict.fromkeys(_THREAD_SETTINGS, "1")):
+            ensure_running()
+        return context
+
+
+def _start(context: BaseContext, cell: Cell, slot: Slot) -> _Running:
+    result, to_parent = context.Pipe(duplex=False)
+    from_parent, lifeline = context.Pipe(duplex=False)
+    environment = dict(os.environ) | dict.fromkeys(_THREAD_SETTINGS, str(slot.threads))
+    if slot.gpu is not None:
+        environment["CUDA_VISIBLE_DEVICES"] = slot.gpu
+    process = context.Process(  # type: ignore[attr-defined]
+        target=_work,
+        args=(cell.config, str(cell.log), environment, slot.threads, to_parent, from_parent),
+        name=cell.name,
+    )
+    process.start()
+    to_parent.close()
+    from_parent.close()
+    return _Running(cell, slot, process, result, lifeline, time.monotonic())
+
+
+def _work(
+    config: TrainConfig,
+    log: str,
+    environment: Mapping[str, str],
+    threads: int,
+    result: Connection,
+    lifeline: Connection,
+) -> None:
+    """The process of one cell."""
+    from pathlib import Path
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
+    os.environ.clear()
+    os.environ.update(environment)
+    send_output_to(Path(log))
+    import torch
+
+    torch.set_num_threads(threads)
+    result.send(run_cell(config, partial(append_line, Path(log))))
+
+
+def _end_with_parent(lifeline: Connection) -> None:
+    """Stop resumably when the sweep is gone, however it went."""
+    try:
+        lifeline.recv()
+    except (EOFError, OSError):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _pass_on(stop: Stop, running: Sequence[_Running]) -> None:
+    for each in running:
+        if stop.at_once and each.signals_sent < 2:
+            each.process.kill()
+        elif each.signals_sent < 1:
+            each.process.terminate()
+        each.signals_sent = max(each.signals_sent, min(stop.requests, 2))
+
+
+def _outcome(ended: _Running, stop: Stop) -> CellOutcome:
+    """What a process said, or what its death means."""
+    seconds = time.monotonic() - ended.started
+    try:
+        if ended.result.poll():
+            outcome: CellOutcome = ended.result.recv()
+            return outcome
+    except (EOFError, OSError):
+        pass
+    finally:
+        ended.result.close()
+        ended.lifeline.close()
+    found = outcome_of_folder(ended.cell.folder, seconds)
+    if found.progress == "done":
+        return found
+    code = _exit_code(ended.process)
+    if stop.asked:
+        sentence = "Stopped; it goes on from its last checkpoint."
+        return CellOutcome("stopped", seconds, sentence=sentence, exit_code=75)
+    sentence = _death(code)
+    append_line(ended.cell.log, sentence)
+    record_failure(ended.cell.folder, sentence, 1)
+    return CellOutcome("failed", seconds, sentence=sentence, exit_code=1)
+
+
+def _exit_code(process: BaseProcess) -> int:
+    process.join()
+    return process.exitcode or 0
+
+
+def _death(code: int) -> str:
+    if code >= 0:
+        return f"Its process ended with code {code} and without a word; see its log."
+    name = signal.Signals(-code).name
+    hint = "; a full memory is the usual reason, lower --jobs or --batch" if code == -9 else ""
+    return f"Its process was ended by {name}{hint}."
+
+
+@contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """`values` in the environment for as long as it takes to start something."""
+    former = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in former.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
