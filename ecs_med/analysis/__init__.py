@@ -1,1 +1,33 @@
 """Statistics of a sweep: intervals, comparisons, learning curves; NumPy and SciPy only."""
+
+from ecs_med.analysis.bootstrap import bootstrap_case_difference, bootstrap_cases
+from ecs_med.analysis.comparison import PairedComparison, compare_paired, correct_p_values
+from ecs_med.analysis.forecast import (
+    Forecast,
+    ForecastRangeError,
+    LabelsNeeded,
+    Refusal,
+    forecast,
+)
+from ecs_med.analysis.intervals import Interval, Summary, summarize
+from ecs_med.analysis.points import ScorePoint
+from ecs_med.analysis.savings import LabelsSaved, labels_saved
+
+__all__ = [
+    "Forecast",
+    "ForecastRangeError",
+    "Interval",
+    "LabelsNeeded",
+    "LabelsSaved",
+    "PairedComparison",
+    "Refusal",
+    "ScorePoint",
+    "Summary",
+    "bootstrap_case_difference",
+    "bootstrap_cases",
+    "compare_paired",
+    "correct_p_values",
+    "forecast",
+    "labels_saved",
+    "summarize",
+]

@@ -1,0 +1,142 @@
+"""Intervals over test cases: what another draw of patients from the same source would change."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecs_med.analysis.intervals import Interval
+
+__all__ = ["bootstrap_case_difference", "bootstrap_cases"]
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+# Resamples are taken in blocks, so that the weights of a large test set fit into little memory.
+BLOCK = 256
+
+
+def bootstrap_cases(
+    confusions: Sequence[Counts], *, num_resamples: int = 1000, seed: int = 0
+) -> Interval:
+    """The mean mIoU of some runs, with a bootstrap interval over their common test cases.
+
+    The runs are held fixed and the cases are drawn anew, the same draw for every run. This is
+    the second half of the uncertainty: seeds say what another training would change, cases what
+    another test set would.
+
+    Args:
+        confusions: One array a run, `(num_cases, K, K)` counts, row = reference, column =
+            prediction; case i is the same case in every run.
+        num_resamples: Number of draws of the cases.
+        seed: Seed of the draws; the same seed gives the same interval.
+
+    Returns:
+        Mean over runs of the mIoU of the matrix summed over cases, in 0..1, with the 2.5 % and
+        97.5 % percentiles of that number over the draws. A class that occurs in no drawn case
+        does not enter that draw's mean. A single case has no interval.
+
+    Raises:
+        ValueError: If there is no run, no case, no counted pixel, the shapes differ, or a
+            count is negative.
+
+    Example:
+        >>> import numpy as np
+        >>> cases = np.array([[[6, 2], [0, 2]], [[4, 0], [0, 4]]])
+        >>> round(bootstrap_cases([cases]).estimate, 4)
+        0.7917
+    """
+    counts = _stacked(confusions)
+    exact = float(_mean_miou(counts, np.ones((1, counts[0].shape[0])))[0])
+    draws = [_mean_miou(counts, weights) for weights in _draws(counts[0], num_resamples, seed)]
+    return _interval(exact, np.concatenate(draws), counts[0].shape[0])
+
+
+def bootstrap_case_difference(
+    first: Sequence[Counts], second: Sequence[Counts], *, num_resamples: int = 1000, seed: int = 0
+) -> Interval:
+    """The difference of two methods' mean mIoU, with a bootstrap interval over test cases.
+
+    Both methods are scored on the same draw, so a hard case counts against both and the interval
+    is that of the difference, not of two separate scores.
+
+    Args:
+        first: Runs of the first method, as for `bootstrap_cases`.
+        second: Runs of the second method on the same cases; their number may differ.
+        num_resamples: Number of draws of the cases.
+        seed: Seed of the draws.
+
+    Returns:
+        First minus second, in -1..1, with percentiles as in `bootstrap_cases`.
+
+    Raises:
+        ValueError: As for `bootstrap_cases`, and if the methods differ in cases or classes.
+
+    Example:
+        >>> import numpy as np
+        >>> cases = np.array([[[6, 2], [0, 2]], [[4, 0], [0, 4]]])
+        >>> bootstrap_case_difference([cases], [cases]).upper
+        0.0
+    """
+    both = _stacked([*first, *second])
+    if not first or not second:
+        raise ValueError("both methods need at least one run")
+    ours, theirs = both[: len(first)], both[len(first) :]
+
+    def difference(weights: Floats) -> Floats:
+        return _mean_miou(ours, weights) - _mean_miou(theirs, weights)
+
+    num_cases = both[0].shape[0]
+    exact = float(difference(np.ones((1, num_cases)))[0])
+    draws = [difference(weights) for weights in _draws(both[0], num_resamples, seed)]
+    return _interval(exact, np.concatenate(draws), num_cases)
+
+
+def _stacked(confusions: Sequence[Counts]) -> list[Floats]:
+    """Per run `(num_cases, 2 K)`: hits and union of each class, all that IoU needs."""
+    if not confusions:
+        raise ValueError("there is no run")
+    shape = np.shape(confusions[0])
+    if len(shape) != 3 or shape[1] != shape[2] or 0 in shape:
+        raise ValueError(f"confusion matrices of a run are (num_cases, K, K), not {shape}")
+    counted = []
+    for confusion in confusions:
+        matrix = np.asarray(confusion)
+        if matrix.shape != shape:
+            raise ValueError(f"runs differ in shape: {shape} and {matrix.shape}")
+        if matrix.min() < 0 or matrix.sum() == 0:
+            raise ValueError("counts must not be negative, nor all zero")
+        hits = np.diagonal(matrix, axis1=1, axis2=2)
+        union = matrix.sum(axis=1) + matrix.sum(axis=2) - hits
+        # float64 holds counts exactly up to 2**53, and products of floats run through BLAS.
+        counted.append(np.concatenate([hits, union], axis=1).astype(np.float64))
+    return counted
+
+
+def _draws(cases: Floats, num_resamples: int, seed: int) -> list[Floats]:
+    """How often each case is drawn, `(BLOCK, num_cases)` a block."""
+    if num_resamples < 1:
+        raise ValueError(f"num_resamples must be at least 1, not {num_resamples}")
+    generator = np.random.default_rng(seed)
+    num_cases = cases.shape[0]
+    even = np.full(num_cases, 1 / num_cases)
+    blocks = [min(BLOCK, num_resamples - start) for start in range(0, num_resamples, BLOCK)]
+    return [generator.multinomial(num_cases, even, size=size).astype(np.float64) for size in blocks]
+
+
+def _mean_miou(runs: Sequence[Floats], weights: Floats) -> Floats:
+    scores = np.zeros(len(weights))
+    for run in runs:
+        hits, union = np.split(weights @ run, 2, axis=1)
+        occurs = union > 0
+        ious = np.divide(hits, union, out=np.zeros_like(hits), where=occurs)
+        # A draw whose cases are all void scores 0; it needs a test set of nearly only void cases.
+        scores += ious.sum(axis=1) / np.maximum(occurs.sum(axis=1), 1)
+    return scores / len(runs)
+
+
+def _interval(exact: float, draws: Floats, num_cases: int) -> Interval:
+    if num_cases < 2:
+        return Interval(exact, None, None)
+    lower, upper = np.quantile(draws, [0.025, 0.975])
+    return Interval(exact, float(lower), float(upper))

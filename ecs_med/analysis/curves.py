@@ -1,0 +1,223 @@
+"""Learning curves of three families, fitted to many sets of scores at once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["FAMILIES", "Family", "FittedCurves", "fit_curves"]
+
+Floats = NDArray[np.float64]
+
+NUM_GRID = 48
+NUM_REFINEMENTS = 26
+GOLDEN = (5**0.5 - 1) / 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Family:
+    """A family of curves `level + gain * basis(n / reference, shape)`, with `gain >= 0`.
+
+    Attributes:
+        name: What it is called in a sentence.
+        formula: The curve as it is written.
+        basis: Rising function of the scaled number of labels and the shape.
+        inverse: The scaled number of labels at which the basis has a value; infinite where it
+            never has.
+        shapes: `(G,)` rising grid of the shape for the smallest scaled number of labels; a single
+            value where the family has no shape.
+        ceiling: Upper bound of `level`: a score cannot pass 1, so no asymptote can. Infinite for a
+            family without asymptote.
+    """
+
+    name: str
+    formula: str
+    basis: Callable[[Floats, Floats], Floats]
+    inverse: Callable[[Floats, Floats], Floats]
+    shapes: Callable[[float], Floats]
+    ceiling: float
+
+    @property
+    def num_parameters(self) -> int:
+        """Number of parameters that are fitted, 2 or 3."""
+        return 3 if self.shapes(0.1).size > 1 else 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedCurves:
+    """R curves of one family, each fitted to a set of scores of its own.
+
+    Attributes:
+        family: The family.
+        reference: Number of labels that is scaled to 1.
+        level: `(R,)`, the asymptote, or the score at `reference` for the logarithmic family.
+        gain: `(R,)`, at least 0.
+        shape: `(R,)`, the nonlinear parameter.
+    """
+
+    family: Family
+    reference: float
+    level: Floats
+    gain: Floats
+    shape: Floats
+
+    def score_at(self, num_labeled: float) -> Floats:
+        """`(R,)` scores at a number of labels, cut to 0..1."""
+        scaled = np.full_like(self.level, num_labeled / self.reference)
+        return np.clip(self.level + self.gain * self.family.basis(scaled, self.shape), 0.0, 1.0)
+
+    def labels_for(self, score: float) -> Floats:
+        """`(R,)` numbers of labels at which the curves reach a score; infinite where never.
+
+        A flat curve that lies at or above the score reaches it at 0 labels.
+        """
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            wanted = (score - self.level) / self.gain
+            labels = self.reference * self.family.inverse(wanted, self.shape)
+        flat = np.where(self.level >= score, 0.0, np.inf)
+        return np.where(self.gain > 0, labels, flat)
+
+
+def fit_curves(
+    family: Family, num_labeled: Floats, scores: Floats, weights: Floats
+) -> FittedCurves:
+    """Fit curves of a family by weighted least squares.
+
+    For a fixed shape the curve is linear in level and gain, so those two are solved exactly
+    (variable projection) on a grid of shapes, for all sets of scores at once; the best
+    grid point is then refined by golden-section search between its neighbours.
+
+    Args:
+        family: The family.
+        num_labeled: `(B,)` rising numbers of labels, at least 2.
+        scores: `(R, B)`, a set of scores a row.
+        weights: `(B,)`, positive, for example the number of runs behind each score.
+
+    Returns:
+        R curves. `level` stays at or below the family's ceiling and `gain` at or above 0, so scores
+        that fall with labels give a flat curve.
+
+    Example:
+        >>> import numpy as np
+        >>> labels = np.array([50.0, 100.0, 200.0, 400.0])
+        >>> scores = 0.9 - 2.0 * labels ** -0.5
+        >>> fitted = fit_curves(FAMILIES[0], labels, scores[None], np.ones(4))
+        >>> round(float(fitted.level[0]), 4), round(float(fitted.shape[0]), 4)
+        (0.9, 0.5)
+
+    Source:
+        Golub and Pereyra, The differentiation of pseudo-inverses and nonlinear least squares
+        problems whose variables separate, 1973.
+    """
+    reference = float(num_labeled[-1])
+    scaled = num_labeled / reference
+    shapes = family.shapes(float(scaled[0]))
+    grid = family.basis(scaled, shapes[:, None])
+    best = np.argmin(_solve(grid, scores[:, None, :], weights, family.ceiling)[2], axis=1)
+    shape = shapes[best]
+    if shapes.size > 1:
+        low, high = shapes[np.maximum(best - 1, 0)], shapes[np.minimum(best + 1, shapes.size - 1)]
+        shape = _refine(family, scaled, scores, weights, np.log(low), np.log(high))
+    basis = family.basis(scaled, shape[:, None])
+    level, gain, _ = _solve(basis, scores, weights, family.ceiling)
+    return FittedCurves(family, reference, level, gain, shape)
+
+
+def _solve(
+    basis: Floats, scores: Floats, weights: Floats, ceiling: float
+) -> tuple[Floats, Floats, Floats]:
+    """Level, gain and squared error along the last axis, the first two within their bounds."""
+    share = weights / weights.sum()
+    middle, mean = basis @ share, scores @ share
+    apart = basis - middle[..., None]
+    spread = (apart * apart) @ share
+    gain = ((apart * scores) @ share) / np.maximum(spread, 1e-300)
+    gain = np.maximum(np.where(spread > 1e-24, gain, 0.0), 0.0)
+    level = mean - gain * middle
+    over = level > ceiling
+    if over.any():
+        # One bound is active, so the other parameter solves its own least squares on that bound.
+        below = ((scores - ceiling) * basis) @ share / np.maximum((basis * basis) @ share, 1e-300)
+        gain = np.where(over, np.maximum(below, 0.0), gain)
+        level = np.where(over, ceiling, level)
+    error = scores - level[..., None] - gain[..., None] * basis
+    return level, gain, (error * error) @ share
+
+
+def _refine(
+    family: Family, scaled: Floats, scores: Floats, weights: Floats, low: Floats, high: Floats
+) -> Floats:
+    """Golden-section search for the best shape between two logarithms, for each row of scores."""
+
+    def error(logarithm: Floats) -> Floats:
+        basis = family.basis(scaled, np.exp(logarithm)[:, None])
+        return _solve(basis, scores, weights, family.ceiling)[2]
+
+    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+    error_left, error_right = error(left), error(right)
+    for _ in range(NUM_REFINEMENTS):
+        lower = error_left < error_right
+        low, high = np.where(lower, low, left), np.where(lower, right, high)
+        probe = np.where(lower, high - GOLDEN * (high - low), low + GOLDEN * (high - low))
+        error_probe = error(probe)
+        left, right = np.where(lower, probe, right), np.where(lower, left, probe)
+        error_left, error_right = (
+            np.where(lower, error_probe, error_right),
+            np.where(lower, error_left, error_probe),
+        )
+    return np.exp((low + high) / 2)
+
+
+def _power(scaled: Floats, shape: Floats) -> Floats:
+    return -(scaled**-shape)
+
+
+def _power_inverse(value: Floats, shape: Floats) -> Floats:
+    return np.where(value < 0, np.abs(value) ** (-1 / shape), np.inf)
+
+
+def _saturation(scaled: Floats, shape: Floats) -> Floats:
+    return -np.exp(-scaled / shape)
+
+
+def _saturation_inverse(value: Floats, shape: Floats) -> Floats:
+    return np.where(value < 0, np.maximum(-shape * np.log(np.abs(value)), 0.0), np.inf)
+
+
+def _logarithm(scaled: Floats, shape: Floats) -> Floats:
+    return np.log(scaled) * np.ones_like(shape)
+
+
+def _logarithm_inverse(value: Floats, shape: Floats) -> Floats:
+    return np.exp(value) * np.ones_like(shape)
+
+
+# Exponents seen in practice lie near 0.2 to 1. The grid of the exponential reaches from a curve
+# that is flat after the first number of labels to one that is still a line at the last.
+FAMILIES = (
+    Family(
+        "inverse power law",
+        "a - b n^-c",
+        _power,
+        _power_inverse,
+        lambda _: np.geomspace(0.01, 5.0, NUM_GRID),
+        1.0,
+    ),
+    Family(
+        "exponential saturation",
+        "a - b exp(-n / c)",
+        _saturation,
+        _saturation_inverse,
+        lambda smallest: np.geomspace(smallest / 5, 20.0, NUM_GRID),
+        1.0,
+    ),
+    Family(
+        "logarithmic growth",
+        "a + b log n",
+        _logarithm,
+        _logarithm_inverse,
+        lambda _: np.ones(1),
+        np.inf,
+    ),
+)

@@ -1,0 +1,247 @@
+"""What the next labels buy: a learning curve over a sweep, with its uncertainty or a refusal."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecs_med.analysis.curves import FAMILIES, FittedCurves, fit_curves
+from ecs_med.analysis.intervals import Interval
+from ecs_med.analysis.points import ScorePoint, ScoreTable, draw_mean_scores
+from ecs_med.analysis.selection import held_out_errors
+from ecs_med.errors import EcsMedError
+
+__all__ = ["Forecast", "ForecastRangeError", "LabelsNeeded", "Refusal", "forecast"]
+
+Floats = NDArray[np.float64]
+
+MIN_BUDGETS = 4
+MIN_SEEDS = 3
+# A curve measured over one range of labels says little far beyond it.
+HORIZON = 4
+TAILS = (0.025, 0.975)
+
+
+class ForecastRangeError(EcsMedError):
+    """A forecast was asked for more labels than the measured ones can carry."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why there is no forecast.
+
+    Attributes:
+        sentence: The reason, one sentence with its full stop.
+    """
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsNeeded:
+    """Number of labels at which the expected score reaches a wanted one.
+
+    Attributes:
+        estimate: The number; `None` where it lies below the measured numbers of labels or beyond
+            the range of the forecast.
+        lower: Lower end of the 95 % interval; `None` likewise.
+        upper: Upper end; `None` where the data do not bound it.
+        sentence: The same in words.
+    """
+
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forecast:
+    """A learning curve fitted to a sweep, and the curves that other seeds might have given.
+
+    Attributes:
+        family: Name of the family that was chosen.
+        reason: Why this family, one sentence.
+        errors: Held-out error of each family, in the unit of the scores.
+        largest: Largest measured number of labels; the forecast reaches to four times that.
+        smallest: Smallest measured number of labels.
+    """
+
+    family: str
+    reason: str
+    errors: Mapping[str, float]
+    largest: float
+    smallest: float
+    _curve: FittedCurves = field(repr=False)
+    _drawn: tuple[FittedCurves, ...] = field(repr=False)
+    _chosen: NDArray[np.intp] = field(repr=False)
+
+    def score_at(self, num_labeled: float) -> Interval:
+        """Expected score with a number of labels.
+
+        Args:
+            num_labeled: Number of labels, from 1 to four times the largest measured.
+
+        Returns:
+            The expected score, that is the mean over seeds, in 0..1, with a 95 % interval of that
+            expectation. A single run scatters around it by the spread over seeds besides.
+
+        Raises:
+            ForecastRangeError: If that is outside the range.
+        """
+        if not 1 <= num_labeled <= HORIZON * self.largest:
+            raise ForecastRangeError(
+                f"The score at {num_labeled:g} labels cannot be forecast from a sweep up to "
+                f"{self.largest:g}; ask for 1 to {HORIZON * self.largest:g} labels or measure more."
+            )
+        scores = self._choose([fit.score_at(num_labeled) for fit in self._drawn])
+        lower, upper = np.quantile(scores, TAILS)
+        estimate = float(self._curve.score_at(num_labeled)[0])
+        return Interval(estimate, min(float(lower), estimate), max(float(upper), estimate))
+
+    def labels_for(self, score: float) -> LabelsNeeded:
+        """Number of labels at which the expected score reaches a wanted one.
+
+        Args:
+            score: The wanted score, in 0..1 without the ends.
+
+        Returns:
+            The number with its 95 % interval. Ends beyond four times the largest measured
+            number of labels, or below the smallest, are `None`, and the sentence says so.
+
+        Raises:
+            ValueError: If the score is out of range.
+        """
+        if not 0 < score < 1:
+            raise ValueError(f"a score to reach lies between 0 and 1, not {score}")
+        drawn = self._choose([fit.labels_for(score) for fit in self._drawn])
+        estimate = float(self._curve.labels_for(score)[0])
+        # Order statistics, since a curve that never reaches the score counts as infinite.
+        lower, upper = (float(end) for end in np.quantile(drawn, TAILS, method="inverted_cdf"))
+        lower, upper = min(lower, estimate), max(upper, estimate)
+        sentence = self._describe(score, estimate, lower, upper)
+        return LabelsNeeded(
+            self._within(estimate), self._within(lower), self._within(upper), sentence
+        )
+
+    def _choose(self, values: Sequence[Floats]) -> Floats:
+        return np.asarray(np.stack(values)[self._chosen, np.arange(self._chosen.size)])
+
+    def _within(self, labels: float) -> float | None:
+        return labels if self.smallest <= labels <= HORIZON * self.largest else None
+
+    def _describe(self, score: float, estimate: float, lower: float, upper: float) -> str:
+        horizon = HORIZON * self.largest
+        if lower > horizon:
+            return (
+                f"{score:.3g} is not within reach of {horizon:.0f} labels, "
+                f"four times the largest number measured."
+            )
+        if estimate <= self.smallest:
+            return f"{score:.3g} is reached with the {self.smallest:.0f} labels measured first."
+        low = f"{max(lower, self.smallest):.0f}"
+        if lower < self.smallest:
+            low += " or fewer"
+        if estimate > horizon:
+            return (
+                f"{score:.3g} probably needs more than {horizon:.0f} labels, four times the "
+                f"largest number measured; the optimistic end of the interval is {low}."
+            )
+        high = f"{upper:.0f}" if upper <= horizon else f"more than {horizon:.0f}"
+        return f"{score:.3g} needs about {estimate:.0f} labels (95 % interval {low} to {high})."
+
+
+def forecast(
+    points: Sequence[ScorePoint], *, num_resamples: int = 500, seed: int = 0
+) -> Forecast | Refusal:
+    """Fit a learning curve to the runs of one method.
+
+    Three families are fitted to the mean scores, weighted by the number of runs; the one that
+    predicts held-out numbers of labels best is taken (`held_out_errors`). The uncertainty is over
+    seeds: means are drawn as another set of seeds might have given them (`draw_mean_scores`), and
+    each drawn set is fitted anew with its own choice of the family, so that doubt about the
+    family widens the interval too. Numbers of labels with a single run are left out, since
+    nothing is known of their spread.
+
+    Args:
+        points: Runs of one method, in any order.
+        num_resamples: Number of draws over seeds.
+        seed: Seed of the draws.
+
+    Returns:
+        The forecast, or a refusal: fewer than 4 numbers of labels (the curves have 3
+        parameters), fewer than 3 seeds, or scores that do not rise with labels beyond
+        what seeds explain.
+
+    Raises:
+        ValueError: If a score is not finite, a run occurs twice, or a number of labels is below 1.
+
+    Example:
+        >>> points = [
+        ...     ScorePoint(n, s, 0.9 - 1.5 * n**-0.5 + 0.01 * (s - 1))
+        ...     for n in (50, 100, 200, 400)
+        ...     for s in range(3)
+        ... ]
+        >>> expected = forecast(points)
+        >>> expected.family, round(expected.score_at(800).estimate, 3)
+        ('inverse power law', 0.847)
+    """
+    table = ScoreTable.from_points(points)
+    if table.num_labeled.size:
+        table = table.with_budgets(table.num_runs >= 2)
+    refusal = _too_little(table)
+    if refusal is not None:
+        return refusal
+    drawn = draw_mean_scores([table], num_resamples, seed)[0]
+    if not _rises(table, drawn):
+        return Refusal(
+            "The scores do not rise with the labels beyond what chance over seeds gives."
+        )
+    labels, runs = table.num_labeled, table.num_runs
+    means = table.means[None]
+    errors = held_out_errors(labels, means, runs)[:, 0]
+    best = int(np.argmin(errors))
+    return Forecast(
+        family=FAMILIES[best].name,
+        reason=_reason(best, errors),
+        errors={family.name: float(error) for family, error in zip(FAMILIES, errors, strict=True)},
+        largest=float(labels[-1]),
+        smallest=float(labels[0]),
+        _curve=fit_curves(FAMILIES[best], labels, means, runs),
+        _drawn=tuple(fit_curves(family, labels, drawn, runs) for family in FAMILIES),
+        _chosen=np.argmin(held_out_errors(labels, drawn, runs), axis=0),
+    )
+
+
+def _too_little(table: ScoreTable) -> Refusal | None:
+    if table.num_labeled.size < MIN_BUDGETS:
+        return Refusal(
+            f"A forecast needs at least {MIN_BUDGETS} numbers of labels with two or more runs "
+            f"each, as learning curves have three parameters; here are {table.num_labeled.size}."
+        )
+    if len(table.seeds) < MIN_SEEDS:
+        return Refusal(
+            f"A forecast needs at least {MIN_SEEDS} seeds to tell a trend from chance; "
+            f"there are {len(table.seeds)}."
+        )
+    return None
+
+
+def _rises(table: ScoreTable, drawn: Floats) -> bool:
+    """Whether the slope over log(labels) is above 0 in all but 2.5 % of the draws."""
+    logs = np.log(table.num_labeled)
+    slopes = drawn @ (table.num_runs * (logs - np.average(logs, weights=table.num_runs)))
+    return bool(np.mean(slopes <= 0) < TAILS[0])
+
+
+def _reason(best: int, errors: Floats) -> str:
+    others = ", ".join(
+        f"{family.name} {error:.4f}"
+        for place, (family, error) in enumerate(zip(FAMILIES, errors, strict=True))
+        if place != best
+    )
+    return (
+        f"The {FAMILIES[best].name} predicts held-out numbers of labels best "
+        f"(error {errors[best]:.4f}; {others})."
+    )
