@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from ecs_med.errors import EcsMedError
+from ecs_med_cli.commands.budget import budget
 from ecs_med_cli.commands.check import check
 from ecs_med_cli.commands.demo import demo
 from ecs_med_cli.commands.doctor import doctor
@@ -27,7 +28,7 @@ from ecs_med_cli.commands.train import train
 __all__ = ["app", "main"]
 
 COMMANDS = {
-    command.__name__: command for command in (check, train, predict, evaluate, demo, doctor)
+    command.__name__: command for command in (check, train, budget, predict, evaluate, demo, doctor)
 }
 """Every command by its name, in the order of `--help`."""
 

@@ -30,7 +30,7 @@ class SweepConfig(Settings):
     """Names of training methods."""
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
     """Each seed draws a labelled subset, the same for every method."""
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = Field(default_factory=dict)
     """Fields of `TrainConfig` that all runs share, as given; `iterations` has to be among them
     before cells are planned, so that all of them take equally many steps."""
 

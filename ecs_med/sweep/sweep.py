@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecs_med.errors import EcsMedError
 from ecs_med.sweep.cell import CellOutcome, outcome_of_folder
 from ecs_med.sweep.executors.base import Executor, Stop
 from ecs_med.sweep.plan import Cell
 from ecs_med.sweep.state import look_at, refuse_other_settings
 
-__all__ = ["SweepResult", "run_sweep", "states_of"]
+__all__ = ["SweepResult", "run_sweep"]
 
 
 @dataclass(frozen=True, slots=True)

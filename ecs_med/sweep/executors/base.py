@@ -67,7 +67,7 @@ class Executor(ABC):
     name: ClassVar[str]
     """Value of `--executor`."""
 
-    here: ClassVar[bool] = True
+    here: bool = True
     """Whether cells run on this machine, so that its devices are those of the runs."""
 
     @property

@@ -1,4 +1,4 @@
-"""Places for runs on this machine: a share of the cores, and a share of a GPU where there is one."""
+"""Places for runs on this machine: a share of the cores, and of a GPU where there is one."""
 
 import os
 from dataclasses import dataclass

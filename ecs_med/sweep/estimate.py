@@ -1,0 +1,153 @@
+"""How long a sweep will take, from a few iterations of each method on this machine."""
+
+import heapq
+import math
+import statistics
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from ecs_med.config import TrainConfig
+from ecs_med.sweep.plan import Cell
+from ecs_med.sweep.state import look_at
+from ecs_med.training.events import Silence
+
+__all__ = ["Pace", "cell_seconds", "measure_pace", "sweep_seconds"]
+
+_WARM_UP = 3
+_MEASURED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast one method runs.
+
+    Attributes:
+        start_seconds: From nothing to the first iteration, with images that are prepared.
+        iteration_seconds: One iteration.
+        validation_seconds: One validation, with its checkpoint.
+        finish_seconds: Scoring the test cases and writing the run's report.
+    """
+
+    start_seconds: float
+    iteration_seconds: float
+    validation_seconds: float
+    finish_seconds: float
+
+    def run_seconds(self, iterations: int, evaluate_every: int, first: int = 0) -> float:
+        """A whole run, or what is left of it after `first` iterations."""
+        validations = math.ceil(iterations / evaluate_every) - first // evaluate_every
+        return (
+            self.start_seconds
+            + (iterations - first) * self.iteration_seconds
+            + validations * self.validation_seconds
+            + self.finish_seconds
+        )
+
+
+class _Stopwatch(Silence):
+    """Remembers when things happened."""
+
+    def __init__(self) -> None:
+        self.created = time.perf_counter()
+        self.rows: list[float] = []
+        self.validation = 0.0
+
+    def trained(self, row: Mapping[str, Any]) -> None:
+        self.rows.append(time.perf_counter())
+
+    def validated(self, row: Mapping[str, Any]) -> None:
+        self.validation = time.perf_counter() - self.rows[-1]
+
+    def pace(self) -> Pace:
+        ended = time.perf_counter()
+        steps = [after - before for before, after in pairwise(self.rows)][_WARM_UP - 1 :]
+        iteration = statistics.median(steps)
+        # The first iterations hold the warm-up, which a whole run pays too.
+        start = max(0.0, self.rows[_WARM_UP - 1] - self.created - _WARM_UP * iteration)
+        finish = max(0.0, ended - self.rows[-1] - self.validation)
+        return Pace(start, iteration, self.validation, finish)
+
+
+def measure_pace(cells: Sequence[Cell], threads: int | None = None) -> dict[str, Pace]:
+    """Train a few iterations of every method in a temporary folder, and time the parts.
+
+    Images are prepared into the same cache that the sweep uses, so that this is no lost time.
+
+    Args:
+        cells: The plan; of each method the cell of the middle budget is tried.
+        threads: Computing threads that one run of the sweep will have.
+
+    Returns:
+        The pace of every method.
+
+    Raises:
+        EcsMedError: If a run cannot even begin, for the same reason as it will in the sweep.
+    """
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    paces = {}
+    with tempfile.TemporaryDirectory(prefix="ecs-med-trial-") as folder:
+        for cell in _examples(cells):
+            paces[cell.method] = _measure(cell.config, Path(folder) / cell.name)
+    # The first trial may have prepared images, which later runs find prepared.
+    start = min(pace.start_seconds for pace in paces.values())
+    return {
+        method: Pace(start, pace.iteration_seconds, pace.validation_seconds, pace.finish_seconds)
+        for method, pace in paces.items()
+    }
+
+
+def _examples(cells: Sequence[Cell]) -> list[Cell]:
+    found = []
+    for method in dict.fromkeys(cell.method for cell in cells):
+        of_method = [cell for cell in cells if cell.method == method]
+        budgets = list(dict.fromkeys(cell.labeled for cell in of_method))
+        middle = budgets[(len(budgets) - 1) // 2]
+        found.append(next(cell for cell in of_method if cell.labeled == middle))
+    return found
+
+
+def _measure(config: TrainConfig, folder: Path) -> Pace:
+    from ecs_med.training.train import train
+
+    number = _WARM_UP + _MEASURED
+    short = {"iterations": number, "evaluate_every": number, "run": folder, "tensorboard": False}
+    stopwatch = _Stopwatch()
+    train(config.model_copy(update=short), stopwatch)
+    return stopwatch.pace()
+
+
+def cell_seconds(cell: Cell, pace: Pace) -> float:
+    """Seconds that a cell still needs, 0 if it is done.
+
+    Args:
+        cell: With `iterations` in its settings.
+        pace: Of its method.
+    """
+    state = look_at(cell.folder)
+    if state.progress == "done":
+        return 0.0
+    iterations = cell.config.iterations
+    assert iterations is not None
+    every = cell.config.evaluate_every or max(1, iterations // 10)
+    return pace.run_seconds(iterations, every, min(state.iteration, iterations))
+
+
+def sweep_seconds(seconds: Sequence[float], places: int) -> float:
+    """Time until the last cell ends, each started where the first place gets free.
+
+    Example:
+        >>> sweep_seconds([3.0, 3.0, 2.0], places=2)
+        5.0
+    """
+    free = [0.0] * places
+    for each in seconds:
+        heapq.heapreplace(free, free[0] + each)
+    return max(free)

@@ -1,0 +1,172 @@
+"""Cells as tasks of a Ray cluster: one started on this machine, or one that is there."""
+
+import os
+import time
+from collections.abc import Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ecs_med.errors import MissingExtraError, SettingsError
+from ecs_med.sweep.cell import CellOutcome, outcome_of_folder, record_failure, run_cell
+from ecs_med.sweep.cell_log import append_line
+from ecs_med.sweep.executors.base import Done, Executor, Stop, num_cores
+from ecs_med.sweep.plan import Cell
+
+__all__ = ["RayExecutor"]
+
+_LOOK_SECONDS = 0.25
+_SAVE_SECONDS = 120.0
+
+
+class RayExecutor(Executor):
+    """Tasks of a Ray cluster.
+
+    A cluster on this machine binds to 127.0.0.1, has no dashboard and sends no usage
+    statistics. On a cluster that is there, all machines need ecs-med and see the same folders.
+
+    Args:
+        device: Setting of the runs.
+        jobs: Runs at once on one machine's cores; `None`: one per GPU, or one.
+        gpus_per_run: Share of a GPU for one run; `None`: a whole one where there are GPUs.
+        address: Of a cluster that is there, such as `auto` or `10.0.0.1:6379`.
+
+    Raises:
+        MissingExtraError: If Ray is not installed.
+        SettingsError: If a number is out of range, or the cluster does not answer.
+    """
+
+    name: ClassVar[str] = "ray"
+
+    def __init__(
+        self,
+        device: str = "auto",
+        jobs: int | None = None,
+        gpus_per_run: float | None = None,
+        address: str | None = None,
+    ) -> None:
+        if find_spec("ray") is None:
+            raise MissingExtraError("--executor ray", "ray")
+        if jobs is not None and jobs < 1:
+            raise SettingsError(f"--jobs {jobs}: at least one run has to run at a time.")
+        if gpus_per_run is not None and not 0 < gpus_per_run <= 1:
+            raise SettingsError(
+                f"--gpus-per-run {gpus_per_run}: write a number above 0 and at most 1."
+            )
+        self._device = device
+        self._jobs = jobs
+        self._gpus_per_run = gpus_per_run
+        self._address = address
+        self.here = address is None
+
+    @property
+    def places(self) -> int:
+        """How many cells run at once, as far as this machine knows."""
+        return self._jobs or 1
+
+    def run(self, cells: Sequence[Cell], done: Done, stop: Stop) -> None:
+        """Run cells; see `Executor`."""
+        ray = _connected(self._address)
+        try:
+            self._run(ray, cells, done, stop)
+        finally:
+            ray.shutdown()
+
+    def _run(self, ray: Any, cells: Sequence[Cell], done: Done, stop: Stop) -> None:
+        resources = self._resources(ray)
+        task = ray.remote(max_retries=0, **resources)(_work)
+        threads = max(1, int(resources["num_cpus"]))
+        cwd = str(Path.cwd())
+        # Marked by Ray itself when it gives them a place, so that queued ones can be told apart.
+        open_cells = {task.remote(cell, threads, cwd): cell for cell in cells}
+        deadline = None
+        while open_cells:
+            if stop.asked and deadline is None:
+                deadline = time.monotonic() + _SAVE_SECONDS
+                for reference in open_cells:
+                    ray.cancel(reference, force=False, recursive=False)
+            ready, _ = ray.wait(list(open_cells), num_returns=1, timeout=_LOOK_SECONDS)
+            for reference in ready:
+                cell = open_cells.pop(reference)
+                outcome = _result(ray, reference, cell, stop)
+                if outcome is not None:
+                    done(cell, outcome)
+            if deadline is not None and (stop.at_once or time.monotonic() > deadline):
+                return
+
+    def _resources(self, ray: Any) -> dict[str, float]:
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        cores = min(int(node.get("CPU", 1)) for node in nodes)
+        gpus = max(int(node.get("GPU", 0)) for node in nodes)
+        if gpus and self._device != "cpu":
+            share = self._gpus_per_run or 1.0
+            return {
+                "num_gpus": share,
+                "num_cpus": max(1, cores // (self._jobs or int(gpus / share))),
+            }
+        if self._gpus_per_run is not None:
+            raise SettingsError(
+                "--gpus-per-run: this Ray cluster offers no GPU, or --device is cpu; leave it out."
+            )
+        return {"num_cpus": max(1, cores // (self._jobs or 1))}
+
+
+def _connected(address: str | None) -> Any:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Ray hides the GPUs from tasks that ask for none; `--device` decides here.
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    import ray
+
+    try:
+        if address is None:
+            ray.init(
+                num_cpus=num_cores(),
+                include_dashboard=False,
+                _node_ip_address="127.0.0.1",
+                log_to_driver=False,
+                configure_logging=False,
+            )
+        else:
+            ray.init(address=address, log_to_driver=False, configure_logging=False)
+    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        reason = " ".join(str(error).split())[:200]
+        where = f"--ray-address {address}" if address else "a Ray cluster on this machine"
+        raise SettingsError(
+            f"{where}: no answer ({reason}); check the address, or use --executor processes."
+        ) from error
+    return ray
+
+
+def _work(cell: Cell, threads: int, cwd: str) -> CellOutcome:
+    """The task of one cell."""
+    import torch
+
+    if Path(cwd).is_dir():
+        os.chdir(cwd)
+    torch.set_num_threads(threads)
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    return run_cell(cell.config, partial(append_line, cell.log))
+
+
+def _result(ray: Any, reference: Any, cell: Cell, stop: Stop) -> CellOutcome | None:
+    """What became of a task; `None` if it was cancelled before it began."""
+    try:
+        outcome: CellOutcome = ray.get(reference)
+    except ray.exceptions.RayError as error:
+        found = outcome_of_folder(cell.folder, 0.0)
+        if found.progress == "done":
+            return found
+        if stop.asked:
+            if not cell.folder.exists():
+                return None
+            sentence = "Stopped; it goes on from its last checkpoint."
+            return CellOutcome("stopped", 0.0, sentence=sentence, exit_code=75)
+        sentence = (
+            f"Its Ray worker died ({type(error).__name__}); a full memory is the usual reason."
+        )
+        append_line(cell.log, sentence)
+        record_failure(cell.folder, sentence, 1)
+        return CellOutcome("failed", 0.0, sentence=sentence, exit_code=1)
+    return outcome
