@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +38,8 @@ def run_training(
     guard = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
     with guard, ProgressDisplay(console) as display:
         run = train(config, listener=display, resume=resume)
+    if int(os.environ.get("RANK", "0")) > 0:
+        return  # The first process of torchrun speaks for all.
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     if as_json:
         json.dump({"run": str(run), "metrics": metrics}, sys.stdout)

@@ -11,6 +11,7 @@ from ecs_med.config import AugmentationSettings
 from ecs_med.data.augment import training_transform
 from ecs_med.data.order import draw_seed, nth_case
 from ecs_med.data.store import PreparedSlice, SliceStore
+from ecs_med.distributed import rank, world_size
 from ecs_med.types import Batch
 
 __all__ = ["Normalisation", "TrainingBatches", "batch_loader", "to_device"]
@@ -29,7 +30,8 @@ class TrainingBatches(Dataset[RawBatch]):
         labeled: Labelled cases.
         unlabeled: Unlabelled cases, or `None`.
         seed: Seed of the run.
-        batch: Labelled images per batch, and as many unlabelled ones.
+        batch: Labelled images per batch, and as many unlabelled ones; of several processes,
+            which must divide it, each takes its part.
         crop: Side of the square crop in pixels.
         augmentation: Random transforms.
         num_batches: Length of the run.
@@ -52,6 +54,8 @@ class TrainingBatches(Dataset[RawBatch]):
             self._stores[_UNLABELED] = unlabeled
         self._seed = seed
         self._batch = batch
+        part = batch // world_size()
+        self._slots = range(rank() * part, (rank() + 1) * part)
         self._num_batches = num_batches
         self._transform = training_transform(crop, augmentation)
 
@@ -62,9 +66,7 @@ class TrainingBatches(Dataset[RawBatch]):
         """Batch number `index`: images in 0..1, not yet normalised, labels, and what is valid."""
         raw: RawBatch = {}
         for stream in self._stores:
-            samples = [
-                self._sample(stream, index * self._batch + slot) for slot in range(self._batch)
-            ]
+            samples = [self._sample(stream, index * self._batch + slot) for slot in self._slots]
             prefix = "" if stream == _LABELED else "unlabeled_"
             for key in samples[0]:
                 raw[prefix + key] = torch.stack([sample[key] for sample in samples])

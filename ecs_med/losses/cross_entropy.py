@@ -3,9 +3,10 @@
 import torch
 from torch.nn import functional as F
 
+from ecs_med.distributed import mean_over_processes
 from ecs_med.types import IGNORE_INDEX
 
-__all__ = ["as_labels", "cross_entropy"]
+__all__ = ["as_labels", "cross_entropy", "positive"]
 
 
 def cross_entropy(
@@ -27,7 +28,8 @@ def cross_entropy(
         focusing: Exponent of the focal loss (Lin et al. 2017); 0 is plain cross-entropy.
 
     Returns:
-        A scalar; 0, with a gradient of 0, where every pixel is void.
+        A scalar; 0, with a gradient of 0, where every pixel is void. With several processes its
+        mean over them is the loss of the global batch.
 
     Example:
         >>> cross_entropy(torch.zeros(1, 2, 3), torch.tensor([[0, 1, 255]])).item()
@@ -38,9 +40,14 @@ def cross_entropy(
     if focusing:
         pixelwise = (1 - torch.exp(-pixelwise)) ** focusing * pixelwise
     if class_weights is None:
-        return pixelwise.sum() / valid.sum().clamp(min=1)
+        return pixelwise.sum() / positive(mean_over_processes(valid.sum()))
     weights = class_weights.to(pixelwise)[labels.where(valid, 0)] * valid
-    return (weights * pixelwise).sum() / weights.sum().clamp(min=torch.finfo(weights.dtype).tiny)
+    return (weights * pixelwise).sum() / positive(mean_over_processes(weights.sum()))
+
+
+def positive(count: torch.Tensor) -> torch.Tensor:
+    """A count as divisor: 0 becomes 1, so that nothing over nothing is 0."""
+    return count.where(count > 0, 1)
 
 
 def as_labels(values: torch.Tensor, like: torch.Tensor | None = None) -> torch.Tensor:

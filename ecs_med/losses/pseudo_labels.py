@@ -3,7 +3,8 @@
 import torch
 from torch.nn import functional as F
 
-from ecs_med.losses.cross_entropy import as_labels
+from ecs_med.distributed import mean_over_processes
+from ecs_med.losses.cross_entropy import as_labels, positive
 from ecs_med.types import IGNORE_INDEX
 
 __all__ = ["certainty", "negated_focal_loss", "pseudo_labels"]
@@ -82,5 +83,5 @@ def negated_focal_loss(
     pixelwise = F.cross_entropy(
         logits, pseudo_labels.long(), ignore_index=IGNORE_INDEX, reduction="none"
     )
-    num_valid = (pseudo_labels != IGNORE_INDEX).sum().clamp(min=1)
-    return (weight * pixelwise).sum() / num_valid
+    num_valid = mean_over_processes((pseudo_labels != IGNORE_INDEX).sum())
+    return (weight * pixelwise).sum() / positive(num_valid)

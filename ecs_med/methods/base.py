@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ecs_med.config import TrainConfig
+from ecs_med.distributed import average_gradients
 from ecs_med.methods.optimizers import build_optimizer
 from ecs_med.types import Batch
 
@@ -105,6 +106,7 @@ class Method(ABC):
         for loss in losses:
             loss.backward()
             total = total + loss.detach()
+        average_gradients(self.networks[name])
         self.optimizers[name].step()
         return total
 

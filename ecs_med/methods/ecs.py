@@ -16,6 +16,7 @@ from typing import ClassVar
 
 import torch
 
+from ecs_med.distributed import mean_over_processes
 from ecs_med.losses import (
     certainty,
     correction_map,
@@ -128,8 +129,8 @@ def _signals_on_labeled(
 
 def _share(of: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
     """Share of `of` among the pixels in `among`; NaN where there are none."""
-    return (of & among).sum() / among.sum()
+    return mean_over_processes((of & among).sum()) / mean_over_processes(among.sum())
 
 
 def _mean(values: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
-    return (values * among).sum() / among.sum()
+    return mean_over_processes((values * among).sum()) / mean_over_processes(among.sum())

@@ -9,6 +9,7 @@ from ecs_med.inference.spec import ModelSpec
 from ecs_med.methods import Method, method_class
 from ecs_med.networks import Initialisation, build_corrector, build_segmenter
 from ecs_med.networks.encoders import channel_statistics
+from ecs_med.networks.parallel import make_parallel
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.resolve import preparation_of
 
@@ -43,7 +44,7 @@ def build_model(
         corrector = build_corrector(initialisations[1], **shape, output_stride=stride)
     for network in (segmenter, corrector):
         if network is not None:
-            network.to(device).to(memory_format=torch.channels_last)
+            make_parallel(network).to(device).to(memory_format=torch.channels_last)
     autocast = autocast_dtype(config.precision, device)
     method = cls(
         segmenter, corrector, config, num_classes=plan.scheme.num_classes, autocast=autocast

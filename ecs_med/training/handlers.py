@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 
+from ecs_med.distributed import any_process, is_main_process
 from ecs_med.errors import TrainingDivergedError, TrainingInterrupted
 from ecs_med.methods import Method
 from ecs_med.training.events import Listener
@@ -111,8 +112,9 @@ class Log:
             "images_per_second": self._images * self._count / max(self._spent, 1e-9),
             "signals": {k: v if math.isfinite(v) else None for k, v in means["signals"].items()},
         }
-        self._history.append(row)
-        self._listener.trained(row)
+        if is_main_process():
+            self._history.append(row)
+            self._listener.trained(row)
         self._sums = {"losses": {}, "signals": {}}
         self._count, self._spent = 0, 0.0
 
@@ -207,9 +209,10 @@ class Signals:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._complete)
 
     def _complete(self, engine: Engine) -> None:
-        if self._caught:
+        # Signals reach processes at different times; all must stop after the same iteration.
+        if any_process(self._caught is not None, engine.state.device):
             self._save(engine.state.iteration)
             raise TrainingInterrupted(
-                f"Stopped by {self._caught} after iteration {engine.state.iteration}, everything "
-                f"is saved; {self._hint}."
+                f"Stopped by {self._caught or 'another process'} after iteration "
+                f"{engine.state.iteration}, everything is saved; {self._hint}."
             )

@@ -16,6 +16,7 @@ import torch
 import ecs_med
 from ecs_med.config import TrainConfig
 from ecs_med.devices import describe_device
+from ecs_med.distributed import world_size
 from ecs_med.files import write_json
 from ecs_med.networks import Initialisation
 from ecs_med.training.data_plan import DataPlan
@@ -129,6 +130,7 @@ def start_manifest(
     content = {
         "versions": {"python": platform.python_version(), **_versions()},
         "device": describe_device(torch.device(config.device)),
+        "processes": world_size(),
         "precision": config.precision,
         "git_commit": _git_commit(),
         "initialisation": {

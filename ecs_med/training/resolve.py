@@ -13,6 +13,7 @@ from ecs_med.data.images import ScanHeader, read_header
 from ecs_med.data.prepare import Preparation, slice_axis, target_size
 from ecs_med.data.store import default_cache_folder
 from ecs_med.devices import autocast_dtype, choose_device
+from ecs_med.distributed import local_rank, world_size
 from ecs_med.errors import DataError, SettingsError
 from ecs_med.networks import Initialisation, choose_initialisation
 from ecs_med.types import Case, UnlabeledCase
@@ -90,6 +91,8 @@ def resolve(
         SettingsError: If encoder, weights or device cannot be had.
     """
     device = choose_device(config.device)
+    if device.type == "cuda" and world_size() > 1:
+        device = choose_device(f"cuda:{local_rank()}")
     on_cpu = device.type == "cpu"
     initialisations = choose_initialisation(config)
     resize = config.resize if config.resize is not None else (_CPU_SIZE if on_cpu else _GPU_SIZE)

@@ -10,6 +10,13 @@ import torch
 
 from ecs_med.config import TrainConfig
 from ecs_med.data.batches import Normalisation, batch_loader
+from ecs_med.distributed import (
+    is_main_process,
+    main_process_first,
+    process_group,
+    wait_for_all,
+    world_size,
+)
 from ecs_med.errors import DeviceMemoryError, SettingsError
 from ecs_med.inference.evaluate import evaluate_cases
 from ecs_med.inference.model import load_model, save_model
@@ -43,6 +50,9 @@ def train(
 ) -> Path:
     """Train, choose the best model on validation, test it once, write the report.
 
+    Under `torchrun` the batch is divided among the processes, with the result of one process; the
+    first of them validates and writes, and is the only one that `listener` hears.
+
     Args:
         config: Settings, or a mapping of them.
         listener: Told what happens; `None` for silence.
@@ -57,10 +67,15 @@ def train(
     """
     if not isinstance(config, TrainConfig):
         config = TrainConfig.parse(config)
-    run = _Run(config, listener or Silence(), resume=resume)
-    with run.memory_errors_in_words():
-        run.train()
-        finish_run(load_model(run.folder, run.config.device), run.plan, run.manifest)
+    with process_group(config.device):
+        if listener is None or not is_main_process():
+            listener = Silence()
+        run = _Run(config, listener, resume=resume)
+        with run.memory_errors_in_words():
+            run.train()
+            if is_main_process():
+                finish_run(load_model(run.folder, run.config.device), run.plan, run.manifest)
+            wait_for_all()
     run.listener.finished(run.folder, run.manifest.metrics)
     return run.folder
 
@@ -77,7 +92,8 @@ class _Run:
         else:
             self.plan = plan_data(config)
             self.folder = config.run or default_run_folder(config, self.plan.collection.name)
-            refuse_existing_run(self.folder)
+            if is_main_process():
+                refuse_existing_run(self.folder)
         self.config, self.initialisations = resolve(config, self.plan.images, self.folder)
         self._check_sizes()
         self.manifest = start_manifest(self.folder, self.config, self.plan, self.initialisations)
@@ -86,8 +102,8 @@ class _Run:
         self.preparation = preparation_of(self.config)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            self.stores, more = build_stores(
-                self.plan, self.config, self.preparation, listener.preparing
+            self.stores, more = main_process_first(
+                lambda: build_stores(self.plan, self.config, self.preparation, listener.preparing)
             )
         for sentence in [*(str(w.message) for w in caught), *more]:
             self._warn(sentence)
@@ -95,7 +111,7 @@ class _Run:
         self.method, self.model = build_model(
             self.config, self.plan, self.initialisations, self.device
         )
-        if not resume:
+        if not resume and is_main_process():
             create_run_folder(self.folder)
             write_config(self.folder, self.config)
             self.plan.split.write(self.folder / "split.json")
@@ -114,6 +130,11 @@ class _Run:
 
     def _check_sizes(self) -> None:
         crop, resize = self.config.crop or 0, self.config.resize or 0
+        batch, parts = self.config.batch or 0, world_size()
+        if batch % parts:
+            raise SettingsError(
+                f"--batch {batch} cannot be divided among {parts} processes; choose a multiple."
+            )
         if crop > 4096 or resize > 16384:
             raise SettingsError(
                 f"--crop {crop} with --resize {resize} is larger than any GPU holds; lower them."
@@ -127,7 +148,8 @@ class _Run:
         iteration, progress = load_checkpoint(self.folder / "checkpoints", self.method)
         self.progress = progress
         self.manifest.progress = progress
-        self.history.rewind(iteration)
+        if is_main_process():
+            self.history.rewind(iteration)
         self.clock.add(progress["seconds"])
         return iteration
 
@@ -179,6 +201,8 @@ class _Run:
         self.manifest.stop_clock(self.clock, self.device)
 
     def _validate(self, iteration: int) -> None:
+        if not is_main_process():
+            return
         cases = self.plan.split.validation or self.plan.split.labeled
         scores = evaluate_cases(self.model, cases).scores.to_dict()
         best = self.progress["best_miou"]
@@ -207,6 +231,8 @@ class _Run:
         self.listener.validated(row)
 
     def _save(self, iteration: int) -> None:
+        if not is_main_process():
+            return
         self.progress["seconds"] = self.clock.seconds()
         save_checkpoint(self.folder / "checkpoints", self.method, iteration, self.progress)
 

@@ -21,6 +21,7 @@ from monai.utils.enums import CommonKeys
 
 from ecs_med.data.batches import Normalisation, RawBatch, to_device
 from ecs_med.data.order import draw_seed
+from ecs_med.distributed import mean_over_processes
 from ecs_med.methods import Method
 from ecs_med.methods.optimizers import polynomial_decay, set_learning_rate
 
@@ -83,9 +84,10 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
         batch = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking)
         self.method.train_mode()
         result = self.method.step(batch)
+        losses = {k: mean_over_processes(v) for k, v in result.losses.items()}
         engine.state.output = {
-            CommonKeys.LOSS: torch.stack(list(result.losses.values())).sum(),
-            "losses": result.losses,
+            CommonKeys.LOSS: torch.stack(list(losses.values())).sum(),
+            "losses": losses,
             "signals": result.signals,
         }
         engine.fire_event(IterationEvents.MODEL_COMPLETED)

@@ -1,0 +1,124 @@
+"""Two processes with half a batch each do what one does with the whole batch."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.multiprocessing as mp
+from torch import nn
+
+from ecs_med.config import OptimizerSettings, TrainConfig
+from ecs_med.distributed import mean_over_processes, process_group, rank, world_size
+from ecs_med.methods import method_class
+from ecs_med.networks.parallel import make_parallel
+from ecs_med.types import IGNORE_INDEX, Batch
+
+NUM_CLASSES = 3
+NUM_STEPS = 3
+TOLERANCE = 1e-10
+"""In float64; what remains is the order of sums."""
+
+pytestmark = pytest.mark.skipif(
+    not torch.distributed.is_available(), reason="this PyTorch has no torch.distributed"
+)
+
+
+def network(in_channels: int, out_channels: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(in_channels, 6, 3, padding=1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Conv2d(6, out_channels, 1),
+    )
+
+
+def global_batch(step: int) -> Batch:
+    """Four images, with more void in one half than in the other, so that counts differ."""
+    torch.manual_seed(100 + step)
+    labels = torch.randint(0, NUM_CLASSES, (4, 8, 8))
+    labels[0, :5] = IGNORE_INDEX
+    labels[3, 2] = IGNORE_INDEX
+    valid = torch.ones(4, 8, 8, dtype=torch.bool)
+    valid[1, 4:] = False
+    images = torch.randn(4, 1, 8, 8, dtype=torch.float64)
+    return Batch(images, labels, torch.randn_like(images), valid)
+
+
+def part(value: torch.Tensor | None) -> torch.Tensor:
+    assert value is not None
+    rows = len(value) // world_size()
+    return value[rank() * rows : (rank() + 1) * rows]
+
+
+def run_steps(method_name: str) -> dict[str, Any]:
+    """Losses and weights after a few steps, on this process's part of each batch."""
+    torch.manual_seed(0)
+    networks = [
+        network(1, NUM_CLASSES).double(),
+        network(1 + NUM_CLASSES, NUM_CLASSES + 1).double(),
+    ]
+    # Plain descent: Adam's first step is the gradient's sign and would magnify rounding.
+    sgd = OptimizerSettings(name="sgd", lr=0.05)
+    config = TrainConfig(data=Path("unused"), segmenter_optimizer=sgd, corrector_optimizer=sgd)
+    method = method_class(method_name)(
+        *(make_parallel(n) for n in networks), config, num_classes=NUM_CLASSES
+    )
+    rows = []
+    for step in range(NUM_STEPS):
+        whole = global_batch(step)
+        batch = Batch(*(part(v) for v in (whole.images, whole.labels)))
+        if method.needs_unlabeled:
+            unlabeled = (part(whole.unlabeled_images), part(whole.unlabeled_valid))
+            batch = Batch(batch.images, batch.labels, *unlabeled)
+        torch.manual_seed(step)
+        method.train_mode()
+        result = method.step(batch)
+        rows.append({k: mean_over_processes(v).item() for k, v in result.losses.items()})
+        rows[-1] |= {k: v.item() for k, v in result.signals.items()}
+    state = {k: v for n in networks for k, v in n.state_dict().items() if v.is_floating_point()}
+    return {"rows": rows, "weights": torch.cat([v.flatten() for v in state.values()])}
+
+
+def worker(number: int, method_name: str, port: int, folder: str) -> None:
+    import os
+
+    os.environ |= {"RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": "2"}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    torch.set_num_threads(1)
+    with process_group("cpu"):
+        assert world_size() == 2
+        torch.save(run_steps(method_name), Path(folder) / f"{number}.pt")
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method_name", ["supervised", "ecs"])
+def test_two_processes_step_as_one(method_name: str, tmp_path: Path) -> None:
+    alone = run_steps(method_name)
+    mp.spawn(worker, (method_name, free_port(), str(tmp_path)), nprocs=2)
+    results = [torch.load(tmp_path / f"{number}.pt", weights_only=True) for number in (0, 1)]
+    torch.testing.assert_close(results[0]["weights"], results[1]["weights"], rtol=0, atol=0)
+    for step, row in enumerate(alone["rows"]):
+        # Signals are shares, kept in float32.
+        for name, value in row.items():
+            tolerance = TOLERANCE if name in ("segmentation", "correction", "pseudo") else 1e-6
+            assert results[0]["rows"][step][name] == pytest.approx(value, abs=tolerance), name
+    difference = (results[0]["weights"] - alone["weights"]).abs().max().item()
+    assert difference < TOLERANCE
+
+
+def test_one_process_is_left_as_it_is() -> None:
+    plain = network(1, 2)
+    assert make_parallel(plain) is plain
+    assert isinstance(plain[1], nn.BatchNorm2d)  # type: ignore[index]
+    value = torch.tensor(3)
+    assert mean_over_processes(value) is value
