@@ -86,14 +86,19 @@ class Grid:
         return tuple(method for method in self.methods if method != BASELINE)
 
     @property
+    def all_runs(self) -> list[BudgetRun]:
+        """Every finished run."""
+        return [run for runs in self.cells.values() for run in runs]
+
+    @property
     def num_runs(self) -> int:
-        """Finished runs."""
-        return sum(map(len, self.cells.values()))
+        """Number of finished runs."""
+        return len(self.all_runs)
 
     @property
     def seeds(self) -> tuple[int, ...]:
         """Every seed of a finished run, ascending."""
-        return tuple(sorted({run.seed for runs in self.cells.values() for run in runs}))
+        return tuple(sorted({run.seed for run in self.all_runs}))
 
 
 def arrange(runs: Sequence[BudgetRun]) -> Grid:

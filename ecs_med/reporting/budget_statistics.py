@@ -196,7 +196,7 @@ def _read_counts(path: Path) -> tuple[tuple[str, ...], Counts | None]:
     """Ids in order and (num_cases, K, K) counts; `None` where the file is not usable."""
     try:
         content = json.loads(path.read_bytes())
-        rows = sorted(((str(row["case"]), row["confusion"]) for row in content["cases"]))
+        rows = sorted((str(row["case"]), row["confusion"]) for row in content["cases"])
         matrices = np.array([matrix for _, matrix in rows], dtype=np.int64)
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return (), None
