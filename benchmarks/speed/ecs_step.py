@@ -29,6 +29,7 @@ from torch import nn
 
 from ecs_med.config import TrainConfig
 from ecs_med.methods import Ecs
+from ecs_med.methods.optimizers import optimizer_settings
 from ecs_med.networks import build_corrector, build_segmenter, choose_initialisation
 from ecs_med.types import Batch
 
@@ -53,7 +54,7 @@ def networks(config: TrainConfig, device: torch.device, dropout: bool) -> list[n
 
 def literal(config: TrainConfig, pair: list[nn.Module]) -> LiteralEcs:
     """The literal step with the same optimisers' settings."""
-    s, c = config.segmenter_optimizer, config.corrector_optimizer
+    s, c = optimizer_settings(config).values()
     return LiteralEcs(
         pair[0],
         pair[1],

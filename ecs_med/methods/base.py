@@ -11,7 +11,7 @@ from torch import nn
 
 from ecs_med.config import TrainConfig
 from ecs_med.distributed import average_gradients
-from ecs_med.methods.optimizers import build_optimizer
+from ecs_med.methods.optimizers import build_optimizer, optimizer_settings
 from ecs_med.types import Batch
 
 __all__ = ["Method", "StepResult", "frozen"]
@@ -66,12 +66,11 @@ class Method(ABC):
         self.config = config
         self.num_classes = num_classes
         self.networks: dict[str, nn.Module] = {"segmenter": segmenter}
-        settings = {"segmenter": config.segmenter_optimizer}
         if self.needs_corrector and corrector is not None:
             self.networks["corrector"] = corrector
-            settings["corrector"] = config.corrector_optimizer
+        settings = optimizer_settings(config)
         self.optimizers: dict[str, torch.optim.Optimizer] = {
-            name: build_optimizer(self.networks[name], settings[name]) for name in settings
+            name: build_optimizer(self.networks[name], settings[name]) for name in self.networks
         }
         self._autocast = autocast
 

@@ -15,6 +15,7 @@ from ecs_med.data.store import default_cache_folder
 from ecs_med.devices import autocast_dtype, choose_device
 from ecs_med.distributed import local_rank, world_size
 from ecs_med.errors import DataError, SettingsError
+from ecs_med.methods.optimizers import optimizer_settings
 from ecs_med.networks import Initialisation, choose_initialisation
 from ecs_med.types import Case, UnlabeledCase
 
@@ -113,6 +114,10 @@ def resolve(
             "encoder_weights": _weights_setting(config, initialisations[0]),
             "cache": config.cache or default_cache_folder(),
         }
+    )
+    optimizers = optimizer_settings(resolved)
+    resolved = resolved.model_copy(
+        update={f"{name}_optimizer": settings for name, settings in optimizers.items()}
     )
     if resolved.crop is not None and resolved.crop % 32:
         raise SettingsError(f"--crop must be a multiple of 32 pixels (got {resolved.crop}).")

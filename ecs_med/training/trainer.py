@@ -23,7 +23,7 @@ from ecs_med.data.batches import Normalisation, RawBatch, to_device
 from ecs_med.data.order import draw_seed
 from ecs_med.distributed import mean_over_processes
 from ecs_med.methods import Method
-from ecs_med.methods.optimizers import polynomial_decay, set_learning_rate
+from ecs_med.methods.optimizers import optimizer_settings, polynomial_decay, set_learning_rate
 
 __all__ = ["MethodTrainer"]
 
@@ -97,9 +97,5 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
 
     def learning_rates(self) -> dict[str, float]:
         """Learning rate of each optimiser at iteration 0."""
-        config = self.method.config
-        rates = {
-            "segmenter": config.segmenter_optimizer.lr,
-            "corrector": config.corrector_optimizer.lr,
-        }
-        return {name: rates[name] for name in self.method.optimizers}
+        settings = optimizer_settings(self.method.config)
+        return {name: settings[name].lr for name in self.method.optimizers}

@@ -11,6 +11,7 @@ from torch import nn
 from ecs_med.config import EcsSettings, TrainConfig
 from ecs_med.errors import SettingsError
 from ecs_med.methods import Ecs, Supervised, method_class
+from ecs_med.methods.optimizers import optimizer_settings
 from ecs_med.types import IGNORE_INDEX, Batch
 
 NUM_CLASSES = 3
@@ -52,7 +53,7 @@ def test_three_steps_equal_the_literal_ones(dimensions: int) -> None:
     settings = config()
     method = build(settings, dimensions)
     pair = copy.deepcopy(method.networks)
-    s, c = settings.segmenter_optimizer, settings.corrector_optimizer
+    s, c = optimizer_settings(settings).values()
     literal = LiteralEcs(
         pair["segmenter"],
         pair["corrector"],

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ecs_med.config import TrainConfig
+from ecs_med.config import OptimizerSettings, TrainConfig
 from ecs_med.errors import DataError, SettingsError
 from ecs_med.training.resolve import Images, default_run_folder, look_at_images, resolve
 from ecs_med.types import Case
@@ -79,3 +79,22 @@ def test_pictures_and_volumes_do_not_mix(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="mixed"):
         look_at_images(cases, "auto")
     assert look_at_images(cases[1:], "auto") == Images("volume", 1, (8, 8))
+
+
+def test_optimisers_go_by_the_length_of_the_run() -> None:
+    images = Images("picture", 3, (352, 352))
+    short, _ = resolve(config(device="cpu", iterations=9_999), images, RUN)
+    long, _ = resolve(config(device="cpu", iterations=10_000), images, RUN)
+    given, _ = resolve(
+        config(device="cpu", segmenter_optimizer={"name": "sgd", "lr": 0.1}), images, RUN
+    )
+    assert (short.segmenter_optimizer, short.corrector_optimizer) == (
+        OptimizerSettings(name="adam", lr=3e-4),
+        OptimizerSettings(name="adam", lr=1e-3),
+    )
+    assert (long.segmenter_optimizer, long.corrector_optimizer) == (
+        OptimizerSettings(name="sgd", lr=0.01),
+        OptimizerSettings(name="adam", lr=1e-4),
+    )
+    assert given.segmenter_optimizer == OptimizerSettings(name="sgd", lr=0.1)
+    assert given.corrector_optimizer == OptimizerSettings(name="adam", lr=1e-3)
