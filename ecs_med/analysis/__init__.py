@@ -5,13 +5,14 @@ from ecs_med.analysis.comparison import PairedComparison, compare_paired, correc
 from ecs_med.analysis.forecast import (
     Forecast,
     ForecastRangeError,
-    LabelsNeeded,
     Refusal,
     forecast,
 )
 from ecs_med.analysis.intervals import Interval, Summary, summarize
+from ecs_med.analysis.needed import LabelsNeeded
 from ecs_med.analysis.points import ScorePoint
 from ecs_med.analysis.savings import LabelsSaved, labels_saved
+from ecs_med.analysis.savings_wording import describe_savings
 
 __all__ = [
     "Forecast",
@@ -27,6 +28,7 @@ __all__ = [
     "bootstrap_cases",
     "compare_paired",
     "correct_p_values",
+    "describe_savings",
     "forecast",
     "labels_saved",
     "summarize",

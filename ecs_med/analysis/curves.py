@@ -80,7 +80,12 @@ class FittedCurves:
 
 
 def fit_curves(
-    family: Family, num_labeled: Floats, scores: Floats, weights: Floats
+    family: Family,
+    num_labeled: Floats,
+    scores: Floats,
+    weights: Floats,
+    *,
+    refined: bool = True,
 ) -> FittedCurves:
     """Fit curves of a family by weighted least squares.
 
@@ -93,6 +98,7 @@ def fit_curves(
         num_labeled: `(B,)` rising numbers of labels, at least 2.
         scores: `(R, B)`, a set of scores a row.
         weights: `(B,)`, positive, for example the number of runs behind each score.
+        refined: Whether the shape is refined beyond the grid, which moves predictions by little.
 
     Returns:
         R curves. `level` stays at or below the family's ceiling and `gain` at or above 0, so scores
@@ -111,48 +117,65 @@ def fit_curves(
         problems whose variables separate, 1973.
     """
     reference = float(num_labeled[-1])
-    scaled = num_labeled / reference
+    scaled, share = num_labeled / reference, weights / weights.sum()
     shapes = family.shapes(float(scaled[0]))
     grid = family.basis(scaled, shapes[:, None])
-    best = np.argmin(_solve(grid, scores[:, None, :], weights, family.ceiling)[2], axis=1)
+    best = np.argmin(_solve("gb,rb->rg", grid, scores, share, family.ceiling)[2], axis=1)
     shape = shapes[best]
-    if shapes.size > 1:
+    if shapes.size > 1 and refined:
         low, high = shapes[np.maximum(best - 1, 0)], shapes[np.minimum(best + 1, shapes.size - 1)]
-        shape = _refine(family, scaled, scores, weights, np.log(low), np.log(high))
+        shape = _refine(family, scaled, scores, share, np.log(low), np.log(high))
     basis = family.basis(scaled, shape[:, None])
-    level, gain, _ = _solve(basis, scores, weights, family.ceiling)
+    level, gain, _ = _solve("rb,rb->r", basis, scores, share, family.ceiling)
     return FittedCurves(family, reference, level, gain, shape)
 
 
 def _solve(
-    basis: Floats, scores: Floats, weights: Floats, ceiling: float
+    over_labels: str, basis: Floats, scores: Floats, share: Floats, ceiling: float
 ) -> tuple[Floats, Floats, Floats]:
-    """Level, gain and squared error along the last axis, the first two within their bounds."""
-    share = weights / weights.sum()
+    """Level, gain and squared error of the best curve, level and gain within their bounds.
+
+    `over_labels` says in the notation of `np.einsum` which basis meets which scores: each grid
+    point each set of scores, or row by row. All three results have the shape that it names.
+    """
     middle, mean = basis @ share, scores @ share
-    apart = basis - middle[..., None]
-    spread = (apart * apart) @ share
-    gain = ((apart * scores) @ share) / np.maximum(spread, 1e-300)
-    gain = np.maximum(np.where(spread > 1e-24, gain, 0.0), 0.0)
-    level = mean - gain * middle
-    over = level > ceiling
-    if over.any():
-        # One bound is active, so the other parameter solves its own least squares on that bound.
-        below = ((scores - ceiling) * basis) @ share / np.maximum((basis * basis) @ share, 1e-300)
-        gain = np.where(over, np.maximum(below, 0.0), gain)
-        level = np.where(over, ceiling, level)
-    error = scores - level[..., None] - gain[..., None] * basis
-    return level, gain, (error * error) @ share
+    apart, rest = basis - middle[:, None], scores - mean[:, None]
+    spread, variance = (apart * apart) @ share, (rest * rest) @ share
+    product = np.einsum(over_labels, apart, rest * share)
+    means, variances = mean, variance
+    if product.ndim == 2:
+        means, variances = mean[:, None], variance[:, None]
+    gain = np.maximum(product, 0.0) / np.maximum(spread, 1e-300)
+    gain = np.where(spread > 1e-24, gain, 0.0)
+    level = means - gain * middle
+    error = variances - gain * (2 * product - gain * spread)
+    if np.any(level > ceiling):
+        bound = _solve_at_ceiling(over_labels, basis, scores - ceiling, share)
+        gain = np.where(level > ceiling, bound[0], gain)
+        error = np.where(level > ceiling, bound[1], error)
+        level = np.minimum(level, ceiling)
+    return level, gain, error
+
+
+def _solve_at_ceiling(
+    over_labels: str, basis: Floats, below: Floats, share: Floats
+) -> tuple[Floats, Floats]:
+    """Gain and squared error with the level held at the ceiling, from scores less the ceiling."""
+    product = np.einsum(over_labels, basis, below * share)
+    size, total = (basis * basis) @ share, (below * below) @ share
+    gain = np.maximum(product, 0.0) / np.maximum(size, 1e-300)
+    totals = total[:, None] if product.ndim == 2 else total
+    return gain, totals - gain * (2 * product - gain * size)
 
 
 def _refine(
-    family: Family, scaled: Floats, scores: Floats, weights: Floats, low: Floats, high: Floats
+    family: Family, scaled: Floats, scores: Floats, share: Floats, low: Floats, high: Floats
 ) -> Floats:
     """Golden-section search for the best shape between two logarithms, for each row of scores."""
 
     def error(logarithm: Floats) -> Floats:
         basis = family.basis(scaled, np.exp(logarithm)[:, None])
-        return _solve(basis, scores, weights, family.ceiling)[2]
+        return _solve("rb,rb->r", basis, scores, share, family.ceiling)[2]
 
     left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     error_left, error_right = error(left), error(right)

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from ecs_med.analysis.curves import FAMILIES, FittedCurves, fit_curves
 from ecs_med.analysis.intervals import Interval
+from ecs_med.analysis.needed import LabelsNeeded, labels_needed
 from ecs_med.analysis.points import ScorePoint, ScoreTable, draw_mean_scores
 from ecs_med.analysis.selection import held_out_errors
 from ecs_med.errors import EcsMedError
 
-__all__ = ["Forecast", "ForecastRangeError", "LabelsNeeded", "Refusal", "forecast"]
+__all__ = ["Forecast", "ForecastRangeError", "Refusal", "forecast"]
 
 Floats = NDArray[np.float64]
 
@@ -20,6 +21,8 @@ MIN_BUDGETS = 4
 MIN_SEEDS = 3
 # A curve measured over one range of labels says little far beyond it.
 HORIZON = 4
+# A curve that misses scores which are known by ten points says nothing about those that are not.
+MAX_ERROR = 0.1
 TAILS = (0.025, 0.975)
 
 
@@ -35,24 +38,6 @@ class Refusal:
         sentence: The reason, one sentence with its full stop.
     """
 
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
-class LabelsNeeded:
-    """Number of labels at which the expected score reaches a wanted one.
-
-    Attributes:
-        estimate: The number; `None` where it lies below the measured numbers of labels or beyond
-            the range of the forecast.
-        lower: Lower end of the 95 % interval; `None` likewise.
-        upper: Upper end; `None` where the data do not bound it.
-        sentence: The same in words.
-    """
-
-    estimate: float | None
-    lower: float | None
-    upper: float | None
     sentence: str
 
 
@@ -120,36 +105,12 @@ class Forecast:
         # Order statistics, since a curve that never reaches the score counts as infinite.
         lower, upper = (float(end) for end in np.quantile(drawn, TAILS, method="inverted_cdf"))
         lower, upper = min(lower, estimate), max(upper, estimate)
-        sentence = self._describe(score, estimate, lower, upper)
-        return LabelsNeeded(
-            self._within(estimate), self._within(lower), self._within(upper), sentence
+        return labels_needed(
+            score, (lower, estimate, upper), smallest=self.smallest, horizon=HORIZON * self.largest
         )
 
     def _choose(self, values: Sequence[Floats]) -> Floats:
         return np.asarray(np.stack(values)[self._chosen, np.arange(self._chosen.size)])
-
-    def _within(self, labels: float) -> float | None:
-        return labels if self.smallest <= labels <= HORIZON * self.largest else None
-
-    def _describe(self, score: float, estimate: float, lower: float, upper: float) -> str:
-        horizon = HORIZON * self.largest
-        if lower > horizon:
-            return (
-                f"{score:.3g} is not within reach of {horizon:.0f} labels, "
-                f"four times the largest number measured."
-            )
-        if estimate <= self.smallest:
-            return f"{score:.3g} is reached with the {self.smallest:.0f} labels measured first."
-        low = f"{max(lower, self.smallest):.0f}"
-        if lower < self.smallest:
-            low += " or fewer"
-        if estimate > horizon:
-            return (
-                f"{score:.3g} probably needs more than {horizon:.0f} labels, four times the "
-                f"largest number measured; the optimistic end of the interval is {low}."
-            )
-        high = f"{upper:.0f}" if upper <= horizon else f"more than {horizon:.0f}"
-        return f"{score:.3g} needs about {estimate:.0f} labels (95 % interval {low} to {high})."
 
 
 def forecast(
@@ -161,8 +122,10 @@ def forecast(
     predicts held-out numbers of labels best is taken (`held_out_errors`). The uncertainty is over
     seeds: means are drawn as another set of seeds might have given them (`draw_mean_scores`), and
     each drawn set is fitted anew with its own choice of the family, so that doubt about the
-    family widens the interval too. Numbers of labels with a single run are left out, since
-    nothing is known of their spread.
+    family widens the interval too. Numbers of labels with a single run are left out,
+    since nothing is known of their spread.
+
+    COVERAGE
 
     Args:
         points: Runs of one method, in any order.
@@ -171,8 +134,8 @@ def forecast(
 
     Returns:
         The forecast, or a refusal: fewer than 4 numbers of labels (the curves have 3
-        parameters), fewer than 3 seeds, or scores that do not rise with labels beyond
-        what seeds explain.
+        parameters), fewer than 3 seeds, scores that do not rise with labels beyond what seeds
+        explain, or no family that predicts held-out scores.
 
     Raises:
         ValueError: If a score is not finite, a run occurs twice, or a number of labels is below 1.
@@ -202,6 +165,11 @@ def forecast(
     means = table.means[None]
     errors = held_out_errors(labels, means, runs)[:, 0]
     best = int(np.argmin(errors))
+    if errors[best] > MAX_ERROR:
+        return Refusal(
+            f"No learning curve predicts held-out scores to within {MAX_ERROR:g}: the best, "
+            f"{FAMILIES[best].name}, is off by {errors[best]:.2f}."
+        )
     return Forecast(
         family=FAMILIES[best].name,
         reason=_reason(best, errors),

@@ -67,17 +67,17 @@ class ScoreTable:
     @property
     def num_runs(self) -> Floats:
         """`(B,)`, number of runs at each number of labels."""
-        return np.sum(~np.isnan(self.scores), axis=0).astype(np.float64)
+        return np.asarray(np.sum(~np.isnan(self.scores), axis=0), dtype=np.float64)
 
     @property
     def means(self) -> Floats:
         """`(B,)`, mean score over seeds."""
-        return np.nansum(self.scores, axis=0) / self.num_runs
+        return np.asarray(np.nansum(self.scores, axis=0) / self.num_runs)
 
     def with_budgets(self, kept: NDArray[np.bool_]) -> "ScoreTable":
         """The table without the columns that are not kept, and without seeds left empty."""
         scores = self.scores[:, kept]
-        filled = ~np.isnan(scores).all(axis=1)
+        filled = np.asarray(~np.isnan(scores).all(axis=1))
         seeds = tuple(seed for seed, full in zip(self.seeds, filled, strict=True) if full)
         return ScoreTable(self.num_labeled[kept], seeds, scores[filled])
 

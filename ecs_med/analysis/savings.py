@@ -37,6 +37,7 @@ class LabelsSaved:
             the score within the measured range.
         has_interval: Whether there were enough runs for an interval: two or more at each number of
             labels involved. If not, `lower` and `upper` are `None` and say nothing about the range.
+        measured: Smallest and largest number of labels of supervised training.
     """
 
     num_labeled: int
@@ -47,6 +48,7 @@ class LabelsSaved:
     upper: float | None
     share_unbounded: float
     has_interval: bool = True
+    measured: tuple[int, int] | None = None
 
 
 def labels_saved(
@@ -98,8 +100,8 @@ def labels_saved(
     )
     carried = (better.num_runs >= 2) & bool((base.num_runs >= 2).all())
     return [
-        _entry(int(labels), float(better.means[place]), float(exact[place]), drawn[:, place], has)
-        for place, (labels, has) in enumerate(zip(better.num_labeled, carried, strict=True))
+        _entry(base, better, place, float(exact[place]), drawn[:, place], bool(carried[place]))
+        for place in range(better.num_labeled.size)
     ]
 
 
@@ -117,7 +119,7 @@ def _equal_labels(base: ScoreTable, means: Floats, scores: Floats) -> Floats:
 
 
 def _entry(
-    labels: int, score: float, exact: float, drawn: Floats, carried: np.bool_
+    base: ScoreTable, better: ScoreTable, place: int, exact: float, drawn: Floats, carried: bool
 ) -> LabelsSaved:
     outside: Literal["below", "above", None] = None
     if np.isinf(exact):
@@ -125,12 +127,13 @@ def _entry(
     # Order statistics, since values between two draws of which one is infinite do not exist.
     lower, upper = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
     return LabelsSaved(
-        num_labeled=labels,
-        score=score,
+        num_labeled=int(better.num_labeled[place]),
+        score=float(better.means[place]),
         equal_labels=exact if outside is None else None,
         outside=outside,
         lower=float(lower) if carried and np.isfinite(lower) else None,
         upper=float(upper) if carried and np.isfinite(upper) else None,
         share_unbounded=float(np.mean(drawn == np.inf)),
-        has_interval=bool(carried),
+        has_interval=carried,
+        measured=(int(base.num_labeled[0]), int(base.num_labeled[-1])),
     )

@@ -33,7 +33,9 @@ def held_out_errors(num_labeled: Floats, scores: Floats, weights: Floats) -> Flo
     for row, family in enumerate(FAMILIES):
         for column, place in enumerate(left_out):
             kept = np.arange(count) != place
-            fitted = fit_curves(family, num_labeled[kept], scores[:, kept], weights[kept])
+            fitted = fit_curves(
+                family, num_labeled[kept], scores[:, kept], weights[kept], refined=False
+            )
             error = fitted.score_at(float(num_labeled[place])) - scores[:, place]
             squared[row, column] = error**2
-    return np.sqrt(np.einsum("frn,r->fn", squared, importance) / importance.sum())
+    return np.asarray(np.sqrt(np.einsum("frn,r->fn", squared, importance) / importance.sum()))
