@@ -20,6 +20,7 @@ from ecs_med.distributed import world_size
 from ecs_med.files import write_json
 from ecs_med.networks import Initialisation
 from ecs_med.training.data_plan import DataPlan
+from ecs_med.training.energy import EnergyMeter
 
 __all__ = ["Clock", "Manifest", "start_manifest"]
 
@@ -98,8 +99,8 @@ class Manifest:
             "iteration": iteration,
         }
 
-    def stop_clock(self, clock: Clock, device: torch.device) -> None:
-        """Note duration, speed and peak memory of training."""
+    def stop_clock(self, clock: Clock, energy: EnergyMeter, device: torch.device) -> None:
+        """Note duration, speed, peak memory and energy of training."""
         config = self.config
         assert config.iterations is not None
         assert config.batch is not None
@@ -111,6 +112,9 @@ class Manifest:
             "peak_memory_mb": _peak_memory_mb(device),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+        watt_hours = energy.watt_hours()
+        if watt_hours is not None:
+            self.content["energy_wh"] = round(watt_hours, 3)
 
     def write(self, metrics: dict[str, Any]) -> None:
         """Write `manifest.json`, then `metrics.json`, which marks the run as complete."""

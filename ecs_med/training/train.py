@@ -24,6 +24,7 @@ from ecs_med.methods import method_class
 from ecs_med.training.build import build_model
 from ecs_med.training.checkpoint import load_checkpoint, save_checkpoint
 from ecs_med.training.data_plan import DataPlan, build_stores, plan_data, training_batches
+from ecs_med.training.energy import EnergyMeter
 from ecs_med.training.events import Listener, Silence
 from ecs_med.training.finish import finish_run
 from ecs_med.training.handlers import Checkpoints, Log, Signals, Validation
@@ -115,8 +116,10 @@ class _Run:
             create_run_folder(self.folder)
             write_config(self.folder, self.config)
             self.plan.split.write(self.folder / "split.json")
+        self.energy = EnergyMeter(self.device)
         self.history = History(self.folder / "history.jsonl")
-        self.progress: dict[str, Any] = {"best_miou": None, "best_iteration": 0, "seconds": 0.0}
+        self.progress: dict[str, Any] = {"best_miou": None, "best_iteration": 0}
+        self.progress |= {"seconds": 0.0, "energy_wh": None}
         self.first = self._restore() if resume else 0
 
     def _reopen(self, config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig]:
@@ -151,6 +154,7 @@ class _Run:
         if is_main_process():
             self.history.rewind(iteration)
         self.clock.add(progress["seconds"])
+        self.energy = EnergyMeter(self.device, progress.get("energy_wh"))
         return iteration
 
     def train(self) -> None:
@@ -198,7 +202,7 @@ class _Run:
                 attach_tensorboard(trainer, self.folder)
             if self.first < config.iterations:
                 trainer.run()
-        self.manifest.stop_clock(self.clock, self.device)
+        self.manifest.stop_clock(self.clock, self.energy, self.device)
 
     def _validate(self, iteration: int) -> None:
         if not is_main_process():
@@ -234,6 +238,7 @@ class _Run:
         if not is_main_process():
             return
         self.progress["seconds"] = self.clock.seconds()
+        self.progress["energy_wh"] = self.energy.watt_hours()
         save_checkpoint(self.folder / "checkpoints", self.method, iteration, self.progress)
 
     @contextmanager
