@@ -163,7 +163,7 @@ def forecast(
         )
     labels, runs = table.num_labeled, table.num_runs
     means = table.means[None]
-    errors = held_out_errors(labels, means, runs)[:, 0]
+    errors = held_out_errors(labels, means, runs, refined=True)[:, 0]
     best = int(np.argmin(errors))
     if errors[best] > MAX_ERROR:
         return Refusal(
@@ -200,7 +200,7 @@ def _rises(table: ScoreTable, drawn: Floats) -> bool:
     """Whether the slope over log(labels) is above 0 in all but 2.5 % of the draws."""
     logs = np.log(table.num_labeled)
     slopes = drawn @ (table.num_runs * (logs - np.average(logs, weights=table.num_runs)))
-    return bool(np.mean(slopes <= 0) < TAILS[0])
+    return bool(np.mean(slopes <= 1e-9) < TAILS[0])
 
 
 def _reason(best: int, errors: Floats) -> str:
