@@ -4,12 +4,21 @@ from pathlib import Path
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import SettingsError
-from ecs_med.sweep.plan import SweepConfig
+from ecs_med.sweep.plan import CELL_SETTINGS, SweepConfig
 
 __all__ = ["decide_open_settings"]
 
-_DECIDED = ("iterations", "resize", "encoder", "corrector_encoder", "encoder_weights")
-"""What depends on the machine; runs that differ in one of these cannot be compared."""
+_DECIDED = (
+    "batch",
+    "corrector_encoder",
+    "corrector_optimizer",
+    "encoder",
+    "encoder_weights",
+    "iterations",
+    "resize",
+    "segmenter_optimizer",
+)
+"""What depends on the machine or on other settings; runs that differ here cannot be compared."""
 
 
 def decide_open_settings(sweep: SweepConfig, *, here: bool) -> SweepConfig:
@@ -23,27 +32,25 @@ def decide_open_settings(sweep: SweepConfig, *, here: bool) -> SweepConfig:
             decide for them; steps have to be given and the rest stays open.
 
     Returns:
-        The sweep with `iterations` in its settings.
+        The sweep with every setting in `settings`, `iterations` decided.
 
     Raises:
         SettingsError: If a setting is wrong, or `iterations` is needed and not given.
     """
-    settings = dict(sweep.settings)
-    config = TrainConfig.parse({**settings, "data": sweep.data})
-    if all(settings.get(name) not in (None, "auto") for name in _DECIDED):
-        return sweep
-    if not here:
-        if config.iterations is None:
-            raise SettingsError(
-                "--iterations has to be given with this executor: its default depends on the "
-                "device, and the runs are not on this machine."
-            )
-        return sweep
-    from ecs_med.training.resolve import Images, resolve
+    config = TrainConfig.parse({**sweep.settings, "data": sweep.data})
+    # Defaults too: a later version of this program may have others.
+    settings = config.model_dump(mode="json", exclude=set(CELL_SETTINGS))
+    missing = [name for name in _DECIDED if settings[name] in (None, "auto")]
+    if here and missing:
+        from ecs_med.training.resolve import Images, resolve
 
-    # Only what depends on the machine is kept, so that any kind of image will do.
-    resolved, _ = resolve(config, Images("picture", 3, (64, 64)), Path())
-    for name in _DECIDED:
-        if settings.get(name) in (None, "auto"):
-            settings[name] = getattr(resolved, name)
+        # Only what depends on the machine is kept, so that any kind of image will do.
+        resolved, _ = resolve(config, Images("picture", 3, (64, 64)), Path())
+        values = resolved.model_dump(mode="json")
+        settings |= {name: values[name] for name in missing}
+    if settings["iterations"] is None:
+        raise SettingsError(
+            "--iterations has to be given with this executor: its default depends on the "
+            "device, and the runs are not on this machine."
+        )
     return sweep.model_copy(update={"settings": settings})

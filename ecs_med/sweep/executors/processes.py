@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -139,7 +139,9 @@ def _work(
     import torch
 
     torch.set_num_threads(threads)
-    result.send(run_cell(config, partial(append_line, Path(log))))
+    outcome = run_cell(config, partial(append_line, Path(log)))
+    with suppress(BrokenPipeError):  # The sweep is gone; the folder says the same.
+        result.send(outcome)
 
 
 def _end_with_parent(lifeline: Connection) -> None:

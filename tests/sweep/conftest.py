@@ -1,0 +1,46 @@
+"""A tiny data set, and sweeps whose runs take about a second."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ecs_med.sweep.plan import SweepConfig
+from ecs_med_datasets.phantom import write_phantom
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 frames of 32 pixels: background, polyp, instrument."""
+    folder = tmp_path_factory.mktemp("phantom")
+    write_phantom(folder, num_images=24, seed=0, size=32)
+    return folder
+
+
+@pytest.fixture
+def build(phantom: Path, tmp_path: Path) -> Callable[..., SweepConfig]:
+    """Builds a `SweepConfig`; keyword arguments override fields, `settings` single settings."""
+
+    def make(settings: dict[str, Any] | None = None, **values: Any) -> SweepConfig:
+        tiny = {
+            "iterations": 4,
+            "batch": 2,
+            "crop": 32,
+            "evaluate_every": 2,
+            "encoder": "test_resnet",
+            "encoder_weights": "none",
+            "device": "cpu",
+            "cache": str(tmp_path / "cache"),
+        }
+        small = {
+            "data": phantom,
+            "out": tmp_path / "sweep",
+            "budgets": ("1/4", "1/2"),
+            "methods": ("supervised", "ecs"),
+            "seeds": (0,),
+            "settings": tiny | (settings or {}),
+        }
+        return SweepConfig.parse(small | values)
+
+    return make
