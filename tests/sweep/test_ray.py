@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +13,16 @@ from ecs_med.errors import MissingExtraError, SettingsError
 from ecs_med.sweep.cell import CellOutcome
 from ecs_med.sweep.executors.base import Stop
 from ecs_med.sweep.executors.inline import InlineExecutor
+from ecs_med.sweep.executors.ray import RayExecutor
 from ecs_med.sweep.plan import Cell, SweepConfig, plan_cells
 from ecs_med.sweep.state import look_at
 from ecs_med.sweep.sweep import SweepResult, run_sweep
-
-pytest.importorskip("ray", exc_type=ImportError)
-
-from ecs_med.sweep.executors.ray import RayExecutor
 
 Build = Callable[..., SweepConfig]
 
 # Ray leaves sockets and processes to the garbage collector when it is shut down.
 pytestmark = [
+    pytest.mark.skipif(find_spec("ray") is None, reason="needs the extra ray"),
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -52,8 +51,22 @@ def test_tasks_give_what_this_process_gives_and_a_failure_stands_alone(
     build: Build, tmp_path: Path
 ) -> None:
     cells = plan_cells(build(budgets=("1000", "1/2")))
-    result, ended = sweep(cells, Stop())
+    addresses: set[str] = set()
+
+    class Looking(Stop):
+        """Sees where the cluster listens."""
+
+        @property
+        def asked(self) -> bool:
+            import ray
+
+            if ray.is_initialized():
+                addresses.update(node["NodeManagerAddress"] for node in ray.nodes())
+            return super().asked
+
+    result, ended = sweep(cells, Looking())
     assert result.exit_code == 3
+    assert addresses == {"127.0.0.1"}
     assert [ended[c.name].progress for c in cells] == ["failed", "failed", "done", "done"]
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     here = plan_cells(build(budgets=("1/2",), out=tmp_path / "inline"))

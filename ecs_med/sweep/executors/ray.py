@@ -18,6 +18,7 @@ __all__ = ["RayExecutor"]
 
 _LOOK_SECONDS = 0.25
 _SAVE_SECONDS = 120.0
+_ATTEMPTS = 3
 
 
 class RayExecutor(Executor):
@@ -78,7 +79,6 @@ class RayExecutor(Executor):
         task = ray.remote(max_retries=0, **resources)(_work)
         threads = max(1, int(resources["num_cpus"]))
         cwd = str(Path.cwd())
-        # Marked by Ray itself when it gives them a place, so that queued ones can be told apart.
         open_cells = {task.remote(cell, threads, cwd): cell for cell in cells}
         deadline = None
         while open_cells:
@@ -116,26 +116,35 @@ def _connected(address: str | None) -> Any:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     # Ray hides the GPUs from tasks that ask for none; `--device` decides here.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if address is None:
+        # Despite its name, this decides on every system whether Ray's servers listen to the
+        # loopback address alone; read when Ray is imported.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
     import ray
 
-    try:
-        if address is None:
-            ray.init(
-                num_cpus=num_cores(),
-                include_dashboard=False,
-                _node_ip_address="127.0.0.1",
-                log_to_driver=False,
-                configure_logging=False,
-            )
+    local = {"num_cpus": num_cores(), "include_dashboard": False}
+    where: dict[str, Any] = {"address": address} if address else local
+    attempts = 1 if address else _ATTEMPTS
+    for attempt in range(1, attempts + 1):
+        try:
+            ray.init(**where, log_to_driver=False, configure_logging=False)
+        except Exception as error:
+            # Ray raises plain exceptions here. On a busy machine its own servers may miss their
+            # fixed time limits (ray-project/ray#65983), and the next attempt finds them cached.
+            ray.shutdown()
+            if attempt == attempts:
+                raise _no_answer(address, error) from error
         else:
-            ray.init(address=address, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
-        reason = " ".join(str(error).split())[:200]
-        where = f"--ray-address {address}" if address else "a Ray cluster on this machine"
-        raise SettingsError(
-            f"{where}: no answer ({reason}); check the address, or use --executor processes."
-        ) from error
+            break
     return ray
+
+
+def _no_answer(address: str | None, error: Exception) -> SettingsError:
+    reason = " ".join(str(error).split())[:200]
+    where = f"--ray-address {address}" if address else "a Ray cluster on this machine"
+    return SettingsError(
+        f"{where}: no answer ({reason}); check the address, or use --executor processes."
+    )
 
 
 def _work(cell: Cell, threads: int, cwd: str) -> CellOutcome:

@@ -1,0 +1,50 @@
+"""The estimate of a dry run."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ecs_med.sweep.estimate import Pace, cell_seconds, measure_pace, sweep_seconds
+from ecs_med.sweep.plan import SweepConfig, plan_cells
+
+Build = Callable[..., SweepConfig]
+
+PACE = Pace(start_seconds=5, iteration_seconds=2, validation_seconds=10, finish_seconds=20)
+
+
+def test_a_whole_run_and_what_is_left_of_one() -> None:
+    assert PACE.run_seconds(100, 25) == 5 + 200 + 4 * 10 + 20
+    assert PACE.run_seconds(100, 30) == 5 + 200 + 4 * 10 + 20
+    assert PACE.run_seconds(100, 25, first=60) == 5 + 80 + 2 * 10 + 20
+    assert PACE.run_seconds(100, 25, first=100) == 5 + 20
+
+
+@pytest.mark.parametrize(
+    ("seconds", "places", "total"),
+    [([], 2, 0), ([4], 3, 4), ([3, 3, 2], 1, 8), ([3, 3, 2], 2, 5), ([1, 5, 1, 1], 2, 5)],
+)
+def test_places_are_filled_as_they_get_free(
+    seconds: list[float], places: int, total: float
+) -> None:
+    assert sweep_seconds(seconds, places) == total
+
+
+def test_a_done_cell_needs_nothing(build: Build) -> None:
+    cell = plan_cells(build())[0]
+    assert cell_seconds(cell, PACE) == 5 + 4 * 2 + 2 * 10 + 20
+    cell.folder.mkdir(parents=True)
+    (cell.folder / "metrics.json").write_text('{"test": {}}')
+    assert cell_seconds(cell, PACE) == 0
+
+
+@pytest.mark.slow
+def test_the_trial_times_every_method_and_leaves_nothing(build: Build, tmp_path: Path) -> None:
+    sweep = build()
+    paces = measure_pace(plan_cells(sweep))
+    assert set(paces) == {"supervised", "ecs"}
+    for pace in paces.values():
+        assert pace.iteration_seconds > 0
+        assert pace.validation_seconds > 0
+    assert paces["ecs"].iteration_seconds > paces["supervised"].iteration_seconds
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
