@@ -42,7 +42,7 @@ def expected_miou(method: str, num_labeled: int, gain: float) -> float:
     return score if method == "supervised" else score + gain * (50 / num_labeled) ** 0.5
 
 
-def write_sweep(out: Path, spec: SweepSpec = SweepSpec()) -> list[Path]:  # noqa: B008 - frozen
+def write_sweep(out: Path, spec: SweepSpec = SweepSpec()) -> list[Path]:
     """Write all run folders of a sweep below `out/runs` and return them."""
     folders = []
     for seed in spec.seeds:

@@ -23,12 +23,14 @@ from ecs_med_cli.commands.demo import demo
 from ecs_med_cli.commands.doctor import doctor
 from ecs_med_cli.commands.evaluate import evaluate
 from ecs_med_cli.commands.predict import predict
+from ecs_med_cli.commands.report import report
 from ecs_med_cli.commands.train import train
 
 __all__ = ["app", "main"]
 
 COMMANDS = {
-    command.__name__: command for command in (check, train, budget, predict, evaluate, demo, doctor)
+    command.__name__: command
+    for command in (check, train, budget, report, predict, evaluate, demo, doctor)
 }
 """Every command by its name, in the order of `--help`."""
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 
-from ecs_med.analysis import Forecast, Interval, LabelsSaved, Refusal
+from ecs_med.analysis import Forecast, Interval, LabelsSaved, Refusal, describe_savings
 from ecs_med.reporting.budget_charts import FORECAST_REACH
 from ecs_med.reporting.budget_grid import Grid, short_name
 from ecs_med.reporting.budget_statistics import Statistics
@@ -31,7 +31,7 @@ def fitted(forecasts: Mapping[str, Forecast | Refusal]) -> dict[str, Forecast]:
 
 
 def wanted_scores(found: Statistics) -> tuple[float, ...]:
-    """The scores asked for: 0.80, and the next multiple of 0.05 above the best mean that was measured."""
+    """The scores asked for: 0.80, and the next multiple of 0.05 above the best measured mean."""
     best = max(cell.seeds.mean for cell in found.scores)
     rung = round(STEP * (math.floor(best / STEP + 1e-9) + 1), 2)
     return tuple(score for score in sorted({TARGET, rung}) if score < 1)
@@ -122,7 +122,9 @@ def saved_table(
     rows: list[dict[str, Value]] = []
     for method, entries in found.saved.items():
         for entry in entries:
-            saved = None if entry.equal_labels is None else entry.equal_labels - entry.num_labeled
+            # Whole labels first, so that hours and cost agree with the sentences.
+            equal = entry.equal_labels
+            saved = None if equal is None else round(equal) - entry.num_labeled
             hours = None
             if saved is not None and minutes_per_label is not None:
                 hours = saved * minutes_per_label / 60
@@ -170,8 +172,26 @@ def savings_sentences(
     minutes_per_label: float | None,
     cost_per_hour: float | None,
 ) -> dict[str, list[str]]:
-    """What every method saves at every budget, in words a clinician reads; by method."""
-    return {}
+    """What every method saves at every budget, in words a clinician reads.
+
+    Args:
+        grid: Finished runs.
+        found: Their statistics.
+        minutes_per_label: Minutes of an expert for one label.
+        cost_per_hour: Price of an expert's hour; needs the minutes.
+
+    Returns:
+        A text for every budget, from few labels to many, by method.
+    """
+    return {
+        method: [
+            describe_savings(
+                entry, grid.unit, minutes_per_label, cost_per_hour, method=short_name(method)
+            )
+            for entry in entries
+        ]
+        for method, entries in found.saved.items()
+    }
 
 
 def _equal(entry: LabelsSaved) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ecs_med.reporting import figures
+from ecs_med.reporting.budget_table import budget_share
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -162,7 +163,7 @@ def tick_label(budget: "Budget") -> str:
     number = f"{budget.num_labeled:,}"
     if budget.share is None:
         return number
-    return f"{number}\n{100 * budget.share:.3g} %"
+    return f"{number}\n{budget_share(budget.share)}"
 
 
 def markers_apart(place: float, method: str, methods: Sequence[str]) -> float:
@@ -172,7 +173,7 @@ def markers_apart(place: float, method: str, methods: Sequence[str]) -> float:
 
 
 def direct_labels(
-    axes: "Axes", ends: Sequence[tuple[float, float, str, str]], gap: float = 0.075
+    axes: "Axes", ends: Sequence[tuple[float, float, str, str]], gap: float = 0.085
 ) -> None:
     """Write names beside the ends of lines, moved apart where they would overlap.
 

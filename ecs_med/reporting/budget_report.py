@@ -1,5 +1,6 @@
 """Builds `budget.html`, the report on what labels buy, from a set of run folders."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -33,7 +34,13 @@ from ecs_med.reporting.budget_heatmaps import class_maps
 from ecs_med.reporting.budget_runs import Failure, read_runs
 from ecs_med.reporting.budget_statistics import Statistics, compute_statistics
 from ecs_med.reporting.budget_table import Table
-from ecs_med.reporting.budget_tables import class_table, gain_table, run_table, score_table
+from ecs_med.reporting.budget_tables import (
+    class_table,
+    failure_table,
+    gain_table,
+    run_table,
+    score_table,
+)
 from ecs_med.reporting.budget_verdict import key_figures, main_method, verdict
 from ecs_med.reporting.wording import plural
 
@@ -61,7 +68,7 @@ def write_budget_report(
         runs: Run folders. Those without a score are shown as such and never averaged.
         failures: Name of a run without a score and the reason, for runs not among `runs`.
         minutes_per_label: Minutes of an expert for one label, above 0.
-        cost_per_hour: Price of an expert's hour in any currency, above 0.
+        cost_per_hour: Price of an expert's hour in any currency, above 0; needs the minutes.
         allow: Differences to accept: `data`, `split`, `protocol`.
 
     Returns:
@@ -70,11 +77,10 @@ def write_budget_report(
     Raises:
         RunFolderError: If no run has a score, runs are not comparable, a folder is no run, or
             `out` cannot be written.
-        SettingsError: If a number is not above 0, or `allow` names something else.
+        SettingsError: If a number is not above 0, a cost has no minutes, or `allow` names
+            something else.
     """
-    for name, value in (("minutes per label", minutes_per_label), ("cost per hour", cost_per_hour)):
-        if value is not None and not 0 < value < float("inf"):
-            raise SettingsError(f"{name}: {value:g} is not above 0; give a number above 0.")
+    _check_prices(minutes_per_label, cost_per_hour)
     finished, unfinished = read_runs(runs)
     failed = dict([*unfinished, *failures])
     if not finished:
@@ -85,7 +91,8 @@ def write_budget_report(
         )
     allowed = check_comparable(finished, allow)
     report = _Report(arrange(finished), minutes_per_label, cost_per_hour)
-    write_tables(out / "tables", list(report.tables.values()), report.grid, report.found)
+    tables = [*report.tables.values(), failure_table(sorted(failed.items()))]
+    write_tables(out / "tables", tables, report.grid, report.found)
     write_figures(out / "figures", report.all_drawings())
     page = _render(
         report.context() | {"failures": sorted(failed.items()), "allowed": allowed},
@@ -93,6 +100,16 @@ def write_budget_report(
     # A lone surrogate from an undecodable file name cannot be written as UTF-8.
     write_text(out / REPORT_NAME, page.encode("utf-8", errors="replace").decode("utf-8"))
     return out / REPORT_NAME
+
+
+def _check_prices(minutes_per_label: float | None, cost_per_hour: float | None) -> None:
+    for name, value in (("minutes per label", minutes_per_label), ("cost per hour", cost_per_hour)):
+        if value is not None and not 0 < value < float("inf"):
+            raise SettingsError(f"{name}: {value:g} is not above 0; give a number above 0.")
+    if cost_per_hour is not None and minutes_per_label is None:
+        raise SettingsError(
+            "cost per hour: money is counted by the hour; give the minutes per label too."
+        )
 
 
 def _render(context: Mapping[str, Any]) -> str:
@@ -111,7 +128,9 @@ def _render(context: Mapping[str, Any]) -> str:
         folder.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "budget.css")
     )
     template = environment.get_template("budget.html.j2")
-    return template.render(style=Markup(style), **context)
+    page = template.render(style=Markup(style), **context)
+    # A line must not begin with a percent sign that has lost its number.
+    return re.sub(r"(?<=\d) %(?=[\s<.,;)])", "\u00a0%", page)
 
 
 class _Report:
@@ -169,7 +188,8 @@ class _Report:
         return {
             "grid": grid,
             "subtitle": self._subtitle(),
-            "verdict": verdict(grid, found, savings[main][0] if main in savings else ""),
+            "verdict": verdict(grid, found),
+            "saving": savings[main][0] if main in savings else "",
             "tiles": key_figures(grid, found),
             "notes": found.notes,
             "one_seed": len(grid.seeds) == 1,

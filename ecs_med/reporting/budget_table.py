@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ecs_med.reporting.history import number
 from ecs_med.reporting.wording import NOTHING, count, decimal, duration, percent
 
-__all__ = ["FORMS", "Column", "Table", "Value", "interval", "points", "table"]
+__all__ = ["FORMS", "Column", "Table", "Value", "budget_share", "interval", "points", "table"]
 
 Value = str | int | float | None
 """What a cell holds; `None` where there is no value."""
@@ -82,6 +82,12 @@ def _cell_text(column: Column, row: Mapping[str, Value]) -> str:
     return NOTHING if value is None or upper is None else f"{form(value)} to {form(upper)}"
 
 
+def budget_share(value: object) -> str:
+    """A labelled share as it is planned, such as `6.25 %`; a dash where there is none."""
+    finite = number(value)
+    return NOTHING if finite is None else f"{100 * finite:.3g} %"
+
+
 def _text(value: object) -> str:
     return NOTHING if value is None else str(value)
 
@@ -119,6 +125,7 @@ FORMS: Mapping[str, Callable[[object], str]] = {
     "sd": lambda value: decimal(value, 4),
     "points": points,
     "share": percent,
+    "budget share": budget_share,
     "p": _p_value,
     "signed": _signed,
     "hours": _hours,

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from ecs_med.reporting.budget_grid import Grid, short_name
-from ecs_med.reporting.budget_runs import BudgetRun
+from ecs_med.reporting.budget_runs import BudgetRun, Failure
 from ecs_med.reporting.budget_statistics import Gain, Statistics, class_means
 from ecs_med.reporting.budget_table import Column, Table, Value, interval, table
 from ecs_med.reporting.history import number
 
-__all__ = ["class_table", "gain_table", "run_table", "score_table"]
+__all__ = ["class_table", "failure_table", "gain_table", "run_table", "score_table"]
 
 _CELL = (
     Column("method", "Method"),
@@ -40,7 +40,7 @@ def score_table(grid: Grid, found: Statistics) -> Table:
             )
     columns = (
         *_CELL,
-        Column("share", "Share", "share"),
+        Column("share", "Share", "budget share"),
         Column("miou", "mIoU, mean", "score"),
         Column("sd", "SD", "sd"),
         *interval("lower", "upper", "95 % interval over seeds", "score"),
@@ -146,3 +146,10 @@ def _run_row(run: BudgetRun, budget: str) -> dict[str, Value]:
         "seconds": number(run.manifest.get("seconds")),
         "run": run.name,
     }
+
+
+def failure_table(failures: Sequence[Failure]) -> Table:
+    """Runs without a score and the reason."""
+    rows: list[dict[str, Value]] = [{"run": run, "reason": reason} for run, reason in failures]
+    columns = (Column("run", "Run"), Column("reason", "Reason"))
+    return table("failures", "Runs without a score", columns, rows)

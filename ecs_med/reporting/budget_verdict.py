@@ -20,13 +20,15 @@ def main_method(grid: Grid) -> str | None:
     return grid.rivals[0] if grid.rivals else None
 
 
-def verdict(grid: Grid, found: Statistics, savings: str) -> str:
+def verdict(grid: Grid, found: Statistics) -> str:
     """What the method gives over supervised training at the smallest and the middle budget.
 
     Args:
         grid: Finished runs.
         found: Their statistics.
-        savings: What it saves at the smallest budget, a sentence; empty where it is not known.
+
+    Returns:
+        One sentence; without a comparison, the scores of every method.
     """
     method = main_method(grid)
     gains = [gain for gain in found.gains if gain.method == method]
@@ -34,10 +36,8 @@ def verdict(grid: Grid, found: Statistics, savings: str) -> str:
         return _without_comparison(grid, found)
     shown = [gains[0]] if len(gains) == 1 else [gains[0], gains[len(gains) // 2]]
     name = short_name(method)
-    sentence = f"{_gain_clause(shown[0], name, grid, first=True)}"
-    if len(shown) == 2:
-        sentence += f"; {_gain_clause(shown[1], name, grid, first=False)}"
-    return f"{sentence}.{' ' + savings if savings else ''}"
+    clauses = [_gain_clause(gain, name, grid, first=gain is shown[0]) for gain in shown]
+    return f"{'; '.join(clauses)}."
 
 
 def key_figures(grid: Grid, found: Statistics) -> tuple[Tile, ...]:

@@ -1,0 +1,70 @@
+"""`ecs-med report`: the budget report from run folders that are there already."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["report"]
+
+
+class _Difference(StrEnum):
+    DATA = "data"
+    SPLIT = "split"
+    PROTOCOL = "protocol"
+
+
+def report(
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run folders, or sweep folders for all runs below them.")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for budget.html, figures/ and tables/.")
+    ] = Path("report"),
+    allow: Annotated[
+        list[_Difference] | None,
+        typer.Option("--allow", help="Accept runs that differ in this; repeatable."),
+    ] = None,
+    minutes_per_label: Annotated[
+        float | None,
+        typer.Option("--minutes-per-label", help="An expert's minutes for one label."),
+    ] = None,
+    cost_per_hour: Annotated[
+        float | None, typer.Option("--cost-per-hour", help="Price of an expert's hour.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object, nothing else.")
+    ] = False,
+) -> None:
+    """Compare runs over labelled budgets: curves, gains, forecast, labels saved.
+
+    Runs that differ in data, test cases or settings other than method, budget and seed are
+    refused, unless --allow says otherwise; the report then names every difference. Runs
+    without a score are listed and never averaged.
+    """
+    import json
+
+    from ecs_med.reporting.budget_report import write_budget_report
+    from ecs_med.reporting.budget_runs import collect_folders
+
+    folders, missing = collect_folders(runs)
+    path = write_budget_report(
+        output,
+        folders,
+        failures=missing,
+        minutes_per_label=minutes_per_label,
+        cost_per_hour=cost_per_hour,
+        allow=[difference.value for difference in allow or ()],
+    )
+    finished, failed = (
+        json.loads((output / "tables" / f"{name}.json").read_text(encoding="utf-8"))["rows"]
+        for name in ("runs", "failures")
+    )
+    if as_json:
+        without = [row["run"] for row in failed]
+        content = {"report": str(path), "finished": len(finished), "without_score": without}
+        typer.echo(json.dumps(content))
+        return
+    typer.echo(f"{len(finished)} runs with a score, {len(failed)} without.")
+    typer.echo(f"Report: {path}")

@@ -1,0 +1,112 @@
+"""Tables for papers and programs, and the sentences beside them, on hand-made numbers."""
+
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+from sweep_folders import SweepSpec, write_sweep
+
+from ecs_med.reporting.budget_exports import latex_table, markdown_table
+from ecs_med.reporting.budget_grid import arrange
+from ecs_med.reporting.budget_heatmaps import class_differences
+from ecs_med.reporting.budget_runs import read_runs
+from ecs_med.reporting.budget_statistics import compute_statistics
+from ecs_med.reporting.budget_table import Column, Table, interval, points
+from ecs_med.reporting.budget_verdict import verdict
+
+
+def grid_of(folder, **values):
+    spec = SweepSpec(budgets=("1/16", "1/4"), num_samples=0, num_test=6, **values)
+    return arrange(read_runs(write_sweep(folder, spec))[0])
+
+
+@pytest.fixture(scope="module")
+def clear(tmp_path_factory):
+    """A gain that is large against its spread."""
+    return grid_of(tmp_path_factory.mktemp("clear"), gain=0.08, noise=0.001)
+
+
+@pytest.fixture(scope="module")
+def chance(tmp_path_factory):
+    """No gain at all."""
+    return grid_of(tmp_path_factory.mktemp("chance"), gain=0.0, noise=0.01)
+
+
+def test_bold_only_where_the_test_says_so(clear, chance):
+    bold = [line for line in markdown_table(clear, compute_statistics(clear)).splitlines()]
+    assert bold[3].startswith("| ECS | **")
+    assert "**" not in bold[2]
+    assert "**" not in markdown_table(chance, compute_statistics(chance))
+    assert r"\mathbf" in latex_table(clear, compute_statistics(clear))
+    assert r"\mathbf" not in latex_table(chance, compute_statistics(chance))
+
+
+def test_cells_are_mean_and_deviation_in_percent(clear):
+    budget = clear.budgets[0]
+    values = [100 * run.miou for run in clear.runs("supervised", budget)]
+    cell = f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}"
+    assert cell in markdown_table(clear, compute_statistics(clear))
+    assert cell.replace("±", r"\pm") in latex_table(clear, compute_statistics(clear))
+
+
+def test_latex_is_whole(clear):
+    text = latex_table(clear, compute_statistics(clear))
+    assert re.findall(r"\\(\w+rule)", text) == ["toprule", "midrule", "bottomrule"]
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert {line.count("&") for line in rows} == {2}
+    assert text.count("{tabular}") == 2
+
+
+def test_p_values_are_those_of_scipy_and_corrected_by_holm(clear):
+    found = compute_statistics(clear)
+    expected = [
+        stats.ttest_rel(
+            [run.miou for run in clear.runs("ecs", budget)],
+            [run.miou for run in clear.runs("supervised", budget)],
+        ).pvalue
+        for budget in clear.budgets
+    ]
+    assert [gain.seeds.p_value for gain in found.gains] == pytest.approx(expected)
+    low, high = sorted(expected)
+    assert sorted(gain.corrected for gain in found.gains) == pytest.approx(
+        [2 * low, max(2 * low, high)]
+    )
+
+
+def test_the_verdict_says_plainly_what_is_not_shown(clear, chance):
+    shown = verdict(clear, compute_statistics(clear))
+    assert shown.startswith("With 50 labelled images, ECS scores")
+    assert "above supervised training" in shown
+    assert "do not show" not in shown
+    assert "the data do not show that ECS differs" in verdict(chance, compute_statistics(chance))
+
+
+def test_class_differences_are_paired(clear):
+    budget = clear.budgets[1]
+    expected = np.mean(
+        [
+            100 * (a.iou_per_class[1] - b.iou_per_class[1])
+            for a, b in zip(
+                clear.runs("ecs", budget), clear.runs("supervised", budget), strict=True
+            )
+        ]
+    )
+    assert class_differences(clear, "ecs")[1, 1] == pytest.approx(expected)
+
+
+def test_an_interval_shares_a_cell_on_the_page():
+    columns = (Column("a", "A"), *interval("low", "high", "95 %", "score"))
+    rows = ({"a": "x", "low": 0.1, "high": 0.25}, {"a": "y", "low": None, "high": 0.2})
+    shown = Table("t", "T", columns, rows)
+    assert shown.headings == ("A", "95 %")
+    assert shown.texts[0] == ("x", "0.100 to 0.250")
+    assert "to" not in shown.texts[1][1]
+    assert shown.is_numeric == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0234, "+2.3"), (-0.01, "-1.0"), (0.0001, "0.0"), (-0.0001, "0.0")]
+)
+def test_points(value, text):
+    assert points(value) == text
