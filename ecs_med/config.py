@@ -164,6 +164,9 @@ class TrainConfig(Settings):
     resize: int | None = Field(None, ge=0)
     """Longer side, in pixels, to which larger images are brought down first; 0: never; `None`: 128
     on CPU and 1,024 on a GPU. Scores are always taken on the original grid."""
+    enlarge: int | None = Field(None, ge=0)
+    """Longer side, in pixels, to which smaller images are brought up first, since the decoder works
+    at a quarter of the resolution; 0: never; `None`: 128, or `resize` where that is less."""
     encoder: str = "auto"
     """Segmenter's encoder, any name of segmentation-models-pytorch or timm."""
     corrector_encoder: str = "auto"

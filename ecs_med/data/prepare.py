@@ -18,6 +18,8 @@ class Preparation(Settings):
 
     resize: int = 0
     """Longer side of a slice in pixels at most; larger slices are brought down to it, 0: never."""
+    enlarge: int = 0
+    """Longer side of a slice in pixels at least; smaller slices are brought up to it, 0: never."""
     axis: Literal["auto", "0", "1", "2"] = "auto"
     """Array axis along which volumes are sliced; `auto`: the axis of coarsest spacing."""
     window: tuple[float, float] | None = None
@@ -46,7 +48,7 @@ def slice_axis(scan: Scan | ScanHeader, axis: str) -> int:
 
 
 def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic]:
-    """Slice, bring intensities into range, and bring large slices down.
+    """Slice, bring intensities into range, and bring slices to the size of training.
 
     Args:
         scan: Picture `(C, H, W)` uint8 or volume `(C, X, Y, Z)` float32.
@@ -57,14 +59,14 @@ def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic
     """
     if not scan.is_volume:
         stack = scan.array[None]
-        size = target_size(stack.shape[-2:], preparation.resize)
+        size = target_size(stack.shape[-2:], preparation.resize, preparation.enlarge)
         if size == stack.shape[-2:]:
             return stack
         return _resized(torch.from_numpy(stack).float(), size).round().clamp(0, 255).byte().numpy()
     axis = slice_axis(scan, preparation.axis)
     values = np.stack([_normalised(channel, preparation) for channel in scan.array])
     stack = np.ascontiguousarray(np.moveaxis(values, axis + 1, 0))
-    size = target_size(stack.shape[-2:], preparation.resize)
+    size = target_size(stack.shape[-2:], preparation.resize, preparation.enlarge)
     if size != stack.shape[-2:]:
         stack = _resized(torch.from_numpy(stack), size).numpy()
     return stack.astype(np.float16)
@@ -89,19 +91,22 @@ def prepare_labels(
         else np.moveaxis(labels, slice_axis(scan, preparation.axis), 0)
     )
     stack = np.ascontiguousarray(stack)
-    size = target_size(stack.shape[-2:], preparation.resize)
+    size = target_size(stack.shape[-2:], preparation.resize, preparation.enlarge)
     if size != stack.shape[-2:]:
         whole = torch.from_numpy(stack)[:, None].float()
         stack = F.interpolate(whole, size=size, mode="nearest-exact")[:, 0].byte().numpy()
     return stack
 
 
-def target_size(size: tuple[int, ...], longest: int) -> tuple[int, int]:
-    """Height and width after bringing the longer side down to `longest`; never up; 0: as it is."""
+def target_size(size: tuple[int, ...], longest: int, shortest: int = 0) -> tuple[int, int]:
+    """Height and width after bringing the longer side into `shortest`..`longest`; 0: no bound."""
     height, width = size
-    if longest == 0 or max(size) <= longest:
+    side = max(size)
+    wanted = max(side, shortest)
+    wanted = min(wanted, longest) if longest else wanted
+    if wanted == side:
         return height, width
-    factor = longest / max(size)
+    factor = wanted / side
     return max(1, round(height * factor)), max(1, round(width * factor))
 
 

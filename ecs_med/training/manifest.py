@@ -92,7 +92,7 @@ class Manifest:
             "initialisation": self.content["initialisation"]["segmenter"],
             "device": (
                 f"{config.device}, {config.precision}, batch {config.batch}, crop {config.crop}, "
-                f"longer side at most {config.resize or 'as it is'}"
+                f"{_sides(config)}"
             ),
             "run": str(self.folder),
             "iterations": config.iterations,
@@ -159,6 +159,12 @@ def start_manifest(
         "warnings": [],
     }
     return Manifest(folder, content, config)
+
+
+def _sides(config: TrainConfig) -> str:
+    bounds = [f"at least {config.enlarge}"] if config.enlarge else []
+    bounds += [f"at most {config.resize}"] if config.resize else []
+    return f"longer side {' and '.join(bounds) or 'as it is'}"
 
 
 def _versions() -> dict[str, str]:

@@ -23,6 +23,7 @@ __all__ = ["Images", "default_run_folder", "look_at_images", "resolve"]
 
 _SAMPLE = 64
 _CPU_SIZE, _GPU_SIZE = 128, 1024
+_SMALL_SIZE = 128
 
 
 class Images(NamedTuple):
@@ -97,6 +98,7 @@ def resolve(
     on_cpu = device.type == "cpu"
     initialisations = choose_initialisation(config)
     resize = config.resize if config.resize is not None else (_CPU_SIZE if on_cpu else _GPU_SIZE)
+    enlarge = config.enlarge if config.enlarge is not None else min(_SMALL_SIZE, resize or 10**9)
     iterations = config.iterations or (1_000 if on_cpu else 10_000)
     bf16 = autocast_dtype(config.precision, device) is torch.bfloat16
     resolved = config.model_copy(
@@ -107,7 +109,8 @@ def resolve(
             "iterations": iterations,
             "batch": config.batch or 8,
             "resize": resize,
-            "crop": config.crop or _fitting_crop(target_size(images.size, resize)),
+            "enlarge": enlarge,
+            "crop": config.crop or _fitting_crop(target_size(images.size, resize, enlarge)),
             "evaluate_every": min(config.evaluate_every or max(1, iterations // 10), iterations),
             "encoder": initialisations[0].encoder,
             "corrector_encoder": initialisations[1].encoder,
@@ -129,6 +132,7 @@ def preparation_of(config: TrainConfig) -> Preparation:
     reading = config.reading
     return Preparation(
         resize=config.resize or 0,
+        enlarge=config.enlarge or 0,
         axis=reading.axis,
         window=reading.window,
         percentiles=reading.percentiles,

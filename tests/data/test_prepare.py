@@ -94,6 +94,30 @@ def test_target_size(size: tuple[int, int], longest: int, expected: tuple[int, i
     assert target_size(size, longest) == expected
 
 
+@pytest.mark.parametrize(
+    ("size", "longest", "expected"),
+    [
+        ((10, 20), 0, (20, 40)),
+        ((10, 20), 30, (15, 30)),
+        ((41, 80), 60, (31, 60)),
+        ((30, 41), 60, (30, 41)),
+    ],
+)
+def test_a_small_slice_is_brought_up(
+    size: tuple[int, int], longest: int, expected: tuple[int, int]
+) -> None:
+    assert target_size(size, longest, 40) == expected
+
+
+def test_labels_of_an_enlarged_picture_are_those_of_its_pixels() -> None:
+    scan = picture(4, 6)
+    labels = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    preparation = Preparation(enlarge=12)
+    assert prepare_scan(scan, preparation).shape == (1, 3, 8, 12)
+    large = prepare_labels(labels, scan, preparation)
+    np.testing.assert_array_equal(large[0], labels.repeat(2, axis=0).repeat(2, axis=1))
+
+
 def test_a_ct_window_and_a_constant_volume() -> None:
     scan = Scan(np.array([[[[-1000.0, 0.0, 40.0, 400.0]]]], np.float32), np.eye(4))
     stack = prepare_scan(scan, Preparation(window=(-160, 240), axis="0"))

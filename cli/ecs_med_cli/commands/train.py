@@ -60,6 +60,10 @@ def train(
         int | None,
         typer.Option("--resize", help="Longer side to bring images down to first; 0: never."),
     ] = None,
+    enlarge: Annotated[
+        int | None,
+        typer.Option("--enlarge", help="Longer side to bring smaller images up to; 0: never."),
+    ] = None,
     encoder: Annotated[
         str | None,
         typer.Option(
@@ -141,6 +145,7 @@ def train(
         "batch": batch,
         "crop": crop,
         "resize": resize,
+        "enlarge": enlarge,
         "encoder": encoder,
         "corrector_encoder": corrector_encoder,
         "encoder_weights": encoder_weights,
