@@ -28,6 +28,8 @@ SETTINGS = (
     "precision",
     "device",
     "augmentation",
+    "segmenter_optimizer",
+    "corrector_optimizer",
 )
 SCORES = ("miou", "foreground_iou", "foreground_dice", "dice_per_case", "num_cases")
 
@@ -64,13 +66,14 @@ def table(runs: list[dict[str, Any]]) -> list[str]:
     lines = []
     if repeated:
         lines += [
-            "| method | seeds | test mIoU | test foreground IoU | test foreground Dice |",
-            "| --- | --- | --- | --- | --- |",
+            "| method | optimisers | seeds | test mIoU | test foreground IoU | test foreground Dice |",
+            "| --- | --- | --- | --- | --- | --- |",
         ]
     for members in repeated:
         cells = [spread([m["test"][name] for m in members]) for name in SCORES[:3]]
-        method = members[0]["settings"]["method"]
-        lines.append(f"| {method} | {len(members)} | {' | '.join(cells)} |")
+        settings = members[0]["settings"]
+        head = f"{settings['method']} | {optimizers(settings)} | {len(members)}"
+        lines.append(f"| {head} | {' | '.join(cells)} |")
     lines += [
         *([""] if repeated else []),
         "| run | best iteration | validation mIoU | test mIoU | test foreground IoU | seconds |",
@@ -83,6 +86,12 @@ def table(runs: list[dict[str, Any]]) -> list[str]:
             f"{run['seconds']:.0f} |"
         )
     return lines
+
+
+def optimizers(settings: dict[str, Any]) -> str:
+    """Name and learning rate of the optimisers that a run has used."""
+    names = ["segmenter"] + (["corrector"] if settings["method"] == "ecs" else [])
+    return ", ".join("{name} {lr:g}".format(**settings[f"{name}_optimizer"]) for name in names)
 
 
 def spread(values: list[float]) -> str:
