@@ -66,7 +66,8 @@ def table(runs: list[dict[str, Any]]) -> list[str]:
     lines = []
     if repeated:
         lines += [
-            "| method | optimisers | seeds | test mIoU | test foreground IoU | test foreground Dice |",
+            "| method | optimisers | seeds | test mIoU | test foreground IoU "
+            "| test foreground Dice |",
             "| --- | --- | --- | --- | --- | --- |",
         ]
     for members in repeated:
