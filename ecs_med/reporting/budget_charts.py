@@ -91,7 +91,9 @@ def _draw_scores(
     if len(band) > 1:
         axes.fill_between(*band.T, color=look["color"], alpha=0.14, linewidth=0)
     elif len(band):
-        axes.vlines(*band.T, color=look["color"], alpha=0.5)
+        # A single interval has no width to shade; apart, so that methods do not hide each other.
+        place = markers_apart(band[0, 0], cells[0].method, grid.methods)
+        axes.vlines(place, *band[0, 1:], color=look["color"], linewidth=2.2, alpha=0.55)
     for cell in cells:
         runs = grid.runs(cell.method, cell.budget)
         place = markers_apart(cell.budget.num_labeled, cell.method, grid.methods)
@@ -109,7 +111,7 @@ def _draw_scores(
 
 
 def _score_limits(grid: Grid, found: Statistics) -> tuple[tuple[float, float], bool]:
-    """Limits that show every run; intervals may widen them by half, and whether they go beyond."""
+    """Limits that show every run; intervals widen them up to a point, and whether they go on."""
     values = [run.miou for run in grid.all_runs]
     ends = [
         end
@@ -118,7 +120,7 @@ def _score_limits(grid: Grid, found: Statistics) -> tuple[tuple[float, float], b
         if end is not None
     ]
     low, high = min(values), max(values)
-    room = max(0.02, 0.4 * (high - low))
+    room = max(0.03, 0.7 * (high - low))
     lower = max(low - room, min([*ends, low]) - 0.01)
     upper = min(high + room, max([*ends, high]) + 0.01)
     clipped = any(end < lower or end > upper for end in ends)

@@ -130,7 +130,7 @@ def protocol(config: Mapping[str, Any]) -> dict[str, str]:
     Args:
         config: `config.json` of a run.
     """
-    settings = dict(_defaults())
+    settings = {key: value for key, value in _defaults() if key.split(".")[0] not in config}
     settings.update(flat(config))
     unused = () if config.get("method") == "ecs" else _CORRECTOR_SETTINGS
     return {

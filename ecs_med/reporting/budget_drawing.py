@@ -190,7 +190,7 @@ def direct_labels(
         axes.annotate(
             name,
             (place, last),
-            xytext=(9, 0),
+            xytext=(12, 0),
             textcoords="offset points",
             verticalalignment="center",
             color=color,

@@ -1,0 +1,79 @@
+"""Pseudo-labels across budgets, and the gallery of the same cases."""
+
+import json
+
+import pytest
+from sweep_folders import SweepSpec, change_json, write_sweep
+
+from ecs_med.reporting.budget_gallery import sample_gallery
+from ecs_med.reporting.budget_grid import arrange
+from ecs_med.reporting.budget_health import health_reading, read_health
+from ecs_med.reporting.budget_runs import read_runs
+
+TINY = SweepSpec(budgets=("1/8", "1/4"), seeds=(3, 5), num_samples=2, num_test=4)
+
+
+@pytest.fixture
+def folders(tmp_path):
+    return write_sweep(tmp_path, TINY)
+
+
+def grid_of(folders):
+    return arrange(read_runs(folders)[0])
+
+
+def test_the_chosen_iteration_counts(folders):
+    """Iteration 360 of 400: the made-up share is 0.3 + iteration / 4000."""
+    rows = read_health(grid_of(folders))
+    assert [(row.method, row.budget.num_labeled, row.num_runs) for row in rows] == [
+        ("ecs", 100, 2),
+        ("ecs", 200, 2),
+    ]
+    assert rows[0].correction_accuracy == pytest.approx(0.39)
+    assert rows[0].gain == pytest.approx(0.01)
+
+
+def test_a_row_logged_again_after_resuming_holds_and_a_torn_one_does_not(folders):
+    for folder in folders:
+        row = {"kind": "validation", "iteration": 360, "pseudo_labels": {"right_share": 0.5}}
+        with (folder / "history.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + '\n{"iteration": 360, "pseudo_labels": {"righ')
+    rows = [row for row in read_health(grid_of(folders)) if row.method == "ecs"]
+    assert rows[0].right_share == 0.5
+    assert rows[0].gain is None
+
+
+def test_an_idle_corrector_is_named(folders):
+    for folder in folders:
+        row = {"iteration": 360, "pseudo_labels": {"right_share": 1.0, "miou": 0.6}}
+        row["pseudo_labels"]["segmenter_miou"] = 0.61 if "1-8" in folder.name else 0.6
+        (folder / "history.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    grid = grid_of([folder for folder in folders if "ecs" in folder.name])
+    told = health_reading(read_health(grid), "image")
+    assert "With 100 and 200 labelled images the corrector finds more than 99.9 %" in told[0]
+    assert told[1].startswith("Correcting makes them worse with 100 labelled images")
+
+
+def test_the_gallery_shows_one_seed_for_every_cell(folders):
+    found = sample_gallery(grid_of(folders))
+    assert found.remark == "All pictures are of the runs with seed 3."
+    assert [case.title for case in found.cases] == ["test/0000", "test/0001"]
+    assert [name for name, _ in found.cases[0].rows] == ["supervised", "ECS"]
+    pictures = [picture for _, row in found.cases[0].rows for picture in row]
+    assert len(pictures) == 4
+    assert all(picture.source.startswith("data:image/jpeg;base64,") for picture in pictures)
+    assert found.legend == (("polyp", "#56b4e9"),)
+
+
+def test_a_missing_or_damaged_picture_leaves_a_gap(folders):
+    first = next(folder for folder in folders if folder.name == "ecs-1-8-s3")
+    (first / "samples" / "000-prediction.png").write_bytes(b"no picture")
+    case = sample_gallery(grid_of(folders)).cases[0]
+    assert case.rows[1][1][0].source == ""
+    assert case.rows[1][1][1].source
+
+
+def test_a_colour_that_is_none_is_left_out(folders):
+    for folder in folders:
+        change_json(folder / "samples" / "gallery.json", class_colors=[None, "red;x:url(a)"])
+    assert sample_gallery(grid_of(folders)).legend == ()
