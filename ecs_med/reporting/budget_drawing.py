@@ -66,7 +66,7 @@ class Pen:
     def look(self, method: str, methods: Sequence[str]) -> dict[str, Any]:
         """Colour, marker and dashes of a method, so that colour is never needed alone."""
         index = _place(method, methods)
-        dashes = figures._DASHES[index % len(figures._DASHES)]
+        dashes = figures.DASHES[index % len(figures.DASHES)]
         return {
             "color": self.series[index % len(self.series)],
             "marker": _MARKERS[index % len(_MARKERS)],
@@ -110,7 +110,7 @@ def draw_figure(
     """
     page, _ = _copies(draw, _PAGE, size, png=False)
     svg, png = _copies(draw, _PAPER, size, png=True)
-    return Drawing(name, title, caption, figures._for_page(page, name, alt), svg, png)
+    return Drawing(name, title, caption, figures.for_page(page, name, alt), svg, png)
 
 
 def _copies(
@@ -120,10 +120,10 @@ def _copies(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    colors = {figures._INK: pen.ink, figures._FAINT: pen.faint}
+    colors = {figures.INK: pen.ink, figures.FAINT: pen.faint}
     style = {
         key: colors.get(value, value) if isinstance(value, str) else value
-        for key, value in figures._STYLE.items()
+        for key, value in figures.STYLE.items()
     }
     with matplotlib.rc_context(style):
         figure = Figure(figsize=size)

@@ -1,7 +1,5 @@
 """The same test cases across budgets: what the next labels buy, to look at."""
 
-import base64
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Any
 
 from ecs_med.reporting.budget_grid import Budget, Grid, short_name
 from ecs_med.reporting.budget_runs import BudgetRun
+from ecs_med.reporting.embedding import embedded_panel
 from ecs_med.reporting.history import number
 from ecs_med.reporting.reading import inner, read_json
 from ecs_med.reporting.wording import decimal
@@ -119,7 +118,7 @@ def _case(
 ) -> GalleryCase:
     def picture(cell: Cell, panel: str, alt: str, caption: str) -> Picture:
         name = inner(entries[cell], "panels").get(panel) if cell in entries else None
-        source = "" if name is None else _embedded(folders[cell] / Path(str(name)).name)
+        source = "" if name is None else embedded_panel(folders[cell] / Path(str(name)).name, SIDE)
         return Picture(source, alt, caption)
 
     example = next(iter(entries))
@@ -157,19 +156,3 @@ def _is_color(value: object) -> bool:
         and value.startswith("#")
         and all(digit in "0123456789abcdefABCDEF" for digit in value[1:])
     )
-
-
-def _embedded(path: Path) -> str:
-    """A panel as a small data URI; empty where it cannot be read."""
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=("PNG",)) as picture:
-            panel = picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return ""
-    panel.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    # Full chroma resolution keeps coloured outlines crisp.
-    panel.save(buffer, format="JPEG", quality=82, subsampling=0, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

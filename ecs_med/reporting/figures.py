@@ -15,30 +15,30 @@ from ecs_med.reporting.history import Series, condense
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Line", "Mark", "legend", "line_chart"]
+__all__ = ["DASHES", "FAINT", "INK", "STYLE", "Line", "Mark", "for_page", "legend", "line_chart"]
 
 NUM_COLORS = 5
-_DASHES: tuple[tuple[float, ...], ...] = ((), (5, 1.6), (1.2, 1.4), (6, 2, 1, 2), (3, 1))
-_INK, _FAINT = "#010101", "#020202"
-_STYLE: dict[Any, Any] = {
-    "axes.edgecolor": _FAINT,
-    "axes.labelcolor": _INK,
+DASHES: tuple[tuple[float, ...], ...] = ((), (5, 1.6), (1.2, 1.4), (6, 2, 1, 2), (3, 1))
+INK, FAINT = "#010101", "#020202"
+STYLE: dict[Any, Any] = {
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
     "axes.linewidth": 0.8,
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.unicode_minus": False,
     "axes.formatter.useoffset": False,
     "font.size": 11.5,
-    "grid.color": _FAINT,
+    "grid.color": FAINT,
     "grid.linewidth": 0.5,
     "lines.linewidth": 1.9,
     "path.simplify": True,
     "svg.fonttype": "none",
     "svg.hashsalt": "ecs-med",
-    "text.color": _INK,
+    "text.color": INK,
     "text.parse_math": False,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
 }
 
 
@@ -102,7 +102,7 @@ def line_chart(
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.7, 2.9))
         FigureCanvasSVG(figure)
         # Room for labels up to "0.0001"; fixed margins also align neighbouring charts.
@@ -126,7 +126,7 @@ def line_chart(
         buffer = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
-    return _for_page(buffer.getvalue(), chart_id, alt)
+    return for_page(buffer.getvalue(), chart_id, alt)
 
 
 def visible(lines: Sequence[Line]) -> list[Line]:
@@ -140,7 +140,7 @@ def legend(lines: Sequence[Line]) -> list[tuple[str, int, str]]:
     The page writes the legend, so that names wrap and are escaped like all its text.
     """
     return [
-        (line.name, index, " ".join(f"{2 * dash:g}" for dash in _DASHES[index]))
+        (line.name, index, " ".join(f"{2 * dash:g}" for dash in DASHES[index]))
         for index, line in enumerate(visible(lines))
     ]
 
@@ -152,14 +152,14 @@ def _draw_line(axes: "Axes", line: Line, index: int) -> None:
         points.iterations,
         points.values,
         color=f"#0301{index:02x}",
-        linestyle=(0, _DASHES[index]) if _DASHES[index] else "-",
+        linestyle=(0, DASHES[index]) if DASHES[index] else "-",
         marker="o" if line.markers or single else None,
         markersize=4,
     )
 
 
 def _draw_mark(axes: "Axes", mark: Mark) -> None:
-    axes.axvline(mark.iteration, color=_INK, linewidth=0.9, linestyle=(0, (2, 2)))
+    axes.axvline(mark.iteration, color=INK, linewidth=0.9, linestyle=(0, (2, 2)))
     low, high = axes.get_xlim()
     place = (mark.iteration - low) / (high - low)
     axes.annotate(
@@ -178,12 +178,12 @@ def _draw_mark(axes: "Axes", mark: Mark) -> None:
             marker="o",
             markersize=9,
             markerfacecolor="none",
-            markeredgecolor=_INK,
+            markeredgecolor=INK,
             markeredgewidth=1.6,
         )
 
 
-def _for_page(svg: str, chart_id: str, alt: str) -> str:
+def for_page(svg: str, chart_id: str, alt: str) -> str:
     """Make a file into an element: page colours, page font, ids of its own, an alternative text."""
     from markupsafe import escape
 
@@ -195,7 +195,7 @@ def _for_page(svg: str, chart_id: str, alt: str) -> str:
     svg = re.sub(r'\bid="', f'id="{chart_id}-', svg)
     svg = re.sub(r'href="#', f'href="#{chart_id}-', svg).replace("xlink:href", "href")
     svg = svg.replace("url(#", f"url(#{chart_id}-")
-    svg = svg.replace(_INK, "var(--ink)").replace(_FAINT, "var(--line)")
+    svg = svg.replace(INK, "var(--ink)").replace(FAINT, "var(--line)")
     svg = re.sub(r"#0301(\d\d)", lambda found: f"var(--series-{int(found[1])})", svg)
     # The browser's own font: sizes stay, families go.
     svg = re.sub(r"font: (?:\w+ )*?([\d.]+px)[^;\"]*", r"font-size: \1", svg)

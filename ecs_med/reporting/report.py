@@ -1,7 +1,5 @@
 """Builds `report.html`, the one file of a run that is made for reading."""
 
-import base64
-import io
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -9,6 +7,7 @@ from typing import Any
 
 from ecs_med.files import write_text
 from ecs_med.reporting import charts
+from ecs_med.reporting.embedding import embedded_panel
 from ecs_med.reporting.findings import case_unit, chosen_iteration, observations, verdict
 from ecs_med.reporting.health import Health, examine_health
 from ecs_med.reporting.history import number
@@ -143,7 +142,12 @@ def _gallery(record: RunRecord) -> dict[str, Any]:
     for entry in entries[:MAX_SHOWN] if isinstance(entries, list) else []:
         panels = inner(entry, "panels") if isinstance(entry, Mapping) else {}
         pictures = [
-            (PANEL_TITLES[name], _embedded(record.folder / "gallery", str(panels[name])))
+            (
+                PANEL_TITLES[name],
+                embedded_panel(
+                    record.folder / "gallery" / Path(str(panels[name])).name, PANEL_SIDE
+                ),
+            )
             for name in PANEL_TITLES
             if name in panels
         ]
@@ -169,20 +173,3 @@ def _gallery(record: RunRecord) -> dict[str, Any]:
         "ranked_over_all": record.gallery.get("ranked_over_all") is True,
         "num_cases": inner(record.metrics, "test").get("num_cases"),
     }
-
-
-def _embedded(folder: Path, name: str) -> str:
-    """A panel as a data URI, small enough to be one of dozens; empty where it cannot be read."""
-    from PIL import Image
-
-    path = folder / Path(name).name
-    try:
-        with Image.open(path, formats=("PNG",)) as picture:
-            panel = picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return ""
-    panel.thumbnail((PANEL_SIDE, PANEL_SIDE), Image.Resampling.LANCZOS)
-    buffer = io.BytesIO()
-    # Full chroma resolution keeps coloured outlines crisp.
-    panel.save(buffer, format="JPEG", quality=86, subsampling=0, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
