@@ -1,0 +1,225 @@
+"""Unpacking archives from elsewhere: tar, tar.gz and zip, into a new folder or not at all.
+
+Nothing of an archive's own paths is trusted. Absolute paths, `..`, links, devices and
+sparse files are refused; so are archives that unpack into far more than they are.
+"""
+
+import gzip
+import os
+import re
+import shutil
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from stat import S_IFMT, S_ISDIR, S_ISREG
+from typing import IO
+
+from ecs_med.errors import DataError, UnreadableFileError
+from ecs_med_datasets.bounded_reading import BoundedReader
+
+__all__ = ["Limits", "extract_archive"]
+
+CHUNK = 2**20
+ENCRYPTED = 0x1
+DRIVE = re.compile(r"[A-Za-z]:")
+REMEDY = "Do not use it; take the archive from its official source again"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much an archive may unpack into.
+
+    The defaults leave room for Cityscapes (12 GB) and the 40,000 files of VOC.
+
+    Attributes:
+        num_members: Files and folders.
+        total_bytes: Bytes of all files together.
+        ratio: Unpacked bytes by bytes of the archive; pictures hardly compress, and class
+            maps rarely by more than 100.
+    """
+
+    num_members: int = 500_000
+    total_bytes: int = 64 * 2**30
+    ratio: float = 200.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    """A file or folder of an archive; `source` is what its library knows it by."""
+
+    path: PurePosixPath
+    is_folder: bool
+    num_bytes: int
+    source: tarfile.TarInfo | zipfile.ZipInfo
+
+
+def extract_archive(
+    archive: Path, target: Path, *, inner: str = "", limits: Limits | None = None
+) -> int:
+    """Unpack `archive` so that `target` is there whole or not at all.
+
+    Files are written into a temporary folder beside `target`, which is renamed at the
+    end. Permissions and times of the archive are not taken over.
+
+    Args:
+        archive: A `.tar`, `.tar.gz` or `.zip` file, known by its content.
+        target: Folder to make; it must not exist, or be empty.
+        inner: Folder of the archive that becomes `target`, such as `VOCdevkit/VOC2012`;
+            what lies outside of it is not unpacked. Empty: everything.
+        limits: How much it may unpack into.
+
+    Returns:
+        Number of files.
+
+    Raises:
+        DataError: If `target` is there already or cannot be written.
+        UnreadableFileError: If the archive is damaged, hostile, or holds nothing of `inner`.
+    """
+    if not archive.is_file():
+        raise UnreadableFileError(archive, "is not there", "Check the path")
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise DataError(f"{target}: is there already; remove it, or unpack into another folder.")
+    temporary: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(
+            tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        )
+        unpacked = temporary / "unpacked"
+        unpacked.mkdir()
+        num_files = _unpack(archive, unpacked, PurePosixPath(inner), limits or Limits())
+        if not num_files:
+            what = f"holds no file in {inner}" if inner else "holds no file"
+            raise UnreadableFileError(archive, what, REMEDY)
+        unpacked.replace(target)
+    except OSError as error:
+        raise DataError(
+            f"{target}: {archive.name} cannot be unpacked here ({error.strerror or error}); free"
+            " disk space or choose another folder."
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return num_files
+
+
+def _unpack(archive: Path, folder: Path, inner: PurePosixPath, limits: Limits) -> int:
+    size = archive.stat().st_size
+    allowed = min(limits.total_bytes, int(limits.ratio * size) + CHUNK)
+    num_files = num_bytes = 0
+    with _opened(archive, allowed) as opened:
+        for number, member in enumerate(_members(archive, opened), 1):
+            if number > limits.num_members:
+                raise _refused(archive, f"holds more than {limits.num_members:,} files")
+            if not member.path.is_relative_to(inner):
+                continue
+            _require_plain(archive, member)
+            num_bytes += member.num_bytes
+            if num_bytes > allowed:
+                raise _refused(archive, f"of {size:,} bytes unpacks into more than {allowed:,}")
+            path = folder / member.path.relative_to(inner)
+            if member.is_folder:
+                path.mkdir(parents=True, exist_ok=True)
+            else:
+                _write(archive, opened, member, path)
+                num_files += 1
+    return num_files
+
+
+@contextmanager
+def _opened(archive: Path, allowed: int) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
+    """The archive, opened by content; what its libraries raise becomes one sentence."""
+    try:
+        with archive.open("rb") as stream:
+            zipped = stream.read(2) == b"\x1f\x8b"
+            stream.seek(0)
+            if not zipped and zipfile.is_zipfile(stream):
+                with zipfile.ZipFile(archive) as opened_zip:
+                    yield opened_zip
+                return
+            stream.seek(0)
+            plain: IO[bytes] = gzip.GzipFile(fileobj=stream) if zipped else stream
+            bounded = BoundedReader(plain, allowed, archive)
+            with tarfile.open(fileobj=bounded, mode="r:") as opened_tar:  # type: ignore[call-overload]
+                yield opened_tar
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise UnreadableFileError(archive, f"is a damaged archive ({error})", REMEDY) from None
+    except (NotImplementedError, ValueError, RuntimeError, UnicodeError) as error:
+        raise UnreadableFileError(archive, f"cannot be unpacked ({error})", REMEDY) from None
+
+
+def _members(archive: Path, opened: tarfile.TarFile | zipfile.ZipFile) -> Iterator[_Member]:
+    """Files and folders with checked paths; their kinds are checked when they are wanted."""
+    if isinstance(opened, zipfile.ZipFile):
+        for info in opened.infolist():
+            yield _Member(_safe(archive, info.filename), info.is_dir(), info.file_size, info)
+        return
+    while (entry := opened.next()) is not None:
+        # The list that tarfile keeps would grow with the archive.
+        opened.members.clear()  # type: ignore[attr-defined]
+        yield _Member(_safe(archive, entry.name), entry.isdir(), entry.size, entry)
+    _require_end(archive, opened)
+
+
+def _require_end(archive: Path, opened: tarfile.TarFile) -> None:
+    """Refuse a tar file without its end mark, which tarfile takes for complete."""
+    stream = opened.fileobj
+    assert stream is not None
+    stream.seek(opened.offset)  # type: ignore[attr-defined]
+    block = stream.read(tarfile.BLOCKSIZE)
+    if len(block) < tarfile.BLOCKSIZE or block.strip(b"\0"):
+        raise UnreadableFileError(archive, "ends early or is damaged", REMEDY)
+
+
+def _safe(archive: Path, name: str) -> PurePosixPath:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or DRIVE.match(name):
+        raise _refused(archive, f"holds the path '{name[:80]}', which leads out of its folder")
+    return path
+
+
+def _require_plain(archive: Path, member: _Member) -> None:
+    """Refuse everything but ordinary files and folders."""
+    source = member.source
+    if isinstance(source, zipfile.ZipInfo):
+        mode = source.external_attr >> 16
+        plain = not S_IFMT(mode) or S_ISREG(mode) or S_ISDIR(mode)
+        if source.flag_bits & ENCRYPTED:
+            raise _refused(archive, f"holds '{member.path}' with a password")
+    else:
+        plain = source.isdir() or (source.isreg() and not source.issparse())
+    if not plain:
+        raise _refused(archive, f"holds '{member.path}', a link, device or sparse file")
+
+
+def _write(
+    archive: Path, opened: tarfile.TarFile | zipfile.ZipFile, member: _Member, path: Path
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(opened, zipfile.ZipFile):
+        assert isinstance(member.source, zipfile.ZipInfo)
+        stream: IO[bytes] | None = opened.open(member.source)
+    else:
+        assert isinstance(member.source, tarfile.TarInfo)
+        stream = opened.extractfile(member.source)
+    assert stream is not None
+    if os.path.lexists(path):
+        raise _refused(archive, f"holds '{member.path}' twice")
+    written = 0
+    with stream, path.open("xb") as file:
+        while chunk := stream.read(CHUNK):
+            written += len(chunk)
+            if written > member.num_bytes:
+                raise _refused(archive, f"holds '{member.path}', longer than it says")
+            file.write(chunk)
+    if written != member.num_bytes:
+        raise UnreadableFileError(archive, f"ends inside of '{member.path}'", REMEDY)
+
+
+def _refused(archive: Path, what: str) -> UnreadableFileError:
+    return UnreadableFileError(archive, what, REMEDY)
