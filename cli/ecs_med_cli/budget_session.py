@@ -84,11 +84,10 @@ class BudgetSession:
 
     def _estimate(self) -> tuple[list[float], float]:
         from ecs_med.sweep.estimate import cell_seconds, measure_pace, sweep_seconds
-        from ecs_med.sweep.executors.base import num_cores
 
         places = self._executor.places
         self._say("Trying a few iterations of each method.")
-        paces = measure_pace(self._cells, threads=max(1, num_cores() // places))
+        paces = measure_pace(self._cells, threads=self._executor.threads)
         seconds = [cell_seconds(cell, paces[cell.method]) for cell in self._cells]
         return seconds, sweep_seconds(seconds, places)
 

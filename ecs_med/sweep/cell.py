@@ -160,7 +160,7 @@ def record_failure(folder: Path, sentence: str, exit_code: int) -> None:
 @contextmanager
 def _signals_raise() -> Iterator[None]:
     """Let signals end preparation and scoring too, not only the training loop."""
-    former: dict[int, Any] = {}
+    former: dict[signal.Signals, Any] = {}
 
     def stop(number: int, _: FrameType | None) -> None:
         raise _Stopped(f"Stopped by {signal.Signals(number).name}.")

@@ -75,6 +75,11 @@ class Executor(ABC):
     def places(self) -> int:
         """How many cells run at once."""
 
+    @property
+    def threads(self) -> int | None:
+        """Computing threads of a run on this machine, `None` where the run decides."""
+        return None
+
     @abstractmethod
     def run(self, cells: Sequence[Cell], done: Done, stop: Stop) -> None:
         """Run cells and call `done` once for each one that was started, when it ends.

@@ -70,6 +70,11 @@ class ProcessExecutor(Executor):
         """How many cells run at once."""
         return len(self.slots)
 
+    @property
+    def threads(self) -> int | None:
+        """Computing threads of a run."""
+        return self.slots[0].threads
+
     def run(self, cells: Sequence[Cell], done: Done, stop: Stop) -> None:
         """Run cells; see `Executor`."""
         context = self._context()
