@@ -5,6 +5,7 @@ sparse files are refused; so are archives that unpack into far more than they ar
 """
 
 import gzip
+import io
 import os
 import re
 import shutil
@@ -143,9 +144,9 @@ def _opened(archive: Path, allowed: int) -> Iterator[tarfile.TarFile | zipfile.Z
                     yield opened_zip
                 return
             stream.seek(0)
-            plain: IO[bytes] = gzip.GzipFile(fileobj=stream) if zipped else stream
+            plain: io.BufferedIOBase = gzip.GzipFile(fileobj=stream) if zipped else stream
             bounded = BoundedReader(plain, allowed, archive)
-            with tarfile.open(fileobj=bounded, mode="r:") as opened_tar:  # type: ignore[call-overload]
+            with tarfile.open(fileobj=bounded, mode="r:") as opened_tar:
                 yield opened_tar
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise UnreadableFileError(archive, f"is a damaged archive ({error})", REMEDY) from None
@@ -170,7 +171,7 @@ def _require_end(archive: Path, opened: tarfile.TarFile) -> None:
     """Refuse a tar file without its end mark, which tarfile takes for complete."""
     stream = opened.fileobj
     assert stream is not None
-    stream.seek(opened.offset)  # type: ignore[attr-defined]
+    stream.seek(opened.offset)
     block = stream.read(tarfile.BLOCKSIZE)
     if len(block) < tarfile.BLOCKSIZE or block.strip(b"\0"):
         raise UnreadableFileError(archive, "ends early or is damaged", REMEDY)

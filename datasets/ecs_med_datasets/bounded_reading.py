@@ -2,7 +2,6 @@
 
 import io
 from pathlib import Path
-from typing import IO
 
 from ecs_med.errors import UnreadableFileError
 
@@ -24,7 +23,7 @@ class BoundedReader(io.RawIOBase):
         path: The file, for messages.
     """
 
-    def __init__(self, stream: IO[bytes], num_bytes: int, path: Path) -> None:
+    def __init__(self, stream: io.BufferedIOBase, num_bytes: int, path: Path) -> None:
         self._stream = stream
         self._num_bytes = num_bytes
         self._path = path
