@@ -35,8 +35,8 @@ IMAGE_NAME = re.compile(r"20\d\d_\d{6}")
 MAX_BYTES = 2**20
 REMEDY = "Unpack VOCtrainval_11-May-2012.tar again"
 MISSING_SBD = (
-    "Put SBD's benchmark_RELEASE/ (or SegmentationClassAug/ in VOC2012/) beside VOCdevkit/ and"
-    " name the folder of both"
+    "Put SBD's benchmark_RELEASE/ beside VOCdevkit/ and name the folder of both, or"
+    " SegmentationClassAug/ into VOC2012/"
 )
 
 
@@ -49,6 +49,8 @@ class Found:
     masks: FileIndex
     cases: list[Case] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    has_more: bool = False
+    """Whether there is SBD, or its masks as PNG."""
 
 
 class PascalVocLayout(Layout):
@@ -102,7 +104,7 @@ class PascalVocLayout(Layout):
                 {"train": NUM_TRAIN, "validation": NUM_VAL},
                 "VOC 2012 with SBD",
                 root,
-                _remedy(cases),
+                REMEDY if found.has_more else MISSING_SBD,
             )
         )
         return CaseCollection(
@@ -164,40 +166,34 @@ def _add_sbd(found: Found, root: Path, taken: set[str]) -> None:
     """Add training cases for the masks of SBD whose images are in no list of VOC."""
     # Above `root` is not looked: VOC without SBD is had by naming VOC's own folder.
     sbd = find_sbd(root) or find_sbd(found.voc)
-    if sbd is None:
+    if sbd is not None:
+        masks = _masks_of_sbd(found, sbd, taken)
+        images = index_files(sbd / "img", recursive=False)
+    else:
         aug = index_files(found.voc / "SegmentationClassAug", recursive=False)
         masks = {name: aug.path(name) for name in aug.suffixes if name not in taken}
-        images: FileIndex | None = None
-    else:
-        mats = list_masks(sbd)
-        if len(mats) != NUM_SBD:
-            found.problems.append(
-                Problem(
-                    "warning",
-                    f"{len(mats):,} masks, where SBD has {NUM_SBD:,}",
-                    "Unpack benchmark.tgz again",
-                    sbd / "cls",
-                )
-            )
-        wanted = [path for name, path in mats.items() if name not in taken]
-        masks, problems = convert_masks(wanted)
-        found.problems += problems
-        images = index_files(sbd / "img", recursive=False)
+        images = found.images
+    found.has_more = bool(masks)
     absent = set()
     for name, mask in masks.items():
-        if name in found.images.suffixes:
-            image = found.images.path(name)
-        elif images is not None and name in images.suffixes:
-            image = images.path(name)
-        else:
+        # VOC has all these pictures, so SBD's copies of them may have been left out.
+        index = next((i for i in (found.images, images) if name in i.suffixes), None)
+        if index is None:
             absent.add(name)
-            continue
-        found.cases.append(Case(f"JPEGImages/{name}", (image,), mask, None, "train"))
-    found.problems += missing_problems(
-        absent, "images", images.folder if images else found.images.folder, REMEDY
-    )
+        else:
+            image = index.path(name)
+            found.cases.append(Case(f"JPEGImages/{name}", (image,), mask, None, "train"))
+    found.problems += missing_problems(absent, "images", images.folder, REMEDY)
 
 
-def _remedy(cases: Sequence[Case]) -> str:
-    num_train = sum(case.partition == "train" for case in cases)
-    return MISSING_SBD if num_train <= NUM_TRAIN_VOC else REMEDY
+def _masks_of_sbd(found: Found, sbd: Path, taken: set[str]) -> dict[str, Path]:
+    mats = list_masks(sbd)
+    if len(mats) != NUM_SBD:
+        told = f"{len(mats):,} masks, where SBD has {NUM_SBD:,}"
+        found.problems.append(Problem("warning", told, "Unpack benchmark.tgz again", sbd / "cls"))
+    masks, problems = convert_masks(path for name, path in mats.items() if name not in taken)
+    found.problems += problems
+    if masks:
+        told = f"{len(masks):,} masks of SBD are kept here as PNG"
+        found.problems.append(Problem("note", told, path=next(iter(masks.values())).parent))
+    return masks
