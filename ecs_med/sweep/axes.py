@@ -21,7 +21,7 @@ __all__ = [
 ALL_LABELS = "all"
 """How a budget of all labels is written."""
 
-T = TypeVar("T", int, str)
+_Value = TypeVar("_Value", int, str)
 
 _RANGE = re.compile(r"([0-9]{1,9})\s*\.\.\s*([0-9]{1,9})")
 _MOST_SEEDS = 1000
@@ -125,7 +125,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return _distinct(seeds, "--seeds", "0..4")
 
 
-def _distinct(values: Sequence[T], option: str, example: str) -> tuple[T, ...]:
+def _distinct(values: Sequence[_Value], option: str, example: str) -> tuple[_Value, ...]:
     if not values:
         raise SettingsError(f"{option} is empty; write for example {example}.")
     twice = _first_twice(values)

@@ -23,7 +23,7 @@ from ecs_med.sweep.cell_lock import BusyError, only_here
 from ecs_med.sweep.cell_log import Journal
 from ecs_med.sweep.state import FAILURE_FILE, can_resume, look_at, read_object
 
-__all__ = ["CellOutcome", "outcome_of_folder", "record_failure", "run_cell"]
+__all__ = ["CellOutcome", "main", "outcome_of_folder", "record_failure", "run_cell"]
 
 STOPPED = 75
 BUG = 1

@@ -11,7 +11,14 @@ from ecs_med.config import Settings, TrainConfig
 from ecs_med.errors import SettingsError
 from ecs_med.sweep.axes import folder_name
 
-__all__ = ["CELL_SETTINGS", "Cell", "SweepConfig", "plan_cells"]
+__all__ = [
+    "CELL_SETTINGS",
+    "Cell",
+    "SweepConfig",
+    "cell_name",
+    "describe_cells",
+    "plan_cells",
+]
 
 CELL_SETTINGS = ("data", "labeled", "method", "run", "seed")
 """Settings of a run that the plan decides cell by cell or for all, not `SweepConfig.settings`."""

@@ -10,7 +10,15 @@ from ecs_med.errors import EcsMedError, RunFolderError, SettingsError
 from ecs_med.sweep.plan import Cell
 from ecs_med.sweep.plan_file import MAY_DIFFER
 
-__all__ = ["FAILURE_FILE", "CellState", "Progress", "look_at", "refuse_other_settings"]
+__all__ = [
+    "FAILURE_FILE",
+    "CellState",
+    "Progress",
+    "can_resume",
+    "look_at",
+    "read_object",
+    "refuse_other_settings",
+]
 
 FAILURE_FILE = "failure.json"
 
