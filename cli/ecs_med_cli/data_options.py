@@ -19,7 +19,9 @@ __all__ = [
 
 LayoutName = Annotated[
     str | None,
-    typer.Option("--layout", help="folder, msd, nnunet or listing; else recognised."),
+    typer.Option(
+        "--layout", help="folder, msd, nnunet, listing, voc, cityscapes or camvid; else recognised."
+    ),
 ]
 Patient = Annotated[
     str | None,

@@ -20,7 +20,7 @@ from ecs_med_datasets.scanning import FileIndex, index_files, list_folders
 
 __all__ = ["STRUCTURAL", "FolderLayout", "labeling_problems"]
 
-IMAGE_NAMES = ("images", "image", "imgs", "img", "scans", "frames", "pictures")
+IMAGE_NAMES = ("images", "image", "imgs", "img", "scans", "frames", "pictures", "original")
 MASK_NAMES = (
     *("masks", "mask", "labels", "label", "annotations", "annotation", "segmentations"),
     *(
