@@ -20,7 +20,8 @@ __all__ = [
 LayoutName = Annotated[
     str | None,
     typer.Option(
-        "--layout", help="folder, msd, nnunet, listing, voc, cityscapes or camvid; else recognised."
+        "--layout",
+        help="folder, msd, nnunet, listing, voc, cityscapes, camvid; else recognised.",
     ),
 ]
 Patient = Annotated[
