@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -128,6 +129,22 @@ def test_wrong_options(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ecs_med.sweep.executors.ray.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"ecs-med\[ray\]"):
         RayExecutor("cpu")
+
+
+def test_a_cluster_that_does_not_start_is_tried_again_and_then_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    started: list[subprocess.Popen[bytes]] = []
+
+    def half_start(**_: Any) -> None:
+        started.append(subprocess.Popen(["sleep", "60"]))
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr("ray.init", half_start)
+    with pytest.raises(SettingsError, match="a Ray cluster on this machine: no answer"):
+        RayExecutor("cpu").run([], _never, Stop())
+    assert [process.wait(timeout=5) for process in started] == [-signal.SIGKILL] * 3
 
 
 def _never(*_: Any) -> None:

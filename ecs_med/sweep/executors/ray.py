@@ -1,8 +1,11 @@
 """Cells as tasks of a Ray cluster: one started on this machine, or one that is there."""
 
 import os
+import signal
+import socket
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -120,23 +123,50 @@ def _connected(address: str | None) -> Any:
         # Despite its name, this decides on every system whether Ray's servers listen to the
         # loopback address alone; read when Ray is imported.
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    else:
+        _refuse_silent_address(address)
     import ray
 
     local = {"num_cpus": num_cores(), "include_dashboard": False}
     where: dict[str, Any] = {"address": address} if address else local
     attempts = 1 if address else _ATTEMPTS
     for attempt in range(1, attempts + 1):
+        before = _children()
         try:
             ray.init(**where, log_to_driver=False, configure_logging=False)
         except Exception as error:
             # Ray raises plain exceptions here. On a busy machine its own servers may miss their
             # fixed time limits (ray-project/ray#65983), and the next attempt finds them cached.
-            ray.shutdown()
+            _end(_children() - before)
             if attempt == attempts:
                 raise _no_answer(address, error) from error
         else:
             break
     return ray
+
+
+def _refuse_silent_address(address: str) -> None:
+    """Say at once that nobody listens there; Ray itself tries for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdecimal()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise _no_answer(address, error) from error
+
+
+def _children() -> set[int]:
+    """Child processes of this one; none where the system does not tell."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return {int(pid) for each in lists for pid in each.read_text().split()}
+
+
+def _end(processes: set[int]) -> None:
+    """End what a failed start of a cluster left running; Ray does so only when this one ends."""
+    for pid in processes:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _no_answer(address: str | None, error: Exception) -> SettingsError:
