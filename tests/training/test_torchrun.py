@@ -73,7 +73,7 @@ def test_a_batch_that_cannot_be_divided_is_refused(settings: Build, tmp_path: Pa
 
 
 def test_sigterm_stops_both_after_the_same_iteration(settings: Build, tmp_path: Path) -> None:
-    config = settings(batch=4, iterations=2000, evaluate_every=1000)
+    config = settings(batch=4, iterations=200, evaluate_every=200)
     run = tmp_path / "stopped"
     process = subprocess.Popen(
         command(run, config), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
