@@ -13,7 +13,7 @@ from ecs_med.sweep.plan import SweepConfig
 from ecs_med.sweep.plan_file import merge_request, read_plan
 from ecs_med_cli.training_session import build_config
 
-__all__ = ["executor_options", "label_counts", "requested_sweep"]
+__all__ = ["executor_options", "label_counts", "refuse_unknown_methods", "requested_sweep"]
 
 _DEFAULT_BUDGETS = "1/16,1/8,1/4,1/2,1"
 
@@ -52,9 +52,7 @@ def requested_sweep(
         asked["methods"] = parse_methods(grid["methods"])
     if grid["seeds"] is not None:
         asked["seeds"] = parse_seeds(grid["seeds"])
-    sweep = merge_request(stored, asked)
-    _refuse_unknown_methods(sweep.methods)
-    return sweep
+    return merge_request(stored, asked)
 
 
 def _default_out(config: TrainConfig) -> Path:
@@ -64,7 +62,12 @@ def _default_out(config: TrainConfig) -> Path:
     return Path("sweeps") / re.sub(r"[^\w.+-]+", "-", name)
 
 
-def _refuse_unknown_methods(methods: Sequence[str]) -> None:
+def refuse_unknown_methods(methods: Sequence[str]) -> None:
+    """Make sure that all methods exist; imports the heavy libraries.
+
+    Raises:
+        SettingsError: If one does not, naming the nearest.
+    """
     from ecs_med.methods import method_class
 
     for method in methods:

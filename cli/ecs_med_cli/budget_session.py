@@ -18,7 +18,12 @@ from ecs_med.sweep.plan_file import write_plan
 from ecs_med.sweep.state import look_at
 from ecs_med.sweep.sweep import SweepResult, run_sweep
 from ecs_med_cli.budget_progress import SweepDisplay
-from ecs_med_cli.budget_request import executor_options, label_counts, requested_sweep
+from ecs_med_cli.budget_request import (
+    executor_options,
+    label_counts,
+    refuse_unknown_methods,
+    requested_sweep,
+)
 from ecs_med_cli.budget_tables import outcome_rows, plan_rows, plan_table, score_table
 from ecs_med_cli.progress import duration
 
@@ -35,6 +40,7 @@ class BudgetSession:
         settings: Settings of every run as given.
         config_file: Settings that `settings` override.
         place: Options of the executor by name.
+        dry_run: Only `plan` will be called.
         as_json: Print one JSON object on stdout and everything else on stderr.
 
     Raises:
@@ -48,6 +54,7 @@ class BudgetSession:
         *,
         config_file: Path | None,
         place: Mapping[str, Any],
+        dry_run: bool,
         as_json: bool,
     ) -> None:
         self._console = Console(stderr=as_json)
@@ -59,6 +66,9 @@ class BudgetSession:
             self._counts = label_counts(sweep)
             device = sweep.settings.get("device", "auto")
             self._executor: Executor = choose_executor(options, device, sweep.out)
+            if not dry_run:
+                self._executor.prepare()
+            refuse_unknown_methods(sweep.methods)
             self._sweep = decide_open_settings(sweep, here=self._executor.here)
             self._cells = plan_cells(self._sweep)
         if "1" in (grid["budgets"] or "").replace(" ", "").split(","):

@@ -173,5 +173,7 @@ def budget(
         "slurm": slurm,
     }
     prices = {"minutes_per_label": minutes_per_label, "cost_per_hour": cost_per_hour}
-    session = BudgetSession(grid, settings, config_file=config, place=place, as_json=as_json)
+    session = BudgetSession(
+        grid, settings, config_file=config, place=place, dry_run=dry_run, as_json=as_json
+    )
     session.plan() if dry_run else session.run(prices)
