@@ -80,6 +80,10 @@ class Executor(ABC):
         """Computing threads of a run on this machine, `None` where the run decides."""
         return None
 
+    def prepare(self) -> None:
+        """Begin what takes seconds to start, to go on beside other work; `run` does not need it."""
+        return
+
     @abstractmethod
     def run(self, cells: Sequence[Cell], done: Done, stop: Stop) -> None:
         """Run cells and call `done` once for each one that was started, when it ends.

@@ -75,6 +75,10 @@ class ProcessExecutor(Executor):
         """Computing threads of a run."""
         return self.slots[0].threads
 
+    def prepare(self) -> None:
+        """Let the server of processes begin its imports."""
+        self._context()
+
     def run(self, cells: Sequence[Cell], done: Done, stop: Stop) -> None:
         """Run cells; see `Executor`."""
         context = self._context()
