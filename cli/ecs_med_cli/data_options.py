@@ -1,5 +1,6 @@
 """Options that say how data are read; every command that opens data takes them from here."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ __all__ = [
     "Patient",
     "VoidValues",
     "Window",
+    "given_reading",
     "reading_options",
 ]
 
@@ -99,6 +101,24 @@ def reading_options(
         "window": window,
     }
     return {name: value for name, value in values.items() if value is not None}
+
+
+_READING = (
+    "layout",
+    "patient",
+    "mask_values",
+    "mask_threshold",
+    "mask_colors",
+    "void_values",
+    "class_names",
+    "axis",
+    "window",
+)
+
+
+def given_reading(given: Mapping[str, Any]) -> dict[str, Any]:
+    """`reading_options` of a command's options by parameter name (`typer.Context.params`)."""
+    return reading_options(**{name: given[name] for name in _READING if name in given})
 
 
 def _parts(text: str | None) -> tuple[str, ...] | None:

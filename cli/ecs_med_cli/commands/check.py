@@ -15,13 +15,14 @@ from ecs_med_cli.data_options import (
     Patient,
     VoidValues,
     Window,
-    reading_options,
+    given_reading,
 )
 
 __all__ = ["check"]
 
 
 def check(
+    context: typer.Context,
     data: Annotated[Path, typer.Argument(help="Folder, or JSON or CSV list.")],
     layout: LayoutName = None,
     patient: Patient = None,
@@ -45,16 +46,5 @@ def check(
     """
     from ecs_med_cli.data_check import run_check
 
-    reading = reading_options(
-        layout=layout,
-        patient=patient,
-        mask_values=mask_values,
-        mask_threshold=mask_threshold,
-        mask_colors=mask_colors,
-        void_values=void_values,
-        class_names=class_names,
-        axis=axis,
-        window=window,
-    )
-    if not run_check(data, reading, as_json=as_json):
+    if not run_check(data, given_reading(context.params), as_json=as_json):
         raise typer.Exit(2)

@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from ecs_med_cli.data_options import LayoutName, MaskColors, MaskThreshold, MaskValues, VoidValues
+from ecs_med_cli.data_options import (
+    LayoutName,
+    MaskColors,
+    MaskThreshold,
+    MaskValues,
+    VoidValues,
+    given_reading,
+)
 
 __all__ = ["evaluate"]
 
@@ -19,6 +26,7 @@ class _Part(StrEnum):
 
 
 def evaluate(
+    context: typer.Context,
     data: Annotated[
         Path, typer.Option("--data", help="Folder or list file (see `ecs-med check`).")
     ],
@@ -50,21 +58,13 @@ def evaluate(
     the scores of each case.
     """
     from ecs_med_cli.applying import run_evaluation
-    from ecs_med_cli.data_options import reading_options
 
-    reading = reading_options(
-        layout=layout,
-        mask_values=mask_values,
-        mask_threshold=mask_threshold,
-        mask_colors=mask_colors,
-        void_values=void_values,
-    )
     run_evaluation(
         data,
         output,
         model=model,
         partition=None if partition is None else partition.value,
-        reading=reading,
+        reading=given_reading(context.params),
         device=device,
         as_json=as_json,
     )
