@@ -54,7 +54,8 @@ def networks(config: TrainConfig, device: torch.device, dropout: bool) -> list[n
 
 def literal(config: TrainConfig, pair: list[nn.Module]) -> LiteralEcs:
     """The literal step with the same optimisers' settings."""
-    s, c = optimizer_settings(config).values()
+    chosen = optimizer_settings(config)
+    s, c = chosen["segmenter"], chosen["corrector"]
     return LiteralEcs(
         pair[0],
         pair[1],
@@ -70,7 +71,7 @@ def ours(config: TrainConfig, pair: list[nn.Module]) -> Ecs:
     """The method as training runs it."""
     for network in pair:
         network.to(memory_format=torch.channels_last)
-    return Ecs(pair[0], pair[1], config, num_classes=NUM_CLASSES)
+    return Ecs({"segmenter": pair[0], "corrector": pair[1]}, config, num_classes=NUM_CLASSES)
 
 
 def timed(step: Callable[[], object], device: torch.device) -> float:

@@ -158,7 +158,9 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
         Initialisation(spec.encoder, "none"),
         in_channels=spec.in_channels,
         num_classes=spec.num_classes,
+        network=spec.network,
         output_stride=spec.output_stride,
+        aspp_rates=spec.aspp_rates,
     )
     corrector = None
     if spec.corrector_encoder is not None:

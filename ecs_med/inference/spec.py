@@ -28,6 +28,10 @@ class ModelSpec(Settings):
     """Per channel, for intensities in 0..1."""
     std: tuple[float, ...]
     """Per channel."""
+    network: Literal["deeplabv3plus", "deeplabv2"] = "deeplabv3plus"
+    """Architecture of the segmenter."""
+    aspp_rates: tuple[int, ...] = (6, 12, 18, 24)
+    """Dilations of DeepLabv2."""
     encoder: str
     """Segmenter's encoder."""
     corrector_encoder: str | None

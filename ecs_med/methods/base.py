@@ -1,7 +1,7 @@
 """The contract of a training method."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -12,9 +12,29 @@ from torch import nn
 from ecs_med.config import TrainConfig
 from ecs_med.distributed import average_gradients
 from ecs_med.methods.optimizers import build_optimizer, optimizer_settings
+from ecs_med.networks import Initialisation
 from ecs_med.types import Batch
 
-__all__ = ["Method", "StepResult", "frozen"]
+__all__ = ["Blueprint", "Method", "StepResult", "frozen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What a method knows when it builds the networks that it adds to the segmenter.
+
+    Attributes:
+        config: Resolved settings.
+        in_channels: Channels of the image.
+        num_classes: N.
+        segmenter: Encoder and first weights of the segmenter.
+        corrector: Encoder and first weights of the corrector.
+    """
+
+    config: TrainConfig
+    in_channels: int
+    num_classes: int
+    segmenter: Initialisation
+    corrector: Initialisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +57,8 @@ class Method(ABC):
     and saves `networks` and `optimizers`.
 
     Args:
-        segmenter: From image `(B, C, *spatial)` to logits `(B, N, *spatial)`.
-        corrector: From image and class map to logits of N+1 classes, or `None`.
+        networks: Those that are trained, by name: `segmenter`, from image `(B, C, *spatial)` to
+            logits `(B, N, *spatial)`, and those of `companions`.
         config: Settings of the run.
         num_classes: N.
         autocast: Precision of the forward passes; `None` for float32.
@@ -46,37 +66,57 @@ class Method(ABC):
 
     name: ClassVar[str]
     """Value of `--method`."""
-    needs_corrector: ClassVar[bool] = False
-    """Whether a corrector is built."""
+    companion_names: ClassVar[tuple[str, ...]] = ()
+    """Names of the networks that are trained beside the segmenter."""
     needs_unlabeled: ClassVar[bool] = False
     """Whether batches carry unlabelled images, where there are any."""
 
     def __init__(
         self,
-        segmenter: nn.Module,
-        corrector: nn.Module | None,
+        networks: Mapping[str, nn.Module],
         config: TrainConfig,
         *,
         num_classes: int,
         autocast: torch.dtype | None = None,
     ) -> None:
-        if self.needs_corrector and corrector is None:
-            raise ValueError(f"{self.name} needs a corrector")
-        self.segmenter = segmenter
+        self.networks: dict[str, nn.Module] = dict(networks)
         self.config = config
         self.num_classes = num_classes
-        self.networks: dict[str, nn.Module] = {"segmenter": segmenter}
-        if self.needs_corrector and corrector is not None:
-            self.networks["corrector"] = corrector
         settings = optimizer_settings(config)
         self.optimizers: dict[str, torch.optim.Optimizer] = {
-            name: build_optimizer(self.networks[name], settings[name]) for name in self.networks
+            name: build_optimizer(network, settings[name]) for name, network in networks.items()
         }
         self._autocast = autocast
 
+    @classmethod
+    def companions(cls, blueprint: Blueprint) -> dict[str, nn.Module]:
+        """The networks of `companion_names`; none unless overridden."""
+        return {}
+
+    @property
+    def segmenter(self) -> nn.Module:
+        """The network that predictions are made with."""
+        return self.networks["segmenter"]
+
     @abstractmethod
-    def step(self, batch: Batch) -> StepResult:
-        """One iteration: forward passes, backward passes, optimiser steps."""
+    def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
+        """One iteration: forward passes, backward passes, optimiser steps.
+
+        Args:
+            batch: On the device.
+            progress: Share of the run's iterations that are done, 0 to below 1.
+        """
+
+    def concern(self, signals: Mapping[str, float]) -> str | None:
+        """A sentence for the user where the method's known failure shows.
+
+        Args:
+            signals: Means of the signals of `step` over some iterations.
+
+        Returns:
+            `None` where there is nothing to say.
+        """
+        return None
 
     def train_mode(self) -> None:
         """Put all networks into training mode."""

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
+from torch import nn
 
 from ecs_med.distributed import mean_over_processes
 from ecs_med.losses import (
@@ -26,7 +27,8 @@ from ecs_med.losses import (
     pseudo_labels,
     right_map,
 )
-from ecs_med.methods.base import Method, StepResult, frozen
+from ecs_med.methods.base import Blueprint, Method, StepResult, frozen
+from ecs_med.networks import build_corrector
 from ecs_med.networks.corrector import corrector_input, one_hot
 from ecs_med.types import IGNORE_INDEX, Batch
 
@@ -37,10 +39,22 @@ class Ecs(Method):
     """Segmenter and corrector, trained in tandem without a warm-up."""
 
     name: ClassVar[str] = "ecs"
-    needs_corrector: ClassVar[bool] = True
+    companion_names: ClassVar[tuple[str, ...]] = ("corrector",)
     needs_unlabeled: ClassVar[bool] = True
 
-    def step(self, batch: Batch) -> StepResult:
+    @classmethod
+    def companions(cls, blueprint: Blueprint) -> dict[str, nn.Module]:
+        """The corrector, DeepLabv3+ whatever the segmenter is."""
+        return {
+            "corrector": build_corrector(
+                blueprint.corrector,
+                in_channels=blueprint.in_channels,
+                num_classes=blueprint.num_classes,
+                output_stride=blueprint.config.output_stride,
+            )
+        }
+
+    def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """Corrector, supervised and semi-supervised update."""
         logits = self.forward(self.segmenter, batch.images)
         probabilities = logits.softmax(dim=1)

@@ -39,6 +39,8 @@ def optimizer_settings(config: TrainConfig) -> dict[str, OptimizerSettings]:
     return {
         "segmenter": config.segmenter_optimizer or usual["segmenter"],
         "corrector": config.corrector_optimizer or usual["corrector"],
+        "discriminator": config.discriminator_optimizer,
+        "classifier": config.classifier_optimizer,
     }
 
 

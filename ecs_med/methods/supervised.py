@@ -14,7 +14,7 @@ class Supervised(Method):
 
     name: ClassVar[str] = "supervised"
 
-    def step(self, batch: Batch) -> StepResult:
+    def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """One update of the segmenter."""
         loss = cross_entropy(self.forward(self.segmenter, batch.images), batch.labels)
         return StepResult(losses={"segmentation": self.update("segmenter", [loss])})

@@ -1,11 +1,14 @@
-"""DeepLabv3+ as segmenter and as corrector (Mendel et al. 2020, section 4.3)."""
+"""The segmenter and the corrector (Mendel et al. 2020, sections 4.3 and 4.7)."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 
 import segmentation_models_pytorch as smp
 from torch import nn
 
 from ecs_med.errors import SettingsError
+from ecs_med.networks.deeplabv2 import PUBLISHED_RATES, DeepLabV2
 from ecs_med.networks.encoders import adapt_first_layer, library_name
 from ecs_med.networks.initialisation import Initialisation
 from ecs_med.networks.weights import load_encoder_weights
@@ -18,15 +21,19 @@ def build_segmenter(
     *,
     in_channels: int,
     num_classes: int,
+    network: Literal["deeplabv3plus", "deeplabv2"] = "deeplabv3plus",
     output_stride: Literal[8, 16] = 16,
+    aspp_rates: Sequence[int] = PUBLISHED_RATES,
 ) -> nn.Module:
-    """DeepLabv3+ from image to N classes.
+    """DeepLabv3+ or DeepLabv2 from image to N classes.
 
     Args:
         initialisation: Encoder and its weights.
         in_channels: Channels of the image.
         num_classes: N.
-        output_stride: Stride of the encoder's output, 8 or 16.
+        network: Architecture.
+        output_stride: Stride of the encoder's output, 8 or 16; DeepLabv2 was published with 8.
+        aspp_rates: Dilations of DeepLabv2.
 
     Returns:
         A module from `(B, in_channels, H, W)` to logits `(B, N, H, W)`; H and W are multiples
@@ -35,9 +42,12 @@ def build_segmenter(
     Raises:
         SettingsError: If the encoder is unknown, cannot be dilated, or its weights do not fit.
     """
-    network: nn.Module = _deeplab(initialisation, num_classes, output_stride)
-    adapt_first_layer(network.get_submodule("encoder"), in_channels)
-    return network
+    if network == "deeplabv2":
+        built: nn.Module = _deeplabv2(initialisation, num_classes, output_stride, aspp_rates)
+    else:
+        built = _deeplab(initialisation, num_classes, output_stride)
+    adapt_first_layer(built.get_submodule("encoder"), in_channels)
+    return built
 
 
 def build_corrector(
@@ -72,19 +82,41 @@ def build_corrector(
 def _deeplab(
     initialisation: Initialisation, num_outputs: int, output_stride: Literal[8, 16]
 ) -> smp.DeepLabV3Plus:
-    name = library_name(initialisation.encoder)
-    try:
+    with _refusals_in_words(initialisation.encoder, "DeepLabv3+", output_stride):
         network = smp.DeepLabV3Plus(
-            encoder_name=name,
+            encoder_name=library_name(initialisation.encoder),
             encoder_weights=None,
             encoder_output_stride=output_stride,
             in_channels=3,
             classes=num_outputs,
         )
-    except Exception as error:
-        raise SettingsError(
-            f"The encoder {initialisation.encoder} cannot be used in DeepLabv3+ at output stride "
-            f"{output_stride} ({error}); choose a convolutional encoder such as resnet50."
-        ) from error
     load_encoder_weights(network.encoder, initialisation)
     return network
+
+
+def _deeplabv2(
+    initialisation: Initialisation,
+    num_outputs: int,
+    output_stride: Literal[8, 16],
+    rates: Sequence[int],
+) -> DeepLabV2:
+    with _refusals_in_words(initialisation.encoder, "DeepLabv2", output_stride):
+        encoder = smp.encoders.get_encoder(
+            library_name(initialisation.encoder), weights=None, output_stride=output_stride
+        )
+    load_encoder_weights(encoder, initialisation)
+    return DeepLabV2(encoder, num_outputs, rates)
+
+
+@contextmanager
+def _refusals_in_words(encoder: str, architecture: str, output_stride: int) -> Iterator[None]:
+    """What the library cannot build becomes one sentence."""
+    try:
+        yield
+    except SettingsError:
+        raise
+    except Exception as error:
+        raise SettingsError(
+            f"The encoder {encoder} cannot be used in {architecture} at output stride "
+            f"{output_stride} ({error}); choose a convolutional encoder such as resnet50."
+        ) from error

@@ -6,8 +6,8 @@ from ecs_med.config import TrainConfig
 from ecs_med.devices import autocast_dtype
 from ecs_med.inference.model import Model
 from ecs_med.inference.spec import ModelSpec
-from ecs_med.methods import Method, method_class
-from ecs_med.networks import Initialisation, build_corrector, build_segmenter
+from ecs_med.methods import Blueprint, Method, method_class
+from ecs_med.networks import Initialisation, build_segmenter
 from ecs_med.networks.encoders import channel_statistics
 from ecs_med.networks.parallel import make_parallel
 from ecs_med.training.data_plan import DataPlan
@@ -35,30 +35,35 @@ def build_model(
     """
     assert config.run is not None
     torch.manual_seed(config.seed)
-    shape = {"in_channels": plan.images.channels, "num_classes": plan.scheme.num_classes}
-    stride = config.output_stride
-    segmenter = build_segmenter(initialisations[0], **shape, output_stride=stride)
-    corrector = None
     cls = method_class(config.method)
-    if cls.needs_corrector:
-        corrector = build_corrector(initialisations[1], **shape, output_stride=stride)
-    for network in (segmenter, corrector):
-        if network is not None:
-            make_parallel(network).to(device).to(memory_format=torch.channels_last)
-    autocast = autocast_dtype(config.precision, device)
-    method = cls(
-        segmenter, corrector, config, num_classes=plan.scheme.num_classes, autocast=autocast
+    shape = {"in_channels": plan.images.channels, "num_classes": plan.scheme.num_classes}
+    segmenter = build_segmenter(
+        initialisations[0],
+        **shape,
+        network=config.network,
+        output_stride=config.output_stride,
+        aspp_rates=config.aspp_rates,
     )
-    spec = _spec(config, plan, initialisations[0])
+    blueprint = Blueprint(
+        config, **shape, segmenter=initialisations[0], corrector=initialisations[1]
+    )
+    networks = {"segmenter": segmenter, **cls.companions(blueprint)}
+    for network in networks.values():
+        make_parallel(network).to(device).to(memory_format=torch.channels_last)
+    autocast = autocast_dtype(config.precision, device)
+    method = cls(networks, config, num_classes=plan.scheme.num_classes, autocast=autocast)
+    corrector = networks.get("corrector")
+    spec = _spec(config, plan, initialisations[0], with_corrector=corrector is not None)
     return method, Model(
         spec, segmenter, corrector, device=device, run=config.run, autocast=autocast
     )
 
 
-def _spec(config: TrainConfig, plan: DataPlan, initialisation: Initialisation) -> ModelSpec:
+def _spec(
+    config: TrainConfig, plan: DataPlan, initialisation: Initialisation, *, with_corrector: bool
+) -> ModelSpec:
     assert config.crop is not None
     mean, std = channel_statistics(initialisation.encoder, plan.images.channels)
-    with_corrector = method_class(config.method).needs_corrector
     return ModelSpec(
         method=config.method,
         labels=plan.scheme,
@@ -67,6 +72,8 @@ def _spec(config: TrainConfig, plan: DataPlan, initialisation: Initialisation) -
         in_channels=plan.images.channels,
         mean=tuple(mean),
         std=tuple(std),
+        network=config.network,
+        aspp_rates=config.aspp_rates,
         encoder=config.encoder,
         corrector_encoder=config.corrector_encoder if with_corrector else None,
         output_stride=config.output_stride,

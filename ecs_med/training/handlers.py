@@ -40,6 +40,7 @@ class Log:
         every: Iterations between rows.
         last: Last iteration of the run.
         images_per_iteration: Labelled and unlabelled images of one batch.
+        warn: Takes what the method has to say about its signals.
 
     Raises:
         TrainingDivergedError: If a loss is not finite.
@@ -54,6 +55,7 @@ class Log:
         every: int,
         last: int,
         images_per_iteration: int,
+        warn: Callable[[str], None],
     ) -> None:
         self._history = history
         self._listener = listener
@@ -61,6 +63,7 @@ class Log:
         self._every = every
         self._last = last
         self._images = images_per_iteration
+        self._warn = warn
         self._sums: dict[str, dict[str, torch.Tensor]] = {"losses": {}, "signals": {}}
         self._count = 0
         self._spent = 0.0
@@ -115,6 +118,9 @@ class Log:
         if is_main_process():
             self._history.append(row)
             self._listener.trained(row)
+            concern = self._method.concern(means["signals"])
+            if concern is not None:
+                self._warn(concern)
         self._sums = {"losses": {}, "signals": {}}
         self._count, self._spent = 0, 0.0
 

@@ -18,6 +18,7 @@ from ecs_med.config import TrainConfig
 from ecs_med.devices import describe_device
 from ecs_med.distributed import world_size
 from ecs_med.files import write_json
+from ecs_med.methods import method_class
 from ecs_med.networks import Initialisation
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.energy import EnergyMeter
@@ -104,7 +105,8 @@ class Manifest:
         config = self.config
         assert config.iterations is not None
         assert config.batch is not None
-        streams = 2 if config.method != "supervised" else 1
+        with_unlabeled = method_class(config.method).needs_unlabeled
+        streams = 2 if with_unlabeled and self.content["data"]["num_unlabeled"] else 1
         seconds = clock.seconds()
         self.content |= {
             "seconds": round(seconds, 3),
@@ -131,6 +133,7 @@ def start_manifest(
 ) -> Manifest:
     """What is known before training."""
     split = plan.split
+    with_corrector = "corrector" in method_class(config.method).companion_names
     content = {
         "versions": {"python": platform.python_version(), **_versions()},
         "device": describe_device(torch.device(config.device)),
@@ -139,7 +142,7 @@ def start_manifest(
         "git_commit": _git_commit(),
         "initialisation": {
             "segmenter": initialisations[0].sentence(),
-            "corrector": initialisations[1].sentence() if config.method != "supervised" else None,
+            "corrector": initialisations[1].sentence() if with_corrector else None,
         },
         "data": {
             "name": plan.collection.name,

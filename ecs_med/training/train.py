@@ -144,8 +144,9 @@ class _Run:
             )
 
     def _warn(self, sentence: str) -> None:
-        self.manifest.warn(sentence)
-        self.listener.warned(sentence)
+        if not self.manifest.has_warned(sentence):
+            self.manifest.warn(sentence)
+            self.listener.warned(sentence)
 
     def _restore(self) -> int:
         iteration, progress = load_checkpoint(self.folder / "checkpoints", self.method)
@@ -188,6 +189,7 @@ class _Run:
                 every=every,
                 last=config.iterations,
                 images_per_iteration=images,
+                warn=self._warn,
             )
             for handler in (
                 log,
@@ -221,7 +223,7 @@ class _Run:
             row["pseudo_labels"] = pseudo_label_health(
                 self.model, self.plan.split.unlabeled, self.plan.split.hidden
             )
-            if is_silent(row["pseudo_labels"]) and not self.manifest.has_warned(SILENT_CORRECTOR):
+            if is_silent(row["pseudo_labels"]):
                 self._warn(SILENT_CORRECTOR)
         if is_best:
             save_model(self.model)

@@ -83,7 +83,7 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
             set_learning_rate(self.method.optimizers[name], settings * factor)
         batch = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking)
         self.method.train_mode()
-        result = self.method.step(batch)
+        result = self.method.step(batch, done / self._max_iterations)
         losses = {k: mean_over_processes(v) for k, v in result.losses.items()}
         engine.state.output = {
             CommonKeys.LOSS: torch.stack(list(losses.values())).sum(),

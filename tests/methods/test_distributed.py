@@ -62,8 +62,11 @@ def run_steps(method_name: str) -> dict[str, Any]:
     # Plain descent: Adam's first step is the gradient's sign and would magnify rounding.
     sgd = OptimizerSettings(name="sgd", lr=0.05)
     config = TrainConfig(data=Path("unused"), segmenter_optimizer=sgd, corrector_optimizer=sgd)
+    names = ("segmenter", *method_class(method_name).companion_names)
     method = method_class(method_name)(
-        *(make_parallel(n) for n in networks), config, num_classes=NUM_CLASSES
+        {name: make_parallel(n) for name, n in zip(names, networks, strict=False)},
+        config,
+        num_classes=NUM_CLASSES,
     )
     rows = []
     for step in range(NUM_STEPS):

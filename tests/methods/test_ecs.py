@@ -33,7 +33,7 @@ def build(settings: TrainConfig, dimensions: int = 2) -> Ecs:
     torch.manual_seed(0)
     segmenter = network(dimensions, 1, NUM_CLASSES)
     corrector = network(dimensions, 1 + NUM_CLASSES, NUM_CLASSES + 1)
-    return Ecs(segmenter, corrector, settings, num_classes=NUM_CLASSES)
+    return Ecs({"segmenter": segmenter, "corrector": corrector}, settings, num_classes=NUM_CLASSES)
 
 
 def batch(dimensions: int = 2) -> Batch:
@@ -53,7 +53,8 @@ def test_three_steps_equal_the_literal_ones(dimensions: int) -> None:
     settings = config()
     method = build(settings, dimensions)
     pair = copy.deepcopy(method.networks)
-    s, c = optimizer_settings(settings).values()
+    chosen = optimizer_settings(settings)
+    s, c = chosen["segmenter"], chosen["corrector"]
     literal = LiteralEcs(
         pair["segmenter"],
         pair["corrector"],
@@ -117,7 +118,9 @@ def test_the_corrector_step_leaves_the_segmenter() -> None:
 def test_without_its_two_terms_the_segmenter_learns_as_supervised() -> None:
     settings = config(correction_weight=0.0, unlabeled_loss="none")
     method = build(settings)
-    baseline = Supervised(copy.deepcopy(method.segmenter), None, settings, num_classes=NUM_CLASSES)
+    baseline = Supervised(
+        {"segmenter": copy.deepcopy(method.segmenter)}, settings, num_classes=NUM_CLASSES
+    )
     for _ in range(2):
         method.step(batch())
         baseline.step(batch())

@@ -1,0 +1,74 @@
+"""What all settings have in common, and how files of settings are read."""
+
+import difflib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from ecs_med.errors import SettingsError
+
+__all__ = ["Settings", "read_settings"]
+
+
+class Settings(BaseModel):
+    """Base of all settings: keyword-only, frozen, unknown keys refused with the nearest known."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_nearest_key(cls, values: Any) -> Any:
+        if isinstance(values, Mapping):
+            for key in values:
+                if key not in cls.model_fields:
+                    near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
+                    hint = f"did you mean '{near[0]}'" if near else "see the documentation"
+                    raise ValueError(f"unknown setting '{key}'; {hint}?")
+        return values
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> Self:
+        """Validate `values`.
+
+        Raises:
+            SettingsError: One sentence that names the first wrong field and its value.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            message = first["msg"].removeprefix("Value error, ")
+            got = (
+                ""
+                if not where or isinstance(first["input"], Mapping)
+                else f" (got {first['input']!r})"
+            )
+            raise SettingsError(f"{where + ': ' if where else ''}{message}{got}.") from None
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON or YAML file, not yet validated.
+
+    Raises:
+        SettingsError: If the file cannot be read or holds something else.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".json":
+            values = json.loads(text)
+        else:
+            import yaml
+
+            values = yaml.safe_load(text)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"{path}: not readable as settings ({reason}).") from error
+    if not isinstance(values, Mapping):
+        raise SettingsError(f"{path}: expected a mapping of settings.")
+    return dict(values)
