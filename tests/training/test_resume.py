@@ -30,12 +30,12 @@ def die_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
     real = Ecs.step
     count = 0
 
-    def mortal(self: Ecs, batch: Any) -> Any:
+    def mortal(self: Ecs, batch: Any, progress: float) -> Any:
         nonlocal count
         count += 1
         if count == step:
             raise Killed
-        return real(self, batch)
+        return real(self, batch, progress)
 
     monkeypatch.setattr(Ecs, "step", mortal)
 
