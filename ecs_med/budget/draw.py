@@ -28,6 +28,7 @@ def draw_split(
     *,
     draw: Draw = "random",
     content: Content | None = None,
+    choose: bool = True,
 ) -> Split:
     """Decide for every case whether it is labelled, unlabelled, validated or tested on.
 
@@ -50,6 +51,8 @@ def draw_split(
             as it is.
         content: Pixels per class of every training case that has a mask; needed unless the draw
             is `random`.
+        choose: Whether a model is to be chosen on validation cases, see
+            `ecs_med.budget.partition.divide`.
 
     Raises:
         BudgetError: If the budget is none, asks for more than there is, or leaves
@@ -59,8 +62,8 @@ def draw_split(
     everyone = _checked(cases)
     budget = parse_labeled(labeled)
     if isinstance(budget, SplitFile):
-        return _split_of_file(everyone, budget, seed)
-    parts = divide(everyone, seed)
+        return _split_of_file(everyone, budget, seed, choose)
+    parts = divide(everyone, seed, choose=choose)
     masked = [case for case in parts.pool if case.mask is not None]
     chosen, warnings = _draw(ordered_groups(masked, draw, seed, content), budget)
     if draw != "random":
@@ -98,7 +101,7 @@ def _draw(groups: Sequence[Group], budget: Share | Count) -> tuple[set[str], lis
     return chosen, warnings
 
 
-def _split_of_file(everyone: Sequence[Case], budget: SplitFile, seed: int) -> Split:
+def _split_of_file(everyone: Sequence[Case], budget: SplitFile, seed: int, choose: bool) -> Split:
     if _is_split_json(budget.path):
         split = Split.read(budget.path, everyone)
         note = f"All roles are as in {budget.path.name}, drawn with seed {split.seed}."
@@ -122,7 +125,7 @@ def _split_of_file(everyone: Sequence[Case], budget: SplitFile, seed: int) -> Sp
                 f"{budget.path}: {case.id} has no mask; add its mask or take it off the list."
             )
     chosen = {case.id for case in listed}
-    parts = divide(everyone, seed, keep=chosen)
+    parts = divide(everyone, seed, keep=chosen, choose=choose)
     return _assemble(everyone, parts, chosen, seed, budget.text, [])
 
 

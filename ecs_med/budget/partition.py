@@ -42,7 +42,9 @@ class Parts:
     warnings: tuple[str, ...]
 
 
-def divide(cases: Sequence[Case], seed: int, *, keep: Collection[str] = ()) -> Parts:
+def divide(
+    cases: Sequence[Case], seed: int, *, keep: Collection[str] = (), choose: bool = True
+) -> Parts:
     """Divide cases into training pool, validation and test, never within a patient.
 
     Parts that the data set gives are kept. Where some are missing:
@@ -65,16 +67,21 @@ def divide(cases: Sequence[Case], seed: int, *, keep: Collection[str] = ()) -> P
         cases: Unique ids.
         seed: Any integer.
         keep: Ids of cases that have to stay in training.
+        choose: Whether a model is to be chosen on validation cases. If not, the validation cases
+            of a data set without test cases are all tested on, and none are drawn.
 
     Raises:
         BudgetError: If nothing is left to train on or to test on.
     """
     builder = _Builder(cases, seed, keep)
     if builder.validation and not builder.test:
-        builder.halve_validation()
+        if choose:
+            builder.halve_validation()
+        else:
+            builder.test_on_validation()
     if not builder.test:
         builder.draw_test()
-    if not builder.validation:
+    if choose and not builder.validation:
         builder.draw_validation()
     return builder.build()
 
@@ -125,6 +132,13 @@ class _Builder:
             f"The data set gives no test cases: its validation cases are divided into "
             f"{len(self.validation)} for validation and {len(self.test)} for the test, "
             "the same for every seed."
+        )
+
+    def test_on_validation(self) -> None:
+        self.test, self.validation = self.validation, []
+        self.notes.append(
+            f"The {len(self.test)} validation cases of the data set are tested on, "
+            "and no model is chosen on them."
         )
 
     def draw_test(self) -> None:

@@ -68,6 +68,12 @@ class TrainConfig(Settings):
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Autocast precision; `auto`: bf16 on a GPU that has it."""
+    choose: Literal["validation", "last"] = "validation"
+    """Which model is kept: the best on `validation`, or the `last`, as published protocols do; with
+    `last`, a data set without test cases is tested on all of its validation cases."""
+    tile: int | None = Field(None, ge=32)
+    """Slices with a longer side are segmented in overlapping tiles of this side, in pixels; `None`:
+    1,024, or `crop` where that is more."""
     evaluate_every: int | None = Field(None, ge=1)
     """Iterations between validations and checkpoints; `None`: a tenth of all."""
     workers: int = Field(0, ge=0)

@@ -78,6 +78,6 @@ def _spec(
         corrector_encoder=config.corrector_encoder if with_corrector else None,
         output_stride=config.output_stride,
         crop=config.crop,
-        window=max(1024, config.crop),
+        window=config.tile or max(1024, config.crop),
         initialisation=initialisation.sentence(),
     )

@@ -81,7 +81,12 @@ def plan_data(config: TrainConfig, split_file: Path | None = None) -> DataPlan:
         if config.draw != "random":
             content = class_pixels(collection, config.reading)
         split = draw_split(
-            collection.cases, config.labeled, config.seed, draw=config.draw, content=content
+            collection.cases,
+            config.labeled,
+            config.seed,
+            draw=config.draw,
+            content=content,
+            choose=config.choose == "validation",
         )
     referenced = [*split.labeled, *split.validation, *split.test]
     masks = [case.mask for case in referenced if case.mask is not None]

@@ -209,6 +209,10 @@ class _Run:
     def _validate(self, iteration: int) -> None:
         if not is_main_process():
             return
+        if self.config.choose == "last":
+            if iteration == self.config.iterations:
+                self._keep_last(iteration)
+            return
         cases = self.plan.split.validation or self.plan.split.labeled
         scores = evaluate_cases(self.model, cases).scores.to_dict()
         best = self.progress["best_miou"]
@@ -235,6 +239,12 @@ class _Run:
         self.manifest.progress = self.progress
         self.history.append(row)
         self.listener.validated(row)
+
+    def _keep_last(self, iteration: int) -> None:
+        """Keep the model as it is, as published protocols do; nothing is scored before the test."""
+        save_model(self.model)
+        self.progress |= {"best_miou": None, "best_iteration": iteration, "validation": None}
+        self.manifest.progress = self.progress
 
     def _save(self, iteration: int) -> None:
         if not is_main_process():

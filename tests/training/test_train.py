@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import ecs_med
 from ecs_med.config import TrainConfig
@@ -248,3 +249,22 @@ def test_a_class_without_a_label_is_warned_of_by_name(settings: Build) -> None:
     recorder = Recorder()
     train(settings(reading=reading), recorder)
     assert any("stent" in sentence for sentence in recorder.warnings)
+
+
+def test_the_last_model_is_kept_and_all_validation_cases_are_tested_on(
+    settings: Build, phantom: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "given"
+    shutil.copytree(phantom, data)
+    shutil.rmtree(data / "test")
+    num_validation = len(list((data / "validation" / "images").iterdir()))
+    run = train(settings(data=data, choose="last", run=tmp_path / "last"))
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["test"]["num_cases"] == num_validation
+    assert metrics["best_iteration"] == 4
+    assert metrics["validation"] is None
+    assert {row["kind"] for row in rows(run)} == {"train"}
+    last = load_file(run / "checkpoints" / "iteration-00000004.safetensors")
+    kept = load_file(run / "model.safetensors")
+    assert all(torch.equal(kept[key], last[f"network.{key}"]) for key in kept)
+    assert "no model is chosen on them" in (run / "report.html").read_text()
