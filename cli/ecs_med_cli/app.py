@@ -17,6 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from ecs_med.errors import EcsMedError
+from ecs_med_cli.commands.benchmark import benchmark
 from ecs_med_cli.commands.budget import budget
 from ecs_med_cli.commands.check import check
 from ecs_med_cli.commands.demo import demo
@@ -30,7 +31,7 @@ __all__ = ["app", "main"]
 
 COMMANDS = {
     command.__name__: command
-    for command in (check, train, budget, report, predict, evaluate, demo, doctor)
+    for command in (check, train, budget, report, predict, evaluate, benchmark, demo, doctor)
 }
 """Every command by its name, in the order of `--help`."""
 

@@ -28,6 +28,7 @@ class SweepDisplay:
         self._console = console
         self._places = places
         self._total = len(cells)
+        self._width = max((len(cell.method) for cell in cells), default=0) + 1
         self._open = {c.name: c for c in cells if look_at(c.folder).progress != "done"}
         self._seconds: dict[str, list[float]] = defaultdict(list)
         self._num_ended = self._total - len(self._open)
@@ -54,7 +55,7 @@ class SweepDisplay:
         )
         remaining = self._remaining()
         parts = [
-            f"{cell.method:<11}{cell.labeled:>6}  seed {cell.seed}  {what}",
+            f"{cell.method:<{self._width}}{cell.labeled:>6}  seed {cell.seed}  {what}",
             duration(outcome.seconds),
             f"{self._num_ended} of {self._total} done",
             *([f"{duration(remaining)} left"] if remaining else []),

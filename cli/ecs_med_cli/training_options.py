@@ -32,6 +32,7 @@ __all__ = [
     "Resize",
     "Scale",
     "Workers",
+    "named_settings",
     "training_settings",
 ]
 
@@ -112,6 +113,11 @@ _SAME_NAME = (
 )
 
 
+def named_settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values of the options that are settings of the same name, as far as the command has them."""
+    return {name: given[name] for name in _SAME_NAME if name in given}
+
+
 def training_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """Values for `TrainConfig`, `None` where an option was not given.
 
@@ -122,7 +128,7 @@ def training_settings(given: Mapping[str, Any]) -> dict[str, Any]:
         SettingsError: If an option on masks cannot be read.
     """
     return {
-        **{name: given[name] for name in _SAME_NAME},
+        **named_settings(given),
         "reading": given_reading(given),
         "augmentation": {
             "scale": given["scale"],

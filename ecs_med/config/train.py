@@ -60,7 +60,9 @@ class TrainConfig(Settings):
     encoder_weights: str = "auto"
     """`imagenet`, `none`, or a file; `auto`: ImageNet weights that are on this machine."""
     output_stride: Literal[8, 16] = 16
-    """Stride of the encoder's output."""
+    """Stride of the segmenter's encoder."""
+    corrector_output_stride: Literal[8, 16] = 16
+    """Stride of the corrector's encoder; the corrector is DeepLabv3+ whatever the segmenter is."""
     aspp_rates: tuple[int, ...] = Field((6, 12, 18, 24), min_length=1)
     """DeepLabv2: dilations of the convolutions whose sum gives the class logits; the public code of
     Hung et al. 2018 returns early and so uses `(6, 12)` only."""

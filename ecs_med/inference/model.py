@@ -168,7 +168,7 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
             Initialisation(spec.corrector_encoder, "none"),
             in_channels=spec.in_channels,
             num_classes=spec.num_classes,
-            output_stride=spec.output_stride,
+            output_stride=spec.corrector_output_stride,
         )
     _fill(folder / WEIGHTS_FILE, {"segmenter": segmenter, "corrector": corrector})
     for network in (segmenter, corrector):

@@ -37,7 +37,9 @@ class ModelSpec(Settings):
     corrector_encoder: str | None
     """Corrector's encoder, or `None` without a corrector."""
     output_stride: Literal[8, 16]
-    """Of both networks."""
+    """Of the segmenter."""
+    corrector_output_stride: Literal[8, 16] = 16
+    """Of the corrector."""
     crop: int
     """Side of the training crop in pixels."""
     window: int = 1024

@@ -50,7 +50,7 @@ class Ecs(Method):
                 blueprint.corrector,
                 in_channels=blueprint.in_channels,
                 num_classes=blueprint.num_classes,
-                output_stride=blueprint.config.output_stride,
+                output_stride=blueprint.config.corrector_output_stride,
             )
         }
 

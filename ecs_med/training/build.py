@@ -77,6 +77,7 @@ def _spec(
         encoder=config.encoder,
         corrector_encoder=config.corrector_encoder if with_corrector else None,
         output_stride=config.output_stride,
+        corrector_output_stride=config.corrector_output_stride,
         crop=config.crop,
         window=config.tile or max(1024, config.crop),
         initialisation=initialisation.sentence(),

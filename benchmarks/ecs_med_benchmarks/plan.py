@@ -1,0 +1,122 @@
+"""From rows of tables to runs, shared by all tables of one folder."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ecs_med.config import TrainConfig
+from ecs_med.errors import DataError
+from ecs_med.sweep.axes import ALL_LABELS, folder_name
+from ecs_med.sweep.plan import Cell, cell_name
+from ecs_med_benchmarks.protocol import Protocol
+from ecs_med_benchmarks.variants import Variant
+
+__all__ = ["deviations", "merged", "plan_runs", "split_file"]
+
+_FREE = ("data", "device", "precision", "workers", "cache", "run", "labeled", "seed", "method")
+"""Settings that no protocol fixes."""
+
+
+def plan_runs(
+    rows: Iterable[tuple[Variant, str]],
+    settings: Mapping[str, Any],
+    *,
+    data: Path,
+    out: Path,
+    seeds: Sequence[int],
+    splits: Path | None = None,
+) -> list[Cell]:
+    """Every run behind the rows once, seed by seed.
+
+    Args:
+        rows: Variants and budgets; equal variant keys at a budget are one run.
+        settings: Fields of `TrainConfig` that all runs share.
+        data: Folder of the data set.
+        out: Folder of the benchmark; runs lie below its `runs/`.
+        seeds: Of every row.
+        splits: Folder of files `<budget>-s<seed>.json` or `.txt` that name the labelled images.
+
+    Raises:
+        DataError: If a split file is missing.
+        SettingsError: If a setting is wrong.
+    """
+    unique = {(variant.key, budget): (variant, budget) for variant, budget in rows}
+    return [
+        _cell(variant, budget, seed, settings, data=data, out=out, splits=splits)
+        for seed in seeds
+        for variant, budget in unique.values()
+    ]
+
+
+def _cell(
+    variant: Variant,
+    budget: str,
+    seed: int,
+    shared: Mapping[str, Any],
+    *,
+    data: Path,
+    out: Path,
+    splits: Path | None,
+) -> Cell:
+    whole = splits is None or budget == ALL_LABELS
+    labeled = budget if whole or splits is None else str(split_file(splits, budget, seed))
+    settings = merged(shared, variant.settings)
+    if settings.get("evaluate_every"):
+        # A run records the smaller one, and would not be recognised by the larger.
+        settings["evaluate_every"] = min(settings["evaluate_every"], settings["iterations"])
+    run = out / "runs" / cell_name(variant.key, budget, seed)
+    own = {"data": data, "method": variant.method, "labeled": labeled, "seed": seed, "run": run}
+    return Cell(variant.key, budget, seed, TrainConfig.parse({**settings, **own}))
+
+
+def split_file(folder: Path, budget: str, seed: int) -> Path:
+    """The file of a subset in a folder of splits.
+
+    Raises:
+        DataError: If it is not there.
+    """
+    name = f"{folder_name(budget)}-s{seed}"
+    for suffix in (".json", ".txt", ".csv"):
+        if (folder / f"{name}{suffix}").is_file():
+            return folder / f"{name}{suffix}"
+    raise DataError(
+        f"{folder / name}.json: no such split file; name the files of --splits by budget and seed "
+        "(--write-splits writes them so)."
+    )
+
+
+def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with `over` laid over it, sections key by key; `None` in `over` is not given."""
+    result = dict(values)
+    for key, value in over.items():
+        if isinstance(value, Mapping):
+            part = result.get(key)
+            section = merged(part if isinstance(part, Mapping) else {}, value)
+            if section:
+                result[key] = section
+        elif value is not None:
+            result[key] = value
+    return result
+
+
+def deviations(protocol: Protocol, overrides: Mapping[str, Any]) -> list[str]:
+    """Where the user's settings leave the protocol, each in words such as `crop 64, not 352`."""
+    plain = merged({}, overrides)
+    fixed = protocol.train_settings()
+    told = []
+    for name, value in plain.items():
+        if name in _FREE or name not in fixed:
+            continue
+        changed = _changes(name, value, fixed[name])
+        told += changed
+    return told
+
+
+def _changes(name: str, value: Any, usual: Any) -> list[str]:
+    if isinstance(value, Mapping) and isinstance(usual, Mapping):
+        inner = [_changes(key, v, usual.get(key)) for key, v in value.items()]
+        return [sentence for part in inner for sentence in part]
+    if value == usual or (isinstance(usual, list) and list(value) == usual):
+        return []
+    words = name.replace("_", " ")
+    return [f"{words} {value}" if usual in (None, "auto") else f"{words} {value}, not {usual}"]

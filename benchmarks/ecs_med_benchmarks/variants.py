@@ -1,0 +1,104 @@
+"""Rows of tables: a method with the settings that set it apart."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["ABLATION", "DEEPLABV2", "ECS", "RIVALS", "SUPERVISED", "Variant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A method as a table names it.
+
+    Attributes:
+        key: Part of its run folders' names; equal keys are equal runs.
+        label: In tables.
+        method: Value of `--method`.
+        published: As `published.csv` names it, or empty.
+        published_table: Table there, where it is not that of the table that is printed.
+        settings: Fields of `TrainConfig` that set it apart, laid over the protocol.
+        remark: What a reader should know of it.
+    """
+
+    key: str
+    label: str
+    method: str
+    published: str = ""
+    published_table: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    remark: str = ""
+
+
+SUPERVISED = Variant("supervised", "Supervised", "supervised", "supervised")
+ECS = Variant("ecs", "ECS", "ecs", "ecs")
+
+
+def _ablated(key: str, label: str, weight: float, loss: str, remark: str = "") -> Variant:
+    return Variant(
+        key,
+        label,
+        "ecs",
+        f"ecs correction_weight={weight:g} unlabeled_loss={loss}",
+        settings={"ecs": {"correction_weight": weight, "unlabeled_loss": loss}},
+        remark=remark,
+    )
+
+
+ABLATION = (
+    Variant(
+        "supervised",
+        "λ = 0, no unlabelled loss",
+        "supervised",
+        "ecs correction_weight=0 unlabeled_loss=none",
+        remark="Without both terms ECS trains the segmenter as supervised training does, to the "
+        "last bit; the row is that run.",
+    ),
+    _ablated("ecs-no-judgement", "λ = 0, negated focal loss", 0, "negated_focal"),
+    _ablated("ecs-no-unlabeled", "λ = 0.1, no unlabelled loss", 0.1, "none"),
+    _ablated("ecs-plain", "λ = 0.1, cross-entropy", 0.1, "cross_entropy"),
+    Variant(
+        "ecs",
+        "λ = 0.1, negated focal loss (ECS)",
+        "ecs",
+        "ecs correction_weight=0.1 unlabeled_loss=negated_focal",
+    ),
+)
+"""Table 2: the corrector's judgement in the supervised loss, and the loss on unlabelled images."""
+
+_ADVERSARIAL = Variant("advsemiseg", "AdvSemiSeg [14]", "advsemiseg", "advsemiseg")
+_OVERPOWERING = Variant(
+    "advsemiseg-deeplab",
+    "AdvSemiSeg [14], DeepLabv3+ as discriminator",
+    "advsemiseg",
+    "advsemiseg discriminator=deeplabv3plus",
+    "section 4.7",
+    {"advsemiseg": {"discriminator": "deeplabv3plus"}},
+)
+_S4GAN = Variant(
+    "s4gan", "s4GAN [23]", "s4gan", "s4gan", remark="The paper has s4GAN in Table 4 only."
+)
+
+RIVALS = (SUPERVISED, _ADVERSARIAL, _OVERPOWERING, _S4GAN, ECS)
+"""Table 3 and section 4.7: the same DeepLabv3+ for all."""
+
+
+def _deeplabv2(variant: Variant, published: str | None = None) -> Variant:
+    return Variant(
+        f"deeplabv2-{variant.key}",
+        variant.label,
+        variant.method,
+        variant.published if published is None else published,
+        settings={**variant.settings, "network": "deeplabv2", "output_stride": 8},
+    )
+
+
+DEEPLABV2 = (
+    _deeplabv2(SUPERVISED),
+    _deeplabv2(_ADVERSARIAL),
+    _deeplabv2(_S4GAN, "s4gan"),
+    _deeplabv2(Variant("s4gan+mlmt", "s4GAN + MLMT [23]", "s4gan+mlmt", "s4gan+mlmt")),
+    _deeplabv2(ECS),
+)
+"""Table 4: DeepLabv2 at output stride 8 as segmenter, DeepLabv3+ as corrector. All of ours are
+trained by the protocol; the published rivals were by their authors' own settings."""
