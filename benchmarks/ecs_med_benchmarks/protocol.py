@@ -41,8 +41,9 @@ class Protocol(Settings):
     """Side of the square training crop in pixels, zero-padded where the image is smaller."""
     resize: int = Field(0, ge=0)
     """Longer side in pixels to which larger images are brought down before cropping; 0: never."""
-    enlarge: int = Field(0, ge=0)
-    """Longer side in pixels to which smaller images are brought up; 0: never."""
+    enlarge: int | None = Field(None, ge=0)
+    """Longer side in pixels to which smaller images are brought up; 0: never; `None`: 128, or
+    `resize` where that is less."""
     tile: int | None = None
     """Longer slices are segmented in overlapping tiles of this side, in pixels; `None`: 1,024."""
     batch: int = Field(ge=2)
@@ -71,7 +72,7 @@ class Protocol(Settings):
     def train_settings(self) -> dict[str, Any]:
         """Fields of `TrainConfig` that this protocol decides."""
         own = {"name", "title", "is_published", "budgets", "seeds", "image_threshold"}
-        settings = self.model_dump(mode="json", exclude=own)
+        settings = self.model_dump(mode="json", exclude=own, exclude_none=True)
         return {**settings, "s4gan": {"threshold": self.image_threshold}}
 
     def scaled(self, scale: float) -> Self:
@@ -103,7 +104,7 @@ class Protocol(Settings):
                 "iterations": max(_FEWEST_ITERATIONS, round(self.iterations * scale)),
                 "crop": crop,
                 "resize": max(crop, round(longest * side)),
-                "enlarge": min(self.enlarge, crop),
+                "enlarge": self.enlarge and min(self.enlarge, crop),
                 "tile": None,
             }
         )

@@ -1,6 +1,5 @@
 """CamVid."""
 
-from ecs_med.config import AugmentationSettings
 from ecs_med_benchmarks.protocol import Protocol
 
 __all__ = ["CamVid"]
@@ -32,5 +31,3 @@ class CamVid(Protocol):
     """As the default of `ecs-med train`."""
     iterations: int = 10_000
     """From here on the optimisers are the paper's."""
-    augmentation: AugmentationSettings = AugmentationSettings(scale=(0.75, 1.5))
-    """Zoom, crop and flip."""

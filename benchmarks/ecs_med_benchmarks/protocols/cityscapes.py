@@ -33,6 +33,8 @@ class Cityscapes(Protocol):
     """Section 4.4."""
     tile: int | None = 2048
     """Full resolution in one piece, section 4.4."""
+    enlarge: int | None = 0
+    """Never."""
     batch: int = 6
     """Section 4.4."""
     iterations: int = 15_000

@@ -1,6 +1,5 @@
 """Kvasir-SEG."""
 
-from ecs_med.config import AugmentationSettings
 from ecs_med_benchmarks.protocol import Protocol
 
 __all__ = ["Kvasir"]
@@ -36,5 +35,3 @@ class Kvasir(Protocol):
     """As the default of `ecs-med train`."""
     iterations: int = 10_000
     """From here on the optimisers are the paper's."""
-    augmentation: AugmentationSettings = AugmentationSettings(scale=(0.75, 1.5), jitter=0.3)
-    """Zoom, crop, flip and colour."""

@@ -31,6 +31,8 @@ class Voc(Protocol):
     """Section 4.4; 1,322, 2,645 and 5,291 labelled images."""
     crop: int = 512
     """Section 4.4; zero-padded, images are 500 pixels wide or high."""
+    enlarge: int | None = 0
+    """Never."""
     batch: int = 14
     """Section 4.4."""
     iterations: int = 22_000
