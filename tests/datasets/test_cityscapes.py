@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from miniatures import add_frame
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import open_data
@@ -22,27 +22,12 @@ TRAIN_IDS = [
 IDS = np.arange(34, dtype=np.uint8).reshape(2, 17)
 
 
-def add(root: Path, part: str, frame: str, labels: np.ndarray | None = IDS) -> None:
-    """One picture with all the files that gtFine has of it."""
-    city = frame.split("_")[0]
-    images, masks = root / "leftImg8bit" / part / city, root / "gtFine" / part / city
-    images.mkdir(parents=True, exist_ok=True)
-    masks.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.zeros((2, 17, 3), np.uint8)).save(images / f"{frame}_leftImg8bit.png")
-    if labels is None:
-        return
-    Image.fromarray(labels).save(masks / f"{frame}_gtFine_labelIds.png")
-    Image.fromarray(labels.astype(np.uint16) * 1000).save(masks / f"{frame}_gtFine_instanceIds.png")
-    Image.fromarray(np.zeros((2, 17, 4), np.uint8)).save(masks / f"{frame}_gtFine_color.png")
-    (masks / f"{frame}_gtFine_polygons.json").write_text("{}")
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    add(tmp_path, "train", "aachen_000000_000019")
-    add(tmp_path, "train", "bremen_000001_000019", IDS[::-1].copy())
-    add(tmp_path, "val", "munster_000002_000019")
-    add(tmp_path, "test", "berlin_000003_000019", np.zeros_like(IDS))
+    add_frame(tmp_path, "train", "aachen_000000_000019", IDS)
+    add_frame(tmp_path, "train", "bremen_000001_000019", IDS[::-1].copy())
+    add_frame(tmp_path, "val", "munster_000002_000019", IDS)
+    add_frame(tmp_path, "test", "berlin_000003_000019", np.zeros_like(IDS))
     (tmp_path / "leftImg8bit" / "train_extra").mkdir()
     return tmp_path
 
@@ -77,7 +62,7 @@ def test_all_34_ids_pixel_by_pixel(root: Path) -> None:
 
 
 def test_value_that_is_no_id_is_refused(root: Path) -> None:
-    add(root, "train", "aachen_000000_000020", np.full_like(IDS, 34))
+    add_frame(root, "train", "aachen_000000_000020", np.full_like(IDS, 34))
     collection = open_data(root)
     masks = [case.mask for case in collection.cases if case.mask]
     with pytest.raises(DataError, match=r"aachen_000000_000020_gtFine_labelIds.png: .* value 34"):
@@ -105,7 +90,7 @@ def test_numbers_are_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_image_without_mask_is_unlabelled(root: Path) -> None:
-    add(root, "train", "aachen_000000_000021", None)
+    add_frame(root, "train", "aachen_000000_000021", None)
     collection = open_data(root)
     assert [case.mask is None for case in collection.cases] == [False, True, False, False]
 

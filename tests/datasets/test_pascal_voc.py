@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from miniatures import add_image, add_list, add_mask, add_mat
 from PIL import Image
 from scipy.io import savemat
-from scipy.sparse import csc_matrix
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import open_data
@@ -21,16 +21,6 @@ SIZE = (9, 12)
 Labels = npt.NDArray[np.uint8]
 
 
-def voc_palette() -> list[int]:
-    """VOC's colour map: the bits of an index, dealt out to red, green and blue."""
-    palette = []
-    for index in range(256):
-        bits = [index >> shift & 1 for shift in range(9)]
-        for channel in range(3):
-            palette.append(sum(bits[3 * step + channel] << 7 - step for step in range(3)))
-    return palette
-
-
 def labels_of(name: str, *classes: int, void: bool = True) -> Labels:
     """A map with a block of each class, its border void as VOC draws it."""
     labels = np.zeros(SIZE, np.uint8)
@@ -39,37 +29,6 @@ def labels_of(name: str, *classes: int, void: bool = True) -> Labels:
         if void:
             labels[1, 3 * place + 1 : 3 * place + 3] = 255
     return labels
-
-
-def add_image(folder: Path, name: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(int(name[-3:])).integers(0, 256, (*SIZE, 3), np.uint8)
-    Image.fromarray(pixels).save(folder / f"{name}.jpg")
-
-
-def add_mask(folder: Path, name: str, labels: Labels) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    image = Image.fromarray(labels).convert("P")
-    image.putpalette(voc_palette())
-    image.putdata(labels.ravel().tolist())
-    image.save(folder / f"{name}.png")
-
-
-def add_mat(folder: Path, name: str, labels: Labels) -> None:
-    """A mask of SBD as MATLAB wrote it: a struct with boundaries, map and classes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    boundaries = np.empty((20, 1), object)
-    for index in range(20):
-        boundaries[index, 0] = csc_matrix(labels == index + 1, dtype=float)
-    present = np.setdiff1d(np.unique(labels), [0, 255])[:, None]
-    fields = {"Boundaries": boundaries, "Segmentation": labels, "CategoriesPresent": present}
-    savemat(folder / f"{name}.mat", {"GTcls": fields}, do_compression=True)
-
-
-def add_list(voc: Path, name: str, *names: str) -> None:
-    path = voc / "ImageSets" / "Segmentation" / f"{name}.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{entry}\n" for entry in names))
 
 
 TRAIN = {"2007_000032": labels_of("a", 1, 15), "2007_000039": labels_of("b", 20)}
@@ -83,14 +42,14 @@ def both(tmp_path: Path) -> Path:
     root = tmp_path / "data"
     voc = root / "VOCdevkit" / "VOC2012"
     for name, labels in {**TRAIN, **VAL}.items():
-        add_image(voc / "JPEGImages", name)
+        add_image(voc / "JPEGImages", name, SIZE)
         add_mask(voc / "SegmentationClass", name, labels)
     add_list(voc, "train", *TRAIN)
     add_list(voc, "val", *VAL)
     dataset = root / "benchmark_RELEASE" / "dataset"
     other = np.full(SIZE, 7, np.uint8)
     for name, labels in {**EXTRA, "2007_000032": other, "2007_000033": other}.items():
-        add_image(dataset / "img", name)
+        add_image(dataset / "img", name, SIZE)
         add_mat(dataset / "cls", name, labels)
     (dataset / "train.txt").write_text("2008_000002\n2007_000033\n")
     (dataset / "val.txt").write_text("2010_000999\n2007_000032\n")
@@ -164,11 +123,11 @@ def test_images_of_sbd_may_lie_in_voc(both: Path) -> None:
 
 def test_segmentation_class_aug_serves_without_sbd(both: Path) -> None:
     voc = both / "VOCdevkit" / "VOC2012"
-    add_image(voc / "JPEGImages", "2008_000002")
+    add_image(voc / "JPEGImages", "2008_000002", SIZE)
     (voc / "SegmentationClassAug").mkdir()
     for name, labels in {**EXTRA, **VAL}.items():
         Image.fromarray(labels).save(voc / "SegmentationClassAug" / f"{name}.png")
-    add_image(voc / "JPEGImages", "2010_000999")
+    add_image(voc / "JPEGImages", "2010_000999", SIZE)
     collection = open_data(voc)
     assert len(collection.cases) == 5
     last = collection.cases[-1]
@@ -201,7 +160,7 @@ def test_missing_list_names_file_and_remedy(both: Path) -> None:
 
 
 def test_own_data_in_the_layout_of_voc_is_not_taken_for_voc(tmp_path: Path) -> None:
-    add_image(tmp_path / "JPEGImages", "scan_001")
+    add_image(tmp_path / "JPEGImages", "scan_001", SIZE)
     add_mask(tmp_path / "SegmentationClass", "scan_001", labels_of("a", 1))
     add_list(tmp_path, "train", "scan_001")
     assert not PascalVocLayout().recognises(tmp_path)
