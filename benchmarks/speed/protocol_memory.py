@@ -1,0 +1,124 @@
+"""Peak GPU memory of ECS by the paper's protocols, on random images of their size.
+
+    python benchmarks/speed/protocol_memory.py [--device cuda] [--steps 5] [-o FILE.json]
+
+VOC: crop 512, batch 14 + 14; Cityscapes: crop 768, batch 6 + 6; ResNet-50 and ResNet-34, bf16 where
+the device has it. The paper reports 24 and 22 GB in float32. Random weights: memory does not depend
+on their values. On a CPU only --side (a smaller crop) is of use, to see that the script runs.
+"""
+
+import argparse
+import json
+import platform
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ecs_med.config import TrainConfig
+from ecs_med.devices import autocast_dtype, choose_device, describe_device
+from ecs_med.methods import Blueprint, Ecs
+from ecs_med.networks import Initialisation, build_segmenter
+from ecs_med.types import Batch
+from ecs_med_benchmarks.protocol import Protocol
+from ecs_med_benchmarks.protocols import Cityscapes, Voc
+
+NUM_CLASSES = {"voc": 21, "cityscapes": 19}
+PUBLISHED_GB = {"voc": 24, "cityscapes": 22}
+
+
+def random_batch(protocol: Protocol, side: int, device: torch.device) -> Batch:
+    """Labelled and unlabelled images as the loader gives them."""
+    shape = (protocol.batch, 3, side, side)
+    layout = torch.channels_last
+    return Batch(
+        torch.randn(shape, device=device).to(memory_format=layout),
+        torch.randint(0, NUM_CLASSES[protocol.name], (protocol.batch, side, side), device=device),
+        torch.randn(shape, device=device).to(memory_format=layout),
+        torch.ones(protocol.batch, side, side, dtype=torch.bool, device=device),
+    )
+
+
+def method_of(protocol: Protocol, device: torch.device, precision: str) -> Ecs:
+    """ECS with the protocol's networks and optimisers."""
+    config = TrainConfig.parse(
+        {**protocol.train_settings(), "data": ".", "encoder_weights": "none", "method": "ecs"}
+    )
+    first = Initialisation(protocol.encoder, "none")
+    second = Initialisation(protocol.corrector_encoder, "none")
+    shape = {"in_channels": 3, "num_classes": NUM_CLASSES[protocol.name]}
+    blueprint = Blueprint(config, **shape, segmenter=first, corrector=second)
+    networks = {"segmenter": build_segmenter(first, **shape), **Ecs.companions(blueprint)}
+    for network in networks.values():
+        network.to(device).to(memory_format=torch.channels_last)
+    autocast = autocast_dtype(precision, device)
+    return Ecs(networks, config, num_classes=shape["num_classes"], autocast=autocast)
+
+
+def measure(
+    protocol: Protocol, device: torch.device, precision: str, steps: int, side: int
+) -> dict[str, Any]:
+    """Peak memory and seconds of a step after the first."""
+    method = method_of(protocol, device, precision)
+    method.train_mode()
+    batch = random_batch(protocol, side, device)
+    on_gpu = device.type == "cuda"
+    method.step(batch)
+    if on_gpu:
+        torch.cuda.synchronize(device)
+    started = time.perf_counter()
+    losses: dict[str, torch.Tensor] = {}
+    for _ in range(steps):
+        losses = method.step(batch).losses
+    if on_gpu:
+        torch.cuda.synchronize(device)
+    seconds = (time.perf_counter() - started) / steps
+    result: dict[str, Any] = {
+        "protocol": protocol.name,
+        "crop": side,
+        "batch": protocol.batch,
+        "precision": precision,
+        "seconds_per_step": round(seconds, 4),
+        "finite": all(bool(torch.isfinite(loss)) for loss in losses.values()),
+        "published_gb": PUBLISHED_GB[protocol.name],
+    }
+    if on_gpu:
+        result["peak_allocated_gb"] = round(torch.cuda.max_memory_allocated(device) / 2**30, 2)
+        result["peak_reserved_gb"] = round(torch.cuda.max_memory_reserved(device) / 2**30, 2)
+    return result
+
+
+def main() -> None:
+    """Measure both protocols and print or write JSON."""
+    parser = argparse.ArgumentParser(description="Peak memory of ECS by the paper's protocols.")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="bf16", choices=("bf16", "fp32"))
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--side", type=int, help="Smaller crop, for a trial.")
+    parser.add_argument("-o", "--output", type=Path)
+    options = parser.parse_args()
+    device = choose_device(options.device)
+    results = []
+    for protocol in (Voc(), Cityscapes()):
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats(device)
+        side = options.side or protocol.crop
+        results.append(measure(protocol, device, options.precision, options.steps, side))
+    content = {
+        "device": describe_device(device),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "results": results,
+    }
+    text = json.dumps(content, indent=2)
+    if options.output:
+        options.output.write_text(text + "\n", encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
