@@ -79,7 +79,7 @@ def adapt_first_layer(encoder: nn.Module, channels: int, *, extra: int = 0) -> N
     Args:
         encoder: A network whose first `Conv2d` sees the image.
         channels: Channels of the image; the weights of R, G, B are repeated such that a grey
-            image gives the same response as its RGB copy.
+            image gives the same response as its RGB copy. 0: the network sees no image.
         extra: Channels that are concatenated to the image; their weights are drawn anew
             (He et al. 2015), as those of the corrector's extended layer are.
 
@@ -93,7 +93,7 @@ def adapt_first_layer(encoder: nn.Module, channels: int, *, extra: int = 0) -> N
     if channels == 1:
         weight = weight.sum(dim=1, keepdim=True)
     elif channels != 3:
-        weight = weight[:, [i % 3 for i in range(channels)]] * (3 / channels)
+        weight = weight[:, [i % 3 for i in range(channels)]] * (3 / max(1, channels))
     if extra:
         added = weight.new_empty(first.out_channels, extra, *first.kernel_size)
         nn.init.kaiming_normal_(added, mode="fan_out", nonlinearity="relu")
