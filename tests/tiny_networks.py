@@ -61,8 +61,8 @@ def weights(module: nn.Module) -> torch.Tensor:
     return torch.cat([p.detach().flatten().clone() for p in module.parameters()])
 
 
-def half_scores(module: nn.Module) -> None:
-    """Make the differences between a judge's scores large, so that it selects some and not all."""
+def enlarge_weights(module: nn.Module) -> None:
+    """Make the scores of a judge differ, so that it selects some and not all."""
     with torch.no_grad():
         for parameter in module.parameters():
             parameter *= 3

@@ -80,5 +80,7 @@ class MlmtSettings(Settings):
     """Decay of the teacher's moving average."""
     consistency_weight: float = Field(1.0, ge=0)
     """Weight of the cosine consistency between student and teacher on unlabelled images."""
+    noise: float = Field(0.1, ge=0)
+    """Standard deviation of the noise on the student's view, in units of normalised intensities."""
     presence: float = Field(0.2, ge=0, le=1)
     """A class whose probability by the teacher is below is switched off when predicting."""

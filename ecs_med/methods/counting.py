@@ -5,7 +5,7 @@ import torch
 from ecs_med.distributed import mean_over_processes
 from ecs_med.types import Batch
 
-__all__ = ["mean", "share", "unlabeled_valid"]
+__all__ = ["any_valid", "mean", "share", "unlabeled_valid"]
 
 
 def share(of: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
@@ -21,6 +21,11 @@ def share(of: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
 def mean(values: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
     """Mean of `values` over the elements in `among`; NaN where there are none."""
     return mean_over_processes((values * among).sum()) / mean_over_processes(among.sum())
+
+
+def any_valid(valid: torch.Tensor) -> torch.Tensor:
+    """Pictures with a valid pixel: `(B,)` of `(B, *spatial)`, bool."""
+    return valid.flatten(1).any(dim=1)
 
 
 def unlabeled_valid(batch: Batch) -> torch.Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from literal_advsemiseg import LiteralAdvSemiSeg
-from tiny_networks import NUM_CLASSES, half_scores, pixelwise, ragged_batch, weights
+from tiny_networks import NUM_CLASSES, enlarge_weights, pixelwise, ragged_batch, weights
 from torch import nn
 
 from ecs_med.config import AdvSemiSegSettings, OptimizerSettings, TrainConfig
@@ -22,7 +22,7 @@ SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
 def build(**settings: object) -> AdvSemiSeg:
     torch.manual_seed(0)
     networks = {"segmenter": pixelwise(1, NUM_CLASSES), "discriminator": pixelwise(NUM_CLASSES, 1)}
-    half_scores(networks["discriminator"])
+    enlarge_weights(networks["discriminator"])
     config = TrainConfig(
         data=Path("unused"),
         segmenter_optimizer=SGD,
