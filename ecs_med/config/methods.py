@@ -28,6 +28,8 @@ class OptimizerSettings(Settings):
     """For Adam."""
     weight_decay: float = Field(1e-4, ge=0)
     """L2 penalty, on all parameters."""
+    head_factor: float = Field(1.0, gt=0)
+    """Factor on the learning rate of everything but the encoder; Hung et al. 2018: 10."""
 
 
 class EcsSettings(Settings):

@@ -7,10 +7,11 @@ import segmentation_models_pytorch as smp
 import timm
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ecs_med.errors import SettingsError
 
-__all__ = ["adapt_first_layer", "channel_statistics", "library_name", "timm_name"]
+__all__ = ["adapt_first_layer", "channel_statistics", "freeze_norm", "library_name", "timm_name"]
 
 
 @cache
@@ -100,6 +101,14 @@ def adapt_first_layer(encoder: nn.Module, channels: int, *, extra: int = 0) -> N
         weight = torch.cat([weight, added], dim=1)
     first.in_channels = channels + extra
     first.weight = nn.Parameter(weight.clone())
+
+
+def freeze_norm(encoder: nn.Module) -> None:
+    """Keep scale and shift of all batch normalisation as they are; statistics go on."""
+    for module in encoder.modules():
+        if isinstance(module, _BatchNorm):
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(False)
 
 
 def on_meta_device(name: str) -> nn.Module:

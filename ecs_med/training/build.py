@@ -13,7 +13,7 @@ from ecs_med.inference.spec import ModelSpec
 from ecs_med.methods import Blueprint, Method, method_class
 from ecs_med.networks import Initialisation, build_segmenter
 from ecs_med.networks.classifier import MeanTeacher, MultiLabelClassifier
-from ecs_med.networks.encoders import channel_statistics
+from ecs_med.networks.encoders import channel_statistics, freeze_norm
 from ecs_med.networks.parallel import make_parallel
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.resolve import preparation_of
@@ -49,6 +49,8 @@ def build_model(
         output_stride=config.output_stride,
         aspp_rates=config.aspp_rates,
     )
+    if config.frozen_norm:
+        freeze_norm(segmenter.get_submodule("encoder"))
     blueprint = Blueprint(
         config, **shape, segmenter=initialisations[0], corrector=initialisations[1]
     )
