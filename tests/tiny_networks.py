@@ -21,10 +21,10 @@ def pixelwise(in_channels: int, out_channels: int) -> nn.Module:
 class Judge(nn.Module):
     """From `(B, in, H, W)` to scores `(B,)` and features `(B, 5)`."""
 
-    def __init__(self, in_channels: int) -> None:
+    def __init__(self, in_channels: int, dropout: float = 0.0) -> None:
         super().__init__()
         self.layer = nn.Conv2d(in_channels, 5, 3, padding=1)
-        self.drop = nn.Dropout(0.0)
+        self.drop = nn.Dropout(dropout)
         self.score = nn.Linear(5, 1)
 
     def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -97,7 +97,7 @@ class LiteralAdvSemiSeg:
         known = labels != VOID
         reference = F.one_hot(torch.where(known, labels, 0), self.num_classes)
         reference = torch.movedim(reference, -1, 1).to(fake) * known.unsqueeze(1)
-        fakes = self._scores(torch.cat([fake, fake_unlabeled]), torch.cat([known, valid]))
+        fakes = torch.cat([self._scores(fake, known), self._scores(fake_unlabeled, valid)])
         real = self._scores(reference, known)
         judge = nn.BCEWithLogitsLoss()
         loss = judge(fakes, torch.zeros_like(fakes)) + judge(real, torch.ones_like(real))

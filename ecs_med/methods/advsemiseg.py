@@ -10,7 +10,7 @@ One iteration, S the segmenter and D a discriminator of class maps that scores e
 D judges the segmentations as they were before S moved, so every image goes through S once. All
 means are over valid pixels: void and padding count nowhere, and the self-training loss is a mean
 over the pixels that are selected. Batch normalisation sees (S: x, x_u); a DeepLabv3+ in the place
-of D sees (S(x), S(x_u), both together, onehot y), in this order.
+of D sees (S(x), S(x_u), the same again, onehot y), in this order.
 """
 
 import math
@@ -122,7 +122,8 @@ class AdvSemiSeg(Method):
 
     def _discriminator_terms(self, batch: Batch, tally: _Tally) -> Iterator[torch.Tensor]:
         valid = torch.cat(tally.valid)
-        scores = self._judge(torch.cat(tally.maps))
+        # One after the other: dropout over several processes draws for one part of the batch.
+        scores = torch.cat([self._judge(class_map) for class_map in tally.maps])
         tally.signals["fooled_share"] = share(scores.detach() >= 0, valid)
         yield binary_cross_entropy(scores, 0.0, valid) / 2
         valid = batch.labels != IGNORE_INDEX
