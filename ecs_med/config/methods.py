@@ -28,6 +28,8 @@ class OptimizerSettings(Settings):
     """For Adam."""
     weight_decay: float = Field(1e-4, ge=0)
     """L2 penalty, on all parameters."""
+    head_factor: float = Field(1.0, gt=0)
+    """Factor on the learning rate of everything but the encoder; Hung et al. 2018: 10."""
 
 
 class EcsSettings(Settings):
@@ -80,5 +82,7 @@ class MlmtSettings(Settings):
     """Decay of the teacher's moving average."""
     consistency_weight: float = Field(1.0, ge=0)
     """Weight of the cosine consistency between student and teacher on unlabelled images."""
+    noise: float = Field(0.1, ge=0)
+    """Standard deviation of the noise on the student's view, in units of normalised intensities."""
     presence: float = Field(0.2, ge=0, le=1)
     """A class whose probability by the teacher is below is switched off when predicting."""

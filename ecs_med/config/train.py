@@ -66,6 +66,9 @@ class TrainConfig(Settings):
     aspp_rates: tuple[int, ...] = Field((6, 12, 18, 24), min_length=1)
     """DeepLabv2: dilations of the convolutions whose sum gives the class logits; the public code of
     Hung et al. 2018 returns early and so uses `(6, 12)` only."""
+    frozen_norm: bool = False
+    """Leave scale and shift of the segmenter encoder's batch normalisation as they were loaded, as
+    Hung et al. 2018 do; its running statistics go on."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

@@ -17,8 +17,10 @@ from ecs_med.data.batches import Normalisation
 from ecs_med.devices import choose_device
 from ecs_med.errors import RunFolderError
 from ecs_med.files import write_json, write_tensors
+from ecs_med.inference.presence import switch_off_absent
 from ecs_med.inference.spec import ModelSpec
 from ecs_med.networks import Initialisation, build_corrector, build_segmenter, corrector_input
+from ecs_med.networks.classifier import build_classifier
 
 __all__ = ["Model", "load_model", "newest_run", "save_model"]
 
@@ -40,6 +42,8 @@ class Model:
         corrector: From `(B, C + N, H, W)` to N+1 logits, or `None`.
         device: Where both lie.
         run: The run folder they belong to.
+        classifier: From `(B, C, H, W)` to N logits a picture, which switch off the classes that
+            are less probable than `spec.presence`; `None` leaves all of them on.
         autocast: Precision of forward passes; `None` for float32.
     """
 
@@ -51,11 +55,13 @@ class Model:
         *,
         device: torch.device,
         run: Path,
+        classifier: nn.Module | None = None,
         autocast: torch.dtype | None = None,
     ) -> None:
         self.spec = spec
         self.segmenter = segmenter
         self.corrector = corrector
+        self.classifier = classifier
         self.device = device
         self.run = run
         self._autocast = autocast
@@ -76,7 +82,10 @@ class Model:
             `(B, N, H, W)`, float32, on the model's device.
         """
         images = self._normalisation(slices.to(self.device))
-        return self._apply(self.segmenter, images)
+        logits = self._apply(self.segmenter, images)
+        if self.classifier is None or self.spec.presence is None:
+            return logits
+        return switch_off_absent(logits, self._presence(images), self.spec.presence)
 
     def correct(self, slices: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
         """Let the corrector judge a segmentation.
@@ -109,15 +118,25 @@ class Model:
             )
             return tiled
 
+    def _presence(self, images: torch.Tensor) -> torch.Tensor:
+        """Probability `(B, N)` of each class, from whole slices: a window would miss the rest."""
+        assert self.classifier is not None
+        with torch.inference_mode(), evaluating(self.classifier):
+            return self._padded(self.classifier, images).float().sigmoid()
+
     def _whole(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        height, width = inputs.shape[-2:]
+        return self._padded(network, inputs)[..., :height, :width].float()
+
+    def _padded(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         height, width = inputs.shape[-2:]
         padded = F.pad(inputs, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
         padded = padded.contiguous(memory_format=torch.channels_last)
         with torch.autocast(
             self.device.type, dtype=self._autocast, enabled=self._autocast is not None
         ):
-            logits: torch.Tensor = network(padded)
-        return logits[..., :height, :width].float()
+            outputs: torch.Tensor = network(padded)
+        return outputs
 
 
 @contextmanager
@@ -136,6 +155,8 @@ def save_model(model: Model) -> None:
     tensors = {f"segmenter.{k}": v for k, v in model.segmenter.state_dict().items()}
     if model.corrector is not None:
         tensors |= {f"corrector.{k}": v for k, v in model.corrector.state_dict().items()}
+    if model.classifier is not None:
+        tensors |= {f"classifier.{k}": v for k, v in model.classifier.state_dict().items()}
     write_tensors(model.run / WEIGHTS_FILE, tensors)
     write_json(model.run / SPEC_FILE, model.spec.model_dump(mode="json"))
 
@@ -170,11 +191,19 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
             num_classes=spec.num_classes,
             output_stride=spec.corrector_output_stride,
         )
-    _fill(folder / WEIGHTS_FILE, {"segmenter": segmenter, "corrector": corrector})
-    for network in (segmenter, corrector):
+    classifier = None
+    if spec.presence is not None:
+        classifier = build_classifier(
+            Initialisation(spec.encoder, "none"),
+            in_channels=spec.in_channels,
+            num_classes=spec.num_classes,
+        )
+    networks = {"segmenter": segmenter, "corrector": corrector, "classifier": classifier}
+    _fill(folder / WEIGHTS_FILE, networks)
+    for network in networks.values():
         if network is not None:
             network.to(target).to(memory_format=torch.channels_last).eval()
-    return Model(spec, segmenter, corrector, device=target, run=folder)
+    return Model(spec, segmenter, corrector, classifier=classifier, device=target, run=folder)
 
 
 def newest_run(below: Path = Path("runs")) -> Path:

@@ -36,6 +36,9 @@ class ModelSpec(Settings):
     """Segmenter's encoder."""
     corrector_encoder: str | None
     """Corrector's encoder, or `None` without a corrector."""
+    presence: float | None = None
+    """Classes that the image-level classifier takes for less probable are switched off; `None`
+    without a classifier."""
     output_stride: Literal[8, 16]
     """Of the segmenter."""
     corrector_output_stride: Literal[8, 16] = 16

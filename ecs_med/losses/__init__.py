@@ -1,10 +1,12 @@
 """The equations of Error-Correcting Supervision (Mendel et al. 2020), in 2-D and 3-D alike."""
 
+from ecs_med.losses.binary import binary_cross_entropy
 from ecs_med.losses.correction import correction_map, corrector_loss, right_map
 from ecs_med.losses.cross_entropy import cross_entropy
 from ecs_med.losses.pseudo_labels import certainty, negated_focal_loss, pseudo_labels
 
 __all__ = [
+    "binary_cross_entropy",
     "certainty",
     "correction_map",
     "corrector_loss",

@@ -3,13 +3,29 @@
 import difflib
 
 from ecs_med.errors import SettingsError
+from ecs_med.methods.advsemiseg import AdvSemiSeg
 from ecs_med.methods.base import Blueprint, Method, StepResult
 from ecs_med.methods.ecs import Ecs
+from ecs_med.methods.s4gan import S4Gan
+from ecs_med.methods.s4gan_mlmt import S4GanMlmt
 from ecs_med.methods.supervised import Supervised
 
-__all__ = ["METHODS", "Blueprint", "Ecs", "Method", "StepResult", "Supervised", "method_class"]
+__all__ = [
+    "METHODS",
+    "AdvSemiSeg",
+    "Blueprint",
+    "Ecs",
+    "Method",
+    "S4Gan",
+    "S4GanMlmt",
+    "StepResult",
+    "Supervised",
+    "method_class",
+]
 
-METHODS: dict[str, type[Method]] = {cls.name: cls for cls in (Ecs, Supervised)}
+METHODS: dict[str, type[Method]] = {
+    cls.name: cls for cls in (Ecs, Supervised, AdvSemiSeg, S4Gan, S4GanMlmt)
+}
 
 
 def method_class(name: str) -> type[Method]:

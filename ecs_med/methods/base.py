@@ -68,6 +68,8 @@ class Method(ABC):
     """Value of `--method`."""
     companion_names: ClassVar[tuple[str, ...]] = ()
     """Names of the networks that are trained beside the segmenter."""
+    followers: ClassVar[frozenset[str]] = frozenset()
+    """Those of them that no optimiser moves, such as a mean teacher."""
     needs_unlabeled: ClassVar[bool] = False
     """Whether batches carry unlabelled images, where there are any."""
 
@@ -84,7 +86,9 @@ class Method(ABC):
         self.num_classes = num_classes
         settings = optimizer_settings(config)
         self.optimizers: dict[str, torch.optim.Optimizer] = {
-            name: build_optimizer(network, settings[name]) for name, network in networks.items()
+            name: build_optimizer(network, settings[name])
+            for name, network in networks.items()
+            if name not in self.followers
         }
         self._autocast = autocast
 
@@ -125,11 +129,13 @@ class Method(ABC):
 
     def forward(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         """Logits, computed in the precision of the run; at least float32 for the losses."""
-        with torch.autocast(
-            inputs.device.type, dtype=self._autocast, enabled=self._autocast is not None
-        ):
+        with self.precision(inputs.device):
             logits: torch.Tensor = network(inputs)
         return logits if self._autocast is None else logits.float()
+
+    def precision(self, device: torch.device) -> torch.autocast:
+        """The context of forward passes on `device`."""
+        return torch.autocast(device.type, dtype=self._autocast, enabled=self._autocast is not None)
 
     def update(self, name: str, losses: Iterable[torch.Tensor]) -> torch.Tensor:
         """Optimiser step of one network on the sum of `losses`.
@@ -153,8 +159,10 @@ class Method(ABC):
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
     """Gradients pass through `network`, but none are computed for its weights."""
+    trained = [p for p in network.parameters() if p.requires_grad]
     network.requires_grad_(False)
     try:
         yield
     finally:
-        network.requires_grad_(True)
+        for parameter in trained:
+            parameter.requires_grad_(True)

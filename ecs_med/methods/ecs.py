@@ -17,7 +17,6 @@ from typing import ClassVar
 import torch
 from torch import nn
 
-from ecs_med.distributed import mean_over_processes
 from ecs_med.losses import (
     certainty,
     correction_map,
@@ -28,6 +27,7 @@ from ecs_med.losses import (
     right_map,
 )
 from ecs_med.methods.base import Blueprint, Method, StepResult, frozen
+from ecs_med.methods.counting import mean, share
 from ecs_med.networks import build_corrector
 from ecs_med.networks.corrector import corrector_input, one_hot
 from ecs_med.types import IGNORE_INDEX, Batch
@@ -124,8 +124,8 @@ class Ecs(Method):
         valid = labels != IGNORE_INDEX
         right = corrected.argmax(dim=1) == self.num_classes
         return loss, {
-            "unlabeled_right_share": _share(right, valid),
-            "mean_certainty": _mean(certainty(corrected), valid),
+            "unlabeled_right_share": share(right, valid),
+            "mean_certainty": mean(certainty(corrected), valid),
         }
 
 
@@ -136,15 +136,6 @@ def _signals_on_labeled(
     valid = target != IGNORE_INDEX
     wrong = valid & (target != num_classes)
     return {
-        "right_share": _share(target == num_classes, valid),
-        "correction_accuracy": _share(corrected.argmax(dim=1) == target, wrong),
+        "right_share": share(target == num_classes, valid),
+        "correction_accuracy": share(corrected.argmax(dim=1) == target, wrong),
     }
-
-
-def _share(of: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
-    """Share of `of` among the pixels in `among`; NaN where there are none."""
-    return mean_over_processes((of & among).sum()) / mean_over_processes(among.sum())
-
-
-def _mean(values: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
-    return mean_over_processes((values * among).sum()) / mean_over_processes(among.sum())

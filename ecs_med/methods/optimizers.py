@@ -1,6 +1,7 @@
 """Optimisers and the learning-rate schedule of the paper (section 4.4)."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -30,6 +31,7 @@ SHORT_RUN_OPTIMIZERS: Mapping[str, OptimizerSettings] = {
 corrector at the class prior (`benchmarks/results/kvasir_short_run_optimizers.md`)."""
 
 _SHORT_RUN = 10_000
+_FACTOR = "factor"
 
 
 def optimizer_settings(config: TrainConfig) -> dict[str, OptimizerSettings]:
@@ -45,24 +47,39 @@ def optimizer_settings(config: TrainConfig) -> dict[str, OptimizerSettings]:
 
 
 def build_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
-    """SGD with momentum or Adam over all parameters of `network`, fused where the device has it."""
-    parameters = list(network.parameters())
+    """SGD with momentum or Adam over what `network` trains, fused where the device has it."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
     fused = all(p.device.type in ("cpu", "cuda") for p in parameters)
+    groups = _groups(network, settings) if settings.head_factor != 1 else parameters
     if settings.name == "sgd":
         return torch.optim.SGD(
-            parameters,
+            groups,
             lr=settings.lr,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
             fused=fused,
         )
     return torch.optim.Adam(
-        parameters,
+        groups,
         lr=settings.lr,
         betas=settings.betas,
         weight_decay=settings.weight_decay,
         fused=fused,
     )
+
+
+def _groups(network: nn.Module, settings: OptimizerSettings) -> list[dict[str, Any]]:
+    """Encoder and head, each with its factor on the learning rate."""
+    parts: dict[float, list[nn.Parameter]] = {1.0: [], settings.head_factor: []}
+    for name, parameter in network.named_parameters():
+        if parameter.requires_grad:
+            factor = 1.0 if name.startswith("encoder.") else settings.head_factor
+            parts[factor].append(parameter)
+    return [
+        {"params": parameters, "lr": settings.lr * factor, _FACTOR: factor}
+        for factor, parameters in parts.items()
+        if parameters
+    ]
 
 
 def polynomial_decay(iteration: int, max_iterations: int, power: float = 0.9) -> float:
@@ -84,6 +101,6 @@ def polynomial_decay(iteration: int, max_iterations: int, power: float = 0.9) ->
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """Set the learning rate of all parameter groups."""
+    """Set the learning rate; parameter groups with a factor of their own get so much of it."""
     for group in optimizer.param_groups:
-        group["lr"] = lr
+        group["lr"] = lr * group.get(_FACTOR, 1.0)

@@ -13,7 +13,7 @@ from ecs_med.networks.encoders import adapt_first_layer, library_name
 from ecs_med.networks.initialisation import Initialisation
 from ecs_med.networks.weights import load_encoder_weights
 
-__all__ = ["build_corrector", "build_segmenter"]
+__all__ = ["build_corrector", "build_segmenter", "deeplabv3plus"]
 
 
 def build_segmenter(
@@ -45,7 +45,7 @@ def build_segmenter(
     if network == "deeplabv2":
         built: nn.Module = _deeplabv2(initialisation, num_classes, output_stride, aspp_rates)
     else:
-        built = _deeplab(initialisation, num_classes, output_stride)
+        built = deeplabv3plus(initialisation, num_classes, output_stride)
     adapt_first_layer(built.get_submodule("encoder"), in_channels)
     return built
 
@@ -74,14 +74,15 @@ def build_corrector(
     Raises:
         SettingsError: As `build_segmenter`.
     """
-    network: nn.Module = _deeplab(initialisation, num_classes + 1, output_stride)
+    network: nn.Module = deeplabv3plus(initialisation, num_classes + 1, output_stride)
     adapt_first_layer(network.get_submodule("encoder"), in_channels, extra=num_classes)
     return network
 
 
-def _deeplab(
+def deeplabv3plus(
     initialisation: Initialisation, num_outputs: int, output_stride: Literal[8, 16]
 ) -> smp.DeepLabV3Plus:
+    """DeepLabv3+ for 3 input channels, its encoder filled; refusals are one sentence."""
     with _refusals_in_words(initialisation.encoder, "DeepLabv3+", output_stride):
         network = smp.DeepLabV3Plus(
             encoder_name=library_name(initialisation.encoder),

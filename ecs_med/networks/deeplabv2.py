@@ -17,7 +17,8 @@ class DeepLabV2(nn.Module):
 
     Args:
         encoder: An encoder of segmentation-models-pytorch, output stride 8 in the publications;
-            only its deepest features are used.
+            only its deepest features are used. At stride 8 a ResNet's last two stages are dilated
+            by 2 and 4; their first blocks keep the dilation of the stage before, as torchvision's.
         num_classes: N.
         rates: Dilation of each 3 x 3 convolution of the pyramid; their outputs are summed. The
             public code of Hung et al. returns after two of them, that is `(6, 12)`.

@@ -7,10 +7,11 @@ import segmentation_models_pytorch as smp
 import timm
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ecs_med.errors import SettingsError
 
-__all__ = ["adapt_first_layer", "channel_statistics", "library_name", "timm_name"]
+__all__ = ["adapt_first_layer", "channel_statistics", "freeze_norm", "library_name", "timm_name"]
 
 
 @cache
@@ -79,7 +80,7 @@ def adapt_first_layer(encoder: nn.Module, channels: int, *, extra: int = 0) -> N
     Args:
         encoder: A network whose first `Conv2d` sees the image.
         channels: Channels of the image; the weights of R, G, B are repeated such that a grey
-            image gives the same response as its RGB copy.
+            image gives the same response as its RGB copy. 0: the network sees no image.
         extra: Channels that are concatenated to the image; their weights are drawn anew
             (He et al. 2015), as those of the corrector's extended layer are.
 
@@ -93,13 +94,21 @@ def adapt_first_layer(encoder: nn.Module, channels: int, *, extra: int = 0) -> N
     if channels == 1:
         weight = weight.sum(dim=1, keepdim=True)
     elif channels != 3:
-        weight = weight[:, [i % 3 for i in range(channels)]] * (3 / channels)
+        weight = weight[:, [i % 3 for i in range(channels)]] * (3 / max(1, channels))
     if extra:
         added = weight.new_empty(first.out_channels, extra, *first.kernel_size)
         nn.init.kaiming_normal_(added, mode="fan_out", nonlinearity="relu")
         weight = torch.cat([weight, added], dim=1)
     first.in_channels = channels + extra
     first.weight = nn.Parameter(weight.clone())
+
+
+def freeze_norm(encoder: nn.Module) -> None:
+    """Keep scale and shift of all batch normalisation as they are; statistics go on."""
+    for module in encoder.modules():
+        if isinstance(module, _BatchNorm):
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(False)
 
 
 def on_meta_device(name: str) -> nn.Module:

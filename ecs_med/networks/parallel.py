@@ -1,4 +1,4 @@
-"""Batch normalisation and dropout over the batch of all processes."""
+"""Batch normalisation, dropout, noise and means over the batch of all processes."""
 
 import torch
 import torch.distributed
@@ -7,9 +7,9 @@ from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ecs_med.distributed import rank, world_size
+from ecs_med.distributed import mean_over_processes, rank, world_size
 
-__all__ = ["GlobalBatchNorm", "GlobalDropout", "make_parallel"]
+__all__ = ["GlobalBatchNorm", "GlobalDropout", "batch_mean", "make_parallel", "noise_like"]
 
 
 class _SumOverProcesses(torch.autograd.Function):
@@ -105,16 +105,53 @@ class GlobalDropout(nn.Dropout):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
         """Drop elements of `(B, *rest)` with probability `p`, scaling the others up."""
-        size = world_size()
-        if not self.training or size == 1:
+        if not self.training or world_size() == 1:
             return super().forward(input)
-        rows = len(input)
-        wide = input.new_empty((rows * size, *input.shape[1:]))
-        # Random numbers are drawn in memory order, as plain dropout would on the whole batch.
-        if input.ndim == 4 and not input.is_contiguous():
-            wide = wide.to(memory_format=torch.channels_last)
-        mask = wide.bernoulli_(1 - self.p).div_(1 - self.p)
-        return input * mask[rank() * rows : (rank() + 1) * rows]
+        return input * _own_rows(_global(input).bernoulli_(1 - self.p).div_(1 - self.p))
+
+
+def noise_like(values: torch.Tensor) -> torch.Tensor:
+    """Standard normal noise: this process's rows of the noise for the global batch.
+
+    Args:
+        values: `(B, *rest)`.
+
+    Returns:
+        The same shape, type and device.
+    """
+    return _own_rows(_global(values).normal_())
+
+
+def batch_mean(values: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """Mean over the rows of the global batch, with its gradient; 0 where no row counts.
+
+    Args:
+        values: `(B, *rest)`, floating point; parts of the global batch are of equal size.
+        counts: `(B,)`, bool: the rows that count.
+
+    Returns:
+        `(*rest)`, the same in every process.
+    """
+    total = (values * counts.view(-1, *[1] * (values.ndim - 1))).sum(dim=0)
+    if world_size() > 1:
+        total = _sum_over_processes(total) / world_size()
+    return total / mean_over_processes(counts.sum()).clamp(min=1 / world_size())
+
+
+def _global(values: torch.Tensor) -> torch.Tensor:
+    """Memory for the global batch, of which `values` are some rows.
+
+    Random numbers are drawn in memory order, as on the whole batch in one process.
+    """
+    wide = values.new_empty((len(values) * world_size(), *values.shape[1:]))
+    if values.ndim == 4 and not values.is_contiguous():
+        return wide.to(memory_format=torch.channels_last)
+    return wide
+
+
+def _own_rows(wide: torch.Tensor) -> torch.Tensor:
+    rows = len(wide) // world_size()
+    return wide[rank() * rows : (rank() + 1) * rows]
 
 
 def make_parallel(network: nn.Module) -> nn.Module:

@@ -16,7 +16,13 @@ __all__ = ["BASELINE", "Budget", "Grid", "arrange", "short_name"]
 BASELINE = "supervised"
 """The method that the others are held against."""
 
-_NAMES = {"ecs": "ECS", "supervised": "supervised"}
+_NAMES = {
+    "ecs": "ECS",
+    "supervised": "supervised",
+    "advsemiseg": "AdvSemiSeg",
+    "s4gan": "s4GAN",
+    "s4gan+mlmt": "s4GAN+MLMT",
+}
 
 
 def short_name(method: str) -> str:

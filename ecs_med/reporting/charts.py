@@ -11,7 +11,7 @@ from ecs_med.reporting.history import Series, condense, series
 from ecs_med.reporting.reading import RunRecord, inner
 from ecs_med.reporting.wording import count, decimal, label
 
-__all__ = ["Chart", "learning_rates", "losses", "pseudo_labels", "validation"]
+__all__ = ["Chart", "learning_rates", "losses", "pseudo_labels", "selection", "validation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,25 @@ def pseudo_labels(health: Health) -> tuple[Chart, Chart]:
             "corrector does nothing.",
             legend(behaviour),
         ),
+    )
+
+
+def selection(record: RunRecord) -> Chart:
+    """What the discriminator of a rival lets through; empty for methods that have none."""
+    rows = record.history.train
+    names = ("selected_share", "fooled_share", "recognised_share", "presence_accuracy")
+    lines = [Line(label(name), series(rows, "signals", name)) for name in names]
+    if not any("selected_share" in inner(row, "signals") for row in rows):
+        lines = []
+    return Chart(
+        line_chart(
+            lines,
+            chart_id="selection",
+            alt="The discriminator. " + " ".join(_trend(line) for line in lines),
+            limits=(-0.02, 1.02),
+        ),
+        "Shares, 0 to 1. Data selected close to 0: the unlabelled images are ignored.",
+        legend(lines),
     )
 
 

@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 
 __all__ = ["DASHES", "FAINT", "INK", "STYLE", "Line", "Mark", "for_page", "legend", "line_chart"]
 
-NUM_COLORS = 5
-DASHES: tuple[tuple[float, ...], ...] = ((), (5, 1.6), (1.2, 1.4), (6, 2, 1, 2), (3, 1))
+NUM_COLORS = 6
+DASHES: tuple[tuple[float, ...], ...] = (
+    (),
+    (5, 1.6),
+    (1.2, 1.4),
+    (6, 2, 1, 2),
+    (3, 1),
+    (8, 1.4, 1.4, 1.4, 1.4, 1.4),
+)
 INK, FAINT = "#010101", "#020202"
 STYLE: dict[Any, Any] = {
     "axes.edgecolor": FAINT,
@@ -84,7 +91,7 @@ def line_chart(
     """Draw curves over the iterations of training.
 
     Args:
-        lines: At most five; colour and dashes both tell them apart.
+        lines: At most six; colour and dashes both tell them apart.
         chart_id: Prefix of every id inside, unique on the page.
         alt: What a reader who cannot see the chart should know.
         mark: The chosen iteration.

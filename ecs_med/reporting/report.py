@@ -96,6 +96,7 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "legend": [(name, color_of(i)) for i, name in enumerate(names) if i],
         "health": health,
         "health_charts": charts.pseudo_labels(health),
+        "selection_chart": charts.selection(record),
         "warnings": _warnings(record, health),
         "observations": observations(record),
         "notes": record.notes,

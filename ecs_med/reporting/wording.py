@@ -22,12 +22,26 @@ NOTHING = "–"  # noqa: RUF001 - an en dash stands for a value that is not ther
 _METHODS = {
     "ecs": "Error-Correcting Supervision (ECS)",
     "supervised": "supervised training (labelled images only)",
+    "advsemiseg": "AdvSemiSeg (Hung et al. 2018)",
+    "s4gan": "s4GAN (Mittal et al. 2019)",
+    "s4gan+mlmt": "s4GAN with MLMT, a multi-label mean teacher (Mittal et al. 2019)",
 }
 _LABELS = {
     "segmentation": "segmenter, labelled images",
     "correction": "corrector",
     "judgement": "judgement by the corrector",
     "pseudo": "pseudo-labels, unlabelled images",
+    "adversarial": "judged as real, labelled images",
+    "adversarial_unlabeled": "judged as real, unlabelled images",
+    "self_training": "own labels, selected unlabelled images",
+    "discrimination": "discriminator",
+    "matching": "features of real and found",
+    "presence": "classifier, labelled images",
+    "consistency": "classifier and teacher, unlabelled images",
+    "selected_share": "unlabelled data selected",
+    "fooled_share": "segmentations taken for real",
+    "recognised_share": "references taken for real",
+    "presence_accuracy": "classes found or ruled out rightly",
 }
 
 
@@ -37,7 +51,7 @@ def method_name(method: object) -> str:
 
 
 def label(key: str) -> str:
-    """The name of a loss in words."""
+    """The name of a loss or a signal in words."""
     return _LABELS.get(key, key.replace("_", " "))
 
 

@@ -1,14 +1,19 @@
 """Networks from the seed, and the method and the model around them."""
 
+from collections.abc import Mapping
+
 import torch
+from torch import nn
 
 from ecs_med.config import TrainConfig
 from ecs_med.devices import autocast_dtype
 from ecs_med.inference.model import Model
+from ecs_med.inference.presence import has_background
 from ecs_med.inference.spec import ModelSpec
 from ecs_med.methods import Blueprint, Method, method_class
 from ecs_med.networks import Initialisation, build_segmenter
-from ecs_med.networks.encoders import channel_statistics
+from ecs_med.networks.classifier import MeanTeacher, MultiLabelClassifier
+from ecs_med.networks.encoders import channel_statistics, freeze_norm
 from ecs_med.networks.parallel import make_parallel
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.resolve import preparation_of
@@ -44,6 +49,8 @@ def build_model(
         output_stride=config.output_stride,
         aspp_rates=config.aspp_rates,
     )
+    if config.frozen_norm:
+        freeze_norm(segmenter.get_submodule("encoder"))
     blueprint = Blueprint(
         config, **shape, segmenter=initialisations[0], corrector=initialisations[1]
     )
@@ -53,14 +60,40 @@ def build_model(
     autocast = autocast_dtype(config.precision, device)
     method = cls(networks, config, num_classes=plan.scheme.num_classes, autocast=autocast)
     corrector = networks.get("corrector")
-    spec = _spec(config, plan, initialisations[0], with_corrector=corrector is not None)
+    classifier = _classifier(networks) if has_background(plan.scheme.class_names) else None
+    spec = _spec(
+        config,
+        plan,
+        initialisations[0],
+        with_corrector=corrector is not None,
+        with_classifier=classifier is not None,
+    )
     return method, Model(
-        spec, segmenter, corrector, device=device, run=config.run, autocast=autocast
+        spec,
+        segmenter,
+        corrector,
+        classifier=classifier,
+        device=device,
+        run=config.run,
+        autocast=autocast,
     )
 
 
+def _classifier(networks: Mapping[str, nn.Module]) -> nn.Module | None:
+    """The classifier that has a say when predicting: the mean teacher of `s4gan+mlmt`."""
+    teacher = networks.get("teacher")
+    if isinstance(teacher, MeanTeacher) and isinstance(teacher.network, MultiLabelClassifier):
+        return teacher.network
+    return None
+
+
 def _spec(
-    config: TrainConfig, plan: DataPlan, initialisation: Initialisation, *, with_corrector: bool
+    config: TrainConfig,
+    plan: DataPlan,
+    initialisation: Initialisation,
+    *,
+    with_corrector: bool,
+    with_classifier: bool,
 ) -> ModelSpec:
     assert config.crop is not None
     mean, std = channel_statistics(initialisation.encoder, plan.images.channels)
@@ -76,6 +109,7 @@ def _spec(
         aspp_rates=config.aspp_rates,
         encoder=config.encoder,
         corrector_encoder=config.corrector_encoder if with_corrector else None,
+        presence=config.mlmt.presence if with_classifier else None,
         output_stride=config.output_stride,
         corrector_output_stride=config.corrector_output_stride,
         crop=config.crop,

@@ -1,0 +1,137 @@
+"""AdvSemiSeg, adversarial learning for semi-supervised segmentation (Hung et al. 2018).
+
+One iteration, S the segmenter and D a discriminator of class maps that scores every pixel:
+
+    segmenter       H(S(x), y) + a BCE(D(S(x)), 1)
+                      + b BCE(D(S(x_u)), 1)
+                      + c H(S(x_u), argmax S(x_u)) where sigmoid D(S(x_u)) >= threshold
+    discriminator   (BCE(D(S(x), S(x_u)), 0) + BCE(D(onehot y), 1)) / 2
+
+D judges the segmentations as they were before S moved, so every image goes through S once. All
+means are over valid pixels: void and padding count nowhere, and the self-training loss is a mean
+over the pixels that are selected. Batch normalisation sees (S: x, x_u); a DeepLabv3+ in the place
+of D sees (S(x), S(x_u), the same again, onehot y), in this order.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import torch
+from torch import nn
+
+from ecs_med.losses import binary_cross_entropy, cross_entropy
+from ecs_med.methods.base import Blueprint, Method, StepResult, frozen
+from ecs_med.methods.counting import share, unlabeled_valid
+from ecs_med.networks.corrector import one_hot
+from ecs_med.networks.discriminators import ConvolutionalDiscriminator, build_deeplab_discriminator
+from ecs_med.types import IGNORE_INDEX, Batch
+
+__all__ = ["AdvSemiSeg"]
+
+_OVERPOWERED = 0.01
+"""Below this share of selected pixels most unlabelled data is ignored (Mendel et al. 2020, 4.7)."""
+
+
+@dataclass
+class _Tally:
+    """What one step collects on its way."""
+
+    losses: dict[str, torch.Tensor] = field(default_factory=dict)
+    signals: dict[str, torch.Tensor] = field(default_factory=dict)
+    maps: list[torch.Tensor] = field(default_factory=list)
+    valid: list[torch.Tensor] = field(default_factory=list)
+
+
+class AdvSemiSeg(Method):
+    """Segmenter against a pixel-wise discriminator, which also selects what to self-train on."""
+
+    name: ClassVar[str] = "advsemiseg"
+    companion_names: ClassVar[tuple[str, ...]] = ("discriminator",)
+    needs_unlabeled: ClassVar[bool] = True
+
+    @classmethod
+    def companions(cls, blueprint: Blueprint) -> dict[str, nn.Module]:
+        """The discriminator: that of the authors, or the DeepLabv3+ of section 4.7."""
+        if blueprint.config.advsemiseg.discriminator == "convolutional":
+            return {"discriminator": ConvolutionalDiscriminator(blueprint.num_classes)}
+        network = build_deeplab_discriminator(
+            blueprint.corrector,
+            num_classes=blueprint.num_classes,
+            output_stride=blueprint.config.output_stride,
+        )
+        return {"discriminator": network}
+
+    def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
+        """Update of the segmenter, then of the discriminator."""
+        tally = _Tally()
+        with frozen(self.networks["discriminator"]):
+            self.update("segmenter", self._segmenter_terms(batch, progress, tally))
+        terms = self._discriminator_terms(batch, tally)
+        tally.losses["discrimination"] = self.update("discriminator", terms)
+        return StepResult({k: v.detach() for k, v in tally.losses.items()}, tally.signals)
+
+    def concern(self, signals: Mapping[str, float]) -> str | None:
+        """That the discriminator has won, so that unlabelled images teach nothing."""
+        if not signals.get("selected_share", math.nan) < _OVERPOWERED:
+            return None
+        return (
+            "The discriminator takes less than 1 % of the unlabelled pixels for real, so most of "
+            "the unlabelled data is ignored: it overpowers the segmenter; a lower learning rate of "
+            "the discriminator or a lower advsemiseg.threshold may bring them back."
+        )
+
+    def _judge(self, class_map: torch.Tensor) -> torch.Tensor:
+        return self.forward(self.networks["discriminator"], class_map)[:, 0]
+
+    def _segmenter_terms(
+        self, batch: Batch, progress: float, tally: _Tally
+    ) -> Iterator[torch.Tensor]:
+        settings = self.config.advsemiseg
+        valid = batch.labels != IGNORE_INDEX
+        logits = self.forward(self.segmenter, batch.images)
+        scores = self._score(logits, valid, tally)
+        tally.losses["segmentation"] = cross_entropy(logits, batch.labels)
+        tally.losses["adversarial"] = binary_cross_entropy(scores, 1.0, valid)
+        yield (
+            tally.losses["segmentation"] + settings.adversarial_weight * tally.losses["adversarial"]
+        )
+        if batch.unlabeled_images is None:
+            return
+        valid = unlabeled_valid(batch)
+        logits = self.forward(self.segmenter, batch.unlabeled_images)
+        scores = self._score(logits, valid, tally)
+        adversarial = binary_cross_entropy(scores, 1.0, valid)
+        tally.losses["adversarial_unlabeled"] = adversarial
+        started = progress >= settings.semi_start
+        selected = valid & (scores.detach().sigmoid() >= settings.threshold)
+        loss, tally.signals["selected_share"] = logits.new_zeros(()), logits.new_tensor(math.nan)
+        if started:
+            loss = cross_entropy(logits, _own_labels(logits, selected))
+            tally.signals["selected_share"] = share(selected, valid)
+        tally.losses["self_training"] = loss
+        yield settings.adversarial_weight_unlabeled * adversarial + settings.semi_weight * loss
+
+    def _score(self, logits: torch.Tensor, valid: torch.Tensor, tally: _Tally) -> torch.Tensor:
+        """D's logits of a segmentation, which is kept as a fake for D's own step."""
+        probabilities = logits.softmax(dim=1)
+        tally.maps.append(probabilities.detach())
+        tally.valid.append(valid)
+        return self._judge(probabilities)
+
+    def _discriminator_terms(self, batch: Batch, tally: _Tally) -> Iterator[torch.Tensor]:
+        valid = torch.cat(tally.valid)
+        # One after the other: dropout over several processes draws for one part of the batch.
+        scores = torch.cat([self._judge(class_map) for class_map in tally.maps])
+        tally.signals["fooled_share"] = share(scores.detach() >= 0, valid)
+        yield binary_cross_entropy(scores, 0.0, valid) / 2
+        valid = batch.labels != IGNORE_INDEX
+        scores = self._judge(one_hot(batch.labels, self.num_classes).to(tally.maps[0]))
+        tally.signals["recognised_share"] = share(scores.detach() >= 0, valid)
+        yield binary_cross_entropy(scores, 1.0, valid) / 2
+
+
+def _own_labels(logits: torch.Tensor, selected: torch.Tensor) -> torch.Tensor:
+    """The segmenter's own labels where selected, void elsewhere."""
+    return logits.detach().argmax(dim=1).masked_fill(~selected, IGNORE_INDEX)

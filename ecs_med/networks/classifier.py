@@ -1,0 +1,104 @@
+"""The multi-label classifier of MLMT: which classes a picture shows, and its mean teacher."""
+
+import copy
+
+import segmentation_models_pytorch as smp
+import torch
+from torch import nn
+
+from ecs_med.networks.encoders import adapt_first_layer, library_name
+from ecs_med.networks.initialisation import Initialisation
+from ecs_med.networks.weights import load_encoder_weights
+
+__all__ = ["MeanTeacher", "MultiLabelClassifier", "build_classifier"]
+
+
+class MultiLabelClassifier(nn.Module):
+    """Encoder, global average pool, one linear layer.
+
+    Args:
+        encoder: An encoder of segmentation-models-pytorch; its deepest features are pooled.
+        num_classes: N.
+
+    Source:
+        Mittal et al. 2019, "Semi-Supervised Semantic Segmentation with High- and Low-level
+        Consistency", section 3.2.
+    """
+
+    def __init__(self, encoder: nn.Module, num_classes: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        channels: int = encoder.out_channels[-1]  # type: ignore[index, assignment]
+        self.head = nn.Linear(channels, num_classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits of the presence of each class, `(B, N)`, of images `(B, C, H, W)`."""
+        logits: torch.Tensor = self.head(self.encoder(images)[-1].mean(dim=(2, 3)))
+        return logits
+
+
+class MeanTeacher(nn.Module):
+    """A network whose weights are the moving average of those of another one.
+
+    It starts as a copy, stays in evaluation mode and has no gradients. Running statistics of
+    batch normalisation are averaged as weights are. The number of updates is part of its state.
+
+    Args:
+        student: Whose weights are averaged.
+        decay: Of the average. The first updates average with `1 - 1 / (updates + 1)` where that is
+            less, else a short run would keep its random start.
+
+    Source:
+        Tarvainen and Valpola 2017, "Mean teachers are better role models".
+    """
+
+    num_updates: torch.Tensor
+
+    def __init__(self, student: nn.Module, decay: float) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(student).requires_grad_(False)
+        self.decay = decay
+        self.register_buffer("num_updates", torch.zeros((), dtype=torch.int64))
+        self.train(False)
+
+    def train(self, mode: bool = True) -> "MeanTeacher":
+        """Stay in evaluation mode."""
+        return super().train(False)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """What the averaged network says."""
+        outputs: torch.Tensor = self.network(inputs)
+        return outputs
+
+    @torch.no_grad()
+    def follow(self, student: nn.Module) -> None:
+        """Move the average towards `student`, of which the teacher is a copy."""
+        decay = min(1 - 1 / (self.num_updates.item() + 1), self.decay)
+        ours, theirs = self.network.state_dict(), student.state_dict()
+        for name, value in ours.items():
+            if value.is_floating_point():
+                value.lerp_(theirs[name], 1 - decay)
+            else:
+                value.copy_(theirs[name])
+        self.num_updates += 1
+
+
+def build_classifier(
+    initialisation: Initialisation, *, in_channels: int, num_classes: int
+) -> MultiLabelClassifier:
+    """A classifier from image to the presence of N classes, output stride 32.
+
+    Args:
+        initialisation: Encoder and its weights.
+        in_channels: Channels of the image.
+        num_classes: N.
+
+    Raises:
+        SettingsError: If the encoder is unknown or its weights do not fit.
+    """
+    encoder: nn.Module = smp.encoders.get_encoder(
+        library_name(initialisation.encoder), weights=None
+    )
+    load_encoder_weights(encoder, initialisation)
+    adapt_first_layer(encoder, in_channels)
+    return MultiLabelClassifier(encoder, num_classes)

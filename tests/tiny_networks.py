@@ -1,0 +1,68 @@
+"""Networks of a few weights, and batches with everything that makes counting hard."""
+
+import torch
+from torch import nn
+
+from ecs_med.types import IGNORE_INDEX, Batch
+
+NUM_CLASSES = 3
+
+
+def pixelwise(in_channels: int, out_channels: int) -> nn.Module:
+    """From `(B, in, H, W)` to `(B, out, H, W)`, with batch normalisation."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, 6, 3, padding=1),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.Conv2d(6, out_channels, 1),
+    )
+
+
+class Judge(nn.Module):
+    """From `(B, in, H, W)` to scores `(B,)` and features `(B, 5)`."""
+
+    def __init__(self, in_channels: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.layer = nn.Conv2d(in_channels, 5, 3, padding=1)
+        self.drop = nn.Dropout(dropout)
+        self.score = nn.Linear(5, 1)
+
+    def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        features = self.drop(self.layer(inputs).tanh()).mean(dim=(2, 3))
+        return self.score(features)[:, 0], features
+
+
+class Pooled(nn.Module):
+    """From `(B, in, H, W)` to logits `(B, out)`, with batch normalisation."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.layers = pixelwise(in_channels, out_channels)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        logits: torch.Tensor = self.layers(inputs).mean(dim=(2, 3))
+        return logits
+
+
+def ragged_batch(seed: int = 1) -> Batch:
+    """Void pixels, one picture that is void altogether, an absent class, padding."""
+    generator = torch.Generator().manual_seed(seed)
+    labels = torch.randint(0, NUM_CLASSES - 1, (3, 8, 8), generator=generator)
+    labels[0, :2] = IGNORE_INDEX
+    labels[1] = IGNORE_INDEX
+    valid = torch.ones(3, 8, 8, dtype=torch.bool)
+    valid[0, 5:] = False
+    images = torch.randn(2, 3, 1, 8, 8, generator=generator)
+    return Batch(images[0], labels, images[1] * valid[:, None], valid)
+
+
+def weights(module: nn.Module) -> torch.Tensor:
+    """All parameters in one vector."""
+    return torch.cat([p.detach().flatten().clone() for p in module.parameters()])
+
+
+def enlarge_weights(module: nn.Module) -> None:
+    """Make the scores of a judge differ, so that it selects some and not all."""
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter *= 3
