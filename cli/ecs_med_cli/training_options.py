@@ -27,6 +27,7 @@ __all__ = [
     "Iterations",
     "Jitter",
     "JsonAtEnd",
+    "Network",
     "NoFlip",
     "Precision",
     "Resize",
@@ -58,6 +59,10 @@ Resize = Annotated[
 Enlarge = Annotated[
     int | None,
     typer.Option("--enlarge", help="Longer side to bring smaller images up to; 0: never."),
+]
+Network = Annotated[
+    str | None,
+    typer.Option("--network", help="Segmenter's architecture: deeplabv3plus or deeplabv2."),
 ]
 Encoder = Annotated[
     str | None,
@@ -103,6 +108,7 @@ _SAME_NAME = (
     "crop",
     "resize",
     "enlarge",
+    "network",
     "encoder",
     "corrector_encoder",
     "encoder_weights",

@@ -59,7 +59,7 @@ class AdvSemiSeg(Method):
         network = build_deeplab_discriminator(
             blueprint.corrector,
             num_classes=blueprint.num_classes,
-            output_stride=blueprint.config.output_stride,
+            output_stride=blueprint.config.corrector_output_stride,
         )
         return {"discriminator": network}
 

@@ -31,6 +31,7 @@ from ecs_med_cli.training_options import (
     Iterations,
     Jitter,
     JsonAtEnd,
+    Network,
     NoFlip,
     Precision,
     Resize,
@@ -52,7 +53,12 @@ def train(
         ),
     ] = None,
     draw: DrawName = None,
-    method: Annotated[str | None, typer.Option("--method", help="ecs or supervised.")] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(
+            "--method", help="ecs, supervised, or a rival: advsemiseg, s4gan, s4gan+mlmt."
+        ),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Draws the labelled cases, the order, the weights.")
     ] = None,
@@ -68,6 +74,7 @@ def train(
     crop: Crop = None,
     resize: Resize = None,
     enlarge: Enlarge = None,
+    network: Network = None,
     encoder: Encoder = None,
     corrector_encoder: CorrectorEncoder = None,
     encoder_weights: EncoderWeights = None,
