@@ -4,12 +4,22 @@ import difflib
 
 from ecs_med.errors import SettingsError
 from ecs_med.methods.base import Blueprint, Method, StepResult
+from ecs_med.methods.corrector_only import CorrectorOnly
 from ecs_med.methods.ecs import Ecs
 from ecs_med.methods.supervised import Supervised
 
-__all__ = ["METHODS", "Blueprint", "Ecs", "Method", "StepResult", "Supervised", "method_class"]
+__all__ = [
+    "METHODS",
+    "Blueprint",
+    "CorrectorOnly",
+    "Ecs",
+    "Method",
+    "StepResult",
+    "Supervised",
+    "method_class",
+]
 
-METHODS: dict[str, type[Method]] = {cls.name: cls for cls in (Ecs, Supervised)}
+METHODS: dict[str, type[Method]] = {cls.name: cls for cls in (Ecs, Supervised, CorrectorOnly)}
 
 
 def method_class(name: str) -> type[Method]:

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -57,7 +57,7 @@ class Method(ABC):
     and saves `networks` and `optimizers`.
 
     Args:
-        networks: Those that are trained, by name: `segmenter`, from image `(B, C, *spatial)` to
+        networks: By name: `segmenter`, from image `(B, C, *spatial)` to
             logits `(B, N, *spatial)`, and those of `companions`.
         config: Settings of the run.
         num_classes: N.
@@ -70,6 +70,10 @@ class Method(ABC):
     """Names of the networks that are trained beside the segmenter."""
     needs_unlabeled: ClassVar[bool] = False
     """Whether batches carry unlabelled images, where there are any."""
+    frozen_names: ClassVar[tuple[str, ...]] = ()
+    """Networks that stay as they are: in evaluation mode, without gradient or optimiser."""
+    needs_start: ClassVar[bool] = False
+    """Whether the segmenter has to come from a finished run (`start_from`)."""
 
     def __init__(
         self,
@@ -83,8 +87,12 @@ class Method(ABC):
         self.config = config
         self.num_classes = num_classes
         settings = optimizer_settings(config)
+        for name in self.frozen_names:
+            self.networks[name].requires_grad_(False)
         self.optimizers: dict[str, torch.optim.Optimizer] = {
-            name: build_optimizer(network, settings[name]) for name, network in networks.items()
+            name: build_optimizer(network, settings[name])
+            for name, network in networks.items()
+            if name not in self.frozen_names
         }
         self._autocast = autocast
 
@@ -118,10 +126,23 @@ class Method(ABC):
         """
         return None
 
+    @classmethod
+    def selection_score(cls, row: Mapping[str, Any]) -> float | None:
+        """What the best model of a run is chosen by; higher is better.
+
+        Args:
+            row: Of a validation, as the history keeps it.
+
+        Returns:
+            The segmenter's mIoU on the validation cases; `None` where it is undefined.
+        """
+        score: float | None = row["validation"]["miou"]
+        return score
+
     def train_mode(self) -> None:
-        """Put all networks into training mode."""
-        for network in self.networks.values():
-            network.train()
+        """Put all networks into training mode, but those that stay as they are."""
+        for name, network in self.networks.items():
+            network.train(name not in self.frozen_names)
 
     def forward(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         """Logits, computed in the precision of the run; at least float32 for the losses."""
