@@ -31,6 +31,7 @@ __all__ = [
     "Precision",
     "Resize",
     "Scale",
+    "StartFrom",
     "Workers",
     "named_settings",
     "training_settings",
@@ -58,6 +59,10 @@ Resize = Annotated[
 Enlarge = Annotated[
     int | None,
     typer.Option("--enlarge", help="Longer side to bring smaller images up to; 0: never."),
+]
+StartFrom = Annotated[
+    Path | None,
+    typer.Option("--start-from", help="Finished run whose networks this one begins with."),
 ]
 Encoder = Annotated[
     str | None,

@@ -74,6 +74,10 @@ class Method(ABC):
     """Networks that stay as they are: in evaluation mode, without gradient or optimiser."""
     needs_start: ClassVar[bool] = False
     """Whether the segmenter has to come from a finished run (`start_from`)."""
+    follows_scores: ClassVar[bool] = False
+    """Whether scores over iterations are what the run is for, so that they are taken even where the
+    last model is kept (`choose: last`); then on the test cases, if there are none to validate on.
+    """
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ class CorrectorOnly(CorrectingMethod):
     name: ClassVar[str] = "corrector"
     frozen_names: ClassVar[tuple[str, ...]] = ("segmenter",)
     needs_start: ClassVar[bool] = True
+    follows_scores: ClassVar[bool] = True
 
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """One update of the corrector."""

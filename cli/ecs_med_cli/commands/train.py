@@ -35,6 +35,7 @@ from ecs_med_cli.training_options import (
     Precision,
     Resize,
     Scale,
+    StartFrom,
     Workers,
     training_settings,
 )
@@ -52,7 +53,9 @@ def train(
         ),
     ] = None,
     draw: DrawName = None,
-    method: Annotated[str | None, typer.Option("--method", help="ecs or supervised.")] = None,
+    method: Annotated[
+        str | None, typer.Option("--method", help="ecs, supervised, or corrector.")
+    ] = None,
     seed: Annotated[
         int | None, typer.Option("--seed", help="Draws the labelled cases, the order, the weights.")
     ] = None,
@@ -68,6 +71,7 @@ def train(
     crop: Crop = None,
     resize: Resize = None,
     enlarge: Enlarge = None,
+    start_from: StartFrom = None,
     encoder: Encoder = None,
     corrector_encoder: CorrectorEncoder = None,
     encoder_weights: EncoderWeights = None,
@@ -106,6 +110,7 @@ def train(
         "method": method,
         "seed": seed,
         "run": run,
+        "start_from": start_from,
         "tensorboard": tensorboard or None,
     }
     run_training(options, config_file=config, resume=resume, as_json=as_json)
