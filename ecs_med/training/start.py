@@ -16,6 +16,7 @@ from ecs_med.inference.model import load_model, read_spec
 from ecs_med.inference.spec import ModelSpec
 from ecs_med.methods import method_class
 from ecs_med.training.data_plan import DataPlan
+from ecs_med.types import Case
 
 __all__ = ["Start", "fill_networks", "open_start", "reopen_start", "write_start"]
 
@@ -86,8 +87,8 @@ class Start:
         names, channels = plan.scheme.class_names, plan.images.channels
         if channels != self.spec.in_channels:
             raise SettingsError(
-                f"{self.run}: was trained on images of {self.spec.in_channels} channels, and those "
-                f"of {config.data} have {channels}; start from a run on such images."
+                f"{self.run}: was trained on images of {_channels(self.spec.in_channels)}, and "
+                f"those of {config.data} have {channels}; start from a run on such images."
             )
         if len(names) != self.spec.num_classes:
             raise SettingsError(
@@ -193,5 +194,9 @@ def _is_open(config: TrainConfig, name: str) -> bool:
     return name not in config.model_fields_set or getattr(config, name) in ("auto", None)
 
 
-def _scored(plan: DataPlan) -> list[Any]:
+def _scored(plan: DataPlan) -> list[Case]:
     return [*plan.split.validation, *plan.split.test]
+
+
+def _channels(count: int) -> str:
+    return "1 channel" if count == 1 else f"{count} channels"

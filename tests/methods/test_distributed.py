@@ -104,7 +104,7 @@ def free_port() -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method_name", ["supervised", "ecs"])
+@pytest.mark.parametrize("method_name", ["supervised", "ecs", "corrector"])
 def test_two_processes_step_as_one(method_name: str, tmp_path: Path) -> None:
     alone = run_steps(method_name)
     mp.spawn(worker, (method_name, free_port(), str(tmp_path)), nprocs=2)
