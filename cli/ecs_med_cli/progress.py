@@ -108,6 +108,9 @@ class ProgressDisplay:
             f"iteration {row['iteration']}/{self._num_iterations}  "
             f"validation mIoU {_score(scores['miou'])}, Dice {_score(scores['dice'])}"
         )
+        corrector = row.get("corrector")
+        if corrector:
+            text += f", corrector's mIoU {_score(corrector['miou'])}"
         health = row.get("pseudo_labels")
         if health and health.get("miou") is not None:
             text += f", pseudo-labels {_score(health['miou'])}"

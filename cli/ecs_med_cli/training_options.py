@@ -32,6 +32,7 @@ __all__ = [
     "Precision",
     "Resize",
     "Scale",
+    "StartFrom",
     "Workers",
     "named_settings",
     "training_settings",
@@ -63,6 +64,10 @@ Enlarge = Annotated[
 Network = Annotated[
     str | None,
     typer.Option("--network", help="Segmenter's architecture: deeplabv3plus or deeplabv2."),
+]
+StartFrom = Annotated[
+    Path | None,
+    typer.Option("--start-from", help="Finished run whose networks this one begins with."),
 ]
 Encoder = Annotated[
     str | None,

@@ -53,6 +53,10 @@ class TrainConfig(Settings):
     at a quarter of the resolution; 0: never; `None`: 128, or `resize` where that is less."""
     network: Literal["deeplabv3plus", "deeplabv2"] = "deeplabv3plus"
     """Architecture of the segmenter."""
+    start_from: Path | None = None
+    """Finished run whose segmenter (and corrector, where both have one) this run begins with; what
+    is left open here (encoders, network, sizes of images) is taken from it. The method `corrector`
+    needs it."""
     encoder: str = "auto"
     """Segmenter's encoder, any name of segmentation-models-pytorch or timm."""
     corrector_encoder: str = "auto"
@@ -96,7 +100,7 @@ class TrainConfig(Settings):
     classifier_optimizer: OptimizerSettings = OptimizerSettings(name="adam", lr=1e-4)
     """Of the multi-label classifier of `s4gan+mlmt`."""
     ecs: EcsSettings = EcsSettings()
-    """Numbers of the method `ecs`."""
+    """Numbers of the methods `ecs` and `corrector`."""
     advsemiseg: AdvSemiSegSettings = AdvSemiSegSettings()
     """Numbers of the method `advsemiseg`."""
     s4gan: S4GanSettings = S4GanSettings()

@@ -22,7 +22,7 @@ from ecs_med.inference.spec import ModelSpec
 from ecs_med.networks import Initialisation, build_corrector, build_segmenter, corrector_input
 from ecs_med.networks.classifier import build_classifier
 
-__all__ = ["Model", "load_model", "newest_run", "save_model"]
+__all__ = ["Model", "load_model", "newest_run", "read_spec", "save_model"]
 
 _MULTIPLE = 32
 """Sides are padded to a multiple of this before a network sees them."""
@@ -173,7 +173,7 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
         SettingsError: If the device is not there.
     """
     folder = newest_run() if run is None else Path(run)
-    spec = _read_spec(folder)
+    spec = read_spec(folder)
     target = choose_device(device)
     segmenter = build_segmenter(
         Initialisation(spec.encoder, "none"),
@@ -220,7 +220,12 @@ def newest_run(below: Path = Path("runs")) -> Path:
     return max(specs, key=lambda path: path.stat().st_mtime).parent
 
 
-def _read_spec(folder: Path) -> ModelSpec:
+def read_spec(folder: Path) -> ModelSpec:
+    """What the model of a run expects, without its weights.
+
+    Raises:
+        RunFolderError: If there is no model, or its file is damaged.
+    """
     path = folder / SPEC_FILE
     if not path.is_file():
         raise RunFolderError(

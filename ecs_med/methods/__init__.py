@@ -5,6 +5,7 @@ import difflib
 from ecs_med.errors import SettingsError
 from ecs_med.methods.advsemiseg import AdvSemiSeg
 from ecs_med.methods.base import Blueprint, Method, StepResult
+from ecs_med.methods.corrector_only import CorrectorOnly
 from ecs_med.methods.ecs import Ecs
 from ecs_med.methods.s4gan import S4Gan
 from ecs_med.methods.s4gan_mlmt import S4GanMlmt
@@ -14,6 +15,7 @@ __all__ = [
     "METHODS",
     "AdvSemiSeg",
     "Blueprint",
+    "CorrectorOnly",
     "Ecs",
     "Method",
     "S4Gan",
@@ -24,7 +26,7 @@ __all__ = [
 ]
 
 METHODS: dict[str, type[Method]] = {
-    cls.name: cls for cls in (Ecs, Supervised, AdvSemiSeg, S4Gan, S4GanMlmt)
+    cls.name: cls for cls in (Ecs, Supervised, AdvSemiSeg, S4Gan, S4GanMlmt, CorrectorOnly)
 }
 
 

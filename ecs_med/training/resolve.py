@@ -1,7 +1,7 @@
 """Deciding what the user left open: sizes, lengths, encoder, device, run folder."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -77,7 +77,7 @@ def _slice_size(header: ScanHeader, axis: str) -> tuple[int, int]:
 
 
 def resolve(
-    config: TrainConfig, images: Images, run: Path
+    config: TrainConfig, images: Images, run: Path, from_run: Collection[str] = ()
 ) -> tuple[TrainConfig, tuple[Initialisation, Initialisation]]:
     """Replace everything automatic by what it means for these images on this machine.
 
@@ -85,6 +85,7 @@ def resolve(
         config: As the user gave it.
         images: What it is to be trained on.
         run: The run folder.
+        from_run: Networks whose weights come from another run.
 
     Returns:
         The complete settings, and the initialisation of segmenter and corrector.
@@ -96,7 +97,7 @@ def resolve(
     if device.type == "cuda" and world_size() > 1:
         device = choose_device(f"cuda:{local_rank()}")
     on_cpu = device.type == "cpu"
-    initialisations = choose_initialisation(config)
+    initialisations = choose_initialisation(config, from_run)
     resize = config.resize if config.resize is not None else (_CPU_SIZE if on_cpu else _GPU_SIZE)
     enlarge = config.enlarge if config.enlarge is not None else min(_SMALL_SIZE, resize or 10**9)
     iterations = config.iterations or (1_000 if on_cpu else 10_000)
@@ -114,7 +115,7 @@ def resolve(
             "evaluate_every": min(config.evaluate_every or max(1, iterations // 10), iterations),
             "encoder": initialisations[0].encoder,
             "corrector_encoder": initialisations[1].encoder,
-            "encoder_weights": _weights_setting(config, initialisations[0]),
+            "encoder_weights": _weights_setting(config, initialisations),
             "cache": config.cache or default_cache_folder(),
         }
     )
@@ -152,7 +153,9 @@ def _fitting_crop(size: tuple[int, int]) -> int:
     return min(512, -(-max(size) // 32) * 32)
 
 
-def _weights_setting(config: TrainConfig, initialisation: Initialisation) -> str:
-    if initialisation.source == "file":
+def _weights_setting(config: TrainConfig, initialisations: Sequence[Initialisation]) -> str:
+    """Where encoders get weights from, other than from a run."""
+    source = next((i.source for i in initialisations if i.source != "run"), "none")
+    if source == "file":
         return config.encoder_weights
-    return "none" if initialisation.source == "none" else "imagenet"
+    return "none" if source == "none" else "imagenet"

@@ -18,7 +18,6 @@ from ecs_med.distributed import (
     world_size,
 )
 from ecs_med.errors import DeviceMemoryError, SettingsError
-from ecs_med.inference.evaluate import evaluate_cases
 from ecs_med.inference.model import load_model, save_model
 from ecs_med.methods import method_class
 from ecs_med.training.build import build_model
@@ -28,7 +27,7 @@ from ecs_med.training.energy import EnergyMeter
 from ecs_med.training.events import Listener, Silence
 from ecs_med.training.finish import finish_run
 from ecs_med.training.handlers import Checkpoints, Log, Signals, Validation
-from ecs_med.training.health import SILENT_CORRECTOR, is_silent, pseudo_label_health
+from ecs_med.training.health import SILENT_CORRECTOR, is_silent
 from ecs_med.training.manifest import Clock, start_manifest
 from ecs_med.training.resolve import default_run_folder, preparation_of, resolve
 from ecs_med.training.run_folder import (
@@ -38,7 +37,9 @@ from ecs_med.training.run_folder import (
     resume_config,
     write_config,
 )
+from ecs_med.training.start import Start, open_start, reopen_start, write_start
 from ecs_med.training.trainer import MethodTrainer
+from ecs_med.training.validation import validation_row
 
 __all__ = ["train"]
 
@@ -88,17 +89,13 @@ class _Run:
         method_class(config.method)
         self.listener = listener
         self.clock = Clock()
-        if resume:
-            self.plan, self.folder, config = self._reopen(config)
-        else:
-            self.plan = plan_data(config)
-            self.folder = config.run or default_run_folder(config, self.plan.collection.name)
-            if is_main_process():
-                refuse_existing_run(self.folder)
-        self.config, self.initialisations = resolve(config, self.plan.images, self.folder)
+        opened = self._reopen(config) if resume else self._open(config)
+        self.plan, self.folder, config, start = opened
+        from_run = start.networks(config.method) if start else ()
+        self.config, self.initialisations = resolve(config, self.plan.images, self.folder, from_run)
         self._check_sizes()
         self.manifest = start_manifest(self.folder, self.config, self.plan, self.initialisations)
-        for sentence in self.plan.warnings:
+        for sentence in [*self.plan.warnings, *(start.warnings if start else ())]:
             self._warn(sentence)
         self.preparation = preparation_of(self.config)
         with warnings.catch_warnings(record=True) as caught:
@@ -110,11 +107,17 @@ class _Run:
             self._warn(sentence)
         self.device = torch.device(self.config.device)
         self.method, self.model = build_model(
-            self.config, self.plan, self.initialisations, self.device
+            self.config,
+            self.plan,
+            self.initialisations,
+            self.device,
+            start=None if resume else start,
         )
         if not resume and is_main_process():
             create_run_folder(self.folder)
             write_config(self.folder, self.config)
+            if start:
+                write_start(start, self.folder)
             self.plan.split.write(self.folder / "split.json")
         self.energy = EnergyMeter(self.device)
         self.history = History(self.folder / "history.jsonl")
@@ -122,14 +125,23 @@ class _Run:
         self.progress |= {"seconds": 0.0, "energy_wh": None}
         self.first = self._restore() if resume else 0
 
-    def _reopen(self, config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig]:
+    def _open(self, config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig, Start | None]:
+        start = open_start(config)
+        config = start.settings(config) if start else config
+        plan = plan_data(config)
+        folder = config.run or default_run_folder(config, plan.collection.name)
+        if is_main_process():
+            refuse_existing_run(folder)
+        return plan, folder, config, start.checked(config, plan) if start else None
+
+    def _reopen(self, config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig, Start | None]:
         folder = config.run
         if folder is None:
             from ecs_med.data.layout import open_data
 
             folder = default_run_folder(config, open_data(config.data, config.reading).name)
         config = resume_config(folder, config)
-        return plan_data(config, folder / "split.json"), folder, config
+        return plan_data(config, folder / "split.json"), folder, config, reopen_start(folder)
 
     def _check_sizes(self) -> None:
         crop, resize = self.config.crop or 0, self.config.resize or 0
@@ -209,33 +221,22 @@ class _Run:
     def _validate(self, iteration: int) -> None:
         if not is_main_process():
             return
-        if self.config.choose == "last":
-            if iteration == self.config.iterations:
-                self._keep_last(iteration)
+        choosing = self.config.choose == "validation"
+        if not choosing and iteration == self.config.iterations:
+            self._keep_last(iteration)
+        if not choosing and not self.method.follows_scores:
             return
-        cases = self.plan.split.validation or self.plan.split.labeled
-        scores = evaluate_cases(self.model, cases).scores.to_dict()
-        best = self.progress["best_miou"]
-        is_best = best is None or scores["miou"] > best
-        row: dict[str, Any] = {
-            "kind": "validation",
-            "iteration": iteration,
-            "validation": scores,
-            "best": is_best,
-        }
-        if self.model.has_corrector:
-            row["pseudo_labels"] = pseudo_label_health(
-                self.model, self.plan.split.unlabeled, self.plan.split.hidden
-            )
-            if is_silent(row["pseudo_labels"]):
-                self._warn(SILENT_CORRECTOR)
-        if is_best:
+        split = self.plan.split
+        cases = split.validation or (split.labeled if choosing else split.test)
+        row = validation_row(self.model, split, cases, iteration)
+        if is_silent(row.get("pseudo_labels", {})):
+            self._warn(SILENT_CORRECTOR)
+        score, best = self.method.selection_score(row), self.progress["best_miou"]
+        row["best"] = choosing and (best is None or (score is not None and score > best))
+        if row["best"]:
             save_model(self.model)
-            self.progress |= {
-                "best_miou": scores["miou"],
-                "best_iteration": iteration,
-                "validation": scores,
-            }
+            self.progress |= {"best_miou": score, "best_iteration": iteration}
+            self.progress |= {k: row[k] for k in ("validation", "corrector") if k in row}
         self.manifest.progress = self.progress
         self.history.append(row)
         self.listener.validated(row)

@@ -58,7 +58,7 @@ def networks_of(method_name: str) -> dict[str, nn.Module]:
     torch.manual_seed(0)
     networks = {"segmenter": network(1, NUM_CLASSES)}
     match method_name:
-        case "ecs":
+        case "ecs" | "corrector":
             networks["corrector"] = network(1 + NUM_CLASSES, NUM_CLASSES + 1)
         case "advsemiseg":
             networks["discriminator"] = network(NUM_CLASSES, 1)

@@ -121,7 +121,7 @@ def test_masks_outside_the_budget_are_never_read_for_training(
     settings: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With reporting switched off, no hidden mask may be opened at all."""
-    monkeypatch.setattr("ecs_med.training.train.pseudo_label_health", lambda *_: {})
+    monkeypatch.setattr("ecs_med.training.validation.pseudo_label_health", lambda *_: {})
     OPENED.clear()
     run = train(settings(labeled="2"))
     opened = set(OPENED)

@@ -36,6 +36,7 @@ from ecs_med_cli.training_options import (
     Precision,
     Resize,
     Scale,
+    StartFrom,
     Workers,
     training_settings,
 )
@@ -75,6 +76,7 @@ def train(
     resize: Resize = None,
     enlarge: Enlarge = None,
     network: Network = None,
+    start_from: StartFrom = None,
     encoder: Encoder = None,
     corrector_encoder: CorrectorEncoder = None,
     encoder_weights: EncoderWeights = None,
@@ -113,6 +115,7 @@ def train(
         "method": method,
         "seed": seed,
         "run": run,
+        "start_from": start_from,
         "tensorboard": tensorboard or None,
     }
     run_training(options, config_file=config, resume=resume, as_json=as_json)
