@@ -70,7 +70,7 @@ def write_page(out: Path, title: str) -> Path:
 
     tables = [_printable(content) for content in _documents(out / "tables", "table-*.json")]
     figures = [
-        {**content, "picture": Markup(_drawing(out / "figures" / content["page"]))}
+        {**content, "picture": Markup(content["picture"])}
         for content in _documents(out / "figures", "figure-*.json")
     ]
     environment = Environment(
@@ -101,13 +101,6 @@ def _documents(folder: Path, pattern: str) -> list[dict[str, Any]]:
         except (OSError, ValueError):
             continue
     return found
-
-
-def _drawing(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except OSError:
-        return ""
 
 
 def _printable(document: dict[str, Any]) -> dict[str, Any]:

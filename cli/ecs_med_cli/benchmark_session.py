@@ -13,6 +13,7 @@ from ecs_med.sweep.executors.choose import choose_executor
 from ecs_med.sweep.open_settings import decide_open_settings
 from ecs_med.sweep.plan import Cell, SweepConfig
 from ecs_med.sweep.sweep import SweepResult
+from ecs_med_benchmarks.figures import FIGURES, FigureSpec, figure_numbered
 from ecs_med_benchmarks.plan import deviations, merged, plan_runs
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.protocols import PROTOCOLS, protocol_named
@@ -55,12 +56,17 @@ class BenchmarkSession:
         self._scale = wanted["scale"]
         full = protocol_named(name)
         self._specs = _tables(wanted)
+        self._figures = [figure_numbered(n) for n in dict.fromkeys(wanted["figures"] or ())]
         budgets = None if wanted["budgets"] is None else parse_budgets(wanted["budgets"])
         self._seeds = full.seeds if wanted["seeds"] is None else parse_seeds(wanted["seeds"])
         protocol = full.scaled(self._scale)
         self._deviations = deviations(protocol, overrides)
         self._protocol = _with(protocol, overrides)
         self._rows = {spec.number: rows_of(spec, protocol, budgets) for spec in self._specs}
+        self._drawn = {
+            spec.number: [(spec.variant, budget) for budget in budgets or protocol.budgets]
+            for spec in self._figures
+        }
         options = executor_options(place)
         self._out: Path = places["out"] or Path(f"benchmark-{name}")
         self._splits: Path | None = places["splits"]
@@ -71,14 +77,18 @@ class BenchmarkSession:
             if not dry_run:
                 self._executor.prepare()
             self._settings = self._decided(merged(protocol.train_settings(), overrides))
-            self._cells = self._planned([row for rows in self._rows.values() for row in rows])
+            self._cells = self._planned(self._all_rows())
 
     def _decided(self, settings: dict[str, Any]) -> dict[str, Any]:
-        budgets = tuple(dict.fromkeys(b for rows in self._rows.values() for _, b in rows))
+        budgets = tuple(dict.fromkeys(budget for _, budget in self._all_rows()))
         sweep = SweepConfig.parse(
             {"data": self._data, "out": self._out, "budgets": budgets, "settings": settings}
         )
         return decide_open_settings(sweep, here=self._executor.here).settings
+
+    def _all_rows(self) -> list[tuple[Variant, str]]:
+        grids = (*self._rows.values(), *self._drawn.values())
+        return [row for rows in grids for row in rows]
 
     def _planned(self, rows: Sequence[tuple[Variant, str]]) -> list[Cell]:
         return plan_runs(
@@ -139,16 +149,48 @@ class BenchmarkSession:
         result = self._console.run(self._cells, self._executor)
         self._console.raise_if_stopped(result, self._cells, "")
         documents = self._tables_written(result)
+        figures = [self._figure_written(spec) for spec in self._figures]
         from ecs_med_benchmarks.page import write_page
 
         page = write_page(self._out, self._protocol.title)
         if self._console.as_json:
             self._console.print_json(
-                {"out": str(self._out), "report": str(page), "tables": documents}
+                {
+                    "out": str(self._out),
+                    "report": str(page),
+                    "tables": documents,
+                    "figures": [
+                        {k: v for k, v in figure.items() if k != "picture"}
+                        for figure in figures
+                        if figure is not None
+                    ],
+                }
             )
         else:
             self._console.say(f"Report: {page}")
         self._console.raise_if_failed(result, self._cells)
+
+    def _figure_written(self, spec: FigureSpec) -> dict[str, Any] | None:
+        from ecs_med_benchmarks.figures import corrector_cells, write_figure
+
+        cells = [c for c in self._cells if (c.method, c.labeled) in _keys(self._drawn[spec.number])]
+        if spec.number == "3":
+            cells = corrector_cells(cells)
+            result = self._console.run(cells, self._executor)
+            self._console.raise_if_stopped(result, cells, "")
+        with self._console.quiet_stdout():
+            document = write_figure(
+                self._out,
+                spec,
+                self._protocol,
+                cells,
+                scale=self._scale,
+                deviations=self._deviations,
+                device=self._settings.get("device") or "auto",
+            )
+        if document is not None:
+            self._console.say(f"{document['title']}: {self._out / 'figures'}")
+        return document
 
     def _tables_written(self, result: SweepResult) -> list[dict[str, Any]]:
         from ecs_med_benchmarks.documents import table_document
@@ -193,7 +235,12 @@ def list_benchmarks(*, as_json: bool) -> None:
             " ".join(protocol.budgets),
         )
     console.show(table)
-    console.say("Tables: " + "; ".join(f"{n} {spec.title}" for n, spec in TABLES.items()) + ".")
+    for kind, specs in (("Tables", TABLES), ("Figures", FIGURES)):
+        console.say(f"{kind}: " + "; ".join(f"{n} {spec.title}" for n, spec in specs.items()) + ".")
+
+
+def _keys(rows: Sequence[tuple[Variant, str]]) -> set[tuple[str, str]]:
+    return {(variant.key, budget) for variant, budget in rows}
 
 
 def _tables(wanted: Mapping[str, Any]) -> list[TableSpec]:

@@ -87,6 +87,30 @@ def test_table_1_has_every_class_and_a_second_start_trains_nothing(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("figure", ["3", "4"])
+def test_both_figures_of_voc(
+    voc: Path, out: Path, figure: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("voc", "--data", voc, "--out", out, "--budgets", "1/4", "--figure", figure, *TINY)
+    assert benchmark(*arguments) == 0, capsys.readouterr().err
+    document = json.loads((out / "figures" / f"figure-{figure}.json").read_text())
+    assert document["trial"].startswith("TRIAL")
+    with (out / "figures" / f"figure-{figure}.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    if figure == "3":
+        losses = {(row["loss"], float(row["class_weight"])) for row in rows}
+        assert losses == {(name, w) for name in ("cross_entropy", "focal") for w in (1.0, 2.0)}
+        assert all(0 <= float(row["miou"]) <= 1 for row in rows)
+    else:
+        assert {row["images"] for row in rows} == {"labeled", "unlabeled"}
+        assert {row["class"] for row in rows} > {"background", "aeroplane", "all pixels"}
+        assert all(-1 <= float(row["rho"]) <= 1 for row in rows if row["rho"])
+    assert (out / "figures" / f"figure-{figure}.png").read_bytes().startswith(b"\x89PNG")
+    assert f"Figure {figure}:" in (out / "benchmark.html").read_text()
+    capsys.readouterr()
+
+
+@pytest.mark.slow
 def test_cityscapes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = write_cityscapes(tmp_path / "cityscapes")
     out = tmp_path / "out"

@@ -96,7 +96,8 @@ def test_the_loss_is_eq_2(loss: str, class_weight: float) -> None:
 
 def test_it_is_the_corrector_step_of_ecs() -> None:
     alone = build()
-    whole = Ecs(copy.deepcopy(alone.networks), alone.config, num_classes=NUM_CLASSES)
+    networks = {n: m.requires_grad_(True) for n, m in copy.deepcopy(alone.networks).items()}
+    whole = Ecs(networks, alone.config, num_classes=NUM_CLASSES)
     sample = batch()
     probabilities = alone.segmenter(sample.images).softmax(dim=1).detach()
     torch.manual_seed(2)
