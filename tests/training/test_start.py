@@ -115,6 +115,22 @@ def test_death_and_the_loss_of_the_first_run_change_nothing(
     assert manifests[0]["initialisation"] == manifests[1]["initialisation"]
 
 
+def test_the_last_corrector_is_kept_and_its_course_is_scored(
+    settings: Build, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a published protocol keeps the last model, the best one would be another."""
+    scores = iter([{"miou": 0.9}, {"miou": 0.1}])
+    monkeypatch.setattr("ecs_med.training.validation.corrector_scores", lambda *_: next(scores))
+    run = train(settings(method="corrector", start_from=base, choose="last"))
+    rows = validations(run)
+    assert [row["corrector"]["miou"] for row in rows] == [0.9, 0.1]
+    assert not any(row["best"] for row in rows)
+    assert read(run / "metrics.json")["best_iteration"] == 4
+    last = load_file(run / "checkpoints" / "iteration-00000004.safetensors")
+    for key, value in part(run, "corrector").items():
+        assert torch.equal(last[f"network.{key}"], value)
+
+
 def test_what_does_not_fit_is_refused(settings: Build, base: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="needs the segmenter of a finished run"):
         train(settings(method="corrector"))

@@ -57,7 +57,9 @@ def train(
     method: Annotated[
         str | None,
         typer.Option(
-            "--method", help="ecs, supervised, or a rival: advsemiseg, s4gan, s4gan+mlmt."
+            "--method",
+            help="ecs, supervised, a rival (advsemiseg, s4gan, s4gan+mlmt), or corrector, which "
+            "needs --start-from.",
         ),
     ] = None,
     seed: Annotated[

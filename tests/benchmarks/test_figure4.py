@@ -1,0 +1,68 @@
+"""Figure 4 from relations that are made up."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from ecs_med_benchmarks.figure4 import ALL_PIXELS, draw_figure4, relation_rows
+from ecs_med_benchmarks.ranks import Correlation
+from ecs_med_benchmarks.relation import Relation
+
+
+def correlation(rho: float | None, *per_class: float | None) -> Correlation:
+    return Correlation(rho, per_class, 100, (60, 40), 5)
+
+
+RELATION = Relation(
+    run=Path("runs/ecs-1-8-s0"),
+    labeled="1/8",
+    seed=0,
+    num_labeled=10,
+    num_unlabeled=70,
+    class_names=("background", "polyp"),
+    on_labeled=correlation(0.7, 0.6, 0.8),
+    on_unlabeled=correlation(0.4, 0.5, None),
+    pixels_per_image=20,
+)
+
+
+def test_rows_are_one_per_group_and_class() -> None:
+    rows = relation_rows([RELATION], "kvasir")
+    assert [(row["images"], row["class"], row["rho"]) for row in rows] == [
+        ("labeled", ALL_PIXELS, 0.7),
+        ("labeled", "background", 0.6),
+        ("labeled", "polyp", 0.8),
+        ("unlabeled", ALL_PIXELS, 0.4),
+        ("unlabeled", "background", 0.5),
+        ("unlabeled", "polyp", None),
+    ]
+    assert [row["num_pixels"] for row in rows[:3]] == [100, 60, 40]
+    assert rows[0]["num_images"] == 5
+
+
+def test_without_hidden_masks_there_is_one_group() -> None:
+    bare = replace(RELATION, on_unlabeled=None)
+    assert {row["images"] for row in relation_rows([bare], "kvasir")} == {"labeled"}
+    drawing = draw_figure4([bare], "kvasir")
+    assert drawing is not None
+    assert "unlabelled images" not in drawing.page.split("aria-label")[1].split(">")[0]
+
+
+def test_budgets_become_panels_and_seeds_a_mean() -> None:
+    more = replace(RELATION, labeled="1/4", num_labeled=20)
+    seed = replace(RELATION, seed=1, on_labeled=correlation(0.5, 0.4, 0.6))
+    drawing = draw_figure4([more, RELATION, seed], "kvasir")
+    assert drawing is not None
+    assert "1/8 (10 labelled): 0.600 on labelled images, 0.400 on unlabelled" in drawing.page
+    assert drawing.svg.index("1/8 (10 labelled)") < drawing.svg.index("1/4 (20 labelled)")
+    assert "lowest to highest seed" in drawing.caption
+    assert "up to 20 pixels of an image" in drawing.caption
+    assert drawing.png.startswith(b"\x89PNG")
+    assert draw_figure4([more, RELATION, seed], "kvasir") == drawing
+
+
+def test_a_class_without_any_coefficient_is_called_undefined() -> None:
+    nothing = replace(RELATION, on_labeled=correlation(None, None, None), on_unlabeled=None)
+    drawing = draw_figure4([nothing], "kvasir")
+    assert drawing is not None
+    assert drawing.svg.count("undefined") == 3
+    assert draw_figure4([], "kvasir") is None
