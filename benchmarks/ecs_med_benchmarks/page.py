@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from ecs_med.errors import RunFolderError
 from ecs_med.files import write_json, write_text
+from ecs_med.reporting.pages import rendered_page
 from ecs_med_benchmarks.rendering import as_csv, as_latex, as_markdown, cells_of, headings_of
 
 __all__ = ["PAGE_NAME", "write_page", "write_table"]
@@ -65,7 +65,6 @@ def write_page(out: Path, title: str) -> Path:
     Raises:
         RunFolderError: If it cannot be written.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     tables = [_printable(content) for content in _documents(out / "tables", "table-*.json")]
@@ -73,20 +72,15 @@ def write_page(out: Path, title: str) -> Path:
         {**content, "picture": Markup(content["picture"])}
         for content in _documents(out / "figures", "figure-*.json")
     ]
-    environment = Environment(
-        loader=PackageLoader("ecs_med_benchmarks", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = "".join(
-        files("ecs_med.reporting").joinpath(name).read_text(encoding="utf-8")
-        for name in ("report.css", "budget.css")
-    )
     marks = dict.fromkeys(d["trial"] for d in [*tables, *figures] if d["trial"])
-    page = environment.get_template("benchmark.html.j2").render(
-        style=Markup(style), title=title, tables=tables, figures=figures, marks=list(marks)
+    page = rendered_page(
+        "benchmark.html.j2",
+        package="ecs_med_benchmarks",
+        styles=("report.css", "budget.css"),
+        title=title,
+        tables=tables,
+        figures=figures,
+        marks=list(marks),
     )
     write_text(out / PAGE_NAME, page)
     return out / PAGE_NAME

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +41,7 @@ from ecs_med.reporting.budget_tables import (
     score_table,
 )
 from ecs_med.reporting.budget_verdict import key_figures, main_method, verdict
+from ecs_med.reporting.pages import rendered_page
 from ecs_med.reporting.wording import plural
 
 __all__ = ["write_budget_report"]
@@ -113,22 +113,7 @@ def _check_prices(minutes_per_label: float | None, cost_per_hour: float | None) 
 
 
 def _render(context: Mapping[str, Any]) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=PackageLoader("ecs_med", "reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    folder = files("ecs_med.reporting")
-    style = "".join(
-        folder.joinpath(name).read_text(encoding="utf-8") for name in ("report.css", "budget.css")
-    )
-    template = environment.get_template("budget.html.j2")
-    page = template.render(style=Markup(style), **context)
+    page = rendered_page("budget.html.j2", styles=("report.css", "budget.css"), **context)
     # A line must not begin with a percent sign that has lost its number.
     return re.sub(r"(?<=\d) %(?=[\s<.,;)])", "\u00a0%", page)
 

@@ -1,7 +1,6 @@
 """Builds `report.html`, the one file of a run that is made for reading."""
 
 from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from ecs_med.reporting.embedding import embedded_panel
 from ecs_med.reporting.findings import case_unit, chosen_iteration, observations, verdict
 from ecs_med.reporting.health import Health, examine_health
 from ecs_med.reporting.history import number
+from ecs_med.reporting.pages import rendered_page
 from ecs_med.reporting.reading import RunRecord, inner, read_run, texts
 from ecs_med.reporting.roles import roles
 from ecs_med.reporting.tables import class_names, color_of, key_figures, score_table
@@ -56,19 +56,7 @@ def write_report(run: Path) -> Path:
 
 
 def _render(record: RunRecord) -> str:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-    from markupsafe import Markup
-
-    environment = Environment(
-        loader=PackageLoader("ecs_med", "reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    style = files("ecs_med.reporting").joinpath("report.css").read_text(encoding="utf-8")
-    template = environment.get_template("report.html.j2")
-    return template.render(style=Markup(style), **_context(record))
+    return rendered_page("report.html.j2", **_context(record))
 
 
 def _context(record: RunRecord) -> dict[str, Any]:
