@@ -77,9 +77,10 @@ def _class_table(document: Document) -> list[str]:
 
 
 def class_cell(entry: Sequence[Any]) -> str:
-    """`91.2 (91.9)`: ours, and the published one where it is known."""
-    _, ours, _, published = entry
-    return _number(ours, 1) + (f" ({_number(published, 1)})" if published is not None else "")
+    """`91.2 ± 0.4 (91.9)`: ours with its deviation, and the published one where it is known."""
+    _, ours, deviation, published = entry
+    spread = f" ± {_number(deviation, 1)}" if deviation is not None else ""
+    return _number(ours, 1) + spread + (f" ({published:.1f})" if published is not None else "")
 
 
 def _notes(document: Document) -> list[str]:
