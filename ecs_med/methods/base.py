@@ -12,6 +12,7 @@ from torch import nn
 from ecs_med.config import TrainConfig
 from ecs_med.distributed import average_gradients
 from ecs_med.methods.optimizers import build_optimizer, optimizer_settings
+from ecs_med.networks.recomputing import forward_without_keeping
 from ecs_med.types import Batch
 
 __all__ = ["Method", "StepResult", "frozen"]
@@ -83,13 +84,22 @@ class Method(ABC):
         for network in self.networks.values():
             network.train()
 
-    def forward(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        """Logits, computed in the precision of the run; at least float32 for the losses."""
+    def forward(
+        self, network: nn.Module, inputs: torch.Tensor, *, keep: bool = True
+    ) -> torch.Tensor:
+        """Logits, computed in the precision of the run; at least float32 for the losses.
+
+        Args:
+            network: One of `networks`.
+            inputs: `(B, C, *spatial)`.
+            keep: Hold activations until the backward pass, or compute them again then.
+        """
         with torch.autocast(
             inputs.device.type, dtype=self._autocast, enabled=self._autocast is not None
         ):
-            logits: torch.Tensor = network(inputs)
-        return logits if self._autocast is None else logits.float()
+            logits = network(inputs) if keep else forward_without_keeping(network, inputs)
+        result: torch.Tensor = logits if self._autocast is None else logits.float()
+        return result
 
     def update(self, name: str, losses: Iterable[torch.Tensor]) -> torch.Tensor:
         """Optimiser step of one network on the sum of `losses`.
