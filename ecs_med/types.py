@@ -83,6 +83,19 @@ class Problem:
     remedy: str = ""
     path: Path | None = None
 
+    def sentence(self) -> str:
+        """Where, what and the remedy in one sentence.
+
+        Example:
+            >>> Problem("error", "no mask", "Add one", Path("a.png")).sentence()
+            'a.png: no mask; add one.'
+        """
+        remedy = self.remedy
+        if remedy[1:2].islower():
+            remedy = remedy[0].lower() + remedy[1:]
+        where = f"{self.path}: " if self.path else ""
+        return f"{where}{'; '.join(filter(None, (self.message, remedy)))}."
+
 
 @dataclass(frozen=True, slots=True)
 class CaseCollection:

@@ -15,7 +15,7 @@ from ecs_med.data.mask_rules import scheme_from_census
 from ecs_med.data.nifti_header import has_position
 from ecs_med.data.stored_masks import MaskCensus, StoredMask, read_stored_mask, take_census
 from ecs_med.data.value_counts import rgb_of
-from ecs_med.errors import DataError
+from ecs_med.errors import DataError, UnreadableFileError
 from ecs_med.types import IGNORE_INDEX, Problem
 
 __all__ = ["LabelScheme", "read_labels", "understand_masks"]
@@ -52,10 +52,7 @@ def understand_masks(
     if len(census.unreadable) == len(paths):
         raise census.unreadable[0][1]
     scheme, told = scheme_from_census(census, settings, declared)
-    problems = [
-        Problem("error", _reason(error, path), "export it again, or take it out", path)
-        for path, error in census.unreadable
-    ]
+    problems = [_unreadable(path, error) for path, error in census.unreadable]
     problems.append(Problem("note", told))
     problems.extend(_absent_classes(scheme, census))
     return scheme, problems
@@ -163,8 +160,11 @@ def _absent_classes(scheme: LabelScheme, census: MaskCensus) -> list[Problem]:
     ]
 
 
-def _reason(error: DataError, path: Path) -> str:
-    return str(error).removeprefix(f"{path}: ").rstrip(".")
+def _unreadable(path: Path, error: DataError) -> Problem:
+    if isinstance(error, UnreadableFileError):
+        return Problem("error", error.reason, error.remedy, path)
+    reason = str(error).removeprefix(f"{path}: ").rstrip(".")
+    return Problem("error", reason, "export it again, or take it out", path)
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -13,6 +13,7 @@ from ecs_med.config import TrainConfig
 from ecs_med.distributed import average_gradients
 from ecs_med.methods.optimizers import build_optimizer, optimizer_settings
 from ecs_med.networks import Initialisation
+from ecs_med.networks.recomputing import forward_without_keeping
 from ecs_med.types import Batch
 
 __all__ = ["Blueprint", "Method", "StepResult", "frozen"]
@@ -149,11 +150,20 @@ class Method(ABC):
         for name, network in self.networks.items():
             network.train(name not in self.untrained)
 
-    def forward(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        """Logits, computed in the precision of the run; at least float32 for the losses."""
+    def forward(
+        self, network: nn.Module, inputs: torch.Tensor, *, keep: bool = True
+    ) -> torch.Tensor:
+        """Logits, computed in the precision of the run; at least float32 for the losses.
+
+        Args:
+            network: One of `networks`.
+            inputs: `(B, C, *spatial)`.
+            keep: Hold activations until the backward pass, or compute them again then.
+        """
         with self.precision(inputs.device):
-            logits: torch.Tensor = network(inputs)
-        return logits if self._autocast is None else logits.float()
+            logits = network(inputs) if keep else forward_without_keeping(network, inputs)
+        result: torch.Tensor = logits if self._autocast is None else logits.float()
+        return result
 
     def precision(self, device: torch.device) -> torch.autocast:
         """The context of forward passes on `device`."""

@@ -9,6 +9,9 @@ One iteration, each line followed by its optimiser:
 The supervised step takes S(x) from the corrector step: S does not change in between, so
 its value is the same and one forward pass is saved. Batch normalisation therefore sees
 (S: x, x_u) and (C: fake, reference, judged, unlabelled) per iteration, in this order.
+
+The activations of S(x) would lie beside those of C through both steps. Where they are large and
+the device is the CPU they are dropped and computed again for the one backward pass.
 """
 
 from typing import ClassVar
@@ -30,6 +33,10 @@ from ecs_med.types import IGNORE_INDEX, Batch
 __all__ = ["Ecs"]
 
 
+_MANY_PIXELS = 2**18
+"""In a batch: above, ECS on a CPU saves memory (8 images of 256 px: 1.2 of 4.2 GB) for time."""
+
+
 class Ecs(CorrectingMethod):
     """Segmenter and corrector, trained in tandem without a warm-up."""
 
@@ -38,7 +45,7 @@ class Ecs(CorrectingMethod):
 
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """Corrector, supervised and semi-supervised update."""
-        logits = self.forward(self.segmenter, batch.images)
+        logits = self.forward(self.segmenter, batch.images, keep=not _is_large(batch.images))
         probabilities = logits.softmax(dim=1)
         correction, signals = self._corrector_step(batch, probabilities.detach())
         segmentation, judgement = self._supervised_step(batch, logits, probabilities)
@@ -85,3 +92,8 @@ class Ecs(CorrectingMethod):
             "unlabeled_right_share": share(right, valid),
             "mean_certainty": mean(certainty(corrected), valid),
         }
+
+
+def _is_large(images: torch.Tensor) -> bool:
+    pixels = images.numel() // images.shape[1]
+    return images.device.type == "cpu" and pixels > _MANY_PIXELS

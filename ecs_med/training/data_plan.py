@@ -94,7 +94,7 @@ def plan_data(config: TrainConfig, split_file: Path | None = None) -> DataPlan:
     _refuse_errors(problems)
     images = look_at_images([*referenced, *split.unlabeled], config.reading.axis)
     noticed = [p for p in (*collection.problems, *problems) if p.severity == "warning"]
-    warnings = (*split.warnings, *(_sentence(problem) for problem in noticed))
+    warnings = (*split.warnings, *(problem.sentence() for problem in noticed))
     return DataPlan(collection, split, scheme, images, warnings)
 
 
@@ -102,13 +102,7 @@ def _refuse_errors(problems: Sequence[Problem]) -> None:
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
         more = f" ({len(errors) - 1} more: run `ecs-med check`)" if len(errors) > 1 else ""
-        raise DataError(_sentence(errors[0]) + more)
-
-
-def _sentence(problem: Problem) -> str:
-    parts = [problem.message, problem.remedy] if problem.remedy else [problem.message]
-    where = f"{problem.path}: " if problem.path else ""
-    return f"{where}{'; '.join(parts)}."
+        raise DataError(errors[0].sentence() + more)
 
 
 def build_stores(

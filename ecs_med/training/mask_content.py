@@ -40,7 +40,7 @@ def class_pixels(
     scheme, problems = understand_masks(masks, reading, collection.labels)
     errors = [problem for problem in problems if problem.severity == "error"]
     if errors:
-        raise DataError(f"{errors[0].path}: {errors[0].message}; {errors[0].remedy}.")
+        raise DataError(errors[0].sentence())
     with ThreadPoolExecutor(_THREADS) as pool:
         counts = pool.map(partial(_count, scheme=scheme), cases)
     return dict(zip((case.id for case in cases), counts, strict=True))

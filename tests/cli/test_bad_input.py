@@ -1,5 +1,6 @@
 """Every mistake of point 8 of the contract: one sentence that names it, exit code 2, no run."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -116,6 +117,7 @@ def test_broken_data(
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith("ecs-med: ")
     assert all(word in said for word in words), said
+    assert not re.search(r"; [A-Z][a-z]|export it again.*export it again", said), said
     assert not (tmp_path / "run").exists()
     assert ended("check", data) == 2
 

@@ -227,7 +227,7 @@ def test_unreadable_masks_are_listed_beside_the_rest(tmp_path: Path) -> None:
     _, problems = understand_masks([bad, good], AUTO, None)
     assert severities(problems) == ["error", "note"]
     assert problems[0].path == bad
-    assert problems[0].message == "empty file; export it again as PNG"
+    assert problems[0].sentence() == f"{bad}: empty file; export it again as PNG."
     with pytest.raises(UnreadableFileError):
         understand_masks([bad], AUTO, None)
 

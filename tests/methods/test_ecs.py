@@ -76,6 +76,24 @@ def test_three_steps_equal_the_literal_ones(dimensions: int) -> None:
         torch.testing.assert_close(weights(module), weights(pair[name]), rtol=1e-4, atol=1e-6)
 
 
+def test_activations_that_are_computed_again_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = build(config())
+    plain.segmenter.insert(3, nn.Dropout(0.5))
+    sparing = copy.deepcopy(plain)
+    sample = batch()
+    for method, limit in ((plain, 2**18), (sparing, 0)):
+        monkeypatch.setattr("ecs_med.methods.ecs._MANY_PIXELS", limit)
+        torch.manual_seed(2)
+        for _ in range(3):
+            method.step(sample)
+    for name, network in plain.networks.items():
+        found = sparing.networks[name].state_dict()
+        for key, value in network.state_dict().items():
+            assert torch.equal(value, found[key]), key
+
+
 def test_the_unlabeled_loss_reaches_the_segmenter_and_not_the_corrector() -> None:
     method = build(config())
     corrector = method.networks["corrector"]
