@@ -21,6 +21,8 @@ def plan_runs(
     rows: Iterable[tuple[Variant, str]],
     settings: Mapping[str, Any],
     *,
+    overrides: Mapping[str, Any],
+    is_published: bool,
     data: Path,
     out: Path,
     seeds: Sequence[int],
@@ -31,6 +33,8 @@ def plan_runs(
     Args:
         rows: Variants and budgets; equal variant keys at a budget are one run.
         settings: Fields of `TrainConfig` that all runs share.
+        overrides: Those of them that the user gave, which no variant changes.
+        is_published: Whether the protocol is the paper's.
         data: Folder of the data set.
         out: Folder of the benchmark; runs lie below its `runs/`.
         seeds: Of every row.
@@ -41,8 +45,13 @@ def plan_runs(
         SettingsError: If a setting is wrong.
     """
     unique = {(variant.key, budget): (variant, budget) for variant, budget in rows}
+
+    def own(variant: Variant) -> dict[str, Any]:
+        published = variant.published_settings if is_published else {}
+        return merged(merged(merged(settings, variant.settings), published), overrides)
+
     return [
-        _cell(variant, budget, seed, settings, data=data, out=out, splits=splits)
+        _cell(variant, budget, seed, own(variant), data=data, out=out, splits=splits)
         for seed in seeds
         for variant, budget in unique.values()
     ]
@@ -52,7 +61,7 @@ def _cell(
     variant: Variant,
     budget: str,
     seed: int,
-    shared: Mapping[str, Any],
+    settings: dict[str, Any],
     *,
     data: Path,
     out: Path,
@@ -60,7 +69,6 @@ def _cell(
 ) -> Cell:
     whole = splits is None or budget == ALL_LABELS
     labeled = budget if whole or splits is None else str(split_file(splits, budget, seed))
-    settings = merged(shared, variant.settings)
     if settings.get("evaluate_every"):
         # A run records the smaller one, and would not be recognised by the larger.
         settings["evaluate_every"] = min(settings["evaluate_every"], settings["iterations"])

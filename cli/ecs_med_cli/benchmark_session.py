@@ -60,6 +60,7 @@ class BenchmarkSession:
         budgets = None if wanted["budgets"] is None else parse_budgets(wanted["budgets"])
         self._seeds = full.seeds if wanted["seeds"] is None else parse_seeds(wanted["seeds"])
         protocol = full.scaled(self._scale)
+        self._overrides = overrides
         self._deviations = deviations(protocol, overrides)
         self._protocol = _with(protocol, overrides)
         self._rows = {spec.number: rows_of(spec, protocol, budgets) for spec in self._specs}
@@ -94,6 +95,8 @@ class BenchmarkSession:
         return plan_runs(
             rows,
             self._settings,
+            overrides=self._overrides,
+            is_published=self._protocol.is_published,
             data=self._data,
             out=self._out,
             seeds=self._seeds,

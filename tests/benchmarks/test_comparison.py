@@ -9,11 +9,11 @@ from ecs_med.errors import SettingsError
 from ecs_med_benchmarks.comparison import compare
 from ecs_med_benchmarks.documents import table_document
 from ecs_med_benchmarks.outcomes import Outcome, RowOutcome
-from ecs_med_benchmarks.plan import deviations, merged
+from ecs_med_benchmarks.plan import deviations, merged, plan_runs
 from ecs_med_benchmarks.protocols import Cityscapes, Kvasir, Voc, protocol_named
 from ecs_med_benchmarks.rendering import as_latex, as_markdown
 from ecs_med_benchmarks.tables import TABLES, rows_of
-from ecs_med_benchmarks.variants import ECS, RIVALS, SUPERVISED, Variant
+from ecs_med_benchmarks.variants import DEEPLABV2, ECS, RIVALS, SUPERVISED, Variant
 
 
 def row(variant: Variant, scores: list[float], selected: float | None = None) -> RowOutcome:
@@ -97,3 +97,26 @@ def test_deviations_are_told_and_places_are_not() -> None:
 def test_an_unknown_benchmark_is_told_the_nearest() -> None:
     with pytest.raises(SettingsError, match="did you mean kvasir"):
         protocol_named("kvasir-seg")
+
+
+@pytest.mark.parametrize(
+    ("is_published", "given", "encoder"),
+    [(True, {}, "resnet101"), (True, {"encoder": "mine"}, "mine"), (False, {}, "resnet50")],
+)
+def test_table_4_has_the_rivals_encoder_where_the_protocol_is_the_papers(
+    is_published: bool, given: dict[str, str], encoder: str
+) -> None:
+    cells = plan_runs(
+        [(variant, "1/8") for variant in DEEPLABV2],
+        merged(Voc().train_settings(), given),
+        overrides=given,
+        is_published=is_published,
+        data=Path("voc"),
+        out=Path("out"),
+        seeds=(0,),
+    )
+    for cell in cells:
+        assert (cell.config.network, cell.config.output_stride) == ("deeplabv2", 8)
+        assert cell.config.corrector_output_stride == 16
+        assert cell.config.encoder == encoder
+    assert cells[0].folder == Path("out/runs/deeplabv2-supervised-1-8-s0")
