@@ -1,6 +1,7 @@
 """What a user sees: help at once, one sentence for a mistake, the right exit code."""
 
 import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -34,6 +35,25 @@ def leave(*words: str) -> int:
         program.main(words)
     assert isinstance(caught.value.code, int)
     return caught.value.code
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, "PASSIVE"),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"),
+        ({"GOMP_SPINCOUNT": "5"}, None),
+    ],
+)
+def test_threads_sleep_where_they_wait_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], expected: str | None
+) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert leave("--help") == 0
+    assert os.environ.get("OMP_WAIT_POLICY") == expected
 
 
 @pytest.mark.parametrize("command", ["", *program.COMMANDS])
