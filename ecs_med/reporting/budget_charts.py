@@ -77,7 +77,7 @@ def score_chart(grid: Grid, found: Statistics) -> Drawing:
 
 def _axes(figure: "Figure", right: float = 0.97) -> "Axes":
     bottom = 0.76 / figure.get_size_inches()[1]
-    figure.subplots_adjust(left=0.14, right=right, bottom=bottom, top=0.95)
+    figure.subplots_adjust(left=0.17, right=right, bottom=bottom, top=0.95)
     return figure.add_subplot()
 
 

@@ -195,7 +195,7 @@ def _chart(
     limits: tuple[float, float] | None = None,
 ) -> Drawing:
     def draw(figure: "Figure", pen: Pen) -> None:
-        figure.subplots_adjust(left=0.14, right=0.97, bottom=0.27, top=0.87)
+        figure.subplots_adjust(left=0.17, right=0.97, bottom=0.27, top=0.87)
         axes = figure.add_subplot()
         for (key, words), look in zip(lines, _looks(pen), strict=False):
             known = [row for row in rows if getattr(row, key) is not None]

@@ -54,16 +54,26 @@ def key_figures(grid: Grid, found: Statistics) -> tuple[Tile, ...]:
     method = main_method(grid)
     first = next((gain for gain in found.gains if gain.method == method), None)
     if first is not None:
-        remark = f"mIoU points with {first.budget.num_labeled:,} labels"
+        seeds = first.seeds
+        known = seeds.lower is not None and seeds.upper is not None
+        is_certain = known and not (seeds.lower or 0) <= 0 <= (seeds.upper or 0)
+        remark = f"mIoU points with {first.budget.num_labeled:,} labels{_doubt(is_certain)}"
         tiles.append(Tile("gain, fewest labels", points(first.seeds.difference), remark, main=True))
     saved = found.saved.get(method or "", ())
     if saved and saved[0].equal_labels is not None:
         value = f"{saved[0].equal_labels - saved[0].num_labeled:+,.0f}"
-        remark = f"by {short_name(method or '')} with {saved[0].num_labeled:,}"
+        lower = saved[0].lower
+        is_certain = lower is not None and lower > saved[0].num_labeled
+        remark = f"by {short_name(method or '')} with {saved[0].num_labeled:,}{_doubt(is_certain)}"
         tiles.append(Tile("labels saved", "0" if value in ("+0", "-0") else value, remark))
     size = f"{len(grid.methods)} x {len(grid.budgets)} x {len(grid.seeds)}"
     tiles.append(Tile("finished runs", str(grid.num_runs), f"of methods x budgets x seeds, {size}"))
     return tuple(tiles)
+
+
+def _doubt(is_certain: bool) -> str:
+    """What a tile adds where the 95 % interval takes in no gain at all."""
+    return "" if is_certain else "; may be chance"
 
 
 def _gain_clause(gain: Gain, name: str, grid: Grid, *, first: bool) -> str:

@@ -113,7 +113,7 @@ def line_chart(
         figure = Figure(figsize=(4.7, 2.9))
         FigureCanvasSVG(figure)
         # Room for labels up to "0.0001"; fixed margins also align neighbouring charts.
-        figure.subplots_adjust(left=0.14, right=0.97, bottom=0.17, top=0.92)
+        figure.subplots_adjust(left=0.17, right=0.97, bottom=0.17, top=0.92)
         axes = figure.add_subplot()
         for index, line in enumerate(lines):
             _draw_line(axes, line, index)

@@ -36,12 +36,12 @@ def act_at(monkeypatch: pytest.MonkeyPatch, step: int, action: Callable[[], None
     real = Supervised.step
     count = 0
 
-    def disturbed(self: Supervised, batch: Any) -> Any:
+    def disturbed(self: Supervised, batch: Any, progress: float) -> Any:
         nonlocal count
         count += 1
         if count == step:
             action()
-        return real(self, batch)
+        return real(self, batch, progress)
 
     monkeypatch.setattr(Supervised, "step", disturbed)
 

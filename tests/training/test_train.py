@@ -211,10 +211,10 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_checkpoint(
     real = Ecs.step
     steps = 0
 
-    def explode(self: Ecs, batch: Any) -> Any:
+    def explode(self: Ecs, batch: Any, progress: float) -> Any:
         nonlocal steps
         steps += 1
-        result = real(self, batch)
+        result = real(self, batch, progress)
         if steps == 3:
             result.losses["segmentation"].fill_(math.nan)
         return result
