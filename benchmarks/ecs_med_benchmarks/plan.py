@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ecs_med.config import TrainConfig
+from ecs_med.config import TrainConfig, merge_settings
 from ecs_med.errors import DataError
 from ecs_med.sweep.axes import ALL_LABELS, folder_name
 from ecs_med.sweep.plan import Cell, cell_name
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.variants import Variant
 
-__all__ = ["deviations", "merged", "plan_runs", "split_file"]
+__all__ = ["deviations", "plan_runs", "split_file"]
 
 _FREE = ("data", "device", "precision", "workers", "cache", "run", "labeled", "seed", "method")
 """Settings that no protocol fixes."""
@@ -48,7 +48,7 @@ def plan_runs(
 
     def own(variant: Variant) -> dict[str, Any]:
         published = variant.published_settings if is_published else {}
-        return merged(merged(merged(settings, variant.settings), published), overrides)
+        return merge_settings(settings, variant.settings, published, overrides)
 
     return [
         _cell(variant, budget, seed, own(variant), data=data, out=out, splits=splits)
@@ -93,23 +93,9 @@ def split_file(folder: Path, budget: str, seed: int) -> Path:
     )
 
 
-def merged(values: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with `over` laid over it, sections key by key; `None` in `over` is not given."""
-    result = dict(values)
-    for key, value in over.items():
-        if isinstance(value, Mapping):
-            part = result.get(key)
-            section = merged(part if isinstance(part, Mapping) else {}, value)
-            if section:
-                result[key] = section
-        elif value is not None:
-            result[key] = value
-    return result
-
-
 def deviations(protocol: Protocol, overrides: Mapping[str, Any]) -> list[str]:
     """Where the user's settings leave the protocol, each in words such as `crop 64, not 352`."""
-    plain = merged({}, overrides)
+    plain = merge_settings({}, overrides)
     fixed = protocol.train_settings()
     told = []
     for name, value in plain.items():

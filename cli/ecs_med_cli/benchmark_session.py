@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ecs_med.config import ReadingSettings
+from ecs_med.config import ReadingSettings, merge_settings
 from ecs_med.errors import SettingsError
 from ecs_med.sweep.axes import parse_budgets, parse_seeds
 from ecs_med.sweep.executors.choose import choose_executor
@@ -14,7 +14,7 @@ from ecs_med.sweep.open_settings import decide_open_settings
 from ecs_med.sweep.plan import Cell, SweepConfig
 from ecs_med.sweep.sweep import SweepResult
 from ecs_med_benchmarks.figures import FIGURES, FigureSpec, figure_numbered
-from ecs_med_benchmarks.plan import deviations, merged, plan_runs
+from ecs_med_benchmarks.plan import deviations, plan_runs
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.protocols import PROTOCOLS, protocol_named
 from ecs_med_benchmarks.tables import TABLES, TableSpec, rows_of, table_numbered
@@ -77,7 +77,7 @@ class BenchmarkSession:
             self._executor = choose_executor(options, device, self._out)
             if not dry_run:
                 self._executor.prepare()
-            self._settings = self._decided(merged(protocol.train_settings(), overrides))
+            self._settings = self._decided(merge_settings(protocol.train_settings(), overrides))
             self._cells = self._planned(self._all_rows())
 
     def _decided(self, settings: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from ecs_med.config import TrainConfig, read_settings
+from ecs_med.config import TrainConfig, merge_settings, read_settings
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med_cli.progress import ProgressDisplay
 
@@ -69,24 +69,10 @@ def build_config(
                 f"{run}: nothing to resume here; name the folder of a run that was interrupted."
             )
         values = read_settings(run / "config.json")
-    values = _merged(values, options)
+    values = merge_settings(values, options)
     if "data" not in values:
         raise SettingsError("No images named: give their folder with --data.")
     return TrainConfig.parse(values)
-
-
-def _merged(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` with every given option laid over it, sections key by key."""
-    result = dict(values)
-    for name, value in given.items():
-        if isinstance(value, Mapping):
-            section = result.get(name)
-            merged = _merged(section if isinstance(section, Mapping) else {}, value)
-            if merged:
-                result[name] = merged
-        elif value is not None:
-            result[name] = value
-    return result
 
 
 def score_table(scores: Mapping[str, Any], title: str) -> Table:

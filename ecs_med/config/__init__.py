@@ -1,6 +1,6 @@
 """Settings: validated once, frozen, unknown keys refused."""
 
-from ecs_med.config.base import Settings, read_settings
+from ecs_med.config.base import Settings, merge_settings, read_settings
 from ecs_med.config.data import AugmentationSettings, ReadingSettings
 from ecs_med.config.methods import (
     AdvSemiSegSettings,
@@ -21,5 +21,6 @@ __all__ = [
     "S4GanSettings",
     "Settings",
     "TrainConfig",
+    "merge_settings",
     "read_settings",
 ]

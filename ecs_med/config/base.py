@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ecs_med.errors import SettingsError
 
-__all__ = ["Settings", "read_settings"]
+__all__ = ["Settings", "merge_settings", "read_settings"]
 
 
 class Settings(BaseModel):
@@ -72,3 +72,22 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(values, Mapping):
         raise SettingsError(f"{path}: expected a mapping of settings.")
     return dict(values)
+
+
+def merge_settings(values: Mapping[str, Any], *layers: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with each of `layers` laid over it, sections key by key; `None` is not given.
+
+    Example:
+        >>> merge_settings({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}, "d": None})
+        {'a': {'b': 3, 'c': 2}}
+    """
+    result = dict(values)
+    for key, value in (item for layer in layers for item in layer.items()):
+        if isinstance(value, Mapping):
+            part = result.get(key)
+            section = merge_settings(part if isinstance(part, Mapping) else {}, value)
+            if section:
+                result[key] = section
+        elif value is not None:
+            result[key] = value
+    return result

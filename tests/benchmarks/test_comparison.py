@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 
 from ecs_med.analysis import compare_paired
+from ecs_med.config import merge_settings
 from ecs_med.errors import SettingsError
 from ecs_med_benchmarks.comparison import compare
 from ecs_med_benchmarks.documents import table_document
 from ecs_med_benchmarks.outcomes import Outcome, RowOutcome
-from ecs_med_benchmarks.plan import deviations, merged, plan_runs
+from ecs_med_benchmarks.plan import deviations, plan_runs
 from ecs_med_benchmarks.protocols import Cityscapes, Kvasir, Voc, protocol_named
 from ecs_med_benchmarks.rendering import as_latex, as_markdown
 from ecs_med_benchmarks.tables import TABLES, rows_of
@@ -91,7 +92,6 @@ def test_protocols_hold_section_4_4() -> None:
 def test_deviations_are_told_and_places_are_not() -> None:
     told = deviations(Voc(), {"crop": 64, "batch": 14, "device": "cpu", "iterations": None})
     assert told == ["crop 64, not 512"]
-    assert merged({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}, "d": None}) == {"a": {"b": 3, "c": 2}}
 
 
 def test_an_unknown_benchmark_is_told_the_nearest() -> None:
@@ -108,7 +108,7 @@ def test_table_4_has_the_rivals_encoder_where_the_protocol_is_the_papers(
 ) -> None:
     cells = plan_runs(
         [(variant, "1/8") for variant in DEEPLABV2],
-        merged(Voc().train_settings(), given),
+        merge_settings(Voc().train_settings(), given),
         overrides=given,
         is_published=is_published,
         data=Path("voc"),

@@ -5,6 +5,15 @@ from typing import Annotated
 
 import typer
 
+from ecs_med_cli.sweep_options import (
+    DryRun,
+    ExecutorName,
+    GpusPerRun,
+    Jobs,
+    RayAddress,
+    Slurm,
+    place_options,
+)
 from ecs_med_cli.training_options import (
     Batch,
     CorrectorEncoder,
@@ -63,25 +72,12 @@ def benchmark(
         Path | None,
         typer.Option("--write-splits", help="Write such files to this folder and end."),
     ] = None,
-    executor: Annotated[
-        str, typer.Option("--executor", help="processes, inline, ray or slurm.")
-    ] = "processes",
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", help="Runs at once; else one per GPU, one on a CPU.")
-    ] = None,
-    gpus_per_run: Annotated[
-        float | None, typer.Option("--gpus-per-run", help="Share of a GPU for a run, such as 0.5.")
-    ] = None,
-    ray_address: Annotated[
-        str | None, typer.Option("--ray-address", help="Ray cluster that is there already.")
-    ] = None,
-    slurm: Annotated[
-        list[str] | None,
-        typer.Option("--slurm", help="KEY=VALUE for SLURM, such as partition=gpu; repeatable."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan and how long it will take.")
-    ] = False,
+    executor: ExecutorName = "processes",
+    jobs: Jobs = None,
+    gpus_per_run: GpusPerRun = None,
+    ray_address: RayAddress = None,
+    slurm: Slurm = None,
+    dry_run: DryRun = False,
     iterations: Iterations = None,
     batch: Batch = None,
     crop: Crop = None,
@@ -106,19 +102,12 @@ def benchmark(
     if name == "list":
         list_benchmarks(as_json=as_json)
         return
-    place = {
-        "name": executor,
-        "jobs": jobs,
-        "gpus_per_run": gpus_per_run,
-        "ray_address": ray_address,
-        "slurm": slurm,
-    }
     session = BenchmarkSession(
         name,
         {"data": data, "download": download, "out": out, "splits": splits},
         {"tables": table, "figures": figure, "budgets": budgets, "seeds": seeds, "scale": scale},
         named_settings(context.params),
-        place=place,
+        place=place_options(context.params),
         dry_run=dry_run or write_splits is not None,
         as_json=as_json,
     )

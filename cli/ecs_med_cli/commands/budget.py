@@ -16,6 +16,15 @@ from ecs_med_cli.data_options import (
     VoidValues,
     Window,
 )
+from ecs_med_cli.sweep_options import (
+    DryRun,
+    ExecutorName,
+    GpusPerRun,
+    Jobs,
+    RayAddress,
+    Slurm,
+    place_options,
+)
 from ecs_med_cli.training_options import (
     Batch,
     ConfigFile,
@@ -60,25 +69,12 @@ def budget(
         Path | None, typer.Option("--out", help="Folder of the sweep; else sweeps/<data>.")
     ] = None,
     draw: DrawName = None,
-    executor: Annotated[
-        str, typer.Option("--executor", help="processes, inline, ray or slurm.")
-    ] = "processes",
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", help="Runs at once; else one per GPU, one on a CPU.")
-    ] = None,
-    gpus_per_run: Annotated[
-        float | None, typer.Option("--gpus-per-run", help="Share of a GPU for a run, such as 0.5.")
-    ] = None,
-    ray_address: Annotated[
-        str | None, typer.Option("--ray-address", help="Ray cluster that is there already.")
-    ] = None,
-    slurm: Annotated[
-        list[str] | None,
-        typer.Option("--slurm", help="KEY=VALUE for SLURM, such as partition=gpu; repeatable."),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the plan and how long it will take.")
-    ] = False,
+    executor: ExecutorName = "processes",
+    jobs: Jobs = None,
+    gpus_per_run: GpusPerRun = None,
+    ray_address: RayAddress = None,
+    slurm: Slurm = None,
+    dry_run: DryRun = False,
     minutes_per_label: Annotated[
         float | None,
         typer.Option("--minutes-per-label", help="An expert's time for one image, for the report."),
@@ -122,19 +118,12 @@ def budget(
     from ecs_med_cli.budget_session import BudgetSession
 
     grid = {"data": data, "budgets": budgets, "methods": methods, "seeds": seeds, "out": out}
-    place = {
-        "name": executor,
-        "jobs": jobs,
-        "gpus_per_run": gpus_per_run,
-        "ray_address": ray_address,
-        "slurm": slurm,
-    }
     prices = {"minutes_per_label": minutes_per_label, "cost_per_hour": cost_per_hour}
     session = BudgetSession(
         grid,
         training_settings(context.params),
         config_file=config,
-        place=place,
+        place=place_options(context.params),
         dry_run=dry_run,
         as_json=as_json,
     )
