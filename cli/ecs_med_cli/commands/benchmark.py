@@ -22,7 +22,6 @@ from ecs_med_cli.training_options import (
     Encoder,
     EncoderWeights,
     EvaluateEvery,
-    Iterations,
     JsonAtEnd,
     Precision,
     Resize,
@@ -78,7 +77,9 @@ def benchmark(
     ray_address: RayAddress = None,
     slurm: Slurm = None,
     dry_run: DryRun = False,
-    iterations: Iterations = None,
+    iterations: Annotated[
+        int | None, typer.Option("--iterations", help="Training steps; else the protocol's.")
+    ] = None,
     batch: Batch = None,
     crop: Crop = None,
     resize: Resize = None,
