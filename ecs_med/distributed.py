@@ -3,7 +3,7 @@
 Every process holds the same weights and a part of the global batch. Three things make the result
 that of one process with the whole batch: losses divide by counts over all processes
 (`mean_over_processes`), gradients are averaged before the optimiser moves (`average_gradients`),
-and batch normalisation and dropout see the global batch (`ecs_med.networks.parallel`).
+and batch normalization and dropout see the global batch (`ecs_med.networks.parallel`).
 
 Gradients are reduced by hand, not by `DistributedDataParallel`: a step of ECS runs several forward
 passes before a backward one and sends gradients through a network that must not move, which its

@@ -17,7 +17,7 @@ SHELL = "\n".join(re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL))
 MENTIONED = [*SHELL.splitlines(), *re.findall(r"`(ecs-med [^`]+)`", README)]
 TYPED = [shlex.split(line) for line in MENTIONED if line.startswith("ecs-med ")]
 
-QUICK = ["--iterations=2", "--batch=2", "--crop=32", "--resize=32", "--encoder-weights=none"]
+QUICK = ["--iterations=2", "--batch=2", "--crop=32", "--max-size=32", "--encoder-weights=none"]
 QUICK += ["--encoder=tf_efficientnet_lite0", "--device=cpu"]
 
 

@@ -9,7 +9,7 @@ NUM_CLASSES = 3
 
 
 def pixelwise(in_channels: int, out_channels: int) -> nn.Module:
-    """From `(B, in, H, W)` to `(B, out, H, W)`, with batch normalisation."""
+    """From `(B, in, H, W)` to `(B, out, H, W)`, with batch normalization."""
     return nn.Sequential(
         nn.Conv2d(in_channels, 6, 3, padding=1),
         nn.BatchNorm2d(6),
@@ -33,7 +33,7 @@ class Judge(nn.Module):
 
 
 class Pooled(nn.Module):
-    """From `(B, in, H, W)` to logits `(B, out)`, with batch normalisation."""
+    """From `(B, in, H, W)` to logits `(B, out)`, with batch normalization."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.errors import RunFolderError
-from ecs_med.reporting.history import number
-from ecs_med.reporting.reading import RunRecord, inner, read_run
+from ecs_med.reporting.run.history import number
+from ecs_med.reporting.run.reading import RunRecord, inner, read_run
 
 __all__ = ["CorrectorCurve", "MeanPoint", "curve_rows", "mean_curve", "read_curve", "share_name"]
 

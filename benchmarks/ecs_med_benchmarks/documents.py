@@ -74,11 +74,11 @@ def run_facts(protocol: Protocol, outcomes: Sequence[Outcome]) -> list[list[str]
     facts = [
         ["Data", protocol.title],
         ["Iterations, batch", f"{protocol.iterations:,}, {protocol.batch} + {protocol.batch}"],
-        ["Crop, longer side", f"{protocol.crop}, {protocol.resize or 'as it is'} pixels"],
+        ["Crop, longer side", f"{protocol.crop}, {protocol.max_size or 'as it is'} pixels"],
         ["Model", f"{_chosen(protocol)}; tested once"],
         ["Test cases", _all({f"{outcome.num_test:,}" for outcome in outcomes})],
         ["Seeds", _all({str(outcome.seed) for outcome in outcomes})],
-        ["First weights", _all({outcome.initialisation for outcome in outcomes})],
+        ["First weights", _all({outcome.initialization for outcome in outcomes})],
         ["Device", _all({_device(manifest) for manifest in manifests})],
         ["Versions", _all({_versions(manifest) for manifest in manifests})],
         ["Commit", _all({str(m.get("git_commit") or "installed copy")[:12] for m in manifests})],
@@ -88,7 +88,7 @@ def run_facts(protocol: Protocol, outcomes: Sequence[Outcome]) -> list[list[str]
 
 
 def _chosen(protocol: Protocol) -> str:
-    return "the last" if protocol.choose == "last" else "the best on validation"
+    return "the last" if protocol.keep == "last" else "the best on validation"
 
 
 def _all(values: Iterable[str]) -> str:

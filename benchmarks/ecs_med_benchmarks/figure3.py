@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ecs_med.reporting.budget_drawing import Drawing, Pen, draw_figure
-from ecs_med.reporting.wording import decimal, plural
+from ecs_med.reporting.plots import Drawing, Pen, draw_figure
+from ecs_med.reporting.text import decimal, plural
 from ecs_med_benchmarks.corrector_curves import CorrectorCurve, MeanPoint, mean_curve
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ecs_med.reporting.budget_drawing import Drawing, Pen, draw_figure
-from ecs_med.reporting.wording import decimal, plural
+from ecs_med.reporting.plots import Drawing, Pen, draw_figure
+from ecs_med.reporting.text import decimal, plural
 from ecs_med_benchmarks.ranks import Correlation
 from ecs_med_benchmarks.relation import Relation
 

@@ -11,7 +11,7 @@ from typing import Any
 from ecs_med.config import TrainConfig
 from ecs_med.errors import SettingsError
 from ecs_med.files import write_atomically, write_json, write_text
-from ecs_med.reporting.budget_drawing import Drawing
+from ecs_med.reporting.plots import Drawing
 from ecs_med.sweep.plan import Cell, cell_name
 from ecs_med.sweep.state import look_at
 from ecs_med_benchmarks.documents import trial_mark

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.analysis import Summary, summarize
-from ecs_med.reporting.history import number
-from ecs_med.reporting.reading import RunRecord, read_run
+from ecs_med.reporting.run.history import number
+from ecs_med.reporting.run.reading import RunRecord, read_run
 from ecs_med.sweep.plan import Cell
 from ecs_med.sweep.state import look_at
 from ecs_med_benchmarks.variants import Variant
@@ -33,7 +33,7 @@ class Outcome:
         selected_share: Share of unlabelled pixels or images that a rival has selected, mean over
             the last tenth of training, 0 to 1; `None` where the method selects none or logged
             nothing.
-        initialisation: Of the segmenter, in words.
+        initialization: Of the segmenter, in words.
         manifest: `manifest.json`.
         warnings: What the run warned of.
     """
@@ -46,7 +46,7 @@ class Outcome:
     num_test: int
     seconds: float
     selected_share: float | None
-    initialisation: str
+    initialization: str
     manifest: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -123,7 +123,7 @@ def _outcome(cell: Cell) -> Outcome:
         num_test=int(test["num_cases"]),
         seconds=float(record.manifest.get("seconds", 0.0)),
         selected_share=_selected_at_the_end(record),
-        initialisation=str(record.manifest.get("initialisation", {}).get("segmenter", "unknown")),
+        initialization=str(record.manifest.get("initialization", {}).get("segmenter", "unknown")),
         manifest=record.manifest,
         warnings=tuple(record.manifest.get("warnings", ())),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from ecs_med.errors import RunFolderError
 from ecs_med.files import write_json, write_text
-from ecs_med.reporting.pages import rendered_page
+from ecs_med.reporting.html import rendered_page
 from ecs_med_benchmarks.rendering import as_csv, as_latex, as_markdown, cells_of, headings_of
 
 __all__ = ["PAGE_NAME", "write_page", "write_table"]

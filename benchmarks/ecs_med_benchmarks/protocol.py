@@ -39,11 +39,11 @@ class Protocol(Settings):
     """Each draws a labelled subset, the same for every method."""
     crop: int = Field(ge=_SMALLEST_CROP)
     """Side of the square training crop in pixels, zero-padded where the image is smaller."""
-    resize: int = Field(0, ge=0)
+    max_size: int = Field(0, ge=0)
     """Longer side in pixels to which larger images are brought down before cropping; 0: never."""
-    enlarge: int | None = Field(None, ge=0)
+    min_size: int | None = Field(None, ge=0)
     """Longer side in pixels to which smaller images are brought up; 0: never; `None`: 128, or
-    `resize` where that is less."""
+    `max_size` where that is less."""
     tile: int | None = None
     """Longer slices are segmented in overlapping tiles of this side, in pixels; `None`: 1,024."""
     batch: int = Field(ge=2)
@@ -58,7 +58,7 @@ class Protocol(Settings):
     """Encoder of the corrector."""
     encoder_weights: str = "auto"
     """First weights of the encoders: `imagenet`, `none`, a file, or `auto`, those at hand."""
-    choose: Literal["validation", "last"] = "validation"
+    keep: Literal["best", "last"] = "best"
     """Which model of a run is tested: the best on validation, or the last one."""
     augmentation: AugmentationSettings = AugmentationSettings()
     """Random transforms of labelled and unlabelled images alike."""
@@ -88,7 +88,7 @@ class Protocol(Settings):
         Example:
             >>> trial = Protocol(name="x", title="X", is_published=False, budgets=("1/8",),
             ...                  crop=512, batch=14, iterations=22_000).scaled(0.02)
-            >>> trial.crop, trial.resize, trial.iterations
+            >>> trial.crop, trial.max_size, trial.iterations
             (64, 72, 440)
         """
         if not 0 < scale <= 1:
@@ -98,13 +98,13 @@ class Protocol(Settings):
         side = math.sqrt(scale)
         crop = max(_SMALLEST_CROP, round(self.crop * side / 32) * 32)
         # Published sizes vary about the crop; images are brought down as much as the crop is.
-        longest = max(self.resize or self.crop, self.crop)
+        longest = max(self.max_size or self.crop, self.crop)
         return self.model_copy(
             update={
                 "iterations": max(_FEWEST_ITERATIONS, round(self.iterations * scale)),
                 "crop": crop,
-                "resize": max(crop, round(longest * side)),
-                "enlarge": self.enlarge and min(self.enlarge, crop),
+                "max_size": max(crop, round(longest * side)),
+                "min_size": self.min_size and min(self.min_size, crop),
                 "tile": None,
             }
         )

@@ -15,15 +15,15 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from ecs_med.budget import Split
-from ecs_med.budget.ordering import digest
 from ecs_med.config import TrainConfig
-from ecs_med.data.images import read_scan
 from ecs_med.data.layout import open_data
-from ecs_med.data.masks import read_labels
+from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.prepare import prepare_labels, prepare_scan
+from ecs_med.data.scans import read_scan
 from ecs_med.errors import DataError, SettingsError
 from ecs_med.inference.model import Model, load_model
+from ecs_med.splits import Split
+from ecs_med.splits.ordering import digest
 from ecs_med.types import IGNORE_INDEX
 from ecs_med_benchmarks.ranks import Correlation, correlate
 

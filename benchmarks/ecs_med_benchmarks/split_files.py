@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ecs_med.budget import draw_split
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import open_data
+from ecs_med.splits import draw_split
 from ecs_med.sweep.axes import ALL_LABELS, folder_name
 from ecs_med_benchmarks.page import made
 
@@ -37,13 +37,13 @@ def write_splits(
         RunFolderError: If a file cannot be written.
     """
     cases = open_data(data, ReadingSettings.parse(settings.get("reading") or {})).cases
-    choose = settings.get("choose", "validation") == "validation"
+    has_validation = settings.get("keep", "best") == "best"
     written = []
     for budget in budgets:
         if budget == ALL_LABELS:
             continue
         for seed in seeds:
             path = made(folder) / f"{folder_name(budget)}-s{seed}.json"
-            draw_split(cases, budget, seed, choose=choose).write(path)
+            draw_split(cases, budget, seed, has_validation=has_validation).write(path)
             written.append(path)
     return written

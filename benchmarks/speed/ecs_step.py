@@ -10,7 +10,7 @@ Where the time is saved, the losses being the same:
 - S(x) of the corrector step is used again by the supervised step (S did not change),
 - no gradients of C's weights are computed in the supervised step, where C stays,
 - networks and images are in channels-last memory format, and the optimisers are fused.
-Batch normalisation sees each batch once per forward pass: S (x, x_u) instead of (x, x, x_u).
+Batch normalization sees each batch once per forward pass: S (x, x_u) instead of (x, x, x_u).
 """
 
 import argparse
@@ -30,16 +30,16 @@ from torch import nn
 from ecs_med.config import TrainConfig
 from ecs_med.methods import Ecs
 from ecs_med.methods.optimizers import optimizer_settings
-from ecs_med.networks import build_corrector, build_segmenter, choose_initialisation
+from ecs_med.networks import build_corrector, build_segmenter, choose_initialization
 from ecs_med.types import Batch
 
 NUM_CLASSES = 2
 
 
 def networks(config: TrainConfig, device: torch.device, dropout: bool) -> list[nn.Module]:
-    """Segmenter and corrector with the run's own initialisation."""
+    """Segmenter and corrector with the run's own initialization."""
     torch.manual_seed(0)
-    first, second = choose_initialisation(config)
+    first, second = choose_initialization(config)
     built = [
         build_segmenter(first, in_channels=3, num_classes=NUM_CLASSES),
         build_corrector(second, in_channels=3, num_classes=NUM_CLASSES),

@@ -20,7 +20,7 @@ import torch
 from ecs_med.config import TrainConfig
 from ecs_med.devices import autocast_dtype, choose_device, describe_device
 from ecs_med.methods import Blueprint, Ecs
-from ecs_med.networks import Initialisation, build_segmenter
+from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.types import Batch
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.protocols import Cityscapes, Voc
@@ -46,8 +46,8 @@ def method_of(protocol: Protocol, device: torch.device, precision: str) -> Ecs:
     config = TrainConfig.parse(
         {**protocol.train_settings(), "data": ".", "encoder_weights": "none", "method": "ecs"}
     )
-    first = Initialisation(protocol.encoder, "none")
-    second = Initialisation(protocol.corrector_encoder, "none")
+    first = Initialization(protocol.encoder, "none")
+    second = Initialization(protocol.corrector_encoder, "none")
     shape = {"in_channels": 3, "num_classes": NUM_CLASSES[protocol.name]}
     blueprint = Blueprint(config, **shape, segmenter=first, corrector=second)
     networks = {"segmenter": build_segmenter(first, **shape), **Ecs.companions(blueprint)}

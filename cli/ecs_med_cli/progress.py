@@ -168,7 +168,7 @@ _PLAN_LINES = (
     ("Cases", "cases"),
     ("Method", "method"),
     ("Encoder", "encoder"),
-    ("Weights", "initialisation"),
+    ("Weights", "initialization"),
     ("Device", "device"),
     ("Run folder", "run"),
 )

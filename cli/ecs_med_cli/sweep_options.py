@@ -35,7 +35,7 @@ DryRun = Annotated[
 
 
 def place_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Values for `ecs_med_cli.budget_request.executor_options`.
+    """Values for `ecs_med_cli.work.budget_request.executor_options`.
 
     Args:
         given: Values of a command's options by parameter name (`typer.Context.params`).

@@ -22,15 +22,15 @@ __all__ = [
     "DrawName",
     "Encoder",
     "EncoderWeights",
-    "Enlarge",
     "EvaluateEvery",
     "Iterations",
     "Jitter",
     "JsonAtEnd",
+    "MaxSize",
+    "MinSize",
     "Network",
     "NoFlip",
     "Precision",
-    "Resize",
     "Scale",
     "StartFrom",
     "Workers",
@@ -53,13 +53,17 @@ Batch = Annotated[
     typer.Option("--batch", help="Labelled images per step, and as many unlabelled; else 8."),
 ]
 Crop = Annotated[int | None, typer.Option("--crop", help="Side of the training crop in pixels.")]
-Resize = Annotated[
+MaxSize = Annotated[
     int | None,
-    typer.Option("--resize", help="Longer side to bring images down to first; 0: never."),
+    typer.Option(
+        "--max-size", "--resize", help="Longer side to bring images down to first; 0: never."
+    ),
 ]
-Enlarge = Annotated[
+MinSize = Annotated[
     int | None,
-    typer.Option("--enlarge", help="Longer side to bring smaller images up to; 0: never."),
+    typer.Option(
+        "--min-size", "--enlarge", help="Longer side to bring smaller images up to; 0: never."
+    ),
 ]
 Network = Annotated[
     str | None,
@@ -111,8 +115,8 @@ _SAME_NAME = (
     "iterations",
     "batch",
     "crop",
-    "resize",
-    "enlarge",
+    "max_size",
+    "min_size",
     "network",
     "encoder",
     "corrector_encoder",

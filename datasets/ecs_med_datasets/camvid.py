@@ -41,7 +41,7 @@ class CamVidLayout(Layout):
     name = "camvid"
     priority = 40
 
-    def recognises(self, root: Path) -> bool:
+    def recognizes(self, root: Path) -> bool:
         """Whether `train` and `trainannot` are there, with images named as in CamVid."""
         return find_camvid(root) is not None
 

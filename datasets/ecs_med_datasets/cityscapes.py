@@ -64,7 +64,7 @@ class CityscapesLayout(Layout):
     name = "cityscapes"
     priority = 40
 
-    def recognises(self, root: Path) -> bool:
+    def recognizes(self, root: Path) -> bool:
         """Whether `leftImg8bit` and `gtFine` are there."""
         return find_cityscapes(root) is not None
 

@@ -72,7 +72,7 @@ def source_named(name: str) -> DataSource:
 
 def _layout_of(folder: Path) -> str | None:
     layouts = available_layouts().values()
-    return next((layout.name for layout in layouts if layout.recognises(folder)), None)
+    return next((layout.name for layout in layouts if layout.recognizes(folder)), None)
 
 
 def _what_is_missing(parts: list[DataPart], root: Path) -> str:

@@ -70,7 +70,7 @@ class FolderLayout(Layout):
     name = "folder"
     priority = 0
 
-    def recognises(self, root: Path) -> bool:
+    def recognizes(self, root: Path) -> bool:
         """Whether an image folder, or an image itself, lies in `root`."""
         if not root.is_dir():
             return False

@@ -40,7 +40,7 @@ class ListLayout(Layout):
     name = "listing"
     priority = 30
 
-    def recognises(self, root: Path) -> bool:
+    def recognizes(self, root: Path) -> bool:
         """Whether `root` is a `.json`, `.csv` or `.tsv` file."""
         return root.is_file() and root.suffix.lower() in SUFFIXES
 

@@ -32,7 +32,7 @@ class MsdLayout(Layout):
     name = "msd"
     priority = 10
 
-    def recognises(self, root: Path) -> bool:
+    def recognizes(self, root: Path) -> bool:
         """Whether `root` has a folder `imagesTr`."""
         return (root / "imagesTr").is_dir()
 
@@ -42,7 +42,7 @@ class MsdLayout(Layout):
         Raises:
             DataError: If `imagesTr` is missing or empty, or `dataset.json` is no valid JSON.
         """
-        if not self.recognises(root):
+        if not self.recognizes(root):
             raise DataError(f"{root}: no folder imagesTr; expected imagesTr/ beside labelsTr/.")
         description = read_description(root)
         problems: list[Problem] = []

@@ -33,7 +33,7 @@ class NnUNetLayout(Layout):
     name = "nnunet"
     priority = 20
 
-    def recognises(self, root: Path) -> bool:
+    def recognizes(self, root: Path) -> bool:
         """Whether files in `imagesTr` end in a channel number that their masks do not have."""
         if not (root / "imagesTr").is_dir():
             return False

@@ -66,7 +66,7 @@ class PascalVocLayout(Layout):
     name = "voc"
     priority = 40
 
-    def recognises(self, root: Path) -> bool:
+    def recognizes(self, root: Path) -> bool:
         """Whether VOC's lists and mask folder are there, with its image names."""
         return find_voc(root) is not None
 

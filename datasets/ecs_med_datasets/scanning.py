@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
 
-from ecs_med.data.pictures import PICTURE_SUFFIXES
-from ecs_med.data.volumes import VOLUME_SUFFIXES
+from ecs_med.data.readers.nifti import VOLUME_SUFFIXES
+from ecs_med.data.readers.pictures import PICTURE_SUFFIXES
 from ecs_med.types import Problem
 
 __all__ = ["FileIndex", "index_files", "is_litter", "list_folders", "split_name"]

@@ -45,12 +45,12 @@ class TrainConfig(Settings):
     """Labelled images per iteration, and as many unlabelled ones; `None`: 8."""
     crop: int | None = Field(None, ge=32)
     """Side of the square training crop in pixels; `None`: fits the images, at most 512."""
-    resize: int | None = Field(None, ge=0)
+    max_size: int | None = Field(None, ge=0)
     """Longer side, in pixels, to which larger images are brought down first; 0: never; `None`: 128
     on CPU and 1,024 on a GPU. Scores are always taken on the original grid."""
-    enlarge: int | None = Field(None, ge=0)
+    min_size: int | None = Field(None, ge=0)
     """Longer side, in pixels, to which smaller images are brought up first, since the decoder works
-    at a quarter of the resolution; 0: never; `None`: 128, or `resize` where that is less."""
+    at a quarter of the resolution; 0: never; `None`: 128, or `max_size` where that is less."""
     network: Literal["deeplabv3plus", "deeplabv2"] = "deeplabv3plus"
     """Architecture of the segmenter."""
     start_from: Path | None = None
@@ -71,13 +71,13 @@ class TrainConfig(Settings):
     """DeepLabv2: dilations of the convolutions whose sum gives the class logits; the public code of
     Hung et al. 2018 returns early and so uses `(6, 12)` only."""
     frozen_norm: bool = False
-    """Leave scale and shift of the segmenter encoder's batch normalisation as they were loaded, as
+    """Leave scale and shift of the segmenter encoder's batch normalization as they were loaded, as
     Hung et al. 2018 do; its running statistics go on."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Autocast precision; `auto`: bf16 on a GPU that has it."""
-    choose: Literal["validation", "last"] = "validation"
+    keep: Literal["best", "last"] = "best"
     """Which model is kept: the best on `validation`, or the `last`, as published protocols do; with
     `last`, a data set without test cases is tested on all of its validation cases."""
     tile: int | None = Field(None, ge=32)

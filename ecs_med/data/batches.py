@@ -14,7 +14,7 @@ from ecs_med.data.store import PreparedSlice, SliceStore
 from ecs_med.distributed import rank, world_size
 from ecs_med.types import Batch
 
-__all__ = ["Normalisation", "TrainingBatches", "batch_loader", "to_device"]
+__all__ = ["Normalization", "TrainingBatches", "batch_loader", "to_device"]
 
 _LABELED, _UNLABELED = 1, 2
 _FOREGROUND_SHARE = 1 / 3
@@ -122,7 +122,7 @@ def batch_loader(batches: TrainingBatches, first: int, workers: int) -> DataLoad
 
 
 @dataclass(frozen=True, slots=True)
-class Normalisation:
+class Normalization:
     """Intensities as the encoder expects them.
 
     Attributes:
@@ -141,18 +141,18 @@ class Normalisation:
         return (values - mean) / std
 
 
-def to_device(raw: RawBatch, device: torch.device, normalisation: Normalisation) -> Batch:
+def to_device(raw: RawBatch, device: torch.device, normalization: Normalization) -> Batch:
     """Move a batch and normalise it there; padding becomes exactly 0.
 
     Args:
         raw: As `TrainingBatches` gives it.
         device: Where to.
-        normalisation: The encoder's.
+        normalization: The encoder's.
     """
 
     def images(prefix: str) -> tuple[torch.Tensor, torch.Tensor]:
         valid = raw[f"{prefix}valid"].to(device, non_blocking=True).bool()
-        values = normalisation(raw[f"{prefix}image"].to(device, non_blocking=True))
+        values = normalization(raw[f"{prefix}image"].to(device, non_blocking=True))
         values = values * valid[:, None]
         return values.contiguous(memory_format=torch.channels_last), valid
 

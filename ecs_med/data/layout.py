@@ -34,7 +34,7 @@ class Layout(ABC):
     """Layouts with a higher number are asked first; specific before general."""
 
     @abstractmethod
-    def recognises(self, root: Path) -> bool:
+    def recognizes(self, root: Path) -> bool:
         """Whether `root` (a folder or a file) looks like this layout; cheap and without errors."""
 
     @abstractmethod
@@ -54,14 +54,14 @@ def available_layouts() -> dict[str, Layout]:
 
 
 def open_data(root: Path, settings: ReadingSettings | None = None) -> CaseCollection:
-    """Open a folder or list file with the layout that recognises it.
+    """Open a folder or list file with the layout that recognizes it.
 
     Args:
         root: Folder, or JSON/CSV list.
         settings: Which layout, how patients are known; defaults to all automatic.
 
     Raises:
-        DataError: If `root` does not exist or no layout recognises it.
+        DataError: If `root` does not exist or no layout recognizes it.
         SettingsError: If `settings.layout` names an unknown layout.
     """
     settings = settings or ReadingSettings()
@@ -75,7 +75,7 @@ def open_data(root: Path, settings: ReadingSettings | None = None) -> CaseCollec
             )
         return layouts[settings.layout].read(root, settings)
     for layout in layouts.values():
-        if layout.recognises(root):
+        if layout.recognizes(root):
             return layout.read(root, settings)
     raise DataError(
         f"{root}: no known layout ({_what_is_there(root)}); expected images/ beside masks/,"

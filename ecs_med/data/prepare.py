@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from ecs_med.config import Settings
-from ecs_med.data.images import Scan, ScanHeader
+from ecs_med.data.scans import Scan, ScanHeader
 
 __all__ = ["Preparation", "prepare_labels", "prepare_scan", "slice_axis", "to_native"]
 
@@ -16,9 +16,9 @@ __all__ = ["Preparation", "prepare_labels", "prepare_scan", "slice_axis", "to_na
 class Preparation(Settings):
     """How a scan is brought into the form that networks see; part of every saved model."""
 
-    resize: int = 0
+    max_size: int = 0
     """Longer side of a slice in pixels at most; larger slices are brought down to it, 0: never."""
-    enlarge: int = 0
+    min_size: int = 0
     """Longer side of a slice in pixels at least; smaller slices are brought up to it, 0: never."""
     axis: Literal["auto", "0", "1", "2"] = "auto"
     """Array axis along which volumes are sliced; `auto`: the axis of coarsest spacing."""
@@ -59,14 +59,14 @@ def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic
     """
     if not scan.is_volume:
         stack = scan.array[None]
-        size = target_size(stack.shape[-2:], preparation.resize, preparation.enlarge)
+        size = target_size(stack.shape[-2:], preparation.max_size, preparation.min_size)
         if size == stack.shape[-2:]:
             return stack
         return _resized(torch.from_numpy(stack).float(), size).round().clamp(0, 255).byte().numpy()
     axis = slice_axis(scan, preparation.axis)
-    values = np.stack([_normalised(channel, preparation) for channel in scan.array])
+    values = np.stack([_normalized(channel, preparation) for channel in scan.array])
     stack = np.ascontiguousarray(np.moveaxis(values, axis + 1, 0))
-    size = target_size(stack.shape[-2:], preparation.resize, preparation.enlarge)
+    size = target_size(stack.shape[-2:], preparation.max_size, preparation.min_size)
     if size != stack.shape[-2:]:
         stack = _resized(torch.from_numpy(stack), size).numpy()
     return stack.astype(np.float16)
@@ -91,7 +91,7 @@ def prepare_labels(
         else np.moveaxis(labels, slice_axis(scan, preparation.axis), 0)
     )
     stack = np.ascontiguousarray(stack)
-    size = target_size(stack.shape[-2:], preparation.resize, preparation.enlarge)
+    size = target_size(stack.shape[-2:], preparation.max_size, preparation.min_size)
     if size != stack.shape[-2:]:
         whole = torch.from_numpy(stack)[:, None].float()
         stack = F.interpolate(whole, size=size, mode="nearest-exact")[:, 0].byte().numpy()
@@ -134,7 +134,7 @@ def _resized(stack: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     return F.interpolate(stack, size=size, mode="bilinear", antialias=shrinks)
 
 
-def _normalised(
+def _normalized(
     channel: npt.NDArray[np.float32], preparation: Preparation
 ) -> npt.NDArray[np.float32]:
     if preparation.window is not None:

@@ -21,10 +21,10 @@ from monai.transforms import Transform
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ecs_med.data.images import read_scan
-from ecs_med.data.label_scheme import LabelScheme
-from ecs_med.data.masks import read_labels
+from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.prepare import Preparation, prepare_labels, prepare_scan
+from ecs_med.data.scans import read_scan
 from ecs_med.errors import EcsMedError
 from ecs_med.types import Case, UnlabeledCase
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecs_med.data.images import is_volume_path, stem
+from ecs_med.data.scans import is_volume_path, stem
 from ecs_med.errors import SettingsError
 from ecs_med.inference.inputs import PredictionInput
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ecs_med.data.images import Scan, read_scan
-from ecs_med.data.masks import LabelScheme, read_labels
+from ecs_med.data.masks.reading import LabelScheme, read_labels
+from ecs_med.data.scans import Scan, read_scan
 from ecs_med.errors import DataError
 from ecs_med.inference.segment import check_scan, segment_stream
 from ecs_med.metrics import (
@@ -191,16 +191,17 @@ def _with_distances(scores: Scores, per_case: list[CaseScores]) -> Scores:
     if not measured:
         return scores
     labels = range(1, len(scores.class_names))
-    return replace(
-        scores,
-        hd95_mm_per_class=(
-            None,
-            *(_mean([(case.hd95_mm_per_class or ())[k] for case in measured]) for k in labels),
-        ),
-        hd95_num_missing_per_class=(
-            0,
-            *(sum(case.missing[k] for case in measured) for k in labels),
-        ),
+    return scores.model_copy(
+        update={
+            "hd95_mm_per_class": (
+                None,
+                *(_mean([(case.hd95_mm_per_class or ())[k] for case in measured]) for k in labels),
+            ),
+            "hd95_num_missing_per_class": (
+                0,
+                *(sum(case.missing[k] for case in measured) for k in labels),
+            ),
+        }
     )
 
 

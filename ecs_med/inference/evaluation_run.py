@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from ecs_med.budget.split_document import Role, read_document, read_roles
 from ecs_med.config import ReadingSettings, TrainConfig
 from ecs_med.data.layout import open_data
-from ecs_med.data.masks import LabelScheme, understand_masks
+from ecs_med.data.masks.reading import LabelScheme, understand_masks
 from ecs_med.errors import DataError, EcsMedError, SettingsError
 from ecs_med.inference.evaluate import CaseScores, Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
 from ecs_med.inference.result_files import write_result_text
+from ecs_med.splits.split_document import Role, read_document, read_roles
 from ecs_med.types import Case
 
 __all__ = ["EvaluationReport", "Selection", "evaluate_run", "select_cases", "write_evaluation"]
@@ -72,7 +72,7 @@ class EvaluationReport:
             "data": str(self.data),
             "partition": self.selection.part,
             "note": self.selection.note,
-            **self.evaluation.scores.to_dict(),
+            **self.evaluation.scores.to_json(),
         }
 
 

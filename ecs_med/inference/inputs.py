@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ecs_med.data.images import PICTURE_SUFFIXES, VOLUME_SUFFIXES, is_volume_path
+from ecs_med.data.scans import PICTURE_SUFFIXES, VOLUME_SUFFIXES, is_volume_path
 from ecs_med.errors import DataError, EcsMedError, UnreadableFileError
 
 __all__ = ["PredictionInput", "find_inputs"]

@@ -13,14 +13,14 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from ecs_med.data.batches import Normalisation
+from ecs_med.data.batches import Normalization
 from ecs_med.devices import choose_device
 from ecs_med.errors import RunFolderError
 from ecs_med.files import write_json, write_tensors
 from ecs_med.inference.presence import switch_off_absent
-from ecs_med.inference.spec import ModelSpec
-from ecs_med.networks import Initialisation, build_corrector, build_segmenter, corrector_input
+from ecs_med.networks import Initialization, build_corrector, build_segmenter, corrector_input
 from ecs_med.networks.classifier import build_classifier
+from ecs_med.runs.spec import ModelSpec
 
 __all__ = ["Model", "load_model", "newest_run", "read_spec", "save_model"]
 
@@ -65,7 +65,7 @@ class Model:
         self.device = device
         self.run = run
         self._autocast = autocast
-        self._normalisation = Normalisation(spec.mean, spec.std)
+        self._normalization = Normalization(spec.mean, spec.std)
 
     @property
     def has_corrector(self) -> bool:
@@ -81,7 +81,7 @@ class Model:
         Returns:
             `(B, N, H, W)`, float32, on the model's device.
         """
-        images = self._normalisation(slices.to(self.device))
+        images = self._normalization(slices.to(self.device))
         logits = self._apply(self.segmenter, images)
         if self.classifier is None or self.spec.presence is None:
             return logits
@@ -98,28 +98,28 @@ class Model:
             Probabilities `(B, N+1, H, W)`; the last class says "right".
         """
         assert self.corrector is not None
-        images = self._normalisation(slices.to(self.device))
+        images = self._normalization(slices.to(self.device))
         inputs = corrector_input(images, logits.softmax(dim=1))
         return self._apply(self.corrector, inputs).softmax(dim=1)
 
     def _apply(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        window = self.spec.window
+        tile = self.spec.tile
         with torch.inference_mode(), evaluating(network):
-            if max(inputs.shape[-2:]) <= window:
+            if max(inputs.shape[-2:]) <= tile:
                 return self._whole(network, inputs)
-            size = [min(window, -(-side // _MULTIPLE) * _MULTIPLE) for side in inputs.shape[-2:]]
+            size = [min(tile, -(-side // _MULTIPLE) * _MULTIPLE) for side in inputs.shape[-2:]]
             tiled: torch.Tensor = sliding_window_inference(
                 inputs,
                 roi_size=size,
                 sw_batch_size=1,
-                predictor=lambda tile: self._whole(network, tile),
+                predictor=lambda part: self._whole(network, part),
                 overlap=0.25,
                 mode="gaussian",
             )
             return tiled
 
     def _presence(self, images: torch.Tensor) -> torch.Tensor:
-        """Probability `(B, N)` of each class, from whole slices: a window would miss the rest."""
+        """Probability `(B, N)` of each class, from whole slices: a tile would miss the rest."""
         assert self.classifier is not None
         with torch.inference_mode(), evaluating(self.classifier):
             return self._padded(self.classifier, images).float().sigmoid()
@@ -176,7 +176,7 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
     spec = read_spec(folder)
     target = choose_device(device)
     segmenter = build_segmenter(
-        Initialisation(spec.encoder, "none"),
+        Initialization(spec.encoder, "none"),
         in_channels=spec.in_channels,
         num_classes=spec.num_classes,
         network=spec.network,
@@ -186,7 +186,7 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
     corrector = None
     if spec.corrector_encoder is not None:
         corrector = build_corrector(
-            Initialisation(spec.corrector_encoder, "none"),
+            Initialization(spec.corrector_encoder, "none"),
             in_channels=spec.in_channels,
             num_classes=spec.num_classes,
             output_stride=spec.corrector_output_stride,
@@ -194,7 +194,7 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
     classifier = None
     if spec.presence is not None:
         classifier = build_classifier(
-            Initialisation(spec.encoder, "none"),
+            Initialization(spec.encoder, "none"),
             in_channels=spec.in_channels,
             num_classes=spec.num_classes,
         )

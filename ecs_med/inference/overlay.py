@@ -9,7 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 from scipy import ndimage
 
-from ecs_med.data.images import Scan
+from ecs_med.data.scans import Scan
 from ecs_med.palette import class_color
 
 __all__ = ["draw_labels", "draw_overlay", "draw_volume_overlay"]

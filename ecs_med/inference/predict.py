@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ecs_med.data.images import Scan, read_scan
 from ecs_med.data.prepare import slice_axis
-from ecs_med.data.volume_writing import write_labels_like, write_map_like
+from ecs_med.data.readers.nifti_writing import write_labels_like, write_map_like
+from ecs_med.data.scans import Scan, read_scan
 from ecs_med.errors import DeviceMemoryError, EcsMedError, SettingsError, SomeInputsFailed
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
 from ecs_med.inference.inputs import PredictionInput, find_inputs
@@ -202,7 +202,7 @@ def _segment_one(
     except torch.OutOfMemoryError as error:
         raise DeviceMemoryError(
             f"{item.path}: {model.device} ran out of memory; use --device cpu, or a model that "
-            "was trained with a smaller --resize."
+            "was trained with a smaller --max-size."
         ) from error
     _write(model, item, destination, scan, result)
     report.written[item.path] = destination.labels

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ecs_med.data.images import Scan
 from ecs_med.data.prepare import prepare_scan, slice_axis, to_native
+from ecs_med.data.scans import Scan
 from ecs_med.errors import SettingsError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ One iteration, S the segmenter and D a discriminator of class maps that scores e
 
 D judges the segmentations as they were before S moved, so every image goes through S once. All
 means are over valid pixels: void and padding count nowhere, and the self-training loss is a mean
-over the pixels that are selected. Batch normalisation sees (S: x, x_u); a DeepLabv3+ in the place
+over the pixels that are selected. Batch normalization sees (S: x, x_u); a DeepLabv3+ in the place
 of D sees (S(x), S(x_u), the same again, onehot y), in this order.
 """
 
@@ -128,7 +128,7 @@ class AdvSemiSeg(Method):
         yield binary_cross_entropy(scores, 0.0, valid) / 2
         valid = batch.labels != IGNORE_INDEX
         scores = self._judge(one_hot(batch.labels, self.num_classes).to(tally.maps[0]))
-        tally.signals["recognised_share"] = share(scores.detach() >= 0, valid)
+        tally.signals["recognized_share"] = share(scores.detach() >= 0, valid)
         yield binary_cross_entropy(scores, 1.0, valid) / 2
 
 

@@ -12,7 +12,7 @@ from torch import nn
 from ecs_med.config import TrainConfig
 from ecs_med.distributed import average_gradients
 from ecs_med.methods.optimizers import build_optimizer, optimizer_settings
-from ecs_med.networks import Initialisation
+from ecs_med.networks import Initialization
 from ecs_med.networks.recomputing import forward_without_keeping
 from ecs_med.types import Batch
 
@@ -34,8 +34,8 @@ class Blueprint:
     config: TrainConfig
     in_channels: int
     num_classes: int
-    segmenter: Initialisation
-    corrector: Initialisation
+    segmenter: Initialization
+    corrector: Initialization
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ class Method(ABC):
     """Whether the segmenter has to come from a finished run (`start_from`)."""
     follows_scores: ClassVar[bool] = False
     """Whether scores over iterations are what the run is for, so that they are taken even where the
-    last model is kept (`choose: last`); then on the test cases, if there are none to validate on.
+    last model is kept (`keep: last`); then on the test cases, if there are none to validate on.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ One iteration, each line followed by its optimiser:
     semi-supervised  max(softmax C(x_u, S(x_u)))^gamma H(S(x_u), y_p)       eqs. 4 to 6
 
 The supervised step takes S(x) from the corrector step: S does not change in between, so
-its value is the same and one forward pass is saved. Batch normalisation therefore sees
+its value is the same and one forward pass is saved. Batch normalization therefore sees
 (S: x, x_u) and (C: fake, reference, judged, unlabelled) per iteration, in this order.
 
 The activations of S(x) would lie beside those of C through both steps. Where they are large and

@@ -52,7 +52,7 @@ class S4Gan(Method):
 
     @classmethod
     def companions(cls, blueprint: Blueprint) -> dict[str, nn.Module]:
-        """The discriminator, which undoes the normalisation of the segmenter's images."""
+        """The discriminator, which undoes the normalization of the segmenter's images."""
         mean, std = channel_statistics(blueprint.segmenter.encoder, blueprint.in_channels)
         return {"discriminator": ImageDiscriminator(blueprint.num_classes, mean, std)}
 
@@ -135,7 +135,7 @@ class S4Gan(Method):
         yield binary_cross_entropy(score, 0.0, counts) / 2
         score, _ = self._judge(batch.images, one_hot(batch.labels, self.num_classes))
         counts = any_valid(batch.labels != IGNORE_INDEX)
-        signals["recognised_share"] = share(score.detach() >= 0, counts)
+        signals["recognized_share"] = share(score.detach() >= 0, counts)
         yield binary_cross_entropy(score, 1.0, counts) / 2
 
 

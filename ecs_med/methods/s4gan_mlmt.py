@@ -18,7 +18,7 @@ What the publication leaves open, and how it is here:
 - The student's view has Gaussian noise (`mlmt.noise`, in units of the normalised intensities), the
   teacher sees the picture as it is. The teacher stays in evaluation mode, its running statistics
   are averaged as its weights are, and its first updates average faster (`MeanTeacher`).
-- Batch normalisation sees (K: x, x_u), in this order.
+- Batch normalization sees (K: x, x_u), in this order.
 """
 
 from collections.abc import Iterator

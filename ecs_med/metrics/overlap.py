@@ -1,10 +1,10 @@
 """IoU, Dice and pixel accuracy, every one a pure function of a confusion matrix."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import torch
+
+from ecs_med.records import Record
 
 __all__ = [
     "Scores",
@@ -18,68 +18,42 @@ __all__ = [
 PerClass = tuple[float | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(Record):
     """How well a set of cases is segmented.
 
     Overlap scores lie in 0..1, come from one confusion matrix over the whole set, and are `None`
     where they are undefined: for a class that occurs neither in the references nor in the
     predictions, and for a mean over no class. An empty prediction of a class that the
     reference has (or the reverse) scores 0.
-
-    Attributes:
-        class_names: Names in class order, background first.
-        iou_per_class: Intersection over union.
-        dice_per_class: Dice coefficient.
-        miou: Mean IoU over all classes that occur, background included.
-        dice: Mean Dice over the same classes.
-        foreground_iou: Mean IoU over the classes that occur, without background.
-        foreground_dice: Mean Dice over the same classes.
-        pixel_accuracy: Share of pixels that are right.
-        dice_per_case: Mean over cases of the case's own foreground Dice; cases without
-            foreground in reference and prediction do not enter.
-        num_cases: Number of cases.
-        hd95_mm_per_class: Mean over cases of the 95th-percentile surface distance, in mm
-            (background `None`); `None` as a whole where distances were not measured.
-        hd95_num_missing_per_class: Number of cases of a class in which only one of reference and
-            prediction has it, so that no distance exists; they do not enter the mean.
     """
 
-    class_names: tuple[str, ...]
-    iou_per_class: PerClass
-    dice_per_class: PerClass
     miou: float | None
+    """Mean IoU over all classes that occur, background included."""
     dice: float | None
+    """Mean Dice over the same classes."""
+    iou_per_class: PerClass
+    """Intersection over union, in class order, background first."""
+    dice_per_class: PerClass
+    """Dice coefficient, likewise."""
     foreground_iou: float | None
+    """Mean IoU over the classes that occur, without background."""
     foreground_dice: float | None
-    pixel_accuracy: float | None
+    """Mean Dice over the same classes."""
     dice_per_case: float | None = None
+    """Mean over cases of the case's own foreground Dice; cases without foreground in reference and
+    prediction do not enter."""
+    pixel_accuracy: float | None
+    """Share of pixels that are right."""
     num_cases: int = 0
+    """Number of cases."""
+    class_names: tuple[str, ...]
+    """Names in class order, background first."""
     hd95_mm_per_class: PerClass | None = None
+    """Mean over cases of the 95th-percentile surface distance, in mm (background `None`); `None` as
+    a whole where distances were not measured."""
     hd95_num_missing_per_class: tuple[int, ...] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """The scores as `metrics.json` holds them: plain lists and numbers, null where undefined.
-
-        The two keys on surface distance are absent where it was not measured.
-        """
-        scores: dict[str, Any] = {
-            "miou": self.miou,
-            "dice": self.dice,
-            "iou_per_class": list(self.iou_per_class),
-            "dice_per_class": list(self.dice_per_class),
-            "foreground_iou": self.foreground_iou,
-            "foreground_dice": self.foreground_dice,
-            "dice_per_case": self.dice_per_case,
-            "pixel_accuracy": self.pixel_accuracy,
-            "num_cases": self.num_cases,
-            "class_names": list(self.class_names),
-        }
-        if self.hd95_mm_per_class is not None:
-            scores["hd95_mm_per_class"] = list(self.hd95_mm_per_class)
-        if self.hd95_num_missing_per_class is not None:
-            scores["hd95_num_missing_per_class"] = list(self.hd95_num_missing_per_class)
-        return scores
+    """Number of cases of a class in which only one of reference and prediction has it, so that no
+    distance exists; they do not enter the mean."""
 
 
 def iou_per_class(matrix: torch.Tensor) -> PerClass:

@@ -2,12 +2,12 @@
 
 from ecs_med.networks.corrector import corrector_input
 from ecs_med.networks.deeplab import build_corrector, build_segmenter
-from ecs_med.networks.initialisation import Initialisation, choose_initialisation
+from ecs_med.networks.initialization import Initialization, choose_initialization
 
 __all__ = [
-    "Initialisation",
+    "Initialization",
     "build_corrector",
     "build_segmenter",
-    "choose_initialisation",
+    "choose_initialization",
     "corrector_input",
 ]

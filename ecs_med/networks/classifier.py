@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ecs_med.networks.encoders import adapt_first_layer, library_name
-from ecs_med.networks.initialisation import Initialisation
+from ecs_med.networks.initialization import Initialization
 from ecs_med.networks.weights import load_encoder_weights
 
 __all__ = ["MeanTeacher", "MultiLabelClassifier", "build_classifier"]
@@ -41,7 +41,7 @@ class MeanTeacher(nn.Module):
     """A network whose weights are the moving average of those of another one.
 
     It starts as a copy, stays in evaluation mode and has no gradients. Running statistics of
-    batch normalisation are averaged as weights are. The number of updates is part of its state.
+    batch normalization are averaged as weights are. The number of updates is part of its state.
 
     Args:
         student: Whose weights are averaged.
@@ -84,12 +84,12 @@ class MeanTeacher(nn.Module):
 
 
 def build_classifier(
-    initialisation: Initialisation, *, in_channels: int, num_classes: int
+    initialization: Initialization, *, in_channels: int, num_classes: int
 ) -> MultiLabelClassifier:
     """A classifier from image to the presence of N classes, output stride 32.
 
     Args:
-        initialisation: Encoder and its weights.
+        initialization: Encoder and its weights.
         in_channels: Channels of the image.
         num_classes: N.
 
@@ -97,8 +97,8 @@ def build_classifier(
         SettingsError: If the encoder is unknown or its weights do not fit.
     """
     encoder: nn.Module = smp.encoders.get_encoder(
-        library_name(initialisation.encoder), weights=None
+        library_name(initialization.encoder), weights=None
     )
-    load_encoder_weights(encoder, initialisation)
+    load_encoder_weights(encoder, initialization)
     adapt_first_layer(encoder, in_channels)
     return MultiLabelClassifier(encoder, num_classes)

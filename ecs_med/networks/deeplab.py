@@ -10,14 +10,14 @@ from torch import nn
 from ecs_med.errors import SettingsError
 from ecs_med.networks.deeplabv2 import PUBLISHED_RATES, DeepLabV2
 from ecs_med.networks.encoders import adapt_first_layer, library_name
-from ecs_med.networks.initialisation import Initialisation
+from ecs_med.networks.initialization import Initialization
 from ecs_med.networks.weights import load_encoder_weights
 
 __all__ = ["build_corrector", "build_segmenter", "deeplabv3plus"]
 
 
 def build_segmenter(
-    initialisation: Initialisation,
+    initialization: Initialization,
     *,
     in_channels: int,
     num_classes: int,
@@ -28,7 +28,7 @@ def build_segmenter(
     """DeepLabv3+ or DeepLabv2 from image to N classes.
 
     Args:
-        initialisation: Encoder and its weights.
+        initialization: Encoder and its weights.
         in_channels: Channels of the image.
         num_classes: N.
         network: Architecture.
@@ -43,15 +43,15 @@ def build_segmenter(
         SettingsError: If the encoder is unknown, cannot be dilated, or its weights do not fit.
     """
     if network == "deeplabv2":
-        built: nn.Module = _deeplabv2(initialisation, num_classes, output_stride, aspp_rates)
+        built: nn.Module = _deeplabv2(initialization, num_classes, output_stride, aspp_rates)
     else:
-        built = deeplabv3plus(initialisation, num_classes, output_stride)
+        built = deeplabv3plus(initialization, num_classes, output_stride)
     adapt_first_layer(built.get_submodule("encoder"), in_channels)
     return built
 
 
 def build_corrector(
-    initialisation: Initialisation,
+    initialization: Initialization,
     *,
     in_channels: int,
     num_classes: int,
@@ -63,7 +63,7 @@ def build_corrector(
     2015); everything else in the encoder starts from the given weights.
 
     Args:
-        initialisation: Encoder and its weights.
+        initialization: Encoder and its weights.
         in_channels: Channels of the image.
         num_classes: N, without the added class.
         output_stride: Stride of the encoder's output, 8 or 16.
@@ -74,38 +74,38 @@ def build_corrector(
     Raises:
         SettingsError: As `build_segmenter`.
     """
-    network: nn.Module = deeplabv3plus(initialisation, num_classes + 1, output_stride)
+    network: nn.Module = deeplabv3plus(initialization, num_classes + 1, output_stride)
     adapt_first_layer(network.get_submodule("encoder"), in_channels, extra=num_classes)
     return network
 
 
 def deeplabv3plus(
-    initialisation: Initialisation, num_outputs: int, output_stride: Literal[8, 16]
+    initialization: Initialization, num_outputs: int, output_stride: Literal[8, 16]
 ) -> smp.DeepLabV3Plus:
     """DeepLabv3+ for 3 input channels, its encoder filled; refusals are one sentence."""
-    with _refusals_in_words(initialisation.encoder, "DeepLabv3+", output_stride):
+    with _refusals_in_words(initialization.encoder, "DeepLabv3+", output_stride):
         network = smp.DeepLabV3Plus(
-            encoder_name=library_name(initialisation.encoder),
+            encoder_name=library_name(initialization.encoder),
             encoder_weights=None,
             encoder_output_stride=output_stride,
             in_channels=3,
             classes=num_outputs,
         )
-    load_encoder_weights(network.encoder, initialisation)
+    load_encoder_weights(network.encoder, initialization)
     return network
 
 
 def _deeplabv2(
-    initialisation: Initialisation,
+    initialization: Initialization,
     num_outputs: int,
     output_stride: Literal[8, 16],
     rates: Sequence[int],
 ) -> DeepLabV2:
-    with _refusals_in_words(initialisation.encoder, "DeepLabv2", output_stride):
+    with _refusals_in_words(initialization.encoder, "DeepLabv2", output_stride):
         encoder = smp.encoders.get_encoder(
-            library_name(initialisation.encoder), weights=None, output_stride=output_stride
+            library_name(initialization.encoder), weights=None, output_stride=output_stride
         )
-    load_encoder_weights(encoder, initialisation)
+    load_encoder_weights(encoder, initialization)
     return DeepLabV2(encoder, num_outputs, rates)
 
 

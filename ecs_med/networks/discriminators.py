@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from ecs_med.networks.deeplab import deeplabv3plus
 from ecs_med.networks.encoders import adapt_first_layer
-from ecs_med.networks.initialisation import Initialisation
+from ecs_med.networks.initialization import Initialization
 
 __all__ = ["ConvolutionalDiscriminator", "ImageDiscriminator", "build_deeplab_discriminator"]
 
@@ -20,7 +20,7 @@ _SLOPE = 0.2
 class ConvolutionalDiscriminator(nn.Module):
     """The fully convolutional discriminator of AdvSemiSeg: one score a pixel.
 
-    Five 4 x 4 convolutions of stride 2, LeakyReLU after the first four, no batch normalisation,
+    Five 4 x 4 convolutions of stride 2, LeakyReLU after the first four, no batch normalization,
     bilinear upsampling to the size of the input.
 
     Args:
@@ -107,12 +107,12 @@ class ImageDiscriminator(nn.Module):
 
 
 def build_deeplab_discriminator(
-    initialisation: Initialisation, *, num_classes: int, output_stride: Literal[8, 16] = 16
+    initialization: Initialization, *, num_classes: int, output_stride: Literal[8, 16] = 16
 ) -> nn.Module:
     """DeepLabv3+ as a discriminator of class maps: one score a pixel.
 
     Args:
-        initialisation: Encoder and its weights; its first layer, which sees the class map alone,
+        initialization: Encoder and its weights; its first layer, which sees the class map alone,
             is drawn anew (He et al. 2015).
         num_classes: N, channels of the class map.
         output_stride: Stride of the encoder's output, 8 or 16.
@@ -126,7 +126,7 @@ def build_deeplab_discriminator(
     Source:
         Mendel et al. 2020, section 4.7: this discriminator overpowers the segmenter.
     """
-    network: nn.Module = deeplabv3plus(initialisation, 1, output_stride)
+    network: nn.Module = deeplabv3plus(initialization, 1, output_stride)
     adapt_first_layer(network.get_submodule("encoder"), 0, extra=num_classes)
     return network
 

@@ -104,7 +104,7 @@ def adapt_first_layer(encoder: nn.Module, channels: int, *, extra: int = 0) -> N
 
 
 def freeze_norm(encoder: nn.Module) -> None:
-    """Keep scale and shift of all batch normalisation as they are; statistics go on."""
+    """Keep scale and shift of all batch normalization as they are; statistics go on."""
     for module in encoder.modules():
         if isinstance(module, _BatchNorm):
             for parameter in module.parameters(recurse=False):

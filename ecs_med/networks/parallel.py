@@ -1,4 +1,4 @@
-"""Batch normalisation, dropout, noise and means over the batch of all processes."""
+"""Batch normalization, dropout, noise and means over the batch of all processes."""
 
 import torch
 import torch.distributed
@@ -34,13 +34,13 @@ def _sum_over_processes(value: torch.Tensor) -> torch.Tensor:
 
 
 class GlobalBatchNorm(nn.Module):
-    """Batch normalisation with the statistics of the global batch, on CPU and GPU alike.
+    """Batch normalization with the statistics of the global batch, on CPU and GPU alike.
 
     `torch.nn.SyncBatchNorm` has no CPU implementation. Names in the state dict are those of the
     layer it stands for, so checkpoints fit both.
 
     Args:
-        layer: The batch normalisation to take over, with its parameters and buffers; what timm's
+        layer: The batch normalization to take over, with its parameters and buffers; what timm's
             fused layers do after normalising (dropout, activation) is kept.
     """
 
@@ -74,11 +74,11 @@ class GlobalBatchNorm(nn.Module):
                 self.eps,
             )
         else:
-            y = self._normalise(x)
+            y = self._normalize(x)
         result: torch.Tensor = self.act(self.drop(y))
         return result
 
-    def _normalise(self, x: torch.Tensor) -> torch.Tensor:
+    def _normalize(self, x: torch.Tensor) -> torch.Tensor:
         axes = [axis for axis in range(x.ndim) if axis != 1]
         shape = [1, -1, *([1] * (x.ndim - 2))]
         values = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x

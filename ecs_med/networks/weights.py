@@ -10,7 +10,7 @@ from torch import nn
 
 from ecs_med.errors import SettingsError
 from ecs_med.networks.encoders import on_meta_device, timm_name
-from ecs_med.networks.initialisation import Initialisation, packaged_weights_file
+from ecs_med.networks.initialization import Initialization, packaged_weights_file
 
 __all__ = ["load_encoder_weights"]
 
@@ -25,30 +25,30 @@ _PREFIXES = (
 )
 
 
-def load_encoder_weights(encoder: nn.Module, initialisation: Initialisation) -> None:
+def load_encoder_weights(encoder: nn.Module, initialization: Initialization) -> None:
     """Fill an encoder that was built for 3 input channels, in place.
 
     Args:
         encoder: Encoder of segmentation-models-pytorch.
-        initialisation: Where the weights come from.
+        initialization: Where the weights come from.
 
     Raises:
         SettingsError: If the weights cannot be had, read, or do not fit the encoder.
     """
-    match initialisation.source:
+    match initialization.source:
         case "none" | "run":
             return
         case "packaged":
-            state = _packaged(initialisation.encoder)
+            state = _packaged(initialization.encoder)
             origin = "the packaged weights"
         case "file":
-            assert initialisation.file is not None
-            state = _read(initialisation.file)
-            origin = str(initialisation.file)
+            assert initialization.file is not None
+            state = _read(initialization.file)
+            origin = str(initialization.file)
         case "hub":
-            state = _hub(initialisation.encoder)
+            state = _hub(initialization.encoder)
             origin = "the hub's weights"
-    _fill(encoder, state, origin, initialisation.encoder)
+    _fill(encoder, state, origin, initialization.encoder)
 
 
 def _packaged(name: str) -> dict[str, torch.Tensor]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ecs_med.reporting.history import Series, condense
+from ecs_med.reporting.run.history import Series, condense
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
-from ecs_med.budget import Count, Share, parse_labeled
 from ecs_med.errors import BudgetError, SettingsError
+from ecs_med.splits import Count, Share, parse_labeled
 
 __all__ = [
     "ALL_LABELS",
@@ -70,7 +70,7 @@ def budget_key(labeled: str) -> Fraction | int | Path:
     """What a budget stands for, equal for two ways of writing the same one.
 
     Args:
-        labeled: As in `ecs_med.budget.parse_labeled`.
+        labeled: As in `ecs_med.splits.parse_labeled`.
 
     Returns:
         A share as a `Fraction`, a number of cases as an `int`, a split file as its whole path.

@@ -15,7 +15,7 @@ _DECIDED = (
     "encoder",
     "encoder_weights",
     "iterations",
-    "resize",
+    "max_size",
     "segmenter_optimizer",
 )
 """What depends on the machine or on other settings; runs that differ here cannot be compared."""

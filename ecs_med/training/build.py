@@ -9,12 +9,12 @@ from ecs_med.config import TrainConfig
 from ecs_med.devices import autocast_dtype
 from ecs_med.inference.model import Model
 from ecs_med.inference.presence import has_background
-from ecs_med.inference.spec import ModelSpec
 from ecs_med.methods import Blueprint, Method, method_class
-from ecs_med.networks import Initialisation, build_segmenter
+from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.networks.classifier import MeanTeacher, MultiLabelClassifier
 from ecs_med.networks.encoders import channel_statistics, freeze_norm
 from ecs_med.networks.parallel import make_parallel
+from ecs_med.runs.spec import ModelSpec
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.resolve import preparation_of
 from ecs_med.training.start import Start, fill_networks
@@ -25,7 +25,7 @@ __all__ = ["build_model"]
 def build_model(
     config: TrainConfig,
     plan: DataPlan,
-    initialisations: tuple[Initialisation, Initialisation],
+    initializations: tuple[Initialization, Initialization],
     device: torch.device,
     start: Start | None = None,
 ) -> tuple[Method, Model]:
@@ -34,7 +34,7 @@ def build_model(
     Args:
         config: Resolved settings; the seed draws all weights that are not loaded.
         plan: The data.
-        initialisations: Of segmenter and corrector.
+        initializations: Of segmenter and corrector.
         device: Where the networks go.
         start: Run whose weights they get; `None` for none, and where a checkpoint has them.
 
@@ -46,7 +46,7 @@ def build_model(
     cls = method_class(config.method)
     shape = {"in_channels": plan.images.channels, "num_classes": plan.scheme.num_classes}
     segmenter = build_segmenter(
-        initialisations[0],
+        initializations[0],
         **shape,
         network=config.network,
         output_stride=config.output_stride,
@@ -55,7 +55,7 @@ def build_model(
     if config.frozen_norm:
         freeze_norm(segmenter.get_submodule("encoder"))
     blueprint = Blueprint(
-        config, **shape, segmenter=initialisations[0], corrector=initialisations[1]
+        config, **shape, segmenter=initializations[0], corrector=initializations[1]
     )
     networks = {"segmenter": segmenter, **cls.companions(blueprint)}
     if start is not None:
@@ -69,7 +69,7 @@ def build_model(
     spec = _spec(
         config,
         plan,
-        initialisations[0],
+        initializations[0],
         with_corrector=corrector is not None,
         with_classifier=classifier is not None,
     )
@@ -95,13 +95,13 @@ def _classifier(networks: Mapping[str, nn.Module]) -> nn.Module | None:
 def _spec(
     config: TrainConfig,
     plan: DataPlan,
-    initialisation: Initialisation,
+    initialization: Initialization,
     *,
     with_corrector: bool,
     with_classifier: bool,
 ) -> ModelSpec:
     assert config.crop is not None
-    mean, std = channel_statistics(initialisation.encoder, plan.images.channels)
+    mean, std = channel_statistics(initialization.encoder, plan.images.channels)
     return ModelSpec(
         method=config.method,
         labels=plan.scheme,
@@ -118,6 +118,6 @@ def _spec(
         output_stride=config.output_stride,
         corrector_output_stride=config.corrector_output_stride,
         crop=config.crop,
-        window=config.tile or max(1024, config.crop),
-        initialisation=initialisation.sentence(),
+        tile=config.tile or max(1024, config.crop),
+        initialization=initialization.sentence(),
     )

@@ -5,9 +5,9 @@ from typing import Any
 
 import torch
 
-from ecs_med.data.images import read_scan
-from ecs_med.data.masks import read_labels
+from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.prepare import prepare_labels, prepare_scan
+from ecs_med.data.scans import read_scan
 from ecs_med.errors import DataError
 from ecs_med.inference.model import Model
 from ecs_med.losses import correction_map

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ecs_med.budget import Split, absent_classes_warning, draw_split
 from ecs_med.config import TrainConfig
 from ecs_med.data.batches import TrainingBatches
-from ecs_med.data.images import read_scan
-from ecs_med.data.label_scheme import LabelScheme
 from ecs_med.data.layout import open_data
-from ecs_med.data.masks import read_labels, understand_masks
+from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.data.prepare import Preparation
+from ecs_med.data.scans import read_scan
 from ecs_med.data.store import SliceStore
 from ecs_med.errors import DataError
 from ecs_med.methods import method_class
+from ecs_med.splits import Split, absent_classes_warning, draw_split
 from ecs_med.training.mask_content import class_pixels
 from ecs_med.training.resolve import Images, look_at_images
 from ecs_med.types import Case, CaseCollection, Problem
@@ -86,7 +86,7 @@ def plan_data(config: TrainConfig, split_file: Path | None = None) -> DataPlan:
             config.seed,
             draw=config.draw,
             content=content,
-            choose=config.choose == "validation",
+            has_validation=config.keep == "best",
         )
     referenced = [*split.labeled, *split.validation, *split.test]
     masks = [case.mask for case in referenced if case.mask is not None]

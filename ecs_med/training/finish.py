@@ -6,16 +6,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.budget.ordering import digest
-from ecs_med.data.images import Scan, read_scan
-from ecs_med.data.masks import read_labels
+from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.prepare import slice_axis
+from ecs_med.data.scans import Scan, read_scan
 from ecs_med.files import write_json
 from ecs_med.inference.evaluate import Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
 from ecs_med.inference.segment import segment_scan
-from ecs_med.reporting.gallery import GalleryItem, choose_cases, write_gallery
-from ecs_med.reporting.report import write_report
+from ecs_med.reporting.run.gallery import GalleryItem, choose_cases, write_gallery
+from ecs_med.reporting.run.report import write_report
+from ecs_med.splits.ordering import digest
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.manifest import Manifest
 from ecs_med.types import Case
@@ -38,7 +38,7 @@ def finish_run(model: Model, plan: DataPlan, manifest: Manifest) -> None:
     metrics: dict[str, Any] = {
         "best_iteration": manifest.progress["best_iteration"],
         "validation": manifest.progress["validation"],
-        "test": test.scores.to_dict(),
+        "test": test.scores.to_json(),
         "class_names": list(model.spec.class_names),
     }
     if "corrector" in manifest.progress:

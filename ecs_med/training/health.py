@@ -11,14 +11,14 @@ from typing import Any
 
 import torch
 
-from ecs_med.budget import HiddenReferences
-from ecs_med.data.images import read_scan
-from ecs_med.data.masks import read_labels
+from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.prepare import prepare_labels, prepare_scan
+from ecs_med.data.scans import read_scan
 from ecs_med.errors import DataError
 from ecs_med.inference.model import Model
 from ecs_med.losses import certainty, correction_map, pseudo_labels
 from ecs_med.metrics import confusion_matrix, scores_from_confusion
+from ecs_med.splits import HiddenReferences
 from ecs_med.types import UnlabeledCase
 
 __all__ = ["SILENT_CORRECTOR", "is_silent", "pseudo_label_health"]

@@ -20,7 +20,7 @@ from ecs_med.devices import describe_device
 from ecs_med.distributed import world_size
 from ecs_med.files import write_json
 from ecs_med.methods import method_class
-from ecs_med.networks import Initialisation
+from ecs_med.networks import Initialization
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.energy import EnergyMeter
 
@@ -91,7 +91,7 @@ class Manifest:
             ),
             "method": f"{config.method}, seed {config.seed}",
             "encoder": config.encoder,
-            "initialisation": self.content["initialisation"]["segmenter"],
+            "initialization": self.content["initialization"]["segmenter"],
             "device": (
                 f"{config.device}, {config.precision}, batch {config.batch}, crop {config.crop}, "
                 f"{_sides(config)}"
@@ -130,7 +130,7 @@ def start_manifest(
     folder: Path,
     config: TrainConfig,
     plan: DataPlan,
-    initialisations: tuple[Initialisation, Initialisation],
+    initializations: tuple[Initialization, Initialization],
 ) -> Manifest:
     """What is known before training."""
     split = plan.split
@@ -141,9 +141,9 @@ def start_manifest(
         "processes": world_size(),
         "precision": config.precision,
         "git_commit": _git_commit(),
-        "initialisation": {
-            "segmenter": initialisations[0].sentence(),
-            "corrector": initialisations[1].sentence() if with_corrector else None,
+        "initialization": {
+            "segmenter": initializations[0].sentence(),
+            "corrector": initializations[1].sentence() if with_corrector else None,
         },
         "data": {
             "name": plan.collection.name,
@@ -166,8 +166,8 @@ def start_manifest(
 
 
 def _sides(config: TrainConfig) -> str:
-    bounds = [f"at least {config.enlarge}"] if config.enlarge else []
-    bounds += [f"at most {config.resize}"] if config.resize else []
+    bounds = [f"at least {config.min_size}"] if config.min_size else []
+    bounds += [f"at most {config.max_size}"] if config.max_size else []
     return f"longer side {' and '.join(bounds) or 'as it is'}"
 
 

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.label_scheme import LabelScheme
-from ecs_med.data.masks import read_labels, understand_masks
+from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection
 

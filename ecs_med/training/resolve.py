@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from ecs_med.config import TrainConfig
-from ecs_med.data.images import ScanHeader, read_header
 from ecs_med.data.prepare import Preparation, slice_axis, target_size
+from ecs_med.data.scans import ScanHeader, read_header
 from ecs_med.data.store import default_cache_folder
 from ecs_med.devices import autocast_dtype, choose_device
 from ecs_med.distributed import local_rank, world_size
 from ecs_med.errors import DataError, SettingsError
 from ecs_med.methods.optimizers import optimizer_settings
-from ecs_med.networks import Initialisation, choose_initialisation
+from ecs_med.networks import Initialization, choose_initialization
 from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["Images", "default_run_folder", "look_at_images", "resolve"]
@@ -78,7 +78,7 @@ def _slice_size(header: ScanHeader, axis: str) -> tuple[int, int]:
 
 def resolve(
     config: TrainConfig, images: Images, run: Path, from_run: Collection[str] = ()
-) -> tuple[TrainConfig, tuple[Initialisation, Initialisation]]:
+) -> tuple[TrainConfig, tuple[Initialization, Initialization]]:
     """Replace everything automatic by what it means for these images on this machine.
 
     Args:
@@ -88,7 +88,7 @@ def resolve(
         from_run: Networks whose weights come from another run.
 
     Returns:
-        The complete settings, and the initialisation of segmenter and corrector.
+        The complete settings, and the initialization of segmenter and corrector.
 
     Raises:
         SettingsError: If encoder, weights or device cannot be had.
@@ -97,9 +97,13 @@ def resolve(
     if device.type == "cuda" and world_size() > 1:
         device = choose_device(f"cuda:{local_rank()}")
     on_cpu = device.type == "cpu"
-    initialisations = choose_initialisation(config, from_run)
-    resize = config.resize if config.resize is not None else (_CPU_SIZE if on_cpu else _GPU_SIZE)
-    enlarge = config.enlarge if config.enlarge is not None else min(_SMALL_SIZE, resize or 10**9)
+    initializations = choose_initialization(config, from_run)
+    max_size = (
+        config.max_size if config.max_size is not None else (_CPU_SIZE if on_cpu else _GPU_SIZE)
+    )
+    min_size = (
+        config.min_size if config.min_size is not None else min(_SMALL_SIZE, max_size or 10**9)
+    )
     iterations = config.iterations or (1_000 if on_cpu else 10_000)
     bf16 = autocast_dtype(config.precision, device) is torch.bfloat16
     resolved = config.model_copy(
@@ -109,13 +113,13 @@ def resolve(
             "precision": "bf16" if bf16 else "fp32",
             "iterations": iterations,
             "batch": config.batch or 8,
-            "resize": resize,
-            "enlarge": enlarge,
-            "crop": config.crop or _fitting_crop(target_size(images.size, resize, enlarge)),
+            "max_size": max_size,
+            "min_size": min_size,
+            "crop": config.crop or _fitting_crop(target_size(images.size, max_size, min_size)),
             "evaluate_every": min(config.evaluate_every or max(1, iterations // 10), iterations),
-            "encoder": initialisations[0].encoder,
-            "corrector_encoder": initialisations[1].encoder,
-            "encoder_weights": _weights_setting(config, initialisations),
+            "encoder": initializations[0].encoder,
+            "corrector_encoder": initializations[1].encoder,
+            "encoder_weights": _weights_setting(config, initializations),
             "cache": config.cache or default_cache_folder(),
         }
     )
@@ -125,15 +129,15 @@ def resolve(
     )
     if resolved.crop is not None and resolved.crop % 32:
         raise SettingsError(f"--crop must be a multiple of 32 pixels (got {resolved.crop}).")
-    return resolved, initialisations
+    return resolved, initializations
 
 
 def preparation_of(config: TrainConfig) -> Preparation:
     """How scans are prepared under resolved settings."""
     reading = config.reading
     return Preparation(
-        resize=config.resize or 0,
-        enlarge=config.enlarge or 0,
+        max_size=config.max_size or 0,
+        min_size=config.min_size or 0,
         axis=reading.axis,
         window=reading.window,
         percentiles=reading.percentiles,
@@ -153,9 +157,9 @@ def _fitting_crop(size: tuple[int, int]) -> int:
     return min(512, -(-max(size) // 32) * 32)
 
 
-def _weights_setting(config: TrainConfig, initialisations: Sequence[Initialisation]) -> str:
+def _weights_setting(config: TrainConfig, initializations: Sequence[Initialization]) -> str:
     """Where encoders get weights from, other than from a run."""
-    source = next((i.source for i in initialisations if i.source != "run"), "none")
+    source = next((i.source for i in initializations if i.source != "run"), "none")
     if source == "file":
         return config.encoder_weights
     return "none" if source == "none" else "imagenet"

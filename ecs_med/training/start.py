@@ -8,13 +8,13 @@ from typing import Any, Self
 
 from torch import nn
 
-from ecs_med.budget.split_document import read_document, read_roles
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.files import write_json
 from ecs_med.inference.model import load_model, read_spec
-from ecs_med.inference.spec import ModelSpec
 from ecs_med.methods import method_class
+from ecs_med.runs.spec import ModelSpec
+from ecs_med.splits.split_document import read_document, read_roles
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.types import Case
 
@@ -60,7 +60,7 @@ class Start:
                     "run."
                 )
         preparation = self.spec.preparation
-        theirs |= {"resize": preparation.resize, "enlarge": preparation.enlarge}
+        theirs |= {"max_size": preparation.max_size, "min_size": preparation.min_size}
         theirs["output_stride"] = self.spec.output_stride
         if with_corrector and self.spec.corrector_encoder is not None:
             theirs["corrector_output_stride"] = self.spec.corrector_output_stride

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ecs_med.config import TrainConfig
-from ecs_med.data.batches import Normalisation, batch_loader
+from ecs_med.data.batches import Normalization, batch_loader
 from ecs_med.distributed import (
     is_main_process,
     main_process_first,
@@ -92,9 +92,9 @@ class _Run:
         opened = self._reopen(config) if resume else self._open(config)
         self.plan, self.folder, config, start = opened
         from_run = start.networks(config.method) if start else ()
-        self.config, self.initialisations = resolve(config, self.plan.images, self.folder, from_run)
+        self.config, self.initializations = resolve(config, self.plan.images, self.folder, from_run)
         self._check_sizes()
-        self.manifest = start_manifest(self.folder, self.config, self.plan, self.initialisations)
+        self.manifest = start_manifest(self.folder, self.config, self.plan, self.initializations)
         for sentence in [*self.plan.warnings, *(start.warnings if start else ())]:
             self._warn(sentence)
         self.preparation = preparation_of(self.config)
@@ -109,7 +109,7 @@ class _Run:
         self.method, self.model = build_model(
             self.config,
             self.plan,
-            self.initialisations,
+            self.initializations,
             self.device,
             start=None if resume else start,
         )
@@ -144,15 +144,15 @@ class _Run:
         return plan_data(config, folder / "split.json"), folder, config, reopen_start(folder)
 
     def _check_sizes(self) -> None:
-        crop, resize = self.config.crop or 0, self.config.resize or 0
+        crop, max_size = self.config.crop or 0, self.config.max_size or 0
         batch, parts = self.config.batch or 0, world_size()
         if batch % parts:
             raise SettingsError(
                 f"--batch {batch} cannot be divided among {parts} processes; choose a multiple."
             )
-        if crop > 4096 or resize > 16384:
+        if crop > 4096 or max_size > 16384:
             raise SettingsError(
-                f"--crop {crop} with --resize {resize} is larger than any GPU holds; lower them."
+                f"--crop {crop} with --max-size {max_size} is more than any GPU holds; lower them."
             )
 
     def _warn(self, sentence: str) -> None:
@@ -183,7 +183,7 @@ class _Run:
             self.method,
             batch_loader(training_batches(self.stores, config), self.first, config.workers),
             device=self.device,
-            normalisation=Normalisation(self.model.spec.mean, self.model.spec.std),
+            normalization=Normalization(self.model.spec.mean, self.model.spec.std),
             seed=config.seed,
             max_iterations=config.iterations,
             epoch_length=config.evaluate_every,
@@ -221,7 +221,7 @@ class _Run:
     def _validate(self, iteration: int) -> None:
         if not is_main_process():
             return
-        choosing = self.config.choose == "validation"
+        choosing = self.config.keep == "best"
         if not choosing and iteration == self.config.iterations:
             self._keep_last(iteration)
         if not choosing and not self.method.follows_scores:
@@ -265,5 +265,5 @@ class _Run:
                 raise
             raise DeviceMemoryError(
                 f"{self.config.device} ran out of memory at batch {self.config.batch} and crop "
-                f"{self.config.crop}; lower --batch or --crop (or --resize) and start a new run."
+                f"{self.config.crop}; lower --batch or --crop (or --max-size) and start a new run."
             ) from error

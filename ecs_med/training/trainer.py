@@ -19,7 +19,7 @@ import torch
 from monai.engines import IterationEvents, Trainer
 from monai.utils.enums import CommonKeys
 
-from ecs_med.data.batches import Normalisation, RawBatch, to_device
+from ecs_med.data.batches import Normalization, RawBatch, to_device
 from ecs_med.data.order import draw_seed
 from ecs_med.distributed import mean_over_processes
 from ecs_med.methods import Method
@@ -40,7 +40,7 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
         method: Networks, optimisers and the step.
         loader: Raw batches from the first iteration to run to the last.
         device: Where batches go.
-        normalisation: The encoder's.
+        normalization: The encoder's.
         seed: Seed of the run.
         max_iterations: Length of the whole run.
         epoch_length: Iterations per epoch, that is between validations.
@@ -53,7 +53,7 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
         loader: Iterable[RawBatch],
         *,
         device: torch.device,
-        normalisation: Normalisation,
+        normalization: Normalization,
         seed: int,
         max_iterations: int,
         epoch_length: int,
@@ -65,7 +65,7 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
             data_loader=loader,
             epoch_length=epoch_length,
             decollate=False,
-            prepare_batch=lambda raw, device, non_blocking: to_device(raw, device, normalisation),
+            prepare_batch=lambda raw, device, non_blocking: to_device(raw, device, normalization),
         )
         # Exceptions are raised; that Ignite logs them too would print every one twice.
         self.logger.setLevel(logging.CRITICAL)

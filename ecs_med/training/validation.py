@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ecs_med.budget import Split
 from ecs_med.inference.evaluate import evaluate_cases
 from ecs_med.inference.model import Model
+from ecs_med.splits import Split
 from ecs_med.training.corrector_score import corrector_scores
 from ecs_med.training.health import pseudo_label_health
 from ecs_med.types import Case
@@ -31,7 +31,7 @@ def validation_row(
     row: dict[str, Any] = {
         "kind": "validation",
         "iteration": iteration,
-        "validation": evaluate_cases(model, cases).scores.to_dict(),
+        "validation": evaluate_cases(model, cases).scores.to_json(),
     }
     if model.has_corrector:
         row["corrector"] = corrector_scores(model, cases)

@@ -85,7 +85,7 @@ def test_protocols_hold_section_4_4() -> None:
         assert settings["corrector_optimizer"]["betas"] == [0.9, 0.99]
         assert settings["corrector_optimizer"]["lr"] == 1e-4
         assert settings["augmentation"] == {"flip": True, "scale": [1.0, 1.0], "jitter": 0.0}
-        assert (settings["resize"], settings["enlarge"], settings["choose"]) == (0, 0, "last")
+        assert (settings["max_size"], settings["min_size"], settings["keep"]) == (0, 0, "last")
         assert protocol.seeds == tuple(range(10))
 
 

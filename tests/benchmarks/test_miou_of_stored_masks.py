@@ -12,7 +12,7 @@ from PIL import Image
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import open_data
-from ecs_med.data.masks import read_labels, understand_masks
+from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.metrics import confusion_matrix, scores_from_confusion
 
 Labels = npt.NDArray[np.int64]

@@ -61,7 +61,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "iterations": 2,
         "batch": 2,
         "crop": 32,
-        "enlarge": 0,
+        "min_size": 0,
         "encoder": "test_resnet",
         "encoder_weights": "none",
         "device": "cpu",

@@ -15,11 +15,11 @@ from ecs_med_cli.app import main
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run folder as training leaves it, its weights random."""
-    from ecs_med.data.masks import LabelScheme
+    from ecs_med.data.masks.reading import LabelScheme
     from ecs_med.data.prepare import Preparation
     from ecs_med.inference.model import Model, save_model
-    from ecs_med.inference.spec import ModelSpec
-    from ecs_med.networks import Initialisation, build_corrector, build_segmenter
+    from ecs_med.networks import Initialization, build_corrector, build_segmenter
+    from ecs_med.runs.spec import ModelSpec
 
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("work") / "runs" / "volumes-ecs"
@@ -36,11 +36,11 @@ def run(tmp_path_factory):
         corrector_encoder="resnet18",
         output_stride=16,
         crop=32,
-        initialisation="none",
+        initialization="none",
     )
     shape = {"in_channels": 1, "num_classes": 3, "output_stride": 16}
     networks = [
-        build(Initialisation("resnet18", "none"), **shape)
+        build(Initialization("resnet18", "none"), **shape)
         for build in (build_segmenter, build_corrector)
     ]
     save_model(Model(spec, *networks, device=torch.device("cpu"), run=folder))

@@ -9,7 +9,7 @@ import pytest
 
 from ecs_med.errors import SettingsError
 from ecs_med_cli.app import main
-from ecs_med_cli.budget_request import executor_options, label_counts, requested_sweep
+from ecs_med_cli.work.budget_request import executor_options, label_counts, requested_sweep
 from ecs_med_datasets.phantom import write_phantom
 
 TINY = [

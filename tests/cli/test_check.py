@@ -12,8 +12,8 @@ from PIL import Image
 from ecs_med.errors import SettingsError
 from ecs_med.types import Problem
 from ecs_med_cli.app import main
-from ecs_med_cli.data_check import group_problems
 from ecs_med_cli.data_options import reading_options
+from ecs_med_cli.work.check import group_problems
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ecs_med_cli import demonstration
 from ecs_med_cli.app import main
+from ecs_med_cli.work import demo as demonstration
 
 
 def run(*words: str) -> int:
@@ -23,7 +23,7 @@ def test_demo_ends_with_a_comparison_and_does_nothing_twice(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(demonstration, "NUM_IMAGES", 40)
     monkeypatch.setattr(demonstration, "SIZE", 64)
-    small = {"batch": 2, "crop": 32, "resize": 32, "labeled": "4", "device": "cpu"}
+    small = {"batch": 2, "crop": 32, "max_size": 32, "labeled": "4", "device": "cpu"}
     monkeypatch.setattr(demonstration, "SETTINGS", demonstration.SETTINGS | small)
     output = tmp_path / "demo"
     assert run("-o", str(output), "--iterations", "2") == 0

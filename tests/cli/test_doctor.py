@@ -5,9 +5,9 @@ from importlib.metadata import PackageNotFoundError, version
 
 import pytest
 
-from ecs_med_cli import environment
 from ecs_med_cli.app import main
-from ecs_med_cli.environment import Check, EnvironmentReport, examine_environment
+from ecs_med_cli.work import doctor as environment
+from ecs_med_cli.work.doctor import Check, EnvironmentReport, examine_environment
 
 
 def statuses(report: EnvironmentReport) -> dict[str, str]:

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med_cli.app import main
-from ecs_med_cli.training_session import build_config, score_table
+from ecs_med_cli.work.train import build_config, score_table
 
 
 def test_only_given_options_are_set() -> None:

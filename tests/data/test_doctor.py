@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.doctor import Diagnosis, diagnose, examine
+from ecs_med.data.checks.examination import Diagnosis, diagnose, examine
 from ecs_med.data.layout import open_data
 from ecs_med.types import Problem
 

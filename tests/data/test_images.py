@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ecs_med.data.images import exif_orientation, is_volume_path, read_header, read_scan, stem
+from ecs_med.data.scans import exif_orientation, is_volume_path, read_header, read_scan, stem
 from ecs_med.errors import UnreadableFileError
 
 COLORS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)

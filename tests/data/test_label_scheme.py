@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecs_med.data.label_scheme import LabelScheme
+from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.errors import MaskValueError, SettingsError
 from ecs_med.types import IGNORE_INDEX
 

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.label_scheme import LabelScheme
-from ecs_med.data.masks import read_labels, understand_masks
+from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.errors import DataError, MaskValueError, SettingsError, UnreadableFileError
 from ecs_med.types import IGNORE_INDEX
 

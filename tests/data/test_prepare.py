@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from ecs_med.data.images import Scan
 from ecs_med.data.prepare import (
     Preparation,
     prepare_labels,
@@ -13,6 +12,7 @@ from ecs_med.data.prepare import (
     target_size,
     to_native,
 )
+from ecs_med.data.scans import Scan
 
 
 def volume(shape: tuple[int, int, int], spacing: tuple[float, float, float] = (1, 1, 1)) -> Scan:
@@ -65,7 +65,7 @@ def test_labels_take_the_same_way_as_their_scan(axis: str) -> None:
 
 def test_a_picture_that_is_small_enough_is_not_touched() -> None:
     scan = picture(20, 30)
-    stack = prepare_scan(scan, Preparation(resize=30))
+    stack = prepare_scan(scan, Preparation(max_size=30))
     assert stack.shape == (1, 3, 20, 30)
     np.testing.assert_array_equal(stack[0], scan.array)
 
@@ -74,7 +74,7 @@ def test_a_large_picture_is_brought_down_and_a_label_map_by_nearest_neighbour() 
     scan = picture(40, 80)
     labels = np.zeros((40, 80), np.uint8)
     labels[:, 40:] = 7
-    preparation = Preparation(resize=40)
+    preparation = Preparation(max_size=40)
     assert prepare_scan(scan, preparation).shape == (1, 3, 20, 40)
     small = prepare_labels(labels, scan, preparation)
     assert set(np.unique(small)) == {0, 7}
@@ -112,7 +112,7 @@ def test_a_small_slice_is_brought_up(
 def test_labels_of_an_enlarged_picture_are_those_of_its_pixels() -> None:
     scan = picture(4, 6)
     labels = np.arange(24, dtype=np.uint8).reshape(4, 6)
-    preparation = Preparation(enlarge=12)
+    preparation = Preparation(min_size=12)
     assert prepare_scan(scan, preparation).shape == (1, 3, 8, 12)
     large = prepare_labels(labels, scan, preparation)
     np.testing.assert_array_equal(large[0], labels.repeat(2, axis=0).repeat(2, axis=1))

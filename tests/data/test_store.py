@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ecs_med.data.label_scheme import LabelScheme
+from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.prepare import Preparation
 from ecs_med.data.store import SliceStore
 from ecs_med.errors import UnreadableFileError
@@ -79,7 +79,7 @@ def test_a_damaged_entry_is_made_anew(tmp_path: Path, keep: int) -> None:
 def test_other_settings_are_another_entry(tmp_path: Path) -> None:
     case = write_case(tmp_path, 9)
     open_store([case], tmp_path).slice(0, 0)
-    small = SliceStore([case], Preparation(resize=4), SCHEME, tmp_path / "cache")
+    small = SliceStore([case], Preparation(max_size=4), SCHEME, tmp_path / "cache")
     assert small.slice(0, 0).image.shape == (3, 4, 3)
     assert len(entries(tmp_path)) == 2
 

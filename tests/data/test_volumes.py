@@ -6,8 +6,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from ecs_med.data.grids import covered_share, grid_distance_mm
-from ecs_med.data.volumes import (
+from ecs_med.data.readers.grids import covered_share, grid_distance_mm
+from ecs_med.data.readers.nifti import (
     read_volume,
     read_volume_channels,
     read_volume_header,

@@ -8,7 +8,7 @@ from PIL import Image
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import open_data
-from ecs_med.data.masks import read_labels, understand_masks
+from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.errors import DataError
 from ecs_med_datasets import camvid
 from ecs_med_datasets.camvid import CLASS_NAMES, CamVidLayout
@@ -62,6 +62,6 @@ def test_numbers_are_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_other_data_in_the_same_folders_is_not_taken_for_camvid(tmp_path: Path) -> None:
     add(tmp_path, "train", "scan_1")
-    assert not CamVidLayout().recognises(tmp_path)
+    assert not CamVidLayout().recognizes(tmp_path)
     with pytest.raises(DataError, match="not CamVid as of SegNet"):
         CamVidLayout().read(tmp_path, ReadingSettings())

@@ -8,7 +8,7 @@ from miniatures import add_frame
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import open_data
-from ecs_med.data.masks import read_labels, understand_masks
+from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.errors import DataError
 from ecs_med.types import IGNORE_INDEX
 from ecs_med_datasets import cityscapes

@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import open_data
-from ecs_med.data.masks import read_labels, understand_masks
+from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection
 from ecs_med_datasets import pascal_voc, sbd
@@ -163,7 +163,7 @@ def test_own_data_in_the_layout_of_voc_is_not_taken_for_voc(tmp_path: Path) -> N
     add_image(tmp_path / "JPEGImages", "scan_001", SIZE)
     add_mask(tmp_path / "SegmentationClass", "scan_001", labels_of("a", 1))
     add_list(tmp_path, "train", "scan_001")
-    assert not PascalVocLayout().recognises(tmp_path)
+    assert not PascalVocLayout().recognizes(tmp_path)
     with pytest.raises(DataError, match="not PASCAL VOC 2012"):
         PascalVocLayout().read(tmp_path, ReadingSettings())
 

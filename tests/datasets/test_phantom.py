@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from ecs_med.budget import draw_split
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import open_data
 from ecs_med.errors import DataError
+from ecs_med.splits import draw_split
 from ecs_med_datasets.phantom import (
     CLASS_NAMES,
     FRAMES_PER_PATIENT,

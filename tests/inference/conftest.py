@@ -7,10 +7,10 @@ import torch
 from PIL import Image
 from torch import nn
 
-from ecs_med.data.masks import LabelScheme
+from ecs_med.data.masks.reading import LabelScheme
 from ecs_med.data.prepare import Preparation
 from ecs_med.inference.model import Model
-from ecs_med.inference.spec import ModelSpec
+from ecs_med.runs.spec import ModelSpec
 
 
 class BrightPixels(nn.Module):
@@ -52,7 +52,7 @@ def make_model(tmp_path):
             corrector_encoder="none" if corrector else None,
             output_stride=16,
             crop=32,
-            initialisation="none",
+            initialization="none",
             **fields,
         )
         run = tmp_path / "runs" / "bright"

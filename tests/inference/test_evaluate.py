@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ecs_med.data.masks import LabelScheme
+from ecs_med.data.masks.reading import LabelScheme
 from ecs_med.errors import DataError, SettingsError
 from ecs_med.inference.evaluate import evaluate_cases
 from ecs_med.types import Case

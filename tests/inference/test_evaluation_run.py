@@ -4,12 +4,12 @@ import json
 import numpy as np
 import pytest
 
-from ecs_med.budget import draw_split
 from ecs_med.config import TrainConfig
 from ecs_med.data.layout import open_data
-from ecs_med.data.masks import LabelScheme
+from ecs_med.data.masks.reading import LabelScheme
 from ecs_med.errors import DataError, MaskValueError, SettingsError
 from ecs_med.inference.evaluation_run import evaluate_run, select_cases, write_evaluation
+from ecs_med.splits import draw_split
 
 LABELS = LabelScheme(class_names=("background", "bright"), threshold=128)
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ecs_med.data.masks import LabelScheme
+from ecs_med.data.masks.reading import LabelScheme
 from ecs_med.errors import (
     DataError,
     DeviceMemoryError,

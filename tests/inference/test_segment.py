@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ecs_med.data.images import Scan
 from ecs_med.data.prepare import Preparation
+from ecs_med.data.scans import Scan
 from ecs_med.errors import SettingsError
 from ecs_med.inference.segment import segment_scan, segment_stream
 
@@ -41,7 +41,7 @@ def test_volume_on_its_own_grid_along_every_axis(make_model, spacing, batch):
 def test_reduced_size_comes_back_to_the_grid(make_model):
     array = np.zeros((3, 64, 40), np.uint8)
     array[:, 32:, :] = 255
-    model = make_model(preparation=Preparation(resize=16))
+    model = make_model(preparation=Preparation(max_size=16))
     labels = segment_scan(model, Scan(array, None)).labels
     assert model.segmenter.calls == [(1, 3, 32, 32)]
     assert labels.shape == (64, 40)

@@ -18,7 +18,7 @@ NUM_CLASSES = 3
 
 
 def network(dimensions: int, in_channels: int, out_channels: int) -> nn.Module:
-    """Any module from image to logits will do; this one has batch normalisation."""
+    """Any module from image to logits will do; this one has batch normalization."""
     conv, norm = (nn.Conv2d, nn.BatchNorm2d) if dimensions == 2 else (nn.Conv3d, nn.BatchNorm3d)
     return nn.Sequential(
         conv(in_channels, 6, 3, padding=1), norm(6), nn.ReLU(), conv(6, out_channels, 1)

@@ -6,12 +6,12 @@ from torch import nn
 
 from ecs_med.config import OptimizerSettings
 from ecs_med.methods.optimizers import build_optimizer, set_learning_rate
-from ecs_med.networks import Initialisation, build_segmenter
+from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.networks.encoders import freeze_norm
 
 
 def segmenter() -> nn.Module:
-    return build_segmenter(Initialisation("test_resnet", "none"), in_channels=3, num_classes=2)
+    return build_segmenter(Initialization("test_resnet", "none"), in_channels=3, num_classes=2)
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam"])

@@ -146,5 +146,5 @@ def test_pictures_that_are_void_altogether_are_no_references() -> None:
     before = weights(method.segmenter)
     result = method.step(Batch(sample.images, void, sample.unlabeled_images))
     assert result.losses["matching"].item() == 0
-    assert math.isnan(result.signals["recognised_share"].item())
+    assert math.isnan(result.signals["recognized_share"].item())
     assert torch.equal(weights(method.segmenter), before)

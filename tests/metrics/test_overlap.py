@@ -25,6 +25,8 @@ KEYS = [
     "pixel_accuracy",
     "num_cases",
     "class_names",
+    "hd95_mm_per_class",
+    "hd95_num_missing_per_class",
 ]
 
 
@@ -95,7 +97,7 @@ def test_nothing_counted():
 def test_to_dict_has_the_keys_of_metrics_json():
     matrix = torch.tensor([[5, 1, 0], [2, 2, 0], [0, 0, 0]])
     scores = scores_from_confusion(matrix, ("background", "a", "b"), num_cases=3, dice_per_case=0.5)
-    as_json = json.loads(json.dumps(scores.to_dict(), allow_nan=False))
+    as_json = json.loads(json.dumps(scores.to_json(), allow_nan=False))
     assert list(as_json) == KEYS
     assert as_json["iou_per_class"] == [5 / 8, 2 / 5, None]
     assert as_json["num_cases"] == 3

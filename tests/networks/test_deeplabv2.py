@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ecs_med.networks import Initialisation, build_segmenter
+from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.networks.deeplabv2 import PUBLISHED_RATES, DeepLabV2
 
-TINY = Initialisation("test_resnet", "none")
+TINY = Initialization("test_resnet", "none")
 
 
 def build(rates: tuple[int, ...] = PUBLISHED_RATES, stride: int = 8) -> DeepLabV2:
@@ -60,7 +60,7 @@ def test_output_stride(stride: int, side: int) -> None:
 
 def test_stride_8_dilates_the_last_two_stages_of_a_resnet() -> None:
     network = build_segmenter(
-        Initialisation("resnet18", "none"),
+        Initialization("resnet18", "none"),
         in_channels=3,
         num_classes=2,
         network="deeplabv2",

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from ecs_med.networks import Initialisation, build_segmenter
+from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.networks.classifier import MeanTeacher, build_classifier
 from ecs_med.networks.corrector import corrector_input
 from ecs_med.networks.discriminators import (
@@ -13,7 +13,7 @@ from ecs_med.networks.discriminators import (
     build_deeplab_discriminator,
 )
 
-TINY = Initialisation("test_resnet", "none")
+TINY = Initialization("test_resnet", "none")
 # Four 4 x 4 convolutions, weights and biases, after a first one from `channels` to 64.
 AFTER_THE_FIRST = (64 * 128 + 128 * 256 + 256 * 512) * 16 + (128 + 256 + 512)
 

@@ -10,18 +10,18 @@ from torch import nn
 from ecs_med.config import TrainConfig
 from ecs_med.errors import SettingsError
 from ecs_med.networks import (
-    Initialisation,
+    Initialization,
     build_corrector,
     build_segmenter,
-    choose_initialisation,
+    choose_initialization,
     corrector_input,
 )
 from ecs_med.networks.corrector import one_hot
 from ecs_med.networks.encoders import channel_statistics, library_name
-from ecs_med.networks.initialisation import PACKAGED_ENCODER, has_packaged_weights
+from ecs_med.networks.initialization import PACKAGED_ENCODER, has_packaged_weights
 from ecs_med.networks.weights import load_encoder_weights
 
-TINY = Initialisation("test_resnet", "none")
+TINY = Initialization("test_resnet", "none")
 
 needs_packaged = pytest.mark.skipif(
     not has_packaged_weights(), reason="the extra offline-weights is not installed"
@@ -35,9 +35,9 @@ def first_layer(network: nn.Module) -> nn.Conv2d:
 @pytest.mark.parametrize("encoder", ["test_resnet", PACKAGED_ENCODER])
 @pytest.mark.parametrize("channels", [1, 3, 4])
 def test_both_networks_keep_the_contract(encoder: str, channels: int) -> None:
-    initialisation = Initialisation(encoder, "none")
-    segmenter = build_segmenter(initialisation, in_channels=channels, num_classes=5).eval()
-    corrector = build_corrector(initialisation, in_channels=channels, num_classes=5).eval()
+    initialization = Initialization(encoder, "none")
+    segmenter = build_segmenter(initialization, in_channels=channels, num_classes=5).eval()
+    corrector = build_corrector(initialization, in_channels=channels, num_classes=5).eval()
     images = torch.randn(2, channels, 64, 96)
     logits = segmenter(images)
     assert logits.shape == (2, 5, 64, 96)
@@ -81,7 +81,7 @@ def test_an_unknown_encoder_is_told_the_nearest() -> None:
 
 
 def test_an_encoder_that_cannot_be_dilated_is_refused_in_one_sentence() -> None:
-    transformer = Initialisation("swin_tiny_patch4_window7_224", "none")
+    transformer = Initialization("swin_tiny_patch4_window7_224", "none")
     with pytest.raises(SettingsError, match="convolutional encoder"):
         build_segmenter(transformer, in_channels=3, num_classes=2)
 
@@ -94,7 +94,7 @@ def test_the_packaged_weights_are_the_encoders() -> None:
     from ecs_med.networks.weights import _packaged
 
     segmenter = build_segmenter(
-        Initialisation(PACKAGED_ENCODER, "packaged"), in_channels=3, num_classes=2
+        Initialization(PACKAGED_ENCODER, "packaged"), in_channels=3, num_classes=2
     )
     reference = timm.create_model(PACKAGED_ENCODER)
     reference.load_state_dict(_packaged(PACKAGED_ENCODER))
@@ -128,7 +128,7 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
         {f"encoder.{k}": v for k, v in source.encoder.state_dict().items()}, path
     )
     filled = build_segmenter(
-        Initialisation("test_resnet", "file", path), in_channels=3, num_classes=2
+        Initialization("test_resnet", "file", path), in_channels=3, num_classes=2
     )
     for key, value in source.encoder.state_dict().items():
         assert torch.equal(filled.encoder.state_dict()[key], value)
@@ -140,7 +140,7 @@ def test_a_broken_weights_file_is_named(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     encoder = build_segmenter(TINY, in_channels=3, num_classes=2).encoder
     with pytest.raises(SettingsError, match=r"weights\.pth: not readable"):
-        load_encoder_weights(encoder, Initialisation("test_resnet", "file", path))
+        load_encoder_weights(encoder, Initialization("test_resnet", "file", path))
 
 
 def test_weights_of_another_encoder_are_refused(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_weights_of_another_encoder_are_refused(tmp_path: Path) -> None:
     safetensors.torch.save_file({"conv1.weight": torch.zeros(3)}, path)
     encoder = build_segmenter(TINY, in_channels=3, num_classes=2).encoder
     with pytest.raises(SettingsError, match="do not fit the encoder test_resnet"):
-        load_encoder_weights(encoder, Initialisation("test_resnet", "file", path))
+        load_encoder_weights(encoder, Initialization("test_resnet", "file", path))
 
 
 @needs_packaged
@@ -158,12 +158,12 @@ def test_without_a_network_the_packaged_encoder_is_the_default(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     for choice in ("auto", "imagenet"):
         config = TrainConfig(data=tmp_path, encoder_weights=choice)
-        for initialisation in choose_initialisation(config):
-            assert initialisation == Initialisation(PACKAGED_ENCODER, "packaged")
+        for initialization in choose_initialization(config):
+            assert initialization == Initialization(PACKAGED_ENCODER, "packaged")
 
 
 def test_the_papers_encoders_are_the_default_without_weights(tmp_path: Path) -> None:
-    first, second = choose_initialisation(TrainConfig(data=tmp_path, encoder_weights="none"))
+    first, second = choose_initialization(TrainConfig(data=tmp_path, encoder_weights="none"))
     assert (first.encoder, second.encoder) == ("resnet50", "resnet34")
     assert first.sentence() == "resnet50 with random weights"
 
@@ -173,7 +173,7 @@ def test_missing_weights_are_told_with_a_remedy(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     with pytest.raises(SettingsError, match="No ImageNet weights for resnet26 on this machine"):
-        choose_initialisation(TrainConfig(data=tmp_path, encoder="resnet26"))
+        choose_initialization(TrainConfig(data=tmp_path, encoder="resnet26"))
 
 
 def test_channel_statistics_of_grey_images_are_the_average() -> None:

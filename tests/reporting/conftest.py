@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ecs_med.reporting.gallery import GalleryItem, write_gallery
+from ecs_med.reporting.run.gallery import GalleryItem, write_gallery
 
 CLASS_NAMES = ("background", "polyp", "instrument")
 VOID_ELEMENTS = {"meta", "img", "br"}
@@ -167,9 +167,9 @@ def make_run(
             "images_per_second": 21.4,
             "peak_memory_mb": 2315.0,
             "git_commit": "0123abcd",
-            "initialisation": {
+            "initialization": {
                 "segmenter": "ImageNet weights of tf_efficientnet_lite0, packaged.",
-                "corrector": "ImageNet weights; the map channels with He initialisation.",
+                "corrector": "ImageNet weights; the map channels with He initialization.",
             },
             "data": {
                 "name": "kvasir-seg",

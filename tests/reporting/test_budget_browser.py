@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pytest
 from sweep_folders import SweepSpec, write_sweep
 
-from ecs_med.reporting.budget_report import write_budget_report
+from ecs_med.reporting.sweep.report import write_budget_report
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

@@ -6,9 +6,9 @@ import pytest
 from sweep_folders import SweepSpec, change_json, write_sweep
 
 from ecs_med.errors import RunFolderError, SettingsError
-from ecs_med.reporting.budget_checks import check_comparable, protocol
-from ecs_med.reporting.budget_grid import arrange
-from ecs_med.reporting.budget_runs import read_runs
+from ecs_med.reporting.sweep.checks import check_comparable, protocol
+from ecs_med.reporting.sweep.grid import arrange
+from ecs_med.reporting.sweep.runs import read_runs
 
 TINY = SweepSpec(budgets=("1/8", "1/4"), seeds=(0, 1), num_samples=0, num_test=4)
 

@@ -7,13 +7,13 @@ import pytest
 from scipy import stats
 from sweep_folders import SweepSpec, write_sweep
 
-from ecs_med.reporting.budget_exports import latex_table, markdown_table
-from ecs_med.reporting.budget_grid import arrange
-from ecs_med.reporting.budget_heatmaps import class_differences
-from ecs_med.reporting.budget_runs import read_runs
-from ecs_med.reporting.budget_statistics import compute_statistics
-from ecs_med.reporting.budget_table import Column, Table, interval, points
-from ecs_med.reporting.budget_verdict import verdict
+from ecs_med.reporting.sweep.exports import latex_table, markdown_table
+from ecs_med.reporting.sweep.grid import arrange
+from ecs_med.reporting.sweep.heatmaps import class_differences
+from ecs_med.reporting.sweep.runs import read_runs
+from ecs_med.reporting.sweep.statistics import compute_statistics
+from ecs_med.reporting.sweep.verdict import verdict
+from ecs_med.reporting.table import Column, Table, interval, points
 
 
 def grid_of(folder, **values):

@@ -5,10 +5,10 @@ import json
 import pytest
 from sweep_folders import SweepSpec, change_json, write_sweep
 
-from ecs_med.reporting.budget_gallery import sample_gallery
-from ecs_med.reporting.budget_grid import arrange
-from ecs_med.reporting.budget_health import health_reading, read_health
-from ecs_med.reporting.budget_runs import read_runs
+from ecs_med.reporting.sweep.gallery import sample_gallery
+from ecs_med.reporting.sweep.grid import arrange
+from ecs_med.reporting.sweep.health import health_reading, read_health
+from ecs_med.reporting.sweep.runs import read_runs
 
 TINY = SweepSpec(budgets=("1/8", "1/4"), seeds=(3, 5), num_samples=2, num_test=4)
 

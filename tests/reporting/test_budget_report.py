@@ -12,7 +12,7 @@ import pytest
 from sweep_folders import FOUR_CLASSES, SweepSpec, change_json, fail, write_sweep
 
 from ecs_med.errors import RunFolderError, SettingsError
-from ecs_med.reporting.budget_report import write_budget_report
+from ecs_med.reporting.sweep.report import write_budget_report
 
 SMALL = SweepSpec(budgets=("1/16", "1/4"), num_samples=1, num_test=8)
 SECTIONS = {
@@ -201,7 +201,7 @@ def test_500_runs_take_under_20_seconds_and_1_gb(tmp_path):
     # in VmHWM; ru_maxrss would be that of the process that starts it.
     script = (
         "import re, sys, time; from pathlib import Path\n"
-        "from ecs_med.reporting.budget_report import write_budget_report\n"
+        "from ecs_med.reporting.sweep.report import write_budget_report\n"
         "root = Path(sys.argv[1])\n"
         "write_budget_report(root, sorted((root / 'runs').iterdir()))\n"
         "status = Path('/proc/self/status').read_text()\n"

@@ -6,7 +6,7 @@ import pytest
 from sweep_folders import SweepSpec, change_json, fail, write_sweep
 
 from ecs_med.errors import RunFolderError
-from ecs_med.reporting.budget_runs import collect_folders, read_runs
+from ecs_med.reporting.sweep.runs import collect_folders, read_runs
 
 TINY = SweepSpec(budgets=("1/8",), seeds=(0, 1), num_samples=0, num_test=4)
 

@@ -2,10 +2,10 @@ import json
 
 import pytest
 
-from ecs_med.reporting.findings import observations, verdict
-from ecs_med.reporting.health import examine_health
-from ecs_med.reporting.reading import read_run
-from ecs_med.reporting.wording import NOTHING, count, decimal, duration, flat, percent, plural
+from ecs_med.reporting.run.findings import observations, verdict
+from ecs_med.reporting.run.health import examine_health
+from ecs_med.reporting.run.reading import read_run
+from ecs_med.reporting.text import NOTHING, count, decimal, duration, flat, percent, plural
 
 
 def test_health_is_read_at_the_chosen_iteration(run):

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ecs_med.errors import RunFolderError
-from ecs_med.reporting.gallery import GalleryItem, choose_cases, write_gallery
+from ecs_med.reporting.run.gallery import GalleryItem, choose_cases, write_gallery
 
 CLASS_NAMES = ("background", "polyp", "instrument")
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from ecs_med.reporting.history import Series, condense, number, read_history, series
+from ecs_med.reporting.run.history import Series, condense, number, read_history, series
 
 
 def train_row(iteration, loss):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ecs_med.palette import CLASS_COLORS, class_color
-from ecs_med.reporting.panels import (
+from ecs_med.reporting.run.panels import (
     change_panel,
     fit_scale,
     overlay_panel,

@@ -6,8 +6,8 @@ import sys
 import pytest
 
 from ecs_med.errors import RunFolderError
-from ecs_med.reporting.gallery import choose_cases, write_gallery
-from ecs_med.reporting.report import write_report
+from ecs_med.reporting.run.gallery import choose_cases, write_gallery
+from ecs_med.reporting.run.report import write_report
 
 CLASS_NAMES = ("background", "polyp", "instrument")
 
@@ -169,7 +169,7 @@ def test_distances_and_missing_ones_have_their_column(run, write_json, page_of):
 
 
 def test_importing_the_report_loads_no_plotting_library():
-    code = "import sys, ecs_med.reporting.report; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, ecs_med.reporting.run.report; sys.exit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

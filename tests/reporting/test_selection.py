@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ecs_med.reporting.report import write_report
+from ecs_med.reporting.run.report import write_report
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_before_self_training_begins_there_is_a_chart_of_the_discriminator(
     run = write_run(tmp_path / "run", method="advsemiseg")
     append(
         run,
-        [{"selected_share": None, "fooled_share": 0.5, "recognised_share": 0.6}],
+        [{"selected_share": None, "fooled_share": 0.5, "recognized_share": 0.6}],
         {"segmentation": 1.0},
     )
     assert "segmentations taken for real" in page_of(run).text

@@ -83,7 +83,7 @@ def test_a_run_with_other_settings_is_refused_by_name(cell: Cell) -> None:
 
 
 def test_what_the_plan_leaves_open_and_where_things_lie_may_differ(cell: Cell) -> None:
-    changes = {"resize": 128, "precision": "fp32", "data": "elsewhere", "run": "moved"}
+    changes = {"max_size": 128, "precision": "fp32", "data": "elsewhere", "run": "moved"}
     ran = cell.config.model_dump(mode="json") | changes
     (cell.folder / "config.json").write_text(json.dumps(ran))
     refuse_other_settings(cell)

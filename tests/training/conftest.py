@@ -29,7 +29,7 @@ def settings(phantom: Path, tmp_path: Path) -> Any:
             "iterations": 4,
             "batch": 2,
             "crop": 32,
-            "enlarge": 0,
+            "min_size": 0,
             "evaluate_every": 2,
             "encoder": "test_resnet",
             "encoder_weights": "none",

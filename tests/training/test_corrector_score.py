@@ -9,11 +9,11 @@ from PIL import Image
 from references import IGNORE, correction_map
 from torch import nn
 
-from ecs_med.data.label_scheme import LabelScheme
+from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.prepare import Preparation
 from ecs_med.errors import DataError
 from ecs_med.inference.model import Model
-from ecs_med.inference.spec import ModelSpec
+from ecs_med.runs.spec import ModelSpec
 from ecs_med.training.corrector_score import corrector_confusion, corrector_scores
 from ecs_med.types import Case
 
@@ -34,7 +34,7 @@ def model(run: Path, segmenter: nn.Module, corrector: nn.Module) -> Model:
         corrector_encoder="none",
         output_stride=16,
         crop=32,
-        initialisation="none",
+        initialization="none",
     )
     return Model(spec, segmenter, corrector, device=torch.device("cpu"), run=run)
 

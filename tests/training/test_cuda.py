@@ -10,7 +10,7 @@ import torch
 from ecs_med.config import TrainConfig
 from ecs_med.inference.model import load_model
 from ecs_med.methods import Ecs
-from ecs_med.networks import Initialisation, build_corrector, build_segmenter
+from ecs_med.networks import Initialization, build_corrector, build_segmenter
 from ecs_med.training.train import train
 from ecs_med.types import Batch
 
@@ -27,7 +27,7 @@ def method_on(device: str, networks: list[torch.nn.Module]) -> Ecs:
 
 def test_the_first_step_has_the_losses_of_the_cpu() -> None:
     torch.manual_seed(0)
-    tiny = Initialisation("test_resnet", "none")
+    tiny = Initialization("test_resnet", "none")
     networks = [
         build_segmenter(tiny, in_channels=3, num_classes=2),
         build_corrector(tiny, in_channels=3, num_classes=2),

@@ -8,11 +8,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from ecs_med.budget import HiddenReferences
-from ecs_med.data.label_scheme import LabelScheme
+from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.prepare import Preparation
 from ecs_med.inference.model import Model
-from ecs_med.inference.spec import ModelSpec
+from ecs_med.runs.spec import ModelSpec
+from ecs_med.splits import HiddenReferences
 from ecs_med.training.health import is_silent, pseudo_label_health
 from ecs_med.types import UnlabeledCase
 
@@ -46,7 +46,7 @@ def model(run: Path, segmenter: nn.Module, corrector: nn.Module) -> Model:
         corrector_encoder="none",
         output_stride=16,
         crop=32,
-        initialisation="none",
+        initialization="none",
     )
     return Model(spec, segmenter, corrector, device=torch.device("cpu"), run=run)
 

@@ -53,7 +53,7 @@ def base(settings: Build, tmp_path: Path) -> Path:
 def left_open(build: TrainConfig) -> TrainConfig:
     """Without what the run that it begins with decides."""
     values = build.model_dump(exclude_unset=True)
-    del values["encoder"], values["enlarge"]
+    del values["encoder"], values["min_size"]
     return TrainConfig.parse(values)
 
 
@@ -71,8 +71,8 @@ def test_the_corrector_learns_and_the_segmenter_stays(settings: Build, base: Pat
     assert metrics["corrector"]["validation"] == best["corrector"]
     assert len(best["corrector"]["iou_per_class"]) == 4
     config = read(run / "config.json")
-    assert (config["encoder"], config["enlarge"]) == ("test_resnet", 0)
-    words = read(run / "manifest.json")["initialisation"]
+    assert (config["encoder"], config["min_size"]) == ("test_resnet", 0)
+    words = read(run / "manifest.json")["initialization"]
     assert words["segmenter"] == f"test_resnet with the weights of the run {base}"
     assert words["corrector"] == "test_resnet with random weights"
 
@@ -112,7 +112,7 @@ def test_death_and_the_loss_of_the_first_run_change_nothing(
     ).read_bytes()
     assert validations(run) == validations(undisturbed)
     manifests = [read(folder / "manifest.json") for folder in (run, undisturbed)]
-    assert manifests[0]["initialisation"] == manifests[1]["initialisation"]
+    assert manifests[0]["initialization"] == manifests[1]["initialization"]
 
 
 def test_the_last_corrector_is_kept_and_its_course_is_scored(
@@ -121,7 +121,7 @@ def test_the_last_corrector_is_kept_and_its_course_is_scored(
     """Where a published protocol keeps the last model, the best one would be another."""
     scores = iter([{"miou": 0.9}, {"miou": 0.1}])
     monkeypatch.setattr("ecs_med.training.validation.corrector_scores", lambda *_: next(scores))
-    run = train(settings(method="corrector", start_from=base, choose="last"))
+    run = train(settings(method="corrector", start_from=base, keep="last"))
     rows = validations(run)
     assert [row["corrector"]["miou"] for row in rows] == [0.9, 0.1]
     assert not any(row["best"] for row in rows)

@@ -90,7 +90,7 @@ def test_a_run_folder_is_complete(settings: Build, method: str) -> None:
     metrics, manifest = read(run / "metrics.json"), read(run / "manifest.json")
     assert set(metrics["test"]) >= {"miou", "dice", "iou_per_class", "dice_per_class", "num_cases"}
     assert metrics["test"]["num_cases"] == manifest["data"]["num_test"]
-    assert manifest["initialisation"]["segmenter"] == "test_resnet with random weights"
+    assert manifest["initialization"]["segmenter"] == "test_resnet with random weights"
     assert recorder.validations == [2, 4]
     validations = [row for row in rows(run) if row["kind"] == "validation"]
     assert [("pseudo_labels" in row) for row in validations] == [method == "ecs"] * 2
@@ -100,12 +100,12 @@ def test_a_run_folder_is_complete(settings: Build, method: str) -> None:
 def test_the_saved_model_scores_as_it_did(settings: Build) -> None:
     run = train(settings())
     model = ecs_med.load_model(run)
-    from ecs_med.budget import Split
     from ecs_med.data.layout import open_data
+    from ecs_med.splits import Split
 
     cases = open_data(settings().data).cases
     split = Split.read(run / "split.json", cases)
-    again = evaluate_cases(model, split.test).scores.to_dict()
+    again = evaluate_cases(model, split.test).scores.to_json()
     assert again == read(run / "metrics.json")["test"]
 
 
@@ -258,7 +258,7 @@ def test_the_last_model_is_kept_and_all_validation_cases_are_tested_on(
     shutil.copytree(phantom, data)
     shutil.rmtree(data / "test")
     num_validation = len(list((data / "validation" / "images").iterdir()))
-    run = train(settings(data=data, choose="last", run=tmp_path / "last"))
+    run = train(settings(data=data, keep="last", run=tmp_path / "last"))
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["test"]["num_cases"] == num_validation
     assert metrics["best_iteration"] == 4

@@ -33,7 +33,7 @@ class Cityscapes(Protocol):
     """Section 4.4."""
     tile: int | None = 2048
     """Full resolution in one piece, section 4.4."""
-    enlarge: int | None = 0
+    min_size: int | None = 0
     """Never."""
     batch: int = 6
     """Section 4.4."""
@@ -45,7 +45,7 @@ class Cityscapes(Protocol):
     """Section 4.3."""
     encoder_weights: str = "imagenet"
     """Section 4.4: torchvision's."""
-    choose: Literal["validation", "last"] = "last"
+    keep: Literal["best", "last"] = "last"
     """The paper reports the validation set and names no other set to choose on."""
     segmenter_optimizer: OptimizerSettings | None = PAPER_SEGMENTER
     """Section 4.4."""

@@ -29,7 +29,7 @@ class Hippocampus(Protocol):
     """Three."""
     crop: int = 128
     """Slices are enlarged to this."""
-    enlarge: int | None = 128
+    min_size: int | None = 128
     """The decoder works at a quarter of the resolution, too coarse for slices of 35 x 50 voxels."""
     batch: int = 8
     """As the default of `ecs-med train`."""

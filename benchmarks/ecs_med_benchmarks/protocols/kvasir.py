@@ -29,7 +29,7 @@ class Kvasir(Protocol):
     """Three."""
     crop: int = 352
     """The size that the literature trains at."""
-    resize: int = 352
+    max_size: int = 352
     """Longer side; scores are taken on the original grid."""
     batch: int = 8
     """As the default of `ecs-med train`."""

@@ -31,7 +31,7 @@ class Voc(Protocol):
     """Section 4.4; 1,322, 2,645 and 5,291 labelled images."""
     crop: int = 512
     """Section 4.4; zero-padded, images are 500 pixels wide or high."""
-    enlarge: int | None = 0
+    min_size: int | None = 0
     """Never."""
     batch: int = 14
     """Section 4.4."""
@@ -43,7 +43,7 @@ class Voc(Protocol):
     """Section 4.3."""
     encoder_weights: str = "imagenet"
     """Section 4.4: torchvision's."""
-    choose: Literal["validation", "last"] = "last"
+    keep: Literal["best", "last"] = "last"
     """The paper reports the validation set and names no other set to choose on."""
     segmenter_optimizer: OptimizerSettings | None = PAPER_SEGMENTER
     """Section 4.4."""

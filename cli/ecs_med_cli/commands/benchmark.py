@@ -23,8 +23,8 @@ from ecs_med_cli.training_options import (
     EncoderWeights,
     EvaluateEvery,
     JsonAtEnd,
+    MaxSize,
     Precision,
-    Resize,
     Workers,
     named_settings,
 )
@@ -82,7 +82,7 @@ def benchmark(
     ] = None,
     batch: Batch = None,
     crop: Crop = None,
-    resize: Resize = None,
+    max_size: MaxSize = None,
     encoder: Encoder = None,
     corrector_encoder: CorrectorEncoder = None,
     encoder_weights: EncoderWeights = None,
@@ -98,7 +98,7 @@ def benchmark(
     Markdown, LaTeX, CSV and JSON. Started again, it does only what is missing. Options that
     leave the protocol are named in every output. `list` shows what there is.
     """
-    from ecs_med_cli.benchmark_session import BenchmarkSession, list_benchmarks
+    from ecs_med_cli.work.benchmark import BenchmarkSession, list_benchmarks
 
     if name == "list":
         list_benchmarks(as_json=as_json)

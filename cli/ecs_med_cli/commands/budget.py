@@ -35,15 +35,15 @@ from ecs_med_cli.training_options import (
     DrawName,
     Encoder,
     EncoderWeights,
-    Enlarge,
     EvaluateEvery,
     Iterations,
     Jitter,
     JsonAtEnd,
+    MaxSize,
+    MinSize,
     Network,
     NoFlip,
     Precision,
-    Resize,
     Scale,
     Workers,
     training_settings,
@@ -85,8 +85,8 @@ def budget(
     iterations: Iterations = None,
     batch: Batch = None,
     crop: Crop = None,
-    resize: Resize = None,
-    enlarge: Enlarge = None,
+    max_size: MaxSize = None,
+    min_size: MinSize = None,
     network: Network = None,
     encoder: Encoder = None,
     corrector_encoder: CorrectorEncoder = None,
@@ -115,7 +115,7 @@ def budget(
     Every method at every budget and seed is an ordinary run. Started again, only what is
     missing is done; ends with a report.
     """
-    from ecs_med_cli.budget_session import BudgetSession
+    from ecs_med_cli.work.budget import BudgetSession
 
     grid = {"data": data, "budgets": budgets, "methods": methods, "seeds": seeds, "out": out}
     prices = {"minutes_per_label": minutes_per_label, "cost_per_hour": cost_per_hour}

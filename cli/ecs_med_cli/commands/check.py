@@ -44,7 +44,7 @@ def check(
     a JSON or CSV list. An image without a mask is unlabelled. Ends with 2 if training
     would be wrong.
     """
-    from ecs_med_cli.data_check import run_check
+    from ecs_med_cli.work.check import run_check
 
     if not run_check(data, given_reading(context.params), as_json=as_json):
         raise typer.Exit(2)

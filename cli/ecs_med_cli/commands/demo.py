@@ -23,6 +23,6 @@ def demo(
 
     Nothing is downloaded. Started again, it goes on where it was stopped.
     """
-    from ecs_med_cli.demonstration import run_demo
+    from ecs_med_cli.work.demo import run_demo
 
     run_demo(output, iterations=iterations, seed=seed)

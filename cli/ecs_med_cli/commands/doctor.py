@@ -22,7 +22,7 @@ def doctor(
     import json
     import sys
 
-    from ecs_med_cli.environment import examine_environment, print_environment
+    from ecs_med_cli.work.doctor import examine_environment, print_environment
 
     report = examine_environment(device)
     if as_json:

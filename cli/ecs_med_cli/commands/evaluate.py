@@ -57,7 +57,7 @@ def evaluate(
     Means are over classes and come from one confusion matrix over all cases; cases.csv has
     the scores of each case.
     """
-    from ecs_med_cli.applying import run_evaluation
+    from ecs_med_cli.work.applying import run_evaluation
 
     run_evaluation(
         data,

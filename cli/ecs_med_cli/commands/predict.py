@@ -45,7 +45,7 @@ def predict(
     A picture gives a PNG, a volume a NIfTI file, whose integers are the classes. If one of
     several inputs fails, the rest is done, failures.json says why, and the exit code is 3.
     """
-    from ecs_med_cli.applying import run_prediction
+    from ecs_med_cli.work.applying import run_prediction
 
     run_prediction(
         inputs,

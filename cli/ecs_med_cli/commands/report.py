@@ -45,8 +45,8 @@ def report(
     """
     import json
 
-    from ecs_med.reporting.budget_report import write_budget_report
-    from ecs_med.reporting.budget_runs import collect_folders
+    from ecs_med.reporting.sweep.report import write_budget_report
+    from ecs_med.reporting.sweep.runs import collect_folders
 
     folders, missing = collect_folders(runs)
     path = write_budget_report(

@@ -26,15 +26,15 @@ from ecs_med_cli.training_options import (
     DrawName,
     Encoder,
     EncoderWeights,
-    Enlarge,
     EvaluateEvery,
     Iterations,
     Jitter,
     JsonAtEnd,
+    MaxSize,
+    MinSize,
     Network,
     NoFlip,
     Precision,
-    Resize,
     Scale,
     StartFrom,
     Workers,
@@ -75,8 +75,8 @@ def train(
     iterations: Iterations = None,
     batch: Batch = None,
     crop: Crop = None,
-    resize: Resize = None,
-    enlarge: Enlarge = None,
+    max_size: MaxSize = None,
+    min_size: MinSize = None,
     network: Network = None,
     start_from: StartFrom = None,
     encoder: Encoder = None,
@@ -108,7 +108,7 @@ def train(
 
     Ends with the score on the test cases and a picture report, in a run folder.
     """
-    from ecs_med_cli.training_session import run_training
+    from ecs_med_cli.work.train import run_training
 
     options = {
         **training_settings(context.params),

@@ -1,0 +1,294 @@
+"""What `ecs-med benchmark` does with its options: data, plan, runs, tables, page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from ecs_med.config import ReadingSettings, merge_settings
+from ecs_med.errors import SettingsError
+from ecs_med.sweep.axes import parse_budgets, parse_seeds
+from ecs_med.sweep.executors.choose import choose_executor
+from ecs_med.sweep.open_settings import decide_open_settings
+from ecs_med.sweep.plan import Cell, SweepConfig
+from ecs_med.sweep.sweep import SweepResult
+from ecs_med_benchmarks.figures import FIGURES, FigureSpec, figure_numbered
+from ecs_med_benchmarks.plan import deviations, plan_runs
+from ecs_med_benchmarks.protocol import Protocol
+from ecs_med_benchmarks.protocols import PROTOCOLS, protocol_named
+from ecs_med_benchmarks.tables import TABLES, TableSpec, rows_of, table_numbered
+from ecs_med_benchmarks.variants import Variant
+from ecs_med_cli.work.budget_request import executor_options
+from ecs_med_cli.work.sweep_console import SweepConsole
+
+__all__ = ["BenchmarkSession", "list_benchmarks"]
+
+
+class BenchmarkSession:
+    """One call of `ecs-med benchmark NAME`.
+
+    Args:
+        name: The benchmark.
+        places: `data`, `download`, `out` and `splits` as given.
+        wanted: `tables`, `figures`, `budgets`, `seeds` and `scale` as given.
+        overrides: Fields of `TrainConfig` that the user gave; `None` where not.
+        place: Options of the executor by name.
+        dry_run: Nothing will be run.
+        as_json: Print one JSON object on stdout and everything else on stderr.
+
+    Raises:
+        EcsMedError: If something that is asked for cannot be.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        places: Mapping[str, Any],
+        wanted: Mapping[str, Any],
+        overrides: Mapping[str, Any],
+        *,
+        place: Mapping[str, Any],
+        dry_run: bool,
+        as_json: bool,
+    ) -> None:
+        self._console = SweepConsole(as_json=as_json)
+        self._scale = wanted["scale"]
+        full = protocol_named(name)
+        self._specs = _tables(wanted)
+        self._figures = [figure_numbered(n) for n in dict.fromkeys(wanted["figures"] or ())]
+        budgets = None if wanted["budgets"] is None else parse_budgets(wanted["budgets"])
+        self._seeds = full.seeds if wanted["seeds"] is None else parse_seeds(wanted["seeds"])
+        protocol = full.scaled(self._scale)
+        self._overrides = overrides
+        self._deviations = deviations(protocol, overrides)
+        self._protocol = _with(protocol, overrides)
+        self._rows = {spec.number: rows_of(spec, protocol, budgets) for spec in self._specs}
+        self._drawn = {
+            spec.number: [(spec.variant, budget) for budget in budgets or protocol.budgets]
+            for spec in self._figures
+        }
+        options = executor_options(place)
+        self._out: Path = places["out"] or Path(f"benchmark-{name}")
+        self._splits: Path | None = places["splits"]
+        with self._console.quiet_stdout():
+            self._data = _data(name, places, self._console)
+            device = overrides.get("device") or "auto"
+            self._executor = choose_executor(options, device, self._out)
+            if not dry_run:
+                self._executor.prepare()
+            self._settings = self._decided(merge_settings(protocol.train_settings(), overrides))
+            self._cells = self._planned(self._all_rows())
+
+    def _decided(self, settings: dict[str, Any]) -> dict[str, Any]:
+        budgets = tuple(dict.fromkeys(budget for _, budget in self._all_rows()))
+        sweep = SweepConfig.parse(
+            {"data": self._data, "out": self._out, "budgets": budgets, "settings": settings}
+        )
+        return decide_open_settings(sweep, here=self._executor.here).settings
+
+    def _all_rows(self) -> list[tuple[Variant, str]]:
+        grids = (*self._rows.values(), *self._drawn.values())
+        return [row for rows in grids for row in rows]
+
+    def _planned(self, rows: Sequence[tuple[Variant, str]]) -> list[Cell]:
+        return plan_runs(
+            rows,
+            self._settings,
+            overrides=self._overrides,
+            is_published=self._protocol.is_published,
+            data=self._data,
+            out=self._out,
+            seeds=self._seeds,
+            splits=self._splits,
+        )
+
+    def write_splits(self, folder: Path) -> None:
+        """Write the labelled subsets of all budgets and seeds."""
+        from ecs_med_benchmarks.split_files import write_splits
+
+        budgets = list(dict.fromkeys(cell.labeled for cell in self._cells))
+        files = write_splits(folder, self._data, self._settings, budgets, self._seeds)
+        if self._console.as_json:
+            self._console.print_json({"splits": [str(path) for path in files]})
+        else:
+            self._console.say(f"{len(files)} split files in {folder}; use them by --splits.")
+
+    def plan(self) -> None:
+        """Print what would be run and how long it will take."""
+        self._announce()
+        self._console.plan(str(self._out), self._cells, self._counts(), self._executor)
+
+    def _counts(self) -> dict[str, int]:
+        from ecs_med.data.layout import open_data
+        from ecs_med.splits import draw_split
+
+        reading = ReadingSettings.parse(self._settings.get("reading") or {})
+        cases = open_data(self._data, reading).cases
+        has_validation = self._settings["keep"] == "best"
+        first = {cell.labeled: cell.config for cell in reversed(self._cells)}
+        return {
+            labeled: len(
+                draw_split(cases, c.labeled, c.seed, has_validation=has_validation).labeled
+            )
+            for labeled, c in first.items()
+        }
+
+    def _announce(self) -> None:
+        from ecs_med_benchmarks.documents import trial_mark
+
+        mark = trial_mark(self._scale)
+        if mark:
+            self._console.say(mark)
+        if self._deviations:
+            self._console.say(f"Differs from the protocol in: {'; '.join(self._deviations)}.")
+
+    def run(self) -> None:
+        """Run what is missing, print every table and write the page.
+
+        Raises:
+            SomeInputsFailed: If runs failed; the others are reported.
+            TrainingInterrupted: If it was stopped.
+        """
+        self._announce()
+        result = self._console.run(self._cells, self._executor)
+        self._console.raise_if_stopped(result, self._cells, "")
+        documents = self._tables_written(result)
+        figures = [self._figure_written(spec) for spec in self._figures]
+        from ecs_med_benchmarks.page import write_page
+
+        page = write_page(self._out, self._protocol.title)
+        if self._console.as_json:
+            self._console.print_json(
+                {
+                    "out": str(self._out),
+                    "report": str(page),
+                    "tables": documents,
+                    "figures": [
+                        {k: v for k, v in figure.items() if k != "picture"}
+                        for figure in figures
+                        if figure is not None
+                    ],
+                }
+            )
+        else:
+            self._console.say(f"Report: {page}")
+        self._console.raise_if_failed(result, self._cells)
+
+    def _figure_written(self, spec: FigureSpec) -> dict[str, Any] | None:
+        from ecs_med_benchmarks.figures import corrector_cells, write_figure
+
+        cells = [c for c in self._cells if (c.method, c.labeled) in _keys(self._drawn[spec.number])]
+        if spec.number == "3":
+            cells = corrector_cells(cells)
+            result = self._console.run(cells, self._executor)
+            self._console.raise_if_stopped(result, cells, "")
+        with self._console.quiet_stdout():
+            document = write_figure(
+                self._out,
+                spec,
+                self._protocol,
+                cells,
+                scale=self._scale,
+                deviations=self._deviations,
+                device=self._settings.get("device") or "auto",
+            )
+        if document is not None:
+            self._console.say(f"{document['title']}: {self._out / 'figures'}")
+        return document
+
+    def _tables_written(self, result: SweepResult) -> list[dict[str, Any]]:
+        from ecs_med_benchmarks.documents import table_document
+        from ecs_med_benchmarks.outcomes import collect
+        from ecs_med_benchmarks.page import write_table
+
+        if not result.done:
+            return []
+        documents = []
+        for spec in self._specs:
+            rows = collect(self._rows[spec.number], self._cells)
+            document = table_document(
+                spec, self._protocol, rows, scale=self._scale, deviations=self._deviations
+            )
+            write_table(self._out, document)
+            documents.append(document)
+            if not self._console.as_json:
+                self._console.show(_printed(document))
+                for remark in document["remarks"]:
+                    self._console.say(remark)
+        return documents
+
+
+def list_benchmarks(*, as_json: bool) -> None:
+    """Print every protocol: what it trains on and for how long."""
+    console = SweepConsole(as_json=as_json)
+    if as_json:
+        content = [p.model_dump(mode="json") for p in PROTOCOLS.values()]
+        console.print_json({"benchmarks": content})
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("name", "data", "paper", "crop", "batch", "iterations", "budgets"):
+        table.add_column(heading, no_wrap=heading != "data")
+    for protocol in PROTOCOLS.values():
+        table.add_row(
+            protocol.name,
+            protocol.title,
+            "tables 1-4" if protocol.is_published else "-",
+            str(protocol.crop),
+            str(protocol.batch),
+            f"{protocol.iterations:,}",
+            " ".join(protocol.budgets),
+        )
+    console.show(table)
+    for kind, specs in (("Tables", TABLES), ("Figures", FIGURES)):
+        console.say(f"{kind}: " + "; ".join(f"{n} {spec.title}" for n, spec in specs.items()) + ".")
+
+
+def _keys(rows: Sequence[tuple[Variant, str]]) -> set[tuple[str, str]]:
+    return {(variant.key, budget) for variant, budget in rows}
+
+
+def _tables(wanted: Mapping[str, Any]) -> list[TableSpec]:
+    numbers = wanted["tables"] or ([] if wanted["figures"] else ["1"])
+    return [table_numbered(number) for number in dict.fromkeys(numbers)]
+
+
+def _with(protocol: Protocol, overrides: Mapping[str, Any]) -> Protocol:
+    """The protocol as it is run, for what the outputs say of it."""
+    fields = type(protocol).model_fields
+    given = {k: v for k, v in overrides.items() if v is not None and k in fields}
+    return protocol.model_copy(update=given)
+
+
+def _data(name: str, places: Mapping[str, Any], console: SweepConsole) -> Path:
+    from ecs_med_datasets.data_root import find_data
+
+    if places["download"]:
+        _download(name, places["data"], console)
+    return find_data(name, places["data"])
+
+
+def _download(name: str, root: Path | None, console: SweepConsole) -> None:
+    from ecs_med_datasets.fetching import fetch_sbd, fetch_voc
+
+    if name != "voc":
+        raise SettingsError(
+            f"--download fetches voc only; leave it out, and {name} says where its data are had."
+        )
+    if root is None:
+        raise SettingsError("--download needs --data FOLDER to fetch into.")
+    for title, fetch in (("PASCAL VOC 2012, 2 GB", fetch_voc), ("SBD, 1.4 GB", fetch_sbd)):
+        console.say(f"Fetching {title}.")
+        fetch(root)
+
+
+def _printed(document: Mapping[str, Any]) -> Table:
+    from ecs_med_benchmarks.rendering import cells_of, headings_of
+
+    table = Table(title=f"{document['title']}, {document['dataset']}", title_justify="left")
+    table.box, table.pad_edge = None, False
+    for place, heading in enumerate(headings_of(document)):
+        table.add_column(heading, justify="left" if place < 2 else "right")
+    for cells in cells_of(document):
+        table.add_row(*cells)
+    return table

@@ -1,0 +1,203 @@
+"""Examining a data set and printing what was found."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from rich.text import Text
+
+from ecs_med.config import ReadingSettings
+from ecs_med.data.checks.case_facts import problem_from
+from ecs_med.data.checks.examination import diagnose
+from ecs_med.data.checks.summary import DataSummary
+from ecs_med.data.layout import open_data
+from ecs_med.errors import BudgetError, DataError
+from ecs_med.splits import draw_split
+from ecs_med.types import CaseCollection, Problem
+
+__all__ = ["group_problems", "run_check"]
+
+GROUP_ABOVE = 20
+NUM_NAMES = 3
+MIN_WIDTH = 120
+STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
+
+
+def run_check(data: Path, reading: Mapping[str, Any], *, as_json: bool) -> bool:
+    """Examine `data` and print the outcome.
+
+    Args:
+        data: Folder or list file.
+        reading: Values for `ReadingSettings`.
+        as_json: Print one JSON object on stdout and nothing else.
+
+    Returns:
+        Whether training can start.
+
+    Raises:
+        DataError: If nothing usable is there; with `as_json` it is printed instead.
+        SettingsError: If an option is wrong.
+    """
+    settings = ReadingSettings.parse(reading)
+    try:
+        collection = open_data(data, settings)
+    except DataError as error:
+        if not as_json:
+            raise
+        nothing = {"summary": None, "masks": None}
+        _print_json(data, [problem_from(error, [data])], None, nothing)
+        return False
+    diagnosis = _diagnose(collection, settings, show_progress=not as_json)
+    problems = list(diagnosis.problems)
+    if not diagnosis.num_errors:
+        problems[:0] = _split_problems(collection)
+    if as_json:
+        masks = diagnosis.scheme.model_dump(mode="json") if diagnosis.scheme else None
+        more = {"summary": diagnosis.summary.as_dict(), "masks": masks}
+        _print_json(data, problems, collection, more)
+    else:
+        _print_tables(problems, diagnosis.summary, collection.root)
+    return not any(problem.severity == "error" for problem in problems)
+
+
+def group_problems(problems: Iterable[Problem]) -> list[list[Problem]]:
+    """Put problems of one kind together where there are more than 20 of it.
+
+    Kind is what remains of severity and remedy (of the message, for notes) without
+    numbers and names that hold numbers.
+
+    Returns:
+        Groups in the order of their first problem; most have one member.
+    """
+    kinds: dict[tuple[str, str], list[Problem]] = {}
+    for problem in problems:
+        words = re.sub(r"\S*\d\S*", "#", problem.remedy or problem.message)
+        kinds.setdefault((problem.severity, words), []).append(problem)
+    groups: list[list[Problem]] = []
+    for members in kinds.values():
+        groups += [members] if len(members) > GROUP_ABOVE else [[member] for member in members]
+    return groups
+
+
+def _diagnose(collection: CaseCollection, settings: ReadingSettings, *, show_progress: bool) -> Any:
+    console = Console(stderr=True)
+    hidden = not show_progress or not console.is_terminal
+    with Progress(console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task("Decoding", total=len(collection.cases))
+        return diagnose(
+            collection, settings, progress=lambda done, _: bar.update(task, completed=done)
+        )
+
+
+def _split_problems(collection: CaseCollection) -> list[Problem]:
+    """What stands in the way of dividing the cases for training, though every file is well."""
+    try:
+        draw_split(collection.cases, "all", 0)
+    except BudgetError as error:
+        message, _, remedy = str(error).rstrip(".").partition("; ")
+        return [Problem("error", message, remedy[:1].upper() + remedy[1:], collection.root)]
+    return []
+
+
+def _print_json(
+    data: Path,
+    problems: Sequence[Problem],
+    collection: CaseCollection | None,
+    more: Mapping[str, Any],
+) -> None:
+    def count(severity: str) -> int:
+        return sum(problem.severity == severity for problem in problems)
+
+    report = {
+        "data": str(data),
+        "layout": collection.layout if collection else None,
+        "ok": count("error") == 0,
+        "num_errors": count("error"),
+        "num_warnings": count("warning"),
+        "problems": [
+            {
+                "severity": problem.severity,
+                "path": str(problem.path) if problem.path else None,
+                "message": problem.message,
+                "remedy": problem.remedy,
+            }
+            for problem in problems
+        ],
+        **more,
+    }
+    json.dump(report, sys.stdout)
+    sys.stdout.write("\n")
+
+
+def _print_tables(problems: Sequence[Problem], summary: DataSummary, root: Path) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=max(console.width, MIN_WIDTH))
+    console.print(Text(_summary_sentence(summary)))
+    for line in _class_lines(summary):
+        console.print(Text(line))
+    if problems:
+        table = Table("", "file", "what", "remedy")
+        table.columns[1].overflow = "fold"
+        for group in group_problems(problems):
+            first = group[0]
+            message, names = first.message, _names(group, root)
+            if len(group) > 1:
+                message = f"{len(group)} files, such as: {message}"
+            label = Text(first.severity, style=STYLES[first.severity])
+            table.add_row(label, Text(names), Text(message), Text(first.remedy))
+        console.print(table)
+    console.print(_verdict(problems))
+
+
+def _names(group: Sequence[Problem], root: Path) -> str:
+    base = f"{root}{os.sep}"
+    paths = [str(problem.path) for problem in group if problem.path is not None]
+    # The data set itself needs no name here: its row concerns the whole.
+    names = ["" if path == str(root) else path.removeprefix(base) for path in paths[:NUM_NAMES]]
+    return "\n".join(names) + ("\n..." if len(paths) > NUM_NAMES else "")
+
+
+def _summary_sentence(summary: DataSummary) -> str:
+    parts = ", ".join(
+        f"{part.name} {part.num_labeled} labelled + {part.num_unlabeled} unlabelled"
+        for part in summary.partitions
+    )
+    sizes = ""
+    if summary.smallest and summary.largest:
+        smallest, largest = (
+            " x ".join(map(str, shape)) for shape in (summary.smallest, summary.largest)
+        )
+        sizes = f" of {smallest}" if smallest == largest else f" of {smallest} to {largest}"
+    if summary.spacing_mm:
+        sizes += " at " + " x ".join(f"{side:.3g}" for side in summary.spacing_mm) + " mm"
+    patients = f" of {summary.num_patients} patients" if summary.num_patients else ""
+    kind = {"none": "cases", "mixed": "pictures and volumes"}.get(summary.kind, summary.kind)
+    return (
+        f"{summary.name} ({summary.layout}): {summary.num_cases} {kind}{patients}{sizes};"
+        f" partitions: {parts}."
+    )
+
+
+def _class_lines(summary: DataSummary) -> list[str]:
+    return [
+        f"  {index} {entry.name}: {entry.pixel_share:.2%} of the pixels, in {entry.num_cases} masks"
+        for index, entry in enumerate(summary.classes)
+    ]
+
+
+def _verdict(problems: Sequence[Problem]) -> Text:
+    num_errors = sum(problem.severity == "error" for problem in problems)
+    num_warnings = sum(problem.severity == "warning" for problem in problems)
+    warnings = f"{num_warnings} warning{'' if num_warnings == 1 else 's'}"
+    if num_errors:
+        errors = f"{num_errors} error{'' if num_errors == 1 else 's'}"
+        return Text(f"{errors}, {warnings}: training would be wrong; correct the errors first.")
+    return Text(f"No errors, {warnings}: training can start.")

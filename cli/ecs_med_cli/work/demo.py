@@ -1,0 +1,163 @@
+"""The demo: draw pictures, train twice at one small budget, predict, compare."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ecs_med.config import TrainConfig, read_settings
+from ecs_med.errors import DataError, MissingExtraError, SettingsError
+from ecs_med_cli.progress import ProgressDisplay, duration
+
+__all__ = ["run_demo"]
+
+METHODS = ("supervised", "ecs")
+NUM_IMAGES = 160
+SIZE = 128
+ITERATIONS = 150
+
+SETTINGS: dict[str, Any] = {
+    "labeled": "1/8",
+    "batch": 4,
+    "crop": SIZE,
+    "max_size": SIZE,
+    "encoder_weights": "imagenet",
+    # The paper's: with 14 pictures and 150 steps those of short runs leave ECS behind supervised.
+    "segmenter_optimizer": {"name": "sgd", "lr": 0.01},
+    "corrector_optimizer": {"name": "adam", "lr": 1e-4},
+}
+"""Small enough for two cores, large enough that the pictures in the report mean something."""
+
+
+def run_demo(output: Path, *, iterations: int | None = None, seed: int = 0) -> None:
+    """Run the demo, or what is left of it, in `output`.
+
+    Args:
+        output: Folder that gets `data/`, one folder a run, and `predictions/`.
+        iterations: Training steps of each run, if not the usual number.
+        seed: Draws everything.
+
+    Raises:
+        MissingExtraError: If the packaged encoder weights are not installed.
+        SettingsError: If `output` holds a demo of other settings, or anything else.
+    """
+    from ecs_med.networks.initialization import PACKAGED_ENCODER, has_packaged_weights
+    from ecs_med_datasets.phantom import CLASS_NAMES, PATIENT_PATTERN
+
+    if not has_packaged_weights():
+        raise MissingExtraError("The demo", "offline-weights")
+    console = Console()
+    length = ITERATIONS if iterations is None else iterations
+    settings = {
+        **SETTINGS,
+        "data": output / "data",
+        "encoder": PACKAGED_ENCODER,
+        "iterations": length,
+        "seed": seed,
+        "reading": {"patient": PATIENT_PATTERN, "class_names": CLASS_NAMES},
+    }
+    configs = [
+        TrainConfig.parse({**settings, "method": method, "run": output / method})
+        for method in METHODS
+    ]
+    _claim(output, {"iterations": length, "seed": seed})
+    _draw_pictures(output / "data", seed, console)
+    runs = {config.method: _train(config, console) for config in configs}
+    predictions = _predict(runs["ecs"], output)
+    console.rule("[bold]outcome[/bold]", align="left")
+    console.print(_comparison(runs))
+    console.print("One seed and a few minutes: a demonstration, not a measurement.", style="dim")
+    for method, run in runs.items():
+        _print_path(console, f"Report of {method}", run / "report.html")
+    _print_path(console, "Predictions", predictions)
+    console.print("Next: ecs-med check FOLDER, with your own images.", highlight=False)
+
+
+def _claim(output: Path, identity: dict[str, int]) -> None:
+    """Take an empty folder, or the one that the same demo began in."""
+    note = output / "demo.json"
+    if note.is_file():
+        former = read_settings(note)
+        for name, value in identity.items():
+            if former.get(name) != value:
+                raise SettingsError(
+                    f"{output}: holds a demo with {name} {former.get(name)}, not {value}; "
+                    "choose another folder with -o."
+                )
+        return
+    try:
+        if output.exists() and any(output.iterdir()):
+            raise SettingsError(
+                f"{output}: holds something else already; choose another folder with -o."
+            )
+        output.mkdir(parents=True, exist_ok=True)
+        note.write_text(json.dumps(identity), encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"{output}: cannot be written ({error.strerror}); choose another folder with -o."
+        ) from error
+
+
+def _draw_pictures(folder: Path, seed: int, console: Console) -> None:
+    """Draw the data set, unless it is there; a half-drawn one is drawn anew."""
+    from ecs_med_datasets.phantom import write_phantom
+
+    if folder.is_dir():
+        return
+    console.print(
+        f"Drawing {NUM_IMAGES} pictures of synthetic endoscopy into {folder}",
+        soft_wrap=True,
+        highlight=False,
+    )
+    unfinished = folder.with_name(folder.name + ".part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    write_phantom(unfinished, NUM_IMAGES, seed, SIZE)
+    unfinished.replace(folder)
+
+
+def _train(config: TrainConfig, console: Console) -> Path:
+    """Train, go on with an interrupted run, or take the finished one."""
+    from ecs_med.training.train import train
+
+    run = config.run
+    assert run is not None
+    console.rule(f"[bold]{config.method}[/bold]", align="left")
+    if (run / "metrics.json").is_file():
+        console.print(f"{run}: trained before", soft_wrap=True, highlight=False)
+        return run
+    resume = any((run / "checkpoints").glob("*.safetensors"))
+    with ProgressDisplay(console) as display:
+        return train(config, display, resume=resume)
+
+
+def _predict(run: Path, output: Path) -> Path:
+    from ecs_med.inference.predict import predict
+
+    report = predict(
+        [output / "data" / "test" / "images"],
+        model=run,
+        output=output / "predictions",
+        overlay=True,
+        skip_existing=True,
+    )
+    return report.output
+
+
+def _comparison(runs: dict[str, Path]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for column in ("method", "mIoU", "foreground Dice", "time"):
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for method, run in runs.items():
+        test = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["test"]
+        seconds = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["seconds"]
+        table.add_row(
+            method, f"{test['miou']:.3f}", f"{test['foreground_dice']:.3f}", duration(seconds)
+        )
+    return table
+
+
+def _print_path(console: Console, label: str, path: Path) -> None:
+    console.print(f"{label + ':':<22}{path}", soft_wrap=True, highlight=False)

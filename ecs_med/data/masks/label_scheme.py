@@ -1,0 +1,231 @@
+"""How the values that masks store map onto classes, in both directions."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import model_validator
+
+from ecs_med.config import Settings
+from ecs_med.data.masks.value_counts import Color, pack_colors, told_colors, told_values
+from ecs_med.data.scans import is_volume_path
+from ecs_med.errors import MaskValueError
+from ecs_med.types import IGNORE_INDEX
+
+__all__ = ["LabelScheme", "default_class_names"]
+
+MAX_CLASSES = 254
+"""Class indices are uint8; 255 is void and 254 is kept for values that are no class."""
+
+_UNKNOWN = 254
+_MAX_SPAN = 2**24
+_TOLD = 10
+
+
+def default_class_names(num_classes: int) -> tuple[str, ...]:
+    """Names where the data set gives none.
+
+    Example:
+        >>> default_class_names(2), default_class_names(3)
+        (('background', 'foreground'), ('background', 'class 1', 'class 2'))
+    """
+    if num_classes == 2:
+        return ("background", "foreground")
+    return ("background", *(f"class {index}" for index in range(1, num_classes)))
+
+
+class LabelScheme(Settings):
+    """Maps stored mask values onto class indices 0..N-1 and `IGNORE_INDEX`.
+
+    One of `values`, `threshold` and `colors` is set; where none is given, the
+    stored values are the class indices.
+    """
+
+    class_names: tuple[str, ...]
+    """Names in class order, background first; their number is the number of classes."""
+    values: tuple[int, ...] | None = None
+    """Stored value of each class."""
+    threshold: int | None = None
+    """Two classes: stored values from here on are class 1."""
+    colors: tuple[Color, ...] | None = None
+    """RGB colour of each class, 0..255."""
+    void_values: tuple[int, ...] = ()
+    """Stored values that mean void; colours have none."""
+    nearest: bool = False
+    """Whether values or colours that are no class become the nearest class, as lossy
+    compression asks for, instead of being refused."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _count_from_zero(cls, fields: Any) -> Any:
+        if isinstance(fields, Mapping):
+            given = [name for name in ("values", "threshold", "colors") if fields.get(name)]
+            if len(given) > 1:
+                raise ValueError(f"{given[0]} and {given[1]} exclude each other")
+            if not given:
+                return {**fields, "values": tuple(range(len(fields.get("class_names", ()))))}
+        return fields
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if not 2 <= self.num_classes <= MAX_CLASSES:
+            raise ValueError(f"2 to {MAX_CLASSES} classes, got {self.num_classes}")
+        if self.threshold is not None and self.num_classes != 2:
+            raise ValueError(f"a threshold makes 2 classes, got {self.num_classes} names")
+        table: Sequence[object] | None = self.values if self.values is not None else self.colors
+        if table is not None and len(table) != self.num_classes:
+            raise ValueError(f"{len(table)} stored values for {self.num_classes} class names")
+        if table is not None and len(set(table)) != len(table):
+            raise ValueError("two classes share one stored value")
+        if set(self.values or ()) & set(self.void_values):
+            raise ValueError("a stored value is both a class and void")
+        return self
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, background included."""
+        return len(self.class_names)
+
+    def encode(self, raw: npt.NDArray[np.generic], path: Path) -> npt.NDArray[np.uint8]:
+        """Class indices of stored values.
+
+        Args:
+            raw: `(H, W)` or `(X, Y, Z)` integers, or `(H, W, 3)` colours of a picture.
+            path: The mask's file, for messages; its name tells pictures from volumes.
+
+        Returns:
+            Spatial shape of `raw`, uint8: class indices, `IGNORE_INDEX` where void.
+
+        Raises:
+            MaskValueError: If values are no class; names the file, the counts and the option.
+        """
+        colored = raw.ndim == 3 and not is_volume_path(path)
+        if self.colors is not None:
+            rgb = raw if colored else np.repeat(raw[..., None], 3, axis=-1)
+            return self._encode_colors(rgb, self.colors, path)
+        if colored:
+            codes, counts = np.unique(pack_colors(raw), return_counts=True)
+            raise MaskValueError(
+                f"{path}: is colour-coded ({told_colors(dict(zip(codes, counts, strict=True)))}); "
+                "give the colour of every class with --mask-colors, or store class numbers."
+            )
+        if raw.dtype.kind == "f" and not np.array_equal(raw, np.rint(raw)):
+            raise MaskValueError(
+                f"{path}: holds values that are not whole numbers; export it again."
+            )
+        if raw.size == 0:
+            return np.zeros(raw.shape, np.uint8)
+        low, high = int(raw.min()), int(raw.max())
+        if high - low >= _MAX_SPAN:
+            raise MaskValueError(
+                f"{path}: holds values from {low} to {high}, which are no class numbers; "
+                "check that this is a mask."
+            )
+        if self._looks_like_indices(low, high, path):
+            raise MaskValueError(
+                f"{path}: holds the values 0 and 1, where the masks of this data set are read "
+                f"with a threshold of {self.threshold}; store 0 and 255, or set --mask-threshold 1."
+            )
+        table = self._table(low, high)
+        labels = np.empty_like(raw, np.uint8)
+        # In pieces, because indices take 8 bytes each, and along the slowest axis, which is the
+        # last one of volumes as they come from NIfTI files.
+        slow_last = raw.flags.f_contiguous
+        for part, values in zip(*(a.T if slow_last else a for a in (labels, raw)), strict=True):
+            part[...] = table[values.astype(np.intp) - low]
+        if (labels == _UNKNOWN).any():
+            raise self._unknown(raw, labels, path)
+        return labels
+
+    def decode(self, labels: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """Stored values of class indices, for writing predictions.
+
+        A list of values maps back onto itself, so that a prediction reads like the
+        data set's own masks. Two-class masks of 0 and 255 (or 65535), thresholds
+        and colours keep class indices: a label map of 0 and 1 is what tools expect.
+
+        Args:
+            labels: Class indices of any shape, `IGNORE_INDEX` where void.
+
+        Returns:
+            Same shape; uint8 where all values fit, else int32. Void becomes the
+            first of `void_values`, or `IGNORE_INDEX`.
+        """
+        stored = self.values
+        if stored is None or stored in ((0, 255), (0, 65535)):
+            stored = tuple(range(self.num_classes))
+        void = self.void_values[0] if self.void_values else IGNORE_INDEX
+        fits = min(*stored, void) >= 0 and max(*stored, void) <= 255
+        table = np.full(256, void, np.uint8 if fits else np.int32)
+        table[: len(stored)] = stored
+        decoded: npt.NDArray[np.integer] = table[labels]
+        return decoded
+
+    def _looks_like_indices(self, low: int, high: int, path: Path) -> bool:
+        # Noise of lossy files may end at 1 as well, so they are let through.
+        lossy = path.suffix.lower() in (".jpg", ".jpeg")
+        return (self.threshold or 0) > 1 and (low, high) == (0, 1) and not lossy
+
+    def _table(self, low: int, high: int) -> npt.NDArray[np.uint8]:
+        """Class index of each stored value from `low` to `high`."""
+        span = np.arange(low, high + 1)
+        if self.threshold is not None:
+            table = (span >= self.threshold).astype(np.uint8)
+        elif self.nearest:
+            # Void values have noise around them as well, so they compete with the classes.
+            known = np.array([*(self.values or ()), *self.void_values])
+            nearest = np.abs(span[:, None] - known[None]).argmin(axis=1)
+            table = np.where(nearest < self.num_classes, nearest, IGNORE_INDEX).astype(np.uint8)
+        else:
+            table = np.full(len(span), _UNKNOWN, np.uint8)
+            for index, value in enumerate(self.values or ()):
+                if low <= value <= high:
+                    table[value - low] = index
+        for value in self.void_values:
+            if low <= value <= high:
+                table[value - low] = IGNORE_INDEX
+        return table
+
+    def _encode_colors(
+        self, rgb: npt.NDArray[np.generic], colors: tuple[Color, ...], path: Path
+    ) -> npt.NDArray[np.uint8]:
+        codes, inverse, counts = np.unique(
+            pack_colors(rgb), return_inverse=True, return_counts=True
+        )
+        known = np.array(colors, np.int64)
+        found = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=-1)
+        distance = np.stack([np.abs(found - color).max(axis=-1) for color in known], axis=-1)
+        table = distance.argmin(axis=-1).astype(np.uint8)
+        strange = distance.min(axis=-1) > 0
+        if strange.any() and not self.nearest:
+            told = told_colors(dict(zip(codes[strange], counts[strange], strict=True)))
+            raise MaskValueError(
+                f"{path}: holds colours that are no class ({told}); correct the mask, "
+                "or give the colour of every class with --mask-colors."
+            )
+        labels: npt.NDArray[np.uint8] = table[inverse].reshape(rgb.shape[:-1])
+        return labels
+
+    def _unknown(
+        self, raw: npt.NDArray[np.generic], labels: npt.NDArray[np.uint8], path: Path
+    ) -> MaskValueError:
+        values, counts = np.unique(raw, return_counts=True)
+        found = told_values(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        strange = [int(value) for value in np.unique(raw[labels == _UNKNOWN])]
+        more = sorted({*(self.values or ()), *strange})
+        return MaskValueError(
+            f"{path}: holds {_listed(strange)}, no class of this data set (found {found}); correct "
+            f"the mask, or give the stored value of every class with --mask-values {_joined(more)}."
+        )
+
+
+def _listed(values: Sequence[int]) -> str:
+    shown = ", ".join(str(value) for value in values[:_TOLD])
+    more = ", ..." if len(values) > _TOLD else ""
+    return f"the value {shown}" if len(values) == 1 else f"the values {shown}{more}"
+
+
+def _joined(values: Sequence[int]) -> str:
+    return ",".join(str(value) for value in values[: 2 * _TOLD])

@@ -1,0 +1,253 @@
+"""The rules by which counted mask values become a `LabelScheme`, or a refusal with its remedy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations, pairwise
+from typing import Any
+
+from ecs_med.config import ReadingSettings
+from ecs_med.data.masks import refusals
+from ecs_med.data.masks.label_scheme import LabelScheme, default_class_names
+from ecs_med.data.masks.refusals import joined
+from ecs_med.data.masks.stored import MaskCensus, ValueCounts
+from ecs_med.data.masks.value_counts import Color, color_distance, told_colors, told_values
+from ecs_med.errors import MaskValueError, SettingsError
+from ecs_med.types import IGNORE_INDEX
+
+__all__ = ["scheme_from_census"]
+
+BIMODAL_SHARE = 0.98
+"""Noisy two-class masks have at least this share of all pixels within 64 of 0 or 255 ..."""
+
+BIMODAL_SHARE_PER_MASK = 0.9
+"""... and each mask at least this share, which a photograph among them does not reach."""
+
+BIMODAL_THRESHOLD = 128
+"""Noisy two-class masks: stored values from here on are class 1."""
+
+NEAREST_SHARE = 0.95
+"""JPEG masks of several values or colours have at least this share of pixels within a quarter of
+the smallest distance between two classes (of colours, the largest difference of a channel)."""
+
+_MIN_NOISE_VALUES = 8
+_UPPER_GROUP = 192
+_TWO_VALUED = ({0, 255}, {0, 65535})
+
+
+@dataclass(frozen=True, slots=True)
+class _Hints:
+    """What the user and the data set say beside the table of values.
+
+    Attributes:
+        names: Class names from settings.
+        declared: Class name by stored value from the data set, void taken out.
+        void: Void values from settings or the data set; `None` where neither says.
+    """
+
+    names: tuple[str, ...] | None
+    declared: Mapping[int, str] | None
+    void: tuple[int, ...] | None
+
+    @classmethod
+    def gathered(cls, settings: ReadingSettings, declared: Mapping[int, str] | None) -> "_Hints":
+        if not declared:
+            return cls(settings.class_names, None, settings.void_values)
+        ignored = tuple(v for v, name in declared.items() if name.lower() == "ignore")
+        void = settings.void_values if settings.void_values is not None else ignored or None
+        classes = {v: name for v, name in sorted(declared.items()) if v not in (void or ())}
+        if 0 not in declared:
+            classes = {0: "background", **classes}
+        return cls(settings.class_names, classes, void)
+
+    def names_for(self, num_classes: int) -> tuple[str, ...]:
+        """Names of exactly this many classes."""
+        if self.names is not None:
+            if len(self.names) != num_classes:
+                raise SettingsError(
+                    f"{len(self.names)} class names were given for {num_classes} classes; "
+                    "name every class with --class-names, background first."
+                )
+            return self.names
+        if self.declared is not None and len(self.declared) == num_classes:
+            return tuple(self.declared.values())
+        return default_class_names(num_classes)
+
+
+def scheme_from_census(
+    census: MaskCensus, settings: ReadingSettings, declared: Mapping[int, str] | None
+) -> tuple[LabelScheme, str]:
+    """Decide how stored values map onto classes.
+
+    What settings say comes first, then what the data set declares, then the
+    values themselves.
+
+    Args:
+        census: The counted values of all masks.
+        settings: `mask_values`, `mask_threshold`, `mask_colors`, `void_values`, `class_names`.
+        declared: Class name by stored value, from the data set; a class named `ignore` is void.
+
+    Returns:
+        The scheme, and a sentence for the user on how values were understood.
+
+    Raises:
+        MaskValueError: If values cannot be mapped without guessing.
+        SettingsError: If settings contradict each other or the masks.
+    """
+    tables = ("mask_values", "mask_threshold", "mask_colors")
+    given = [name for name in tables if getattr(settings, name) is not None]
+    if len(given) > 1:
+        options = " and ".join("--" + name.replace("_", "-") for name in given)
+        raise SettingsError(f"{options} exclude each other; give one of them.")
+    hints = _Hints.gathered(settings, declared)
+    if settings.mask_colors is not None:
+        return _from_colors(census, settings.mask_colors, hints)
+    if census.colored.num_masks:
+        raise refusals.colors_refused(census)
+    if settings.mask_threshold is not None:
+        scheme = _scheme(hints, 2, threshold=settings.mask_threshold, void_values=hints.void or ())
+        return scheme, f"masks are read with a threshold of {settings.mask_threshold}"
+    if settings.mask_values is not None:
+        return _from_values(census, settings.mask_values, hints)
+    return _from_grey(census, hints)
+
+
+def _from_colors(
+    census: MaskCensus, colors: tuple[Color, ...], hints: _Hints
+) -> tuple[LabelScheme, str]:
+    lossy = census.lossy_colors or census.lossy.num_masks > 0
+    scheme = _scheme(hints, len(colors), colors=colors, nearest=lossy)
+    pixels = census.colored.pixels
+    if not lossy or not pixels:
+        return scheme, f"masks are colour-coded with {len(colors)} colours"
+    packed = [r << 16 | g << 8 | b for r, g, b in colors]
+    gap = min(
+        color_distance(code, color)
+        for code, color in ((packed[a], colors[b]) for a, b in combinations(range(len(colors)), 2))
+    )
+    near = sum(
+        count
+        for code, count in pixels.items()
+        if min(color_distance(code, color) for color in colors) <= gap // 4
+    )
+    share = near / pixels.total()
+    if share < NEAREST_SHARE:
+        raise refusals.far_from_table_refused(census.colored, share, told_colors(pixels))
+    return scheme, f"masks are colour-coded JPEG: the nearest of {len(colors)} colours is taken"
+
+
+def _from_values(
+    census: MaskCensus, values: tuple[int, ...], hints: _Hints
+) -> tuple[LabelScheme, str]:
+    void = _default_void(values) if hints.void is None else hints.void
+    lossy = census.lossy.num_masks > 0
+    scheme = _scheme(hints, len(values), values=values, void_values=void, nearest=lossy)
+    if lossy:
+        known, pixels = sorted((*values, *void)), census.lossy.pixels
+        reach = min(high - low for low, high in pairwise(known)) // 4
+        near = sum(n for v, n in pixels.items() if min(abs(v - k) for k in known) <= reach)
+        share = near / pixels.total()
+        if share < NEAREST_SHARE:
+            raise refusals.far_from_table_refused(census.lossy, share, told_values(pixels))
+    strange = sorted(set(census.exact.pixels) - {*values, *void})
+    if strange:
+        raise MaskValueError(
+            f"{census.exact.example[strange[0]]}: holds the value {strange[0]}, which is none of "
+            f"{joined(values)} (in all masks {told_values(census.exact.pixels)}); correct the "
+            f"mask, or give --mask-values {joined(sorted({*values, *strange}))}."
+        )
+    if lossy:
+        return scheme, f"masks are JPEG: the nearest of the values {joined(values)} is taken"
+    told = f"mask values {joined(values)} are the {len(values)} classes"
+    return scheme, told + _void_told(void, census.exact)
+
+
+def _from_grey(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme, str]:
+    found = set(census.exact.pixels) | set(census.lossy.pixels)
+    if len(found) == 1:
+        raise refusals.one_class_refused(census, found.pop())
+    if census.lossy.num_masks or _is_noise(census.exact):
+        return _from_noise(census, hints)
+    void = set(hints.void or ())
+    if found - void in _TWO_VALUED and not _contradicts(hints, max(found - void)):
+        stored = tuple(sorted(found - void))
+        scheme = _scheme(hints, 2, values=stored, void_values=hints.void or ())
+        return scheme, f"mask values 0 and {stored[1]} are background and one class"
+    if hints.declared is not None:
+        return _from_values(census, tuple(hints.declared), hints)
+    return _from_class_numbers(census, hints)
+
+
+def _from_noise(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme, str]:
+    if hints.declared is not None and len(hints.declared) != 2:
+        raise MaskValueError(
+            f"{refusals.example(census.lossy if census.lossy.num_masks else census.exact)}: its "
+            f"values are those of JPEG noise, which keeps no class numbers, but the data set "
+            f"declares {len(hints.declared)} classes; store class numbers as PNG."
+        )
+    if census.zero_one is not None:
+        other = census.lossy if census.lossy.num_masks else census.exact
+        raise MaskValueError(
+            f"{census.zero_one}: holds 0 and 1, but {other.example[max(other.pixels)]} holds many "
+            "values up to 255; store all masks in one way, as PNG of 0 and 1."
+        )
+    highest = max(*census.lossy.pixels, *census.exact.pixels)
+    for group in (census.lossy, census.exact):
+        fits = group.bimodal_share >= BIMODAL_SHARE
+        fits = fits and group.least_bimodal >= BIMODAL_SHARE_PER_MASK
+        if group.num_masks and not (fits and _UPPER_GROUP <= highest <= 255):
+            raise refusals.noise_refused(census, group)
+    scheme = _scheme(hints, 2, threshold=BIMODAL_THRESHOLD, void_values=hints.void or ())
+    kind = "are JPEG" if census.lossy.num_masks else "were smoothed or JPEG once"
+    return scheme, f"masks {kind}: values 0..255 thresholded at {BIMODAL_THRESHOLD}"
+
+
+def _from_class_numbers(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme, str]:
+    exact = census.exact
+    void = (IGNORE_INDEX,) if hints.void is None else hints.void
+    classes = sorted(set(exact.pixels) - set(void))
+    mixed = census.zero_one is not None and census.zero_255 is not None
+    if hints.void is None and classes == [0, 1] and mixed and census.one_and_255 is None:
+        raise refusals.mixture_refused(census)
+    num_classes = len(classes) if hints.names is None else len(hints.names)
+    if not classes or (len(classes) == 1 and hints.names is None):
+        raise refusals.one_class_refused(census)
+    if hints.names is not None and classes[0] >= 0 and classes == list(range(len(classes))):
+        if len(classes) > num_classes:
+            raise refusals.too_many_classes_refused(exact, classes, num_classes)
+    elif classes[0] < 0 or classes[-1] >= num_classes:
+        raise refusals.gaps_refused(exact, classes)
+    values = tuple(range(num_classes))
+    scheme = _scheme(hints, num_classes, values=values, void_values=void)
+    told = f"mask values 0..{num_classes - 1} are the {num_classes} classes"
+    return scheme, told + _void_told(void, exact)
+
+
+def _scheme(hints: _Hints, num_classes: int, **fields: Any) -> LabelScheme:
+    return LabelScheme.parse({"class_names": hints.names_for(num_classes), **fields})
+
+
+def _default_void(values: tuple[int, ...]) -> tuple[int, ...]:
+    """255, unless masks are of 8 or 16 bits with their highest value as a class."""
+    return () if IGNORE_INDEX in values or 65535 in values else (IGNORE_INDEX,)
+
+
+def _is_noise(exact: ValueCounts) -> bool:
+    """Whether lossless masks hold what smoothing or JPEG left: many values around both ends.
+
+    Class numbers with 255 as void have nothing from 128 to 254, and so do not look like this.
+    """
+    low = sum(1 for value in exact.pixels if 1 <= value < 128)
+    high = sum(1 for value in exact.pixels if 128 <= value < 255)
+    return min(low, high) >= _MIN_NOISE_VALUES and exact.bimodal_share >= BIMODAL_SHARE
+
+
+def _contradicts(hints: _Hints, value: int) -> bool:
+    """Whether the data set declares other classes than two that 0 and `value` may stand for."""
+    if hints.declared is None:
+        return False
+    return value in hints.declared or list(hints.declared) != [0, 1]
+
+
+def _void_told(void: tuple[int, ...], counts: ValueCounts) -> str:
+    met = [value for value in void if value in counts.pixels]
+    return f"; {joined(met)} is ignored (void)" if met else ""

@@ -1,0 +1,1 @@
+"""Formats of images: how files are recognized, read and written."""

@@ -1,0 +1,151 @@
+"""What the header of a NIfTI file says, held against the file before it is believed."""
+
+import math
+import zlib
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+import numpy.typing as npt
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from ecs_med.data.readers.grids import spacing_of
+from ecs_med.errors import UnreadableFileError
+
+__all__ = [
+    "MAX_VOXELS",
+    "Affine",
+    "checked_header",
+    "has_position",
+    "is_compressed",
+    "open_volume_header",
+    "read_volume_header",
+]
+
+MAX_VOXELS = 2**30
+"""More voxels than this (1024 x 1024 x 1024) are refused before any memory is asked for."""
+
+_MAX_DEFLATE_RATIO = 1040
+"""DEFLATE cannot compress better than 1032:1, so a header that claims more is lying."""
+
+_COPY_AGAIN = "copy or export it again"
+
+Affine = npt.NDArray[np.float64]
+
+
+def read_volume_header(path: Path) -> tuple[tuple[int, int, int, int], Affine]:
+    """Shape `(X, Y, Z, C)` and affine, without decoding voxels.
+
+    Raises:
+        UnreadableFileError: If the file is missing, not NIfTI, or its header cannot be true.
+    """
+    return checked_header(open_volume_header(path), path)
+
+
+def has_position(path: Path) -> bool:
+    """Whether the header says where in space the volume lies (a non-zero sform or qform code)."""
+    header = open_volume_header(path).header
+    return bool(header["sform_code"] > 0 or header["qform_code"] > 0)
+
+
+def is_compressed(path: Path) -> bool:
+    """Whether the name says that the file is gzip-compressed."""
+    return path.name.lower().endswith(".gz")
+
+
+def open_volume_header(path: Path) -> Any:
+    """The file as a nibabel image, its voxels not read and its header not yet believed.
+
+    Raises:
+        UnreadableFileError: If it is missing or not NIfTI.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(2)
+    except FileNotFoundError:
+        raise UnreadableFileError(path, "no such file", "check the name") from None
+    except OSError as error:
+        reason = f"cannot be opened ({error.strerror})"
+        raise UnreadableFileError(path, reason, "check the path and its permissions") from error
+    if not start:
+        raise UnreadableFileError(path, "empty file", _COPY_AGAIN)
+    if is_compressed(path) != (start == b"\x1f\x8b"):
+        told, right = ("not", ".nii") if is_compressed(path) else ("", ".nii.gz")
+        raise UnreadableFileError(
+            path, f"is {told} gzip-compressed, against its name".replace("  ", " "),
+            f"name it {right} if it is a NIfTI file, or {_COPY_AGAIN}",
+        )  # fmt: skip
+    try:
+        image = nibabel.load(path)
+    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
+        raise UnreadableFileError(path, "not a NIfTI file, or truncated", _COPY_AGAIN) from error
+    if not isinstance(image, nibabel.Nifti1Image):  # Nifti2Image derives from it
+        raise UnreadableFileError(path, "not a NIfTI file", "convert it to .nii.gz")
+    return image
+
+
+def checked_header(image: Any, path: Path) -> tuple[tuple[int, int, int, int], Affine]:
+    """Shape with channels and affine, after holding the header against the file."""
+    shape = _shape_with_channels(tuple(int(side) for side in image.shape), path)
+    kind = image.get_data_dtype()
+    if kind.fields is not None or kind.kind not in "iuf":
+        raise UnreadableFileError(
+            path, f"its voxels are {_kind_in_words(kind)}", "store one real number a voxel"
+        )
+    voxels = math.prod(shape)
+    if voxels > MAX_VOXELS:
+        raise UnreadableFileError(
+            path, f"its header claims {_times(shape)} voxels", "crop or resample the volume"
+        )
+    size = path.stat().st_size
+    room = size * _MAX_DEFLATE_RATIO if is_compressed(path) else size
+    room -= int(image.dataobj.offset)  # nibabel sets the header's own vox_offset to 0
+    if voxels * kind.itemsize > room:
+        raise UnreadableFileError(
+            path, f"truncated: {size} bytes cannot hold the {_times(shape)} voxels of its header",
+            _COPY_AGAIN,
+        )  # fmt: skip
+    return shape, _checked_affine(image.affine, path)
+
+
+def _shape_with_channels(shape: tuple[int, ...], path: Path) -> tuple[int, int, int, int]:
+    sides = list(shape)
+    if len(sides) == 2:
+        sides.append(1)
+    while len(sides) > 4 and 1 in sides[3:]:
+        del sides[3 + sides[3:].index(1)]
+    if len(sides) == 3:
+        sides.append(1)
+    if len(sides) != 4 or min(sides) < 1:
+        raise UnreadableFileError(
+            path, f"its shape is {_times(shape)}", "three axes in space and one of channels at most"
+        )
+    return sides[0], sides[1], sides[2], sides[3]
+
+
+def _checked_affine(affine: Any, path: Path) -> Affine:
+    matrix = np.asarray(affine, np.float64)
+    usable = bool(np.isfinite(matrix).all())
+    if usable:
+        spacing = np.array(spacing_of(matrix))
+        # Axes of unit length span almost no volume where they nearly coincide.
+        usable = bool((spacing > 0).all()) and bool(
+            abs(np.linalg.det(matrix[:3, :3] / spacing)) > 1e-4
+        )
+    if not usable:
+        raise UnreadableFileError(
+            path, "its affine is singular or not finite", "export it again with correct spacing"
+        )
+    return matrix
+
+
+def _kind_in_words(kind: np.dtype[Any]) -> str:
+    if kind.fields is not None:
+        return "RGB colours"
+    return "complex numbers" if kind.kind == "c" else f"of type {kind}"
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(side) for side in shape)

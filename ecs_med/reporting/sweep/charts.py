@@ -1,0 +1,223 @@
+"""The curves of the budget report: score against labels, gain, forecast, pseudo-labels."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ecs_med.analysis import Forecast
+from ecs_med.reporting.plots import (
+    Drawing,
+    Pen,
+    budget_axis,
+    direct_labels,
+    draw_figure,
+    markers_apart,
+)
+from ecs_med.reporting.sweep.grid import Budget, Grid, short_name
+from ecs_med.reporting.sweep.statistics import CellScore, Gain, Statistics
+from ecs_med.reporting.text import decimal
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["forecast_chart", "gain_chart", "score_chart"]
+
+FORECAST_REACH = 2
+"""How far beyond the largest budget the forecast is shown, as a factor."""
+
+_WIDE = (5.3, 3.5)
+
+
+def score_chart(grid: Grid, found: Statistics) -> Drawing:
+    """MIoU against labelled cases: means, intervals over seeds, and every run as a dot."""
+    limits, clipped = _score_limits(grid, found)
+
+    def draw(figure: "Figure", pen: Pen) -> None:
+        axes = _axes(figure, right=0.82)
+        ends = []
+        for method in grid.methods:
+            cells = [cell for cell in found.scores if cell.method == method]
+            look = pen.look(method, grid.methods)
+            _draw_scores(axes, grid, cells, look)
+            name = short_name(method)
+            ends.append((cells[-1].budget.num_labeled, cells[-1].seeds.mean, name, look["color"]))
+        budget_axis(axes, grid.budgets, grid.unit)
+        axes.set_ylim(*limits)
+        axes.set_ylabel("mIoU on the test set")
+        direct_labels(axes, ends)
+
+    lines = " ".join(
+        f"{short_name(method)}: "
+        + ", ".join(
+            f"{decimal(cell.seeds.mean)} with {cell.budget.num_labeled}"
+            for cell in found.scores
+            if cell.method == method
+        )
+        + "."
+        for method in grid.methods
+    )
+    several = any(cell.seeds.lower is not None for cell in found.scores)
+    caption = "Line: mean over seeds. Dots: single runs."
+    if several:
+        caption += " Shaded: 95 % t interval of the mean."
+        caption += " Some intervals reach beyond the chart; the table has them." if clipped else ""
+    else:
+        caption += " One seed has no interval."
+    return draw_figure(
+        "score-curve",
+        draw,
+        title="mIoU against labels",
+        caption=caption,
+        alt=f"Mean mIoU against the number of labelled {grid.unit}s. {lines}",
+        size=_WIDE,
+    )
+
+
+def _axes(figure: "Figure", right: float = 0.97) -> "Axes":
+    bottom = 0.76 / figure.get_size_inches()[1]
+    figure.subplots_adjust(left=0.17, right=right, bottom=bottom, top=0.95)
+    return figure.add_subplot()
+
+
+def _draw_scores(
+    axes: "Axes", grid: Grid, cells: Sequence[CellScore], look: Mapping[str, Any]
+) -> None:
+    places = [cell.budget.num_labeled for cell in cells]
+    axes.plot(places, [cell.seeds.mean for cell in cells], **look, markersize=0)
+    known = [(c.budget.num_labeled, c.seeds.lower, c.seeds.upper) for c in cells]
+    band = np.array([row for row in known if row[1] is not None], dtype=float)
+    if len(band) > 1:
+        axes.fill_between(*band.T, color=look["color"], alpha=0.14, linewidth=0)
+    elif len(band):
+        # A single interval has no width to shade; apart, so that methods do not hide each other.
+        place = markers_apart(band[0, 0], cells[0].method, grid.methods)
+        axes.vlines(place, *band[0, 1:], color=look["color"], linewidth=2.2, alpha=0.55)
+    for cell in cells:
+        runs = grid.runs(cell.method, cell.budget)
+        place = markers_apart(cell.budget.num_labeled, cell.method, grid.methods)
+        axes.plot(
+            [place] * len(runs),
+            [run.miou for run in runs],
+            linestyle="none",
+            marker=look["marker"],
+            color=look["color"],
+            markersize=4.2 if len(runs) < 12 else 2.4,
+            markerfacecolor="none" if look["marker"] != "o" else look["color"],
+            markeredgewidth=1.1,
+            alpha=0.85,
+        )
+
+
+def _score_limits(grid: Grid, found: Statistics) -> tuple[tuple[float, float], bool]:
+    """Limits that show every run; intervals widen them up to a point, and whether they go on."""
+    values = [run.miou for run in grid.all_runs]
+    ends = [
+        end
+        for cell in found.scores
+        for end in (cell.seeds.lower, cell.seeds.upper)
+        if end is not None
+    ]
+    low, high = min(values), max(values)
+    room = max(0.03, 0.7 * (high - low))
+    lower = max(low - room, min([*ends, low]) - 0.01)
+    upper = min(high + room, max([*ends, high]) + 0.01)
+    clipped = any(end < lower or end > upper for end in ends)
+    return (lower, upper), clipped
+
+
+def gain_chart(grid: Grid, gains: Sequence[Gain]) -> Drawing | None:
+    """Gain over the baseline in mIoU points; `None` where there is no pair of runs."""
+    if not gains:
+        return None
+    rivals = [method for method in grid.rivals if any(gain.method == method for gain in gains)]
+
+    def draw(figure: "Figure", pen: Pen) -> None:
+        axes = _axes(figure)
+        axes.axhline(0, color=pen.ink, linewidth=1)
+        for method in rivals:
+            mine = [gain for gain in gains if gain.method == method]
+            look = pen.look(method, grid.methods)
+            places = [markers_apart(g.budget.num_labeled, method, rivals) for g in mine]
+            for place, gain in zip(places, mine, strict=True):
+                if gain.seeds.lower is not None and gain.seeds.upper is not None:
+                    ends = (100 * gain.seeds.lower, 100 * gain.seeds.upper)
+                    axes.vlines(place, *ends, color=look["color"], linewidth=2.2, alpha=0.55)
+            axes.plot(places, [100 * g.seeds.difference for g in mine], **look, markersize=6)
+        budget_axis(axes, grid.budgets, grid.unit)
+        axes.set_ylabel("gain in mIoU points")
+
+    told = ", ".join(
+        f"{short_name(gain.method)} {100 * gain.seeds.difference:+.1f} points with "
+        f"{gain.budget.num_labeled}"
+        for gain in gains
+    )
+    interval = any(gain.seeds.lower is not None for gain in gains)
+    return draw_figure(
+        "gain",
+        draw,
+        title=f"Gain over supervised training: {', '.join(map(short_name, rivals))}",
+        caption="Difference of runs with the same seed and the same labelled "
+        + f"{grid.unit}s. Above the zero line is better."
+        + (" Bar: 95 % t interval." if interval else " One pair has no interval."),
+        alt=f"Gain over supervised training in mIoU points: {told}.",
+    )
+
+
+def forecast_chart(grid: Grid, forecasts: Mapping[str, Forecast]) -> Drawing | None:
+    """Fitted learning curves, continued to twice the labels; `None` where none could be fitted."""
+    if not forecasts:
+        return None
+    last = grid.budgets[-1].num_labeled
+    doubled = Budget("doubled", FORECAST_REACH * last, None)
+
+    def draw(figure: "Figure", pen: Pen) -> None:
+        axes = _axes(figure, right=0.82)
+        ends = []
+        for method, curve in forecasts.items():
+            look = pen.look(method, grid.methods)
+            place, scores = _draw_forecast(axes, grid, method, curve, look)
+            ends.append((place, scores, short_name(method), look["color"]))
+        axes.axvline(last, color=pen.ink, linewidth=0.9, linestyle=(0, (2, 2)))
+        budget_axis(axes, [*grid.budgets, doubled], grid.unit)
+        axes.set_ylabel("mIoU on the test set")
+        direct_labels(axes, ends)
+
+    told = ", ".join(
+        f"{short_name(method)} {decimal(curve.score_at(doubled.num_labeled).estimate)}"
+        for method, curve in forecasts.items()
+    )
+    return draw_figure(
+        "forecast",
+        draw,
+        title="Learning curves",
+        caption="Dots: means over seeds. Shaded: 95 % interval of the expected score. Right of the "
+        "dotted line lies what has not been measured.",
+        alt=f"Learning curves; expected mIoU with {doubled.num_labeled:,} labels: {told}.",
+        size=_WIDE,
+    )
+
+
+def _draw_forecast(
+    axes: "Axes", grid: Grid, method: str, curve: Forecast, look: Mapping[str, Any]
+) -> tuple[float, float]:
+    """Draw one curve and return where it ends."""
+    budgets = [budget for budget in grid.budgets if grid.runs(method, budget)]
+    places = np.geomspace(curve.smallest, FORECAST_REACH * curve.largest, 40)
+    found = [curve.score_at(float(place)) for place in places]
+    line = [interval.estimate for interval in found]
+    axes.plot(places, line, color=look["color"], linestyle=look["linestyle"])
+    band = [(interval.lower, interval.upper) for interval in found]
+    if all(lower is not None and upper is not None for lower, upper in band):
+        lower, upper = np.array(band, dtype=float).T
+        axes.fill_between(places, lower, upper, color=look["color"], alpha=0.14, linewidth=0)
+    axes.plot(
+        [budget.num_labeled for budget in budgets],
+        [float(np.mean([run.miou for run in grid.runs(method, b)])) for b in budgets],
+        linestyle="none",
+        marker=look["marker"],
+        color=look["color"],
+        markersize=5,
+    )
+    return float(places[-1]), line[-1]

@@ -1,0 +1,206 @@
+"""The numbers of a budget report: summaries, gains, classes, forecasts, labels saved."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecs_med.analysis import (
+    Forecast,
+    Interval,
+    LabelsSaved,
+    PairedComparison,
+    Refusal,
+    Summary,
+    bootstrap_case_difference,
+    bootstrap_cases,
+    compare_paired,
+    correct_p_values,
+    forecast,
+    labels_saved,
+    summarize,
+)
+from ecs_med.reporting.sweep.grid import BASELINE, Budget, Grid
+from ecs_med.reporting.sweep.runs import BudgetRun
+
+__all__ = ["CellScore", "Gain", "Statistics", "class_means", "compute_statistics"]
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class CellScore:
+    """Scores of one method at one budget.
+
+    Attributes:
+        method: Name of the method.
+        budget: The budget.
+        seeds: mIoU over seeds, 0..1.
+        cases: The same mean with the interval over test cases; `None` where the runs have no
+            counts by case, or not the same test cases.
+    """
+
+    method: str
+    budget: Budget
+    seeds: Summary
+    cases: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """What a method gives over the baseline at one budget.
+
+    Attributes:
+        method: Name of the method.
+        budget: The budget.
+        seeds: Difference of mIoU over pairs of runs with the same seed.
+        corrected: P-value corrected for all gains of the report; `None` for a single pair.
+        cases: The same difference with the interval over test cases, or `None`.
+    """
+
+    method: str
+    budget: Budget
+    seeds: PairedComparison
+    corrected: float | None
+    cases: Interval | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Everything that is computed from the scores.
+
+    Attributes:
+        scores: By budget, then method.
+        gains: By budget, then method; empty without the baseline.
+        forecasts: By method.
+        saved: Labels saved by method; only where the baseline was run at two or more budgets.
+        notes: What could not be computed and why, one sentence each.
+    """
+
+    scores: tuple[CellScore, ...]
+    gains: tuple[Gain, ...]
+    forecasts: Mapping[str, Forecast | Refusal]
+    saved: Mapping[str, tuple[LabelsSaved, ...]]
+    notes: tuple[str, ...]
+
+    def score(self, method: str, budget: Budget) -> CellScore | None:
+        """The score of a cell; `None` where no run of it is finished."""
+        found = (s for s in self.scores if s.method == method and s.budget == budget)
+        return next(found, None)
+
+    def gain(self, method: str, budget: Budget) -> Gain | None:
+        """The gain of a method at a budget; `None` where there is no pair."""
+        found = (g for g in self.gains if g.method == method and g.budget == budget)
+        return next(found, None)
+
+
+def compute_statistics(grid: Grid) -> Statistics:
+    """Compute all statistics of a report; the same runs give the same numbers.
+
+    Args:
+        grid: Finished runs.
+    """
+    scores: list[CellScore] = []
+    gains: list[Gain] = []
+    notes: list[str] = []
+    for budget in grid.budgets:
+        # One budget at a time: the counts of a large test set fill gigabytes for a whole sweep.
+        counts = _counts_of(grid, budget, notes)
+        for method in grid.methods:
+            runs = grid.runs(method, budget)
+            if runs:
+                seeds = summarize([run.miou for run in runs])
+                scores.append(CellScore(method, budget, seeds, _over_cases(runs, counts)))
+        gains += [_gain(grid, method, budget, counts) for method in _paired(grid, budget)]
+    corrected = correct_p_values([gain.seeds.p_value for gain in gains])
+    return Statistics(
+        scores=tuple(scores),
+        gains=tuple(
+            Gain(gain.method, gain.budget, gain.seeds, value, gain.cases)
+            for gain, value in zip(gains, corrected, strict=True)
+        ),
+        forecasts={method: forecast(grid.points(method)) for method in grid.methods},
+        saved=_saved(grid),
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def class_means(runs: Sequence[BudgetRun], index: int) -> tuple[float | None, float | None]:
+    """Mean and standard deviation of a class's IoU over runs.
+
+    Returns:
+        `None` for both where the class occurs in no run, and for the deviation of a single run.
+    """
+    values = [run.iou_per_class[index] for run in runs if index < len(run.iou_per_class)]
+    known = [value for value in values if value is not None]
+    if not known:
+        return None, None
+    summary = summarize(known)
+    return summary.mean, summary.sd
+
+
+def _paired(grid: Grid, budget: Budget) -> list[str]:
+    return [method for method in grid.rivals if grid.pairs(method, budget)]
+
+
+def _gain(grid: Grid, method: str, budget: Budget, counts: Mapping[Path, Counts]) -> Gain:
+    pairs = grid.pairs(method, budget)
+    compared = compare_paired([a.miou for a, _ in pairs], [b.miou for _, b in pairs])
+    first, second = ([counts.get(pair[side].folder) for pair in pairs] for side in (0, 1))
+    ours, theirs = ([c for c in side if c is not None] for side in (first, second))
+    complete = len(ours) == len(theirs) == len(pairs)
+    cases = bootstrap_case_difference(ours, theirs) if complete else None
+    return Gain(method, budget, compared, None, cases)
+
+
+def _over_cases(runs: Sequence[BudgetRun], counts: Mapping[Path, Counts]) -> Interval | None:
+    found = [counts[run.folder] for run in runs if run.folder in counts]
+    return bootstrap_cases(found) if len(found) == len(runs) else None
+
+
+def _saved(grid: Grid) -> dict[str, tuple[LabelsSaved, ...]]:
+    base = grid.points(BASELINE)
+    if len({point.num_labeled for point in base}) < 2:
+        return {}
+    return {method: tuple(labels_saved(base, grid.points(method))) for method in grid.rivals}
+
+
+def _counts_of(grid: Grid, budget: Budget, notes: list[str]) -> dict[Path, Counts]:
+    """Counts by case of all runs at a budget; empty where they cannot be drawn together."""
+    runs = [run for method in grid.methods for run in grid.runs(method, budget)]
+    if len({run.split.test for run in runs}) > 1:
+        notes.append(
+            "The seeds have test cases of their own, so there is no interval over test cases; "
+            "the interval over seeds holds both kinds of chance."
+        )
+        return {}
+    counts: dict[Path, Counts] = {}
+    shared: tuple[str, ...] | None = None
+    for run in runs:
+        cases, matrices = _read_counts(run.folder / "test_cases.json")
+        if matrices is None or (shared is not None and cases != shared):
+            notes.append(
+                "Some runs have no usable test_cases.json, so the interval over test cases is "
+                f"missing (first: {run.name})."
+            )
+            return {}
+        shared = cases
+        counts[run.folder] = matrices
+    return counts
+
+
+def _read_counts(path: Path) -> tuple[tuple[str, ...], Counts | None]:
+    """Ids in order and (num_cases, K, K) counts; `None` where the file is not usable."""
+    try:
+        content = json.loads(path.read_bytes())
+        rows = sorted((str(row["case"]), row["confusion"]) for row in content["cases"])
+        matrices = np.array([matrix for _, matrix in rows], dtype=np.int64)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return (), None
+    sound = matrices.ndim == 3 and matrices.shape[1] == matrices.shape[2] and matrices.size > 0
+    if not sound or matrices.min() < 0 or matrices.sum() == 0:
+        return (), None
+    return tuple(case for case, _ in rows), matrices

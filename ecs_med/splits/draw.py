@@ -1,0 +1,164 @@
+"""From cases and a labelled budget to the split of one run."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from numbers import Rational
+from pathlib import Path
+
+from ecs_med.errors import BudgetError
+from ecs_med.splits.case_list import read_case_list
+from ecs_med.splits.ordering import Group, nearest_prefix
+from ecs_med.splits.partition import Parts, divide
+from ecs_med.splits.selection import Content, Draw, draw_note, ordered_groups
+from ecs_med.splits.specification import Count, Share, SplitFile, parse_labeled
+from ecs_med.splits.split import Split
+from ecs_med.splits.split_document import Role, is_split_document
+from ecs_med.types import Case
+
+__all__ = ["draw_split"]
+
+
+def draw_split(
+    cases: Iterable[Case],
+    labeled: str | float | Rational | os.PathLike[str],
+    seed: int,
+    *,
+    draw: Draw = "random",
+    content: Content | None = None,
+    has_validation: bool = True,
+) -> Split:
+    """Decide for every case whether it is labelled, unlabelled, validated or tested on.
+
+    Training, validation and test are as the data set gives them, else as
+    `ecs_med.splits.partition.divide` draws them. The budget is a share or a number
+    of the training cases that have masks. They are ordered by patient, by hashes of
+    the seed and the patient's name, and the front of that order is labelled: as many
+    whole patients as come nearest to the target, at least one. So the subset of a
+    smaller budget lies inside that of a larger one, no patient is divided, and
+    neither the order of `cases` nor the machine matters. All other masks of training
+    cases are hidden.
+
+    With a file, its cases are the labelled ones; a `split.json` gives every role.
+
+    Args:
+        cases: All cases, ids unique.
+        labeled: As in `parse_labeled`.
+        seed: Draws the budget, and the parts that the data set does not give.
+        draw: The order in which cases enter the budget, see `ordered_groups`; a file is taken
+            as it is.
+        content: Pixels per class of every training case that has a mask; needed unless the draw
+            is `random`.
+        has_validation: Whether a model is to be chosen on validation cases, see
+            `ecs_med.splits.partition.divide`.
+
+    Raises:
+        BudgetError: If the budget is none, asks for more than there is, or leaves
+            nothing to train on or to test on.
+        UnreadableFileError: If a split file is damaged.
+    """
+    everyone = _checked(cases)
+    budget = parse_labeled(labeled)
+    if isinstance(budget, SplitFile):
+        return _split_of_file(everyone, budget, seed, has_validation)
+    parts = divide(everyone, seed, has_validation=has_validation)
+    masked = [case for case in parts.pool if case.mask is not None]
+    chosen, warnings = _draw(ordered_groups(masked, draw, seed, content), budget)
+    if draw != "random":
+        parts = replace(parts, notes=(*parts.notes, draw_note(draw)))
+        if (
+            1 < len(chosen) < len(masked)
+            and chosen == _draw(ordered_groups(masked, "random", seed), budget)[0]
+        ):
+            warnings.append(f"--draw {draw} gives the same cases here as --draw random.")
+    return _assemble(everyone, parts, chosen, seed, budget.text, warnings)
+
+
+def _checked(cases: Iterable[Case]) -> tuple[Case, ...]:
+    everyone = tuple(sorted(cases, key=lambda case: case.id))
+    if not everyone:
+        raise BudgetError("There are no cases to draw from; check --data.")
+    twice = [id_ for id_, number in Counter(case.id for case in everyone).items() if number > 1]
+    if twice:
+        raise BudgetError(f"The id {twice[0]} stands for several cases; ids have to be unique.")
+    return everyone
+
+
+def _draw(groups: Sequence[Group], budget: Share | Count) -> tuple[set[str], list[str]]:
+    num_masked = sum(len(group) for group in groups)
+    target = budget.target(num_masked)
+    chosen = {case.id for group in groups[: nearest_prefix(groups, target)] for case in group}
+    warnings = []
+    if len(chosen) != target:
+        warnings.append(
+            f"--labeled {budget.text} is {target} of {num_masked} cases; {len(chosen)} are "
+            "labelled, because patients are not divided."
+        )
+    if isinstance(budget, Count) and budget.count == 1:
+        warnings.append("--labeled 1 is one labelled case; all of them is 100% or all.")
+    return chosen, warnings
+
+
+def _split_of_file(
+    everyone: Sequence[Case], budget: SplitFile, seed: int, has_validation: bool
+) -> Split:
+    if _is_split_json(budget.path):
+        split = Split.read(budget.path, everyone)
+        note = f"All roles are as in {budget.path.name}, drawn with seed {split.seed}."
+        return Split.from_roles(
+            everyone,
+            split.roles(),
+            seed=seed,
+            asked=budget.text,
+            notes=(*split.notes, note),
+            warnings=split.warnings,
+        )
+    listed = read_case_list(budget.path, everyone)
+    for case in listed:
+        if case.partition in ("validation", "test"):
+            raise BudgetError(
+                f"{budget.path}: {case.id} is a {case.partition} case of the data set; "
+                "list training cases only."
+            )
+        if case.mask is None:
+            raise BudgetError(
+                f"{budget.path}: {case.id} has no mask; add its mask or take it off the list."
+            )
+    chosen = {case.id for case in listed}
+    parts = divide(everyone, seed, keep=chosen, has_validation=has_validation)
+    return _assemble(everyone, parts, chosen, seed, budget.text, [])
+
+
+def _is_split_json(path: Path) -> bool:
+    if path.suffix.lower() != ".json":
+        return False
+    try:
+        return is_split_document(json.loads(path.read_text(encoding="utf-8-sig")))
+    except (OSError, ValueError, RecursionError):
+        # The list reader says what is wrong with it.
+        return False
+
+
+def _assemble(
+    everyone: Sequence[Case],
+    parts: Parts,
+    chosen: set[str],
+    seed: int,
+    asked: str,
+    warnings: Sequence[str],
+) -> Split:
+    roles: dict[str, Role] = {}
+    roles.update((case.id, "labeled" if case.id in chosen else "unlabeled") for case in parts.pool)
+    roles.update((case.id, "validation") for case in parts.validation)
+    roles.update((case.id, "test") for case in parts.test)
+    roles.update((case.id, "unused") for case in parts.unused)
+    return Split.from_roles(
+        everyone,
+        roles,
+        seed=seed,
+        asked=asked,
+        notes=parts.notes,
+        warnings=(*parts.warnings, *warnings),
+    )
