@@ -4,13 +4,19 @@ import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from ecs_med.errors import SettingsError
 
-__all__ = ["Settings", "merge_settings", "read_settings"]
+__all__ = ["MACHINE", "PLACE", "Settings", "merge_settings", "read_settings"]
+
+PLACE = {"affects": "place"}
+"""Metadata of a field (`json_schema_extra`) that says where things lie; no result depends on it."""
+
+MACHINE = {"affects": "machine"}
+"""Metadata of a field on how it is computed; results differ by rounding at most."""
 
 
 class Settings(BaseModel):
@@ -19,6 +25,24 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+    @classmethod
+    def fields_affecting(cls, *what: Literal["result", "place", "machine"]) -> frozenset[str]:
+        """Names of the fields that affect the result, the place or the machine.
+
+        A field without metadata affects the result.
+
+        Example:
+            >>> from ecs_med.config import TrainConfig
+            >>> sorted(TrainConfig.fields_affecting("place"))
+            ['cache', 'data', 'run', 'tensorboard']
+        """
+        extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
+        return frozenset(
+            name
+            for name, extra in extras.items()
+            if (extra.get("affects") if isinstance(extra, dict) else "result") in what
+        )
 
     @model_validator(mode="before")
     @classmethod

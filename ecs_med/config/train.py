@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field
 
-from ecs_med.config.base import Settings, read_settings
+from ecs_med.config.base import MACHINE, PLACE, Settings, read_settings
 from ecs_med.config.data import AugmentationSettings, ReadingSettings
 from ecs_med.config.methods import (
     AdvSemiSegSettings,
@@ -26,7 +26,7 @@ __all__ = ["TrainConfig"]
 class TrainConfig(Settings):
     """Everything that decides a training run."""
 
-    data: Path
+    data: Path = Field(json_schema_extra=PLACE)
     """Folder or list file."""
     method: str = "ecs"
     """Name of a training method, one of `ecs_med.methods.METHODS`."""
@@ -37,7 +37,7 @@ class TrainConfig(Settings):
     `foreground`; or `stratified` by classes and foreground size."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Draws the labelled subset, the order, the crops and the initial weights."""
-    run: Path | None = None
+    run: Path | None = Field(None, json_schema_extra=PLACE)
     """Run folder; `None`: `runs/<data>-<method>-<labeled>-s<seed>`."""
     iterations: int | None = Field(None, ge=1)
     """Training iterations; `None`: 1,000 on CPU, 10,000 on a GPU."""
@@ -73,9 +73,9 @@ class TrainConfig(Settings):
     frozen_norm: bool = False
     """Leave scale and shift of the segmenter encoder's batch normalization as they were loaded, as
     Hung et al. 2018 do; its running statistics go on."""
-    device: str = "auto"
+    device: str = Field("auto", json_schema_extra=MACHINE)
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = Field("auto", json_schema_extra=MACHINE)
     """Autocast precision; `auto`: bf16 on a GPU that has it."""
     keep: Literal["best", "last"] = "best"
     """Which model is kept: the best on `validation`, or the `last`, as published protocols do; with
@@ -85,11 +85,11 @@ class TrainConfig(Settings):
     1,024, or `crop` where that is more."""
     evaluate_every: int | None = Field(None, ge=1)
     """Iterations between validations and checkpoints; `None`: a tenth of all."""
-    workers: int = Field(0, ge=0)
+    workers: int = Field(0, ge=0, json_schema_extra=MACHINE)
     """Processes that prepare batches; 0: the training process itself."""
-    cache: Path | None = None
+    cache: Path | None = Field(None, json_schema_extra=PLACE)
     """Folder of prepared images; `None`: the user's cache folder."""
-    tensorboard: bool = False
+    tensorboard: bool = Field(False, json_schema_extra=PLACE)
     """Write TensorBoard event files into the run folder."""
     segmenter_optimizer: OptimizerSettings | None = None
     """`None`: SGD at 0.01 (section 4.4) from 10,000 iterations on, Adam at 3e-4 in shorter runs."""
