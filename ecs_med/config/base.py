@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
 
 from ecs_med.errors import SettingsError
 
 __all__ = ["MACHINE", "PLACE", "Settings", "merge_settings", "read_settings"]
 
-PLACE = {"affects": "place"}
+PLACE: dict[str, JsonValue] = {"affects": "place"}
 """Metadata of a field (`json_schema_extra`) that says where things lie; no result depends on it."""
 
-MACHINE = {"affects": "machine"}
+MACHINE: dict[str, JsonValue] = {"affects": "machine"}
 """Metadata of a field on how it is computed; results differ by rounding at most."""
 
 
