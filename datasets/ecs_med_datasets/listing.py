@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
+from ecs_med.data.scans import is_image, known_formats
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Partition, Problem
 from ecs_med_datasets.folder import STRUCTURAL, labeling_problems
@@ -93,13 +94,13 @@ def _add(row: Row, listed: Listed) -> None:
                 path,
             )
         )
-    unreadable = [path for path in images if not split_name(path.name)[1]]
+    unreadable = [path for path in images if not is_image(path)]
     for path in unreadable:
         listed.problems.append(
             Problem(
                 "error",
                 f"{row.where} names a file in a format that is not read",
-                "Convert it to PNG, JPEG, TIFF, BMP or NIfTI",
+                f"Convert it to {known_formats()}",
                 path,
             )
         )

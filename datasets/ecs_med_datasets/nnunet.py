@@ -9,6 +9,7 @@ from typing import Any
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
+from ecs_med.data.readers import reader_of
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Partition, Problem
 from ecs_med_datasets.folder import labeling_problems
@@ -148,10 +149,10 @@ def _channel_problems(
 
 
 def _is_color(case: Case, declared: Any) -> bool:
-    """Whether one PNG or TIFF file stands for the three declared colour channels."""
+    """Whether one picture stands for the three declared colour channels."""
     return (
         isinstance(declared, Mapping)
         and len(declared) == 3
         and len(case.images) == 1
-        and (not case.images[0].name.lower().endswith((".nii", ".nii.gz")))
+        and reader_of(case.images).holds_colors
     )

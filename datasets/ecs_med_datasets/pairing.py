@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ecs_med.data.scans import known_formats
 from ecs_med.types import Problem
 from ecs_med_datasets.scanning import FileIndex
 
@@ -100,7 +101,7 @@ def foreign_problems(index: FileIndex) -> list[Problem]:
         Problem(
             "warning",
             f"{len(convertible)} file(s) in a format that training does not read, such as this one",
-            "Convert them to PNG, JPEG, TIFF, BMP or NIfTI, or move them away",
+            f"Convert them to {known_formats()}, or move them away",
             first,
         )
     ]

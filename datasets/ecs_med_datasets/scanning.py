@@ -1,19 +1,16 @@
 """Listing image files below a folder: names only, nothing is opened."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
 
-from ecs_med.data.readers.nifti import VOLUME_SUFFIXES
-from ecs_med.data.readers.pictures import PICTURE_SUFFIXES
+from ecs_med.data.scans import image_suffixes
 from ecs_med.types import Problem
 
 __all__ = ["FileIndex", "index_files", "is_litter", "list_folders", "split_name"]
 
-# Longest first, so that .nii.gz is taken off whole.
-READABLE_SUFFIXES = tuple(sorted((*VOLUME_SUFFIXES, *PICTURE_SUFFIXES), key=len, reverse=True))
 CONVERTIBLE_SUFFIXES = (
     *(".dcm", ".ima", ".mha", ".mhd", ".nrrd", ".nhdr", ".npy", ".npz", ".svs"),
     *(".gif", ".webp", ".heic", ".jp2", ".mat", ".h5", ".hdf5"),
@@ -51,8 +48,12 @@ class FileIndex:
         return [name for name in self.foreign if name.lower().endswith(CONVERTIBLE_SUFFIXES)]
 
 
-def split_name(name: str) -> tuple[str, str]:
+def split_name(name: str, suffixes: Sequence[str] | None = None) -> tuple[str, str]:
     """Divide a file name into stem and readable suffix.
+
+    Args:
+        name: The name, or a path that ends with it.
+        suffixes: Those that are read; `None`: `image_suffixes()`.
 
     Returns:
         `(stem, suffix)`; the suffix keeps its case and is empty if the file is no readable image.
@@ -64,7 +65,7 @@ def split_name(name: str) -> tuple[str, str]:
         ('notes.txt', '')
     """
     lower = name.lower()
-    for suffix in READABLE_SUFFIXES:
+    for suffix in image_suffixes() if suffixes is None else suffixes:
         if lower.endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)], name[-len(suffix) :]
     return name, ""
@@ -98,8 +99,9 @@ def index_files(folder: Path, *, skip: Collection[str] = (), recursive: bool = T
     index = FileIndex(folder)
     entered = {_identity(parent) for parent in (folder.absolute(), *folder.absolute().parents)}
     found: list[tuple[str, str]] = []
+    suffixes = image_suffixes()
     for prefix, name in _walk(str(folder), "", skip, recursive, entered, index.problems):
-        stem, suffix = split_name(name)
+        stem, suffix = split_name(name, suffixes)
         if suffix:
             found.append((prefix + stem, intern(suffix)))
         else:

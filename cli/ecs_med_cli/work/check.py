@@ -14,7 +14,6 @@ from rich.table import Table
 from rich.text import Text
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.checks.case_facts import problem_from
 from ecs_med.data.checks.examination import diagnose
 from ecs_med.data.checks.summary import DataSummary
 from ecs_med.data.layout import open_data
@@ -52,7 +51,7 @@ def run_check(data: Path, reading: Mapping[str, Any], *, as_json: bool) -> bool:
         if not as_json:
             raise
         nothing = {"summary": None, "masks": None}
-        _print_json(data, [problem_from(error, [data])], None, nothing)
+        _print_json(data, [Problem.from_error(error, [data])], None, nothing)
         return False
     diagnosis = _diagnose(collection, settings, show_progress=not as_json)
     problems = list(diagnosis.problems)

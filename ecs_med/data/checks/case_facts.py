@@ -1,20 +1,18 @@
 """What decoding one case tells about it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
-from ecs_med.data.scans import Scan, exif_orientation, read_scan
-from ecs_med.errors import DataError, UnreadableFileError
+from ecs_med.data.readers import Scan, reader_of
+from ecs_med.errors import DataError
 from ecs_med.types import IGNORE_INDEX, Case, Problem
 
-__all__ = ["CaseFacts", "gather_facts", "problem_from"]
+__all__ = ["CaseFacts", "gather_facts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +50,18 @@ def gather_facts(case: Case, scheme: LabelScheme | None) -> CaseFacts:
             hold any values, and no classes are counted.
     """
     try:
-        scan = read_scan(case.images)
+        scan = reader_of(case.images).read(case.images, case.frame)
         problems = _content_problems(case, scan)
     except DataError as error:
-        return CaseFacts(case, problems=(problem_from(error, case.images),))
+        return CaseFacts(case, problems=(Problem.from_error(error, case.images),))
     class_pixels = None
     if case.mask is not None:
         try:
-            labels = read_labels(case.images, case.mask, scheme or _any_values(scan))
+            any_values = scheme or _any_values(scan)
+            labels = read_labels(case.images, case.mask, any_values, case.frame)
             class_pixels = _count(labels, scheme.num_classes) if scheme else None
         except DataError as error:
-            problems.append(problem_from(error, (case.mask, *case.images)))
+            problems.append(Problem.from_error(error, (case.mask, *case.images)))
     return CaseFacts(
         case,
         shape=scan.spatial_shape,
@@ -72,28 +71,6 @@ def gather_facts(case: Case, scheme: LabelScheme | None) -> CaseFacts:
         class_pixels=class_pixels,
         problems=tuple(problems),
     )
-
-
-def problem_from(error: DataError, paths: Sequence[Path]) -> Problem:
-    """An error as a row of a table: path, message and remedy apart.
-
-    Args:
-        error: What a reader raised.
-        paths: Files that it may concern, to find the one that its sentence begins with;
-            a single one, or the first of several of one case, is taken where none fits.
-    """
-    if isinstance(error, UnreadableFileError):
-        return Problem("error", error.reason, _sentence(error.remedy), error.path)
-    text = str(error).rstrip(".")
-    start = next((path for path in paths if text.startswith((f"{path}: ", f"{path} "))), None)
-    if start is not None:
-        text = text.removeprefix(str(start)).lstrip(": ")
-    message, _, remedy = text.partition("; ")
-    return Problem("error", message, _sentence(remedy), start or next(iter(paths), None))
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _any_values(scan: Scan) -> LabelScheme:
@@ -112,17 +89,16 @@ def _count(labels: npt.NDArray[np.uint8], num_classes: int) -> tuple[int, ...]:
 def _content_problems(case: Case, scan: Scan) -> list[Problem]:
     path = case.images[0]
     problems: list[Problem] = []
-    if not scan.is_volume:
-        orientation = exif_orientation(path)
-        if orientation != 1:
-            problems.append(
-                Problem(
-                    "warning",
-                    f"has an orientation tag ({orientation}), which is not applied",
-                    "Check that the mask lies as the pixels are stored, or remove the tag",
-                    path,
-                )
+    orientation = reader_of([path]).orientation(path)
+    if orientation != 1:
+        problems.append(
+            Problem(
+                "warning",
+                f"has an orientation tag ({orientation}), which is not applied",
+                "Check that the mask lies as the pixels are stored, or remove the tag",
+                path,
             )
+        )
     if scan.array.size and scan.array.min() == scan.array.max():
         problems.append(
             Problem("warning", "every pixel has the same value", "Check the export", path)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.checks.case_facts import CaseFacts, gather_facts, problem_from
+from ecs_med.data.checks.case_facts import CaseFacts, gather_facts
 from ecs_med.data.checks.set_checks import check_set
 from ecs_med.data.checks.summary import DataSummary, summarize
 from ecs_med.data.masks.label_scheme import LabelScheme
@@ -92,7 +92,7 @@ def _understand(
     try:
         scheme, found = understand_masks(masks, settings, collection.labels)
     except DataError as error:
-        problems.append(problem_from(error, masks))
+        problems.append(Problem.from_error(error, masks))
         return None
     # Masks that cannot be read are found again, case by case.
     problems += [problem for problem in found if problem.severity != "error"]
