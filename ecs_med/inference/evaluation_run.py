@@ -15,7 +15,7 @@ from ecs_med.errors import DataError, EcsMedError, SettingsError
 from ecs_med.files import RESULT_REMEDY, write_text
 from ecs_med.inference.evaluate import CaseScores, Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
-from ecs_med.splits.split_document import Role, read_document, read_roles
+from ecs_med.splits import Role, SplitDocument
 from ecs_med.types import Case
 
 __all__ = ["EvaluationReport", "Selection", "evaluate_run", "select_cases", "write_evaluation"]
@@ -200,7 +200,7 @@ def _training_config(run: Path) -> TrainConfig | None:
 
 
 def _roles(path: Path) -> dict[str, Role] | None:
-    return read_roles(path, read_document(path)) if path.is_file() else None
+    return SplitDocument.read(path).roles() if path.is_file() else None
 
 
 def _chosen(
