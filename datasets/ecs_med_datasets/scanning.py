@@ -5,8 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
+from typing import Literal
 
-from ecs_med.data.scans import image_suffixes
+from ecs_med.data.scans import image_suffixes, known_formats
 from ecs_med.types import Problem
 
 __all__ = ["FileIndex", "index_files", "is_litter", "list_folders", "split_name"]
@@ -43,9 +44,34 @@ class FileIndex:
         """The file behind `key`."""
         return Path(f"{self.folder}{os.sep}{key}{self.suffixes[key]}")
 
-    def convertible(self) -> list[str]:
-        """Those of `foreign` that hold images in a format that is not read."""
-        return [name for name in self.foreign if name.lower().endswith(CONVERTIBLE_SUFFIXES)]
+    def findings(self, what: Literal["image", "mask"]) -> list[Problem]:
+        """What is wrong with the files as images or as masks.
+
+        An error for every file whose name another one has up to the suffix, and for images a
+        warning of formats that are not read; other foreign files are of no interest.
+        """
+        found = [*self.problems]
+        found += [
+            Problem(
+                "error",
+                f"two {what}s have this name and differ only in the suffix",
+                f"Rename or remove one, so that every {what} has a name of its own",
+                self.folder / name,
+            )
+            for name in self.doubles
+        ]
+        convertible = [name for name in self.foreign if name.lower().endswith(CONVERTIBLE_SUFFIXES)]
+        if convertible and what == "image":
+            found.append(
+                Problem(
+                    "warning",
+                    f"{len(convertible)} file(s) in a format that training does not read, such as"
+                    " this one",
+                    f"Convert them to {known_formats()}, or move them away",
+                    self.folder / convertible[0],
+                )
+            )
+        return found
 
 
 def split_name(name: str, suffixes: Sequence[str] | None = None) -> tuple[str, str]:

@@ -3,13 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ecs_med.data.readers.base import (
-    Scan,
-    ScanHeader,
-    available_readers,
-    known_formats,
-    reader_of,
-)
+from ecs_med.data.readers import Scan, ScanHeader, available_readers, known_formats, reader_of
 
 __all__ = [
     "Scan",

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 from pydantic import Field, StrictInt, field_validator
 
@@ -15,8 +15,8 @@ __all__ = ["Role", "SplitCase", "SplitDocument", "is_split_document"]
 Role = Literal["labeled", "unlabeled", "validation", "test", "unused"]
 """What a case is for in one run."""
 
-_FORMAT = "ecs-med split"
-_VERSION = 1
+_FORMAT: Final = "ecs-med split"
+_VERSION: Final = 1
 
 
 class SplitCase(Record):

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.checks.examination import diagnose
-from ecs_med.data.checks.summary import DataSummary
+from ecs_med.data.checks.facts import DataSummary
 from ecs_med.data.layout import open_data
 from ecs_med.errors import BudgetError, DataError
 from ecs_med.splits import draw_split
@@ -59,7 +59,7 @@ def run_check(data: Path, reading: Mapping[str, Any], *, as_json: bool) -> bool:
         problems[:0] = _split_problems(collection)
     if as_json:
         masks = diagnosis.scheme.model_dump(mode="json") if diagnosis.scheme else None
-        more = {"summary": diagnosis.summary.as_dict(), "masks": masks}
+        more = {"summary": diagnosis.summary.to_json(), "masks": masks}
         _print_json(data, problems, collection, more)
     else:
         _print_tables(problems, diagnosis.summary, collection.root)

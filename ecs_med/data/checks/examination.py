@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.checks.case_facts import CaseFacts, gather_facts
+from ecs_med.data.checks.facts import CaseFacts, DataSummary, gather_facts, summarize
 from ecs_med.data.checks.set_checks import check_set
-from ecs_med.data.checks.summary import DataSummary, summarize
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import understand_masks
 from ecs_med.errors import DataError
