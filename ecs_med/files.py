@@ -4,6 +4,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,46 +13,66 @@ from ecs_med.errors import RunFolderError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["write_atomically", "write_json", "write_tensors", "write_text"]
+__all__ = [
+    "RESULT_REMEDY",
+    "write_atomically",
+    "write_bytes",
+    "write_json",
+    "write_tensors",
+    "write_text",
+]
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+RESULT_REMEDY = "check the folder's permissions and free space"
+"""What to do where a result that belongs to no run folder cannot be written."""
+
+_RUN_REMEDY = "free disk space or choose another folder, then go on with `resume`"
+
+
+def write_atomically(
+    path: Path, write: Callable[[Path], None], *, remedy: str = _RUN_REMEDY
+) -> None:
     """Let `write` fill a temporary file beside `path`, then put it in place in one step.
 
     Args:
         path: The file to write.
         write: Called with the temporary path.
+        remedy: What to do where it cannot be written, without a full stop.
 
     Raises:
         RunFolderError: If the folder is read-only or the disk is full; `path` is as it was.
     """
     temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".ecs-med-", suffix=".tmp")
         temporary = Path(name)
         os.close(handle)
         write(temporary)
         with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        with suppress(PermissionError):  # some network drives have no modes
+            temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     except OSError as error:
-        raise RunFolderError(
-            f"{path}: cannot be written ({error.strerror or error}); free disk space or choose "
-            "another folder, then go on with --resume."
-        ) from error
+        reason = error.strerror or error
+        raise RunFolderError(f"{path}: cannot be written ({reason}); {remedy}.") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically; errors as `write_atomically`."""
+def write_bytes(path: Path, content: bytes, *, remedy: str = _RUN_REMEDY) -> None:
+    """Write bytes atomically; errors as `write_atomically`."""
 
     def write(temporary: Path) -> None:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
 
-    write_atomically(path, write)
+    write_atomically(path, write, remedy=remedy)
+
+
+def write_text(path: Path, text: str, *, remedy: str = _RUN_REMEDY) -> None:
+    """Write UTF-8 text atomically; errors as `write_atomically`."""
+    write_bytes(path, text.encode(), remedy=remedy)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
@@ -78,6 +99,7 @@ def write_tensors(
 
 
 def _umask() -> int:
-    mask = os.umask(0)
+    """The process's file mode mask, which can only be read by setting it."""
+    mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -1,8 +1,9 @@
 """Files of JSON with a schema: read whole and checked, or refused in one sentence."""
 
 import json
+from codecs import BOM_UTF8
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,6 +15,9 @@ __all__ = ["Record"]
 
 class Record(BaseModel):
     """Base of everything that a run keeps as JSON: frozen, unknown keys refused."""
+
+    remedy: ClassVar[str] = "restore the file, or train this run again"
+    """What to do where a file is missing or damaged, without a full stop."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -37,9 +41,7 @@ class Record(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise RunFolderError(
-                f"{path}: is damaged ({_first(error)}); restore the file, or train this run again."
-            ) from error
+            raise RunFolderError(f"{path}: is damaged ({_first(error)}); {cls.remedy}.") from error
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -51,14 +53,12 @@ class Record(BaseModel):
         try:
             text = path.read_bytes()
         except FileNotFoundError:
-            raise RunFolderError(
-                f"{path}: is missing; restore the file, or train this run again."
-            ) from None
+            raise RunFolderError(f"{path}: is missing; {cls.remedy}.") from None
         except OSError as error:
             raise RunFolderError(
                 f"{path}: cannot be read ({error.strerror}); check the path and its permissions."
             ) from error
-        return cls.parse_json(text, path)
+        return cls.parse_json(text.removeprefix(BOM_UTF8), path)
 
     def write(self, path: Path) -> None:
         """Write it as indented JSON, all of it or nothing.

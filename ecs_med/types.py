@@ -1,9 +1,11 @@
 """The nouns of the engine: cases, what a folder holds, batches."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Self
+
+from ecs_med.errors import EcsMedError, UnreadableFileError
 
 if TYPE_CHECKING:
     import torch
@@ -15,6 +17,7 @@ __all__ = [
     "CaseCollection",
     "Partition",
     "Problem",
+    "ScanKind",
     "UnlabeledCase",
 ]
 
@@ -23,20 +26,24 @@ IGNORE_INDEX = 255
 
 Partition = Literal["train", "validation", "test"]
 
+ScanKind = Literal["picture", "volume", "sequence"]
+"""What a scan is: one plane of colours, a grid in space, or pictures that follow in time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One picture or one volume, with its mask where there is one.
+    """One scan, with its mask where there is one.
 
     A case is never divided: all slices of a volume stay on the same side of a split.
 
     Attributes:
         id: Unique within a collection, readable, stable: the path of the image
             below the collection's root without its suffix, such as `train/images/12`.
-        images: One file per channel; an RGB picture is a single file.
+        images: The files of one scan: a single one, one a channel, or a series.
         mask: Reference segmentation; `None` means unlabelled.
         patient: Cases of one patient stay together; `None` means a patient of its own.
         partition: The partition that the layout itself gives, if it gives one.
+        frame: Which frame of the file is the case, from 0; `None`: the file as a whole.
     """
 
     id: str
@@ -44,10 +51,11 @@ class Case:
     mask: Path | None = None
     patient: str | None = None
     partition: Partition | None = None
+    frame: int | None = None
 
     def without_mask(self) -> "UnlabeledCase":
         """The same case as training sees it outside the budget."""
-        return UnlabeledCase(id=self.id, images=self.images)
+        return UnlabeledCase(self.id, self.images, self.frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +68,12 @@ class UnlabeledCase:
     Attributes:
         id: As in `Case`.
         images: As in `Case`.
+        frame: As in `Case`.
     """
 
     id: str
     images: tuple[Path, ...]
+    frame: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,24 @@ class Problem:
     remedy: str = ""
     path: Path | None = None
 
+    @classmethod
+    def from_error(cls, error: EcsMedError, paths: Sequence[Path]) -> Self:
+        """An error with path, message and remedy apart.
+
+        Args:
+            error: What was raised.
+            paths: Files that it may concern; of these the one that its sentence begins with is
+                taken, or the first one.
+        """
+        if isinstance(error, UnreadableFileError):
+            return cls("error", error.reason, _capitalized(error.remedy), error.path)
+        text = str(error).rstrip(".")
+        start = next((path for path in paths if text.startswith((f"{path}: ", f"{path} "))), None)
+        if start is not None:
+            text = text.removeprefix(str(start)).lstrip(": ")
+        message, _, remedy = text.partition("; ")
+        return cls("error", message, _capitalized(remedy), start or next(iter(paths), None))
+
     def sentence(self) -> str:
         """Where, what and the remedy in one sentence.
 
@@ -95,6 +123,10 @@ class Problem:
             remedy = remedy[0].lower() + remedy[1:]
         where = f"{self.path}: " if self.path else ""
         return f"{where}{'; '.join(filter(None, (self.message, remedy)))}."
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 @dataclass(frozen=True, slots=True)

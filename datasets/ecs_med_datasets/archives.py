@@ -21,11 +21,13 @@ from stat import S_IFMT, S_ISDIR, S_ISREG
 from typing import IO
 
 from ecs_med.errors import DataError, UnreadableFileError
-from ecs_med_datasets.bounded_reading import BoundedReader
 
 __all__ = ["Limits", "extract_archive"]
 
 CHUNK = 2**20
+MAX_READ = 16 * CHUNK
+"""Longest single read. File contents are read in pieces, so only a header of a tar file that
+claims this size would be longer, to fill the memory."""
 ENCRYPTED = 0x1
 DRIVE = re.compile(r"[A-Za-z]:")
 REMEDY = "Do not use it; take the archive from its official source again"
@@ -132,6 +134,36 @@ def _unpack(archive: Path, folder: Path, inner: PurePosixPath, limits: Limits) -
     return num_files
 
 
+class _BoundedReader(io.RawIOBase):
+    """Reads a stream up to a position, and never much at once; all that tarfile asks for."""
+
+    def __init__(self, stream: io.BufferedIOBase, num_bytes: int, archive: Path) -> None:
+        self._stream = stream
+        self._num_bytes = num_bytes
+        self._archive = archive
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not 0 <= size <= MAX_READ:
+            raise _refused(self._archive, f"holds a header of {size:,} bytes")
+        self._require_inside(self._stream.tell() + size)
+        return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        if whence == io.SEEK_SET:
+            self._require_inside(offset)
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def seekable(self) -> bool:
+        return True
+
+    def _require_inside(self, position: int) -> None:
+        if position > self._num_bytes + MAX_READ:
+            raise _refused(self._archive, f"unpacks into more than {self._num_bytes:,} bytes")
+
+
 @contextmanager
 def _opened(archive: Path, allowed: int) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
     """The archive, opened by content; what its libraries raise becomes one sentence."""
@@ -145,7 +177,7 @@ def _opened(archive: Path, allowed: int) -> Iterator[tarfile.TarFile | zipfile.Z
                 return
             stream.seek(0)
             plain: io.BufferedIOBase = gzip.GzipFile(fileobj=stream) if zipped else stream
-            bounded = BoundedReader(plain, allowed, archive)
+            bounded = _BoundedReader(plain, allowed, archive)
             with tarfile.open(fileobj=bounded, mode="r:") as opened_tar:
                 yield opened_tar
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
@@ -175,6 +207,8 @@ def _require_end(archive: Path, opened: tarfile.TarFile) -> None:
     block = stream.read(tarfile.BLOCKSIZE)
     if len(block) < tarfile.BLOCKSIZE or block.strip(b"\0"):
         raise UnreadableFileError(archive, "ends early or is damaged", REMEDY)
+    while stream.read(CHUNK):  # only at its very end does gzip compare the checksum
+        pass
 
 
 def _safe(archive: Path, name: str) -> PurePosixPath:

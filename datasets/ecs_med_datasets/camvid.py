@@ -8,10 +8,8 @@ from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Partition, Problem
-from ecs_med_datasets.folder import labeling_problems
-from ecs_med_datasets.pairing import double_problems, foreign_problems
-from ecs_med_datasets.patients import assign_patients
-from ecs_med_datasets.published_counts import count_problem
+from ecs_med_datasets.collecting import collect
+from ecs_med_datasets.data_root import count_problem
 from ecs_med_datasets.scanning import index_files, list_folders
 
 __all__ = ["CLASS_NAMES", "NUM_CASES", "VOID_VALUE", "CamVidLayout", "find_camvid"]
@@ -62,8 +60,7 @@ class CamVidLayout(Layout):
         for part, partition in PARTS.items():
             images = index_files(folder / part)
             masks = index_files(folder / f"{part}annot")
-            problems += [*images.problems, *double_problems(images, "image")]
-            problems += [*foreign_problems(images), *masks.problems]
+            problems += [*images.findings("image"), *masks.problems]
             cases += [
                 Case(
                     id=f"{part}/{key}",
@@ -73,18 +70,16 @@ class CamVidLayout(Layout):
                 )
                 for key in images.suffixes
             ]
-        cases.sort(key=lambda case: case.id)
-        assigned, patient_problems = assign_patients(cases, folder, settings, structural=STRUCTURAL)
-        problems += [*patient_problems, *labeling_problems(assigned, root)]
-        problems.append(count_problem(assigned, NUM_CASES, "CamVid", root, REMEDY))
-        return CaseCollection(
+        problems.append(count_problem(cases, NUM_CASES, "CamVid", root, REMEDY))
+        found = CaseCollection(
             name="camvid",
             root=root,
             layout=self.name,
-            cases=assigned,
+            cases=tuple(cases),
             labels={**dict(enumerate(CLASS_NAMES)), VOID_VALUE: "ignore"},
             problems=tuple(problems),
         )
+        return collect(found, settings, STRUCTURAL, folder=folder)
 
 
 def find_camvid(root: Path) -> Path | None:

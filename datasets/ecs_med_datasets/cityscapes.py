@@ -7,9 +7,8 @@ from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Partition, Problem
-from ecs_med_datasets.folder import labeling_problems
-from ecs_med_datasets.patients import assign_patients
-from ecs_med_datasets.published_counts import count_problem
+from ecs_med_datasets.collecting import collect
+from ecs_med_datasets.data_root import count_problem
 from ecs_med_datasets.scanning import index_files
 
 __all__ = [
@@ -92,19 +91,17 @@ class CityscapesLayout(Layout):
         if (folder / "leftImg8bit" / "test").is_dir():
             told = "test images are not used, because their masks are not public"
             problems.append(Problem("note", told, path=folder / "leftImg8bit" / "test"))
-        cases.sort(key=lambda case: case.id)
-        assigned, patient_problems = assign_patients(cases, folder, settings, structural=STRUCTURAL)
-        problems += [*patient_problems, *labeling_problems(assigned, root)]
         published: dict[Partition, int] = {"train": NUM_TRAIN, "validation": NUM_VAL}
-        problems.append(count_problem(assigned, published, "Cityscapes", root, REMEDY))
-        return CaseCollection(
+        problems.append(count_problem(cases, published, "Cityscapes", root, REMEDY))
+        found = CaseCollection(
             name="cityscapes",
             root=root,
             layout=self.name,
-            cases=assigned,
+            cases=tuple(cases),
             labels=LABELS,
             problems=tuple(problems),
         )
+        return collect(found, settings, STRUCTURAL, folder=folder)
 
 
 def find_cityscapes(root: Path) -> Path | None:

@@ -8,39 +8,28 @@ from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Problem
-from ecs_med_datasets.pairing import (
-    double_problems,
-    foreign_problems,
-    pair,
-    pair_within,
+from ecs_med_datasets.collecting import (
+    EXPECTED,
+    PARTITION_NAMES,
+    collect,
+    partition_of,
+    relative_path,
+    settle_partitions,
 )
-from ecs_med_datasets.partitions import PARTITION_NAMES, partition_of, settle_partitions
-from ecs_med_datasets.patients import assign_patients, relative_path
+from ecs_med_datasets.pairing import pair, pair_within
 from ecs_med_datasets.scanning import FileIndex, index_files, list_folders
 
-__all__ = ["STRUCTURAL", "FolderLayout", "labeling_problems"]
+__all__ = ["STRUCTURAL", "FolderLayout"]
 
 IMAGE_NAMES = ("images", "image", "imgs", "img", "scans", "frames", "pictures", "original")
 MASK_NAMES = (
     *("masks", "mask", "labels", "label", "annotations", "annotation", "segmentations"),
-    *(
-        "segmentation",
-        "segs",
-        "seg",
-        "ground_truth",
-        "ground_truths",
-        "groundtruth",
-        "ground-truth",
-    ),
-    *("ground truth", "gt", "gts", "manual", "labelmaps", "annotated_masks"),
+    *("segmentation", "segs", "seg", "ground_truth", "ground_truths", "groundtruth"),
+    *("ground-truth", "ground truth", "gt", "gts", "manual", "labelmaps", "annotated_masks"),
 )
 UNLABELED_NAMES = ("unlabeled", "unlabelled", "unannotated")
 STRUCTURAL = frozenset({*IMAGE_NAMES, *UNLABELED_NAMES, *PARTITION_NAMES})
 DEPTH = 3
-EXPECTED = (
-    "expected images/ beside masks/ (or labels/, annotations/), optionally inside train/,"
-    " validation/, test/"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +83,14 @@ class FolderLayout(Layout):
             cases = _read_image_folder(plain, root, problems)
         if not cases:
             raise DataError(f"{root}: {_what_is_there(root)}; {EXPECTED}.")
-        cases = settle_partitions(sorted(cases, key=lambda case: case.id))
-        assigned, patient_problems = assign_patients(cases, root, settings, structural=STRUCTURAL)
-        problems += patient_problems
-        problems += labeling_problems(assigned, root)
-        return CaseCollection(
+        found = CaseCollection(
             name=root.resolve().name or "data",
             root=root,
             layout=self.name,
-            cases=assigned,
+            cases=settle_partitions(cases),
             problems=tuple(problems),
         )
+        return collect(found, settings, STRUCTURAL)
 
 
 def find_image_folders(root: Path, depth: int = DEPTH) -> Iterator[ImageFolder]:
@@ -129,41 +115,17 @@ def _mask_folders(folder: Path, names: Sequence[str]) -> tuple[Path, ...]:
     return tuple(folder / lower[name] for name in MASK_NAMES if name in lower)
 
 
-def labeling_problems(cases: tuple[Case, ...], root: Path) -> list[Problem]:
-    """Say how many cases are unlabelled; an error if all of them are."""
-    num_labeled = sum(case.mask is not None for case in cases)
-    if not num_labeled:
-        return [
-            Problem(
-                "error",
-                f"{len(cases)} image(s) and not one mask",
-                f"To train, add masks: {EXPECTED}",
-                root,
-            )
-        ]
-    if num_labeled == len(cases):
-        return []
-    return [
-        Problem(
-            "note",
-            f"{len(cases) - num_labeled} of {len(cases)} images have no mask and count as"
-            " unlabelled",
-            path=root,
-        )
-    ]
-
-
 def _read_image_folder(folder: ImageFolder, root: Path, problems: list[Problem]) -> list[Case]:
     inside = folder.unlabeled or folder.path == root
     images = index_files(folder.path, skip=MASK_NAMES if inside else ())
-    problems += [*images.problems, *double_problems(images, "image"), *foreign_problems(images)]
+    problems += images.findings("image")
     masks = _choose_masks(folder, problems)
     if masks is None:
         masks, mask_of = images, {} if folder.unlabeled else pair_within(images)
     else:
         pairing = pair(images, masks)
         mask_of = pairing.masks
-        problems += [*masks.problems, *double_problems(masks, "mask"), *pairing.problems]
+        problems += [*masks.findings("mask"), *pairing.problems]
     used = set(mask_of.values()) if masks is images else set()
     prefix = "" if folder.path == root else f"{relative_path(folder.path, root)}/"
     outer = partition_of(prefix)

@@ -9,6 +9,7 @@ from typing import Any
 
 from ecs_med.errors import DataError
 from ecs_med.types import Problem
+from ecs_med_datasets.collecting import PARTITION_NAMES
 
 __all__ = ["Row", "Rows", "read_rows"]
 
@@ -20,12 +21,7 @@ COLUMNS = {
     **dict.fromkeys(("patient", "patient_id", "patientid", "subject", "subject_id"), "patient"),
     **dict.fromkeys(("partition", "split", "set", "subset"), "partition"),
 }
-PARTS = {
-    **dict.fromkeys(("training", "train"), "train"),
-    **dict.fromkeys(("validation", "val", "valid"), "validation"),
-    **dict.fromkeys(("test", "testing"), "test"),
-    **dict.fromkeys(("unlabeled", "unlabelled"), "unlabeled"),
-}
+PARTS = {**PARTITION_NAMES, **dict.fromkeys(("unlabeled", "unlabelled"), "unlabeled")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,17 @@ from pathlib import Path
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
+from ecs_med.data.scans import is_image, known_formats
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Partition, Problem
-from ecs_med_datasets.folder import STRUCTURAL, labeling_problems
+from ecs_med_datasets.collecting import (
+    PARTITION_NAMES,
+    collect,
+    relative_path,
+    settle_partitions,
+)
+from ecs_med_datasets.folder import STRUCTURAL
 from ecs_med_datasets.list_rows import Row, read_rows
-from ecs_med_datasets.partitions import PARTITION_NAMES, settle_partitions
-from ecs_med_datasets.patients import assign_patients, relative_path
 from ecs_med_datasets.scanning import split_name
 
 __all__ = ["ListLayout"]
@@ -62,22 +67,16 @@ class ListLayout(Layout):
                 f"{root}: none of {len(rows.rows)} rows names an image that exists below"
                 f" {root.parent}; paths are relative to the list, or absolute."
             )
-        ordered = settle_partitions(sorted(listed.cases.values(), key=lambda case: case.id))
-        cases, patient_problems = assign_patients(
-            ordered,
-            root.parent,
-            settings,
-            structural=STRUCTURAL,
-            column=listed.patients if rows.has_patients else None,
-        )
-        return CaseCollection(
+        found = CaseCollection(
             name=root.stem,
             root=root,
             layout=self.name,
-            cases=cases,
+            cases=settle_partitions([*listed.cases.values()]),
             labels=rows.labels,
-            problems=(*listed.problems, *patient_problems, *labeling_problems(cases, root)),
+            problems=tuple(listed.problems),
         )
+        column = listed.patients if rows.has_patients else None
+        return collect(found, settings, STRUCTURAL, folder=root.parent, column=column)
 
 
 def _add(row: Row, listed: Listed) -> None:
@@ -93,13 +92,13 @@ def _add(row: Row, listed: Listed) -> None:
                 path,
             )
         )
-    unreadable = [path for path in images if not split_name(path.name)[1]]
+    unreadable = [path for path in images if not is_image(path)]
     for path in unreadable:
         listed.problems.append(
             Problem(
                 "error",
                 f"{row.where} names a file in a format that is not read",
-                "Convert it to PNG, JPEG, TIFF, BMP or NIfTI",
+                f"Convert it to {known_formats()}",
                 path,
             )
         )

@@ -10,9 +10,8 @@ from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Partition, Problem
-from ecs_med_datasets.folder import labeling_problems
-from ecs_med_datasets.pairing import double_problems, foreign_problems, pair
-from ecs_med_datasets.patients import assign_patients, relative_path
+from ecs_med_datasets.collecting import collect, relative_path
+from ecs_med_datasets.pairing import pair
 from ecs_med_datasets.scanning import FileIndex, index_files
 
 __all__ = ["STRUCTURAL", "MsdLayout", "partitions_of", "read_description", "read_labels_entry"]
@@ -52,17 +51,15 @@ class MsdLayout(Layout):
             cases += _read_part(root, part, partition, listed, problems)
         if not cases:
             raise DataError(f"{root / 'imagesTr'}: no readable image; expected NIfTI files.")
-        cases.sort(key=lambda case: case.id)
-        assigned, patient_problems = assign_patients(cases, root, settings, structural=STRUCTURAL)
-        problems += [*patient_problems, *labeling_problems(assigned, root)]
-        return CaseCollection(
+        found = CaseCollection(
             name=root.resolve().name or "data",
             root=root,
             layout=self.name,
-            cases=assigned,
+            cases=tuple(cases),
             labels=read_labels_entry(description, root, problems),
             problems=tuple(problems),
         )
+        return collect(found, settings, STRUCTURAL)
 
 
 def read_description(root: Path) -> Mapping[str, Any]:
@@ -133,7 +130,7 @@ def _read_part(
     problems: list[Problem],
 ) -> list[Case]:
     images = index_files(root / f"images{part}")
-    problems += [*images.problems, *double_problems(images, "image"), *foreign_problems(images)]
+    problems += images.findings("image")
     masks = index_files(root / f"labels{part}") if (root / f"labels{part}").is_dir() else None
     matched: dict[str, Path] = {}
     if masks is not None:
@@ -164,7 +161,7 @@ def _match(
         if mask is not None:
             matched[key] = mask
             used.add(mask)
-    problems += [*masks.problems, *double_problems(masks, "mask")]
+    problems += masks.findings("mask")
     problems += [p for p in pairing.problems if p.path not in used and p.path != masks.folder]
     if not used:
         problems += [p for p in pairing.problems if p.path == masks.folder]

@@ -9,12 +9,11 @@ from typing import Any
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
+from ecs_med.data.readers import reader_of
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Partition, Problem
-from ecs_med_datasets.folder import labeling_problems
+from ecs_med_datasets.collecting import collect
 from ecs_med_datasets.msd import STRUCTURAL, partitions_of, read_description, read_labels_entry
-from ecs_med_datasets.pairing import double_problems, foreign_problems
-from ecs_med_datasets.patients import assign_patients
 from ecs_med_datasets.scanning import FileIndex, index_files
 
 __all__ = ["NnUNetLayout"]
@@ -62,28 +61,26 @@ class NnUNetLayout(Layout):
                 " CASE_0000.nii.gz (for names without number use --layout msd)."
             )
         problems += _channel_problems(cases, description, root)
-        cases.sort(key=lambda case: case.id)
-        assigned, patient_problems = assign_patients(cases, root, settings, structural=STRUCTURAL)
-        problems += [*patient_problems, *labeling_problems(assigned, root)]
-        return CaseCollection(
+        found = CaseCollection(
             name=root.resolve().name or "data",
             root=root,
             layout=self.name,
-            cases=assigned,
+            cases=tuple(cases),
             labels=read_labels_entry(description, root, problems),
             problems=tuple(problems),
         )
+        return collect(found, settings, STRUCTURAL)
 
 
 def _read_part(
     root: Path, part: str, partition: Partition | None, problems: list[Problem]
 ) -> list[Case]:
     images = index_files(root / f"images{part}")
-    problems += [*images.problems, *double_problems(images, "image"), *foreign_problems(images)]
+    problems += images.findings("image")
     masks = FileIndex(root / f"labels{part}")
     if masks.folder.is_dir():
         masks = index_files(masks.folder)
-        problems += [*masks.problems, *double_problems(masks, "mask")]
+        problems += masks.findings("mask")
     channels = _group_channels(images, problems)
     problems += [
         Problem(
@@ -148,10 +145,10 @@ def _channel_problems(
 
 
 def _is_color(case: Case, declared: Any) -> bool:
-    """Whether one PNG or TIFF file stands for the three declared colour channels."""
+    """Whether one picture stands for the three declared colour channels."""
     return (
         isinstance(declared, Mapping)
         and len(declared) == 3
         and len(case.images) == 1
-        and (not case.images[0].name.lower().endswith((".nii", ".nii.gz")))
+        and reader_of(case.images).holds_colors
     )

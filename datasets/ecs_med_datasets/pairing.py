@@ -8,7 +8,7 @@ from pathlib import Path
 from ecs_med.types import Problem
 from ecs_med_datasets.scanning import FileIndex
 
-__all__ = ["Pairing", "double_problems", "foreign_problems", "mask_base", "pair", "pair_within"]
+__all__ = ["Pairing", "mask_base", "pair", "pair_within"]
 
 MASK_SUFFIX = re.compile(
     r"(?P<base>.+?)[ _.-]+(masks?|seg|segs|segmentations?|labels?|gt|groundtruth|annotations?)$",
@@ -75,35 +75,6 @@ def pair_within(index: FileIndex) -> dict[str, str]:
         if base is not None and base in index.suffixes:
             mask_of.setdefault(base, key)
     return mask_of
-
-
-def double_problems(index: FileIndex, what: str) -> list[Problem]:
-    """An error for every file whose name another one has up to the suffix."""
-    return [
-        Problem(
-            "error",
-            f"two {what}s have this name and differ only in the suffix",
-            f"Rename or remove one, so that every {what} has a name of its own",
-            index.folder / name,
-        )
-        for name in index.doubles
-    ]
-
-
-def foreign_problems(index: FileIndex) -> list[Problem]:
-    """Warn of image formats that are not read; other foreign files are of no interest."""
-    convertible = index.convertible()
-    if not convertible:
-        return []
-    first = index.folder / convertible[0]
-    return [
-        Problem(
-            "warning",
-            f"{len(convertible)} file(s) in a format that training does not read, such as this one",
-            "Convert them to PNG, JPEG, TIFF, BMP or NIfTI, or move them away",
-            first,
-        )
-    ]
 
 
 def _second_mask(path: Path, other: Path) -> Problem:

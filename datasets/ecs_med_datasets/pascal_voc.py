@@ -9,9 +9,8 @@ from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
 from ecs_med.errors import DataError
 from ecs_med.types import IGNORE_INDEX, Case, CaseCollection, Partition, Problem
-from ecs_med_datasets.folder import labeling_problems
-from ecs_med_datasets.patients import assign_patients
-from ecs_med_datasets.published_counts import count_problem, missing_problems
+from ecs_med_datasets.collecting import collect
+from ecs_med_datasets.data_root import count_problem, missing_problems
 from ecs_med_datasets.sbd import NUM_SBD, convert_masks, find_sbd, list_masks
 from ecs_med_datasets.scanning import FileIndex, index_files
 
@@ -93,28 +92,24 @@ class PascalVocLayout(Layout):
         _add_sbd(found, root, {*train, *val})
         if not found.cases:
             raise DataError(f"{voc}: none of the listed images is in JPEGImages/; {REMEDY}.")
-        found.cases.sort(key=lambda case: case.id)
-        cases, patient_problems = assign_patients(
-            found.cases, root, settings, structural=STRUCTURAL
-        )
-        found.problems += [*patient_problems, *labeling_problems(cases, root)]
         found.problems.append(
             count_problem(
-                cases,
+                found.cases,
                 {"train": NUM_TRAIN, "validation": NUM_VAL},
                 "VOC 2012 with SBD",
                 root,
                 REMEDY if found.has_more else MISSING_SBD,
             )
         )
-        return CaseCollection(
+        collection = CaseCollection(
             name="voc",
             root=root,
             layout=self.name,
-            cases=cases,
+            cases=tuple(found.cases),
             labels={**dict(enumerate(CLASS_NAMES)), IGNORE_INDEX: "ignore"},
             problems=tuple(found.problems),
         )
+        return collect(collection, settings, STRUCTURAL)
 
 
 def find_voc(root: Path) -> Path | None:

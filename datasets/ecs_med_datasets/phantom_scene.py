@@ -7,16 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from ecs_med_datasets.phantom_fields import (
+from ecs_med_datasets.phantom_objects import (
+    Blob,
     Field,
     Generator,
+    Instrument,
+    draw_blob,
+    draw_instrument,
     fractal_noise,
     grid,
     smoothstep,
     stream,
     uniform,
 )
-from ecs_med_datasets.phantom_objects import Blob, Instrument, draw_blob, draw_instrument
 
 __all__ = ["CLASS_NAMES", "FRAMES_PER_PATIENT", "draw_frame"]
 

@@ -1,19 +1,17 @@
 """Listing image files below a folder: names only, nothing is opened."""
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from sys import intern
+from typing import Literal
 
-from ecs_med.data.readers.nifti import VOLUME_SUFFIXES
-from ecs_med.data.readers.pictures import PICTURE_SUFFIXES
+from ecs_med.data.scans import image_suffixes, known_formats
 from ecs_med.types import Problem
 
 __all__ = ["FileIndex", "index_files", "is_litter", "list_folders", "split_name"]
 
-# Longest first, so that .nii.gz is taken off whole.
-READABLE_SUFFIXES = tuple(sorted((*VOLUME_SUFFIXES, *PICTURE_SUFFIXES), key=len, reverse=True))
 CONVERTIBLE_SUFFIXES = (
     *(".dcm", ".ima", ".mha", ".mhd", ".nrrd", ".nhdr", ".npy", ".npz", ".svs"),
     *(".gif", ".webp", ".heic", ".jp2", ".mat", ".h5", ".hdf5"),
@@ -46,13 +44,42 @@ class FileIndex:
         """The file behind `key`."""
         return Path(f"{self.folder}{os.sep}{key}{self.suffixes[key]}")
 
-    def convertible(self) -> list[str]:
-        """Those of `foreign` that hold images in a format that is not read."""
-        return [name for name in self.foreign if name.lower().endswith(CONVERTIBLE_SUFFIXES)]
+    def findings(self, what: Literal["image", "mask"]) -> list[Problem]:
+        """What is wrong with the files as images or as masks.
+
+        An error for every file whose name another one has up to the suffix, and for images a
+        warning of formats that are not read; other foreign files are of no interest.
+        """
+        found = [*self.problems]
+        found += [
+            Problem(
+                "error",
+                f"two {what}s have this name and differ only in the suffix",
+                f"Rename or remove one, so that every {what} has a name of its own",
+                self.folder / name,
+            )
+            for name in self.doubles
+        ]
+        convertible = [name for name in self.foreign if name.lower().endswith(CONVERTIBLE_SUFFIXES)]
+        if convertible and what == "image":
+            found.append(
+                Problem(
+                    "warning",
+                    f"{len(convertible)} file(s) in a format that training does not read, such as"
+                    " this one",
+                    f"Convert them to {known_formats()}, or move them away",
+                    self.folder / convertible[0],
+                )
+            )
+        return found
 
 
-def split_name(name: str) -> tuple[str, str]:
+def split_name(name: str, suffixes: Sequence[str] | None = None) -> tuple[str, str]:
     """Divide a file name into stem and readable suffix.
+
+    Args:
+        name: The name, or a path that ends with it.
+        suffixes: Those that are read; `None`: `image_suffixes()`.
 
     Returns:
         `(stem, suffix)`; the suffix keeps its case and is empty if the file is no readable image.
@@ -64,7 +91,7 @@ def split_name(name: str) -> tuple[str, str]:
         ('notes.txt', '')
     """
     lower = name.lower()
-    for suffix in READABLE_SUFFIXES:
+    for suffix in image_suffixes() if suffixes is None else suffixes:
         if lower.endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)], name[-len(suffix) :]
     return name, ""
@@ -98,8 +125,9 @@ def index_files(folder: Path, *, skip: Collection[str] = (), recursive: bool = T
     index = FileIndex(folder)
     entered = {_identity(parent) for parent in (folder.absolute(), *folder.absolute().parents)}
     found: list[tuple[str, str]] = []
+    suffixes = image_suffixes()
     for prefix, name in _walk(str(folder), "", skip, recursive, entered, index.problems):
-        stem, suffix = split_name(name)
+        stem, suffix = split_name(name, suffixes)
         if suffix:
             found.append((prefix + stem, intern(suffix)))
         else:

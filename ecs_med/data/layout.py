@@ -3,18 +3,17 @@
 import os
 from abc import ABC, abstractmethod
 from collections import Counter
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import ClassVar
 
 from ecs_med.config import ReadingSettings
-from ecs_med.errors import DataError, SettingsError
+from ecs_med.errors import DataError
+from ecs_med.registry import Registry
 from ecs_med.types import CaseCollection
 
-__all__ = ["ENTRY_POINT_GROUP", "Layout", "available_layouts", "open_data"]
+__all__ = ["LAYOUTS", "Layout", "available_layouts", "open_data"]
 
-ENTRY_POINT_GROUP = "ecs_med.layouts"
-NUM_TOLD = 4
+_NUM_SHOWN = 4
 
 
 class Layout(ABC):
@@ -46,10 +45,18 @@ class Layout(ABC):
         """
 
 
+LAYOUTS: Registry[Layout] = Registry("ecs_med.layouts", "layout", Layout)
+"""Every layout that is installed or registered."""
+
+
 def available_layouts() -> dict[str, Layout]:
-    """All installed layouts by name, highest priority first."""
-    layouts: list[Layout] = [entry.load()() for entry in entry_points(group=ENTRY_POINT_GROUP)]
-    layouts.sort(key=lambda layout: (-layout.priority, layout.name))
+    """All layouts by name, highest priority first.
+
+    Raises:
+        SettingsError: If a package offers one that cannot be used.
+    """
+    layouts = [layout() for layout in LAYOUTS.all().values()]
+    layouts.sort(key=lambda layout: -layout.priority)
     return {layout.name: layout for layout in layouts}
 
 
@@ -66,15 +73,10 @@ def open_data(root: Path, settings: ReadingSettings | None = None) -> CaseCollec
     """
     settings = settings or ReadingSettings()
     if not root.exists():
-        raise DataError(f"{root}: no such file or folder; check --data.")
-    layouts = available_layouts()
+        raise DataError(f"{root}: no such file or folder; check `data`.")
     if settings.layout != "auto":
-        if settings.layout not in layouts:
-            raise SettingsError(
-                f"--layout: '{settings.layout}' is no layout; known are: {', '.join(layouts)}."
-            )
-        return layouts[settings.layout].read(root, settings)
-    for layout in layouts.values():
+        return LAYOUTS.get(settings.layout)().read(root, settings)
+    for layout in available_layouts().values():
         if layout.recognizes(root):
             return layout.read(root, settings)
     raise DataError(
@@ -100,6 +102,6 @@ def _what_is_there(root: Path) -> str:
                     suffixes[Path(entry.name).suffix.lower() or "plain"] += 1
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
-    shown = sorted(folders)[:NUM_TOLD] + (["..."] if len(folders) > NUM_TOLD else [])
-    shown += [f"{number} {suffix} file(s)" for suffix, number in suffixes.most_common(NUM_TOLD)]
+    shown = sorted(folders)[:_NUM_SHOWN] + (["..."] if len(folders) > _NUM_SHOWN else [])
+    shown += [f"{number} {suffix} file(s)" for suffix, number in suffixes.most_common(_NUM_SHOWN)]
     return f"found {', '.join(shown)}" if shown else "it is empty"

@@ -1,6 +1,6 @@
 """Prepared scans on disk: decoded, sliced and resized once, read slice by slice ever after.
 
-A cache entry is keyed on path, size and modification time of its files and on the
+A cache entry is keyed on reader, path, size and modification time of its files and on the
 settings that made it, so a changed file is prepared anew. A damaged entry is prepared
 anew as well. Where the cache folder cannot be written, scans are prepared on each access.
 """
@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.prepare import Preparation, prepare_labels, prepare_scan
-from ecs_med.data.scans import read_scan
+from ecs_med.data.scans import fingerprint, read_scan
 from ecs_med.errors import EcsMedError
 from ecs_med.types import Case, UnlabeledCase
 
@@ -135,8 +135,7 @@ class SliceStore(PersistentDataset):  # type: ignore[misc]
 
     def _path(self, case: Case | UnlabeledCase) -> Path:
         mask = case.mask if isinstance(case, Case) else None
-        files = [*case.images, *([mask] if mask else [])]
-        states = [(str(f.absolute()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+        states = [fingerprint(case.images, case.frame), fingerprint([mask]) if mask else None]
         digest = hashlib.sha256(json.dumps([states, self._settings]).encode()).hexdigest()
         assert self.cache_dir is not None
         return Path(self.cache_dir) / digest[:2] / f"{digest[2:34]}.safetensors"
@@ -170,10 +169,10 @@ class _Prepare(Transform):  # type: ignore[misc]
         self.scheme = scheme
 
     def __call__(self, case: Case | UnlabeledCase) -> dict[str, torch.Tensor]:
-        scan = read_scan(case.images)
+        scan = read_scan(case.images, case.frame)
         content = {"image": torch.from_numpy(prepare_scan(scan, self.preparation)).contiguous()}
         if isinstance(case, Case) and case.mask is not None and self.scheme is not None:
-            raw = read_labels(case.images, case.mask, self.scheme)
+            raw = read_labels(case.images, case.mask, self.scheme, case.frame)
             labels = torch.from_numpy(prepare_labels(raw, scan, self.preparation)).contiguous()
             shown = ((labels > 0) & (labels < self.scheme.num_classes)).flatten(1).any(dim=1)
             content |= {

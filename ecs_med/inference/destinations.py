@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecs_med.data.scans import is_volume_path, stem
+from ecs_med.data.readers import available_readers, reader_of
+from ecs_med.data.scans import stem
 from ecs_med.errors import SettingsError
 from ecs_med.inference.inputs import PredictionInput
 
 __all__ = ["Destination", "output_folder", "plan_destinations"]
 
 DEFAULT_OUTPUT = Path("predictions")
-
-_LABEL_SUFFIXES = (".png", ".nii.gz", ".nii")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def plan_destinations(
 ) -> list[Destination]:
     """Name the outputs of every input.
 
-    A picture gives `<stem>.png`, a volume `<stem>.nii.gz`. What was found in sub-folders of
+    A picture gives `<stem>.png`, a NIfTI volume `<stem>.nii.gz`. What was found in sub-folders of
     an input folder keeps them. Inputs that would still share a name are told apart by the
     folders they lie in, and then by their suffix (`a_jpg.png`).
 
@@ -76,7 +75,7 @@ def plan_destinations(
     else:
         folder = output_folder(output)
         labels = [
-            folder / f"{name}{_suffix(item.path)}"
+            folder / f"{name}{_suffix(item)}"
             for name, item in zip(_names(items), items, strict=True)
         ]
     plan = [
@@ -92,26 +91,27 @@ def plan_destinations(
 
 
 def _is_file_name(output: Path) -> bool:
-    return not output.is_dir() and output.name.lower().endswith(_LABEL_SUFFIXES)
+    if output.is_dir():
+        return False
+    return any(reader.writes(output) for reader in available_readers().values())
 
 
 def _single(items: Sequence[PredictionInput], output: Path) -> Path:
     if len(items) > 1:
         raise SettingsError(
-            f"{output}: names one file, but there are {len(items)} inputs; give -o a folder."
+            f"{output}: names one file, but there are {len(items)} inputs; "
+            "let `output` be a folder."
         )
-    volume = is_volume_path(items[0].path)
-    if volume != is_volume_path(output):
-        expected = ".nii.gz" if volume else ".png"
-        kind = "volume" if volume else "picture"
+    if items and not reader_of(items[0].images).writes(output):
         raise SettingsError(
-            f"{output}: the labels of a {kind} are written as {expected}; change the name after -o."
+            f"{output}: labels of {items[0].path.name} are written as {_suffix(items[0])}; change "
+            "`output`."
         )
     return output
 
 
-def _suffix(path: Path) -> str:
-    return ".nii.gz" if is_volume_path(path) else ".png"
+def _suffix(item: PredictionInput) -> str:
+    return reader_of(item.images).output_suffix
 
 
 def _certainty_path(labels: Path) -> Path:
@@ -130,7 +130,7 @@ def _names(items: Sequence[PredictionInput]) -> list[str]:
             names[index] = str((path.parent / _stem(items[index])).relative_to(common))
     for index in _clashing(names, items):
         path = items[index].path
-        names[index] += path.name[len(stem(path)) :].replace(".", "_")
+        names[index] += path.name.removeprefix(stem(path)).replace(".", "_")
     return names
 
 
@@ -146,7 +146,7 @@ def _stem(item: PredictionInput) -> str:
 
 
 def _clashing(names: Sequence[str], items: Sequence[PredictionInput]) -> list[int]:
-    full = [f"{name}{_suffix(item.path)}" for name, item in zip(names, items, strict=True)]
+    full = [f"{name}{_suffix(item)}" for name, item in zip(names, items, strict=True)]
     count = Counter(full)
     return [index for index, name in enumerate(full) if count[name] > 1]
 
@@ -163,7 +163,7 @@ def _check(items: Sequence[PredictionInput], plan: Sequence[Destination]) -> Non
             place = path.resolve()
             if place in inputs:
                 raise SettingsError(
-                    f"{path}: is an input and would be overwritten; give another folder with -o."
+                    f"{path}: is an input and would be overwritten; let `output` be another folder."
                 )
             other = taken.setdefault(place, item.path)
             if other != item.path:

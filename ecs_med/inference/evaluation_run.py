@@ -12,10 +12,10 @@ from ecs_med.config import ReadingSettings, TrainConfig
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.reading import LabelScheme, understand_masks
 from ecs_med.errors import DataError, EcsMedError, SettingsError
+from ecs_med.files import RESULT_REMEDY, write_text
 from ecs_med.inference.evaluate import CaseScores, Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
-from ecs_med.inference.result_files import write_result_text
-from ecs_med.splits.split_document import Role, read_document, read_roles
+from ecs_med.splits import Role, SplitDocument
 from ecs_med.types import Case
 
 __all__ = ["EvaluationReport", "Selection", "evaluate_run", "select_cases", "write_evaluation"]
@@ -171,9 +171,9 @@ def write_evaluation(report: EvaluationReport, folder: Path) -> None:
     writer = csv.DictWriter(table, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_result_text(folder / CASES_FILE, table.getvalue())
+    write_text(folder / CASES_FILE, table.getvalue(), remedy=RESULT_REMEDY)
     content = json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-    write_result_text(folder / SCORES_FILE, content)
+    write_text(folder / SCORES_FILE, f"{content}\n", remedy=RESULT_REMEDY)
 
 
 def _label_scheme(
@@ -200,7 +200,7 @@ def _training_config(run: Path) -> TrainConfig | None:
 
 
 def _roles(path: Path) -> dict[str, Role] | None:
-    return read_roles(path, read_document(path)) if path.is_file() else None
+    return SplitDocument.read(path).roles() if path.is_file() else None
 
 
 def _chosen(

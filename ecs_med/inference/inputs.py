@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ecs_med.data.scans import PICTURE_SUFFIXES, VOLUME_SUFFIXES, is_volume_path
+from ecs_med.data.readers import reader_of
+from ecs_med.data.scans import is_image, known_formats, stem
 from ecs_med.errors import DataError, EcsMedError, UnreadableFileError
 
 __all__ = ["PredictionInput", "find_inputs"]
 
-_CHANNEL = re.compile(r"_(\d{4})(?=\.nii(\.gz)?$)", re.IGNORECASE)
+_CHANNEL = re.compile(r"_\d{4}$")
 _DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
 
 
@@ -45,7 +46,7 @@ def find_inputs(
 
     Args:
         inputs: Files and folders.
-        num_channels: Channels of the model: with more than one, NIfTI files named
+        num_channels: Channels of the model: with more than one, volumes named
             `case_0000`, `case_0001`, ... are the channels of one scan.
         leave_out: Output folder, not searched where it lies inside an input folder.
 
@@ -64,12 +65,9 @@ def _file(path: Path) -> PredictionInput:
     problem: EcsMedError | None = None
     if not path.exists():
         problem = UnreadableFileError(path, "no such file or folder", "check the name")
-    elif _is_dicom(path):
-        problem = _dicom(path)
-    elif not _is_image(path):
-        problem = UnreadableFileError(
-            path, "neither a picture nor a NIfTI volume", "give PNG, JPEG, TIFF, BMP or NIfTI"
-        )
+    elif not is_image(path):
+        problem = UnreadableFileError(path, "of unknown kind", f"give {known_formats()}")
+        problem = _dicom(path) if _is_dicom(path) else problem
     return PredictionInput((path,), problem=problem)
 
 
@@ -84,14 +82,13 @@ def _in_folder(folder: Path, leave_out: Path | None) -> list[PredictionInput]:
             if not entry.startswith(".") and (here / entry).resolve() != kept_out
         )
         paths = [here / entry for entry in sorted(files) if not entry.startswith(".")]
-        images = [path for path in paths if _is_image(path)]
+        images = [path for path in paths if is_image(path)]
         found += [PredictionInput((path,), below=folder) for path in images]
         if any(_is_dicom(path) for path in paths if path not in set(images)):
             found.append(PredictionInput((here,), below=folder, problem=_dicom(here)))
     if not found:
         problem = DataError(
-            f"{folder}: no picture or NIfTI volume in this folder; give PNG, JPEG, TIFF, BMP "
-            "or NIfTI (.nii, .nii.gz)."
+            f"{folder}: no picture or volume in this folder; give {known_formats()}."
         )
         found.append(PredictionInput((folder,), problem=problem))
     return found
@@ -103,15 +100,11 @@ def _refuse(error: OSError) -> None:
     ) from error
 
 
-def _is_image(path: Path) -> bool:
-    return path.name.lower().endswith((*PICTURE_SUFFIXES, *VOLUME_SUFFIXES))
-
-
 def _is_dicom(path: Path) -> bool:
     if path.suffix.lower() in _DICOM_SUFFIXES or path.name.upper() == "DICOMDIR":
         return True
     # Series often come without any suffix, or with the dots of their UID.
-    if _is_image(path) or not re.fullmatch(r"|\.\d+", path.suffix):
+    if not re.fullmatch(r"|\.\d+", path.suffix):
         return False
     try:
         with path.open("rb") as file:
@@ -134,11 +127,11 @@ def _join_channels(found: list[PredictionInput], num_channels: int) -> list[Pred
 
 
 def _with_channels(item: PredictionInput, num_channels: int) -> PredictionInput:
-    match = _CHANNEL.search(item.path.name)
-    if item.problem is not None or not is_volume_path(item.path) or match is None:
+    name = stem(item.path)
+    if item.problem is not None or reader_of(item.images).holds_colors or not _CHANNEL.search(name):
         return item
-    before, after = item.path.name[: match.start()], item.path.name[match.end() :]
-    names = [f"{before}_{channel:04d}{after}" for channel in range(num_channels)]
+    suffix = item.path.name[len(name) :]
+    names = [f"{name[:-4]}{channel:04d}{suffix}" for channel in range(num_channels)]
     images = tuple(item.path.with_name(name) for name in names)
     missing = [image for image in images if not image.exists()]
     if not missing:

@@ -2,24 +2,26 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from pydantic import Field
 
 from ecs_med.data.prepare import slice_axis
-from ecs_med.data.readers.nifti_writing import write_labels_like, write_map_like
+from ecs_med.data.readers import reader_of
+from ecs_med.data.readers.pictures import write_png
 from ecs_med.data.scans import Scan, read_scan
 from ecs_med.errors import DeviceMemoryError, EcsMedError, SettingsError, SomeInputsFailed
+from ecs_med.files import RESULT_REMEDY, write_text
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
 from ecs_med.inference.inputs import PredictionInput, find_inputs
 from ecs_med.inference.model import Model, load_model
 from ecs_med.inference.overlay import draw_overlay
-from ecs_med.inference.result_files import write_picture, write_result_text
 from ecs_med.inference.segment import Segmentation, check_corrector, check_scan, segment_scan
+from ecs_med.records import Record
 
 __all__ = ["PredictionOptions", "PredictionReport", "predict", "predict_files"]
 
@@ -28,36 +30,21 @@ FAILURES_FILE = "failures.json"
 OnDone = Callable[[Path, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class PredictionReport:
-    """What a prediction gave.
+class PredictionReport(Record):
+    """What a prediction gave."""
 
-    Attributes:
-        run: Run folder of the model.
-        output: Folder of the results.
-        labels: Class name by the value that stands for it in the outputs.
-        written: Label map by input.
-        skipped: Label map by input that had been there.
-        failures: Sentence by input that could not be segmented.
-    """
-
-    run: Path
+    model: Path
+    """Run folder of the model."""
     output: Path
+    """Folder of the results."""
     labels: dict[int, str]
-    written: dict[Path, Path] = field(default_factory=dict)
-    skipped: dict[Path, Path] = field(default_factory=dict)
-    failures: dict[Path, str] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The report as JSON holds it."""
-        return {
-            "model": str(self.run),
-            "output": str(self.output),
-            "labels": {str(k): v for k, v in self.labels.items()},
-            "written": {str(k): str(v) for k, v in self.written.items()},
-            "skipped": {str(k): str(v) for k, v in self.skipped.items()},
-            "failures": {str(k): v for k, v in self.failures.items()},
-        }
+    """Class name by the value that stands for it in the outputs."""
+    written: dict[Path, Path] = Field(default_factory=dict)
+    """Label map by input."""
+    skipped: dict[Path, Path] = Field(default_factory=dict)
+    """Label map by input that had been there."""
+    failures: dict[Path, str] = Field(default_factory=dict)
+    """Sentence by input that could not be segmented."""
 
     def raise_failures(self) -> None:
         """Raise if an input failed.
@@ -105,7 +92,7 @@ def predict(
     """Segment pictures, volumes, and folders of them.
 
     Every result has the grid of its input: a picture gives a PNG of the same height and width,
-    a volume a NIfTI file of the same shape and affine. Pixels hold the values that the masks of
+    a volume a file of its own format, shape and affine. Pixels hold the values that the masks of
     training hold (see `LabelScheme.decode`): class indices, but for label files with gaps.
 
     Args:
@@ -158,7 +145,7 @@ def predict_files(
     places = dict(zip((item.path for item in segmentable), plan, strict=True))
     values = stored_values(model).tolist()
     names = dict(zip(values, model.spec.class_names, strict=True))
-    report = PredictionReport(model.run, folder, names)
+    report = PredictionReport(model=model.run, output=folder, labels=names)
     for item in items:
         status = "written"
         try:
@@ -176,11 +163,11 @@ def predict_files(
 
 def _check_folder(folder: Path, inputs: Sequence[Path]) -> None:
     if folder.exists() and not folder.is_dir():
-        raise SettingsError(f"{folder}: is a file, not a folder; name another one with -o.")
+        raise SettingsError(f"{folder}: is a file, not a folder; name another one with `output`.")
     for path in inputs:
         # The next prediction would take this one's results for pictures.
         if path.is_dir() and path.resolve() == folder.resolve():
-            raise SettingsError(f"{folder}: is the input folder; name another one with -o.")
+            raise SettingsError(f"{folder}: is the input folder; name another one with `output`.")
 
 
 def _segment_one(
@@ -201,8 +188,8 @@ def _segment_one(
         result = segment_scan(model, scan, certainty=options.certainty, batch=options.batch)
     except torch.OutOfMemoryError as error:
         raise DeviceMemoryError(
-            f"{item.path}: {model.device} ran out of memory; use --device cpu, or a model that "
-            "was trained with a smaller --max-size."
+            f"{item.path}: {model.device} ran out of memory; set `device` to cpu, or use a "
+            "model that was trained with a smaller `max_size`."
         ) from error
     _write(model, item, destination, scan, result)
     report.written[item.path] = destination.labels
@@ -221,18 +208,12 @@ def _write(
         preparation = model.spec.preparation
         axis = slice_axis(scan, preparation.axis)
         drawn = draw_overlay(scan, result.labels, axis=axis, window=preparation.window)
-        write_picture(destination.overlay, drawn)
+        write_png(destination.overlay, drawn)
+    reader = reader_of(item.images)
     if destination.certainty is not None and result.certainty is not None:
-        if scan.is_volume:
-            write_map_like(destination.certainty, result.certainty, item.path)
-        else:
-            write_picture(destination.certainty, np.rint(result.certainty * 255).astype(np.uint8))
+        reader.write_map(destination.certainty, result.certainty, item.images)
     # The labels come last: where they are, everything is.
-    values = stored_values(model)[result.labels]
-    if scan.is_volume:
-        write_labels_like(destination.labels, values, item.path)
-    else:
-        write_picture(destination.labels, values.astype(np.uint8))
+    reader.write_labels(destination.labels, stored_values(model)[result.labels], item.images)
 
 
 def stored_values(model: Model) -> npt.NDArray[np.integer]:
@@ -253,4 +234,5 @@ def _write_failures(report: PredictionReport) -> None:
         path.unlink(missing_ok=True)
         return
     report.output.mkdir(parents=True, exist_ok=True)
-    write_result_text(path, json.dumps(report.to_dict()["failures"], indent=2, ensure_ascii=False))
+    text = json.dumps(report.to_json()["failures"], indent=2, ensure_ascii=False)
+    write_text(path, f"{text}\n", remedy=RESULT_REMEDY)

@@ -1,13 +1,12 @@
 """Labelled budgets: what `--labeled` means, which cases it gives, and the split file."""
 
 from ecs_med.splits.case_list import read_case_list
-from ecs_med.splits.draw import draw_split
+from ecs_med.splits.document import Role, SplitDocument
+from ecs_med.splits.draw import absent_classes, absent_classes_warning, draw_split
 from ecs_med.splits.hidden import HiddenReferences
-from ecs_med.splits.presence import absent_classes, absent_classes_warning
-from ecs_med.splits.selection import Content, Draw
+from ecs_med.splits.ordering import Content, Draw
 from ecs_med.splits.specification import Budget, Count, Share, SplitFile, parse_labeled
 from ecs_med.splits.split import Split
-from ecs_med.splits.split_document import Role
 
 __all__ = [
     "Budget",
@@ -18,6 +17,7 @@ __all__ = [
     "Role",
     "Share",
     "Split",
+    "SplitDocument",
     "SplitFile",
     "absent_classes",
     "absent_classes_warning",

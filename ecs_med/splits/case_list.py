@@ -12,7 +12,7 @@ from ecs_med.types import Case
 __all__ = ["read_case_list"]
 
 _COLUMNS = ("id", "case", "case_id", "image", "image_id", "file", "filename", "name", "stem")
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".nii", ".gz")
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".nii", ".gz"}
 _REMEDY = "list the labelled cases, one id or file name an entry"
 
 
@@ -54,7 +54,9 @@ class _Index:
         self.path = path
         self.by_id: dict[str, Case] = {}
         self.by_stem: dict[str, list[Case]] = {}
+        self.suffixes = set(_SUFFIXES)
         for case in cases:
+            self.suffixes.update(path.suffix.lower() for path in case.images)
             self.by_id[case.id] = case
             self.by_stem.setdefault(PurePosixPath(case.id).name, []).append(case)
 
@@ -80,7 +82,7 @@ class _Index:
     def _candidates(self, text: str) -> Sequence[Case]:
         if text in self.by_id:
             return [self.by_id[text]]
-        for name in dict.fromkeys((text, _without_suffix(text))):
+        for name in dict.fromkeys((text, self._without_suffixes(text))):
             name = name.replace("\\", "/").removeprefix("./")
             same_stem = self.by_stem.get(PurePosixPath(name).name, [])
             ends = [case for case in same_stem if f"/{case.id}".endswith(f"/{name}")]
@@ -88,12 +90,11 @@ class _Index:
                 return found
         return []
 
-
-def _without_suffix(name: str) -> str:
-    pure = PurePosixPath(name)
-    while pure.suffix.lower() in _SUFFIXES:
-        pure = pure.with_suffix("")
-    return str(pure)
+    def _without_suffixes(self, name: str) -> str:
+        pure = PurePosixPath(name)
+        while pure.suffix and pure.suffix.lower() in self.suffixes:
+            pure = pure.with_suffix("")
+        return str(pure)
 
 
 def _read_entries(path: Path) -> list[str]:

@@ -1,24 +1,28 @@
 """From cases and a labelled budget to the split of one run."""
 
-import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Rational
-from pathlib import Path
 
 from ecs_med.errors import BudgetError
 from ecs_med.splits.case_list import read_case_list
-from ecs_med.splits.ordering import Group, nearest_prefix
+from ecs_med.splits.document import Role, is_split_document
+from ecs_med.splits.ordering import (
+    Content,
+    Draw,
+    Group,
+    draw_note,
+    nearest_prefix,
+    ordered_groups,
+)
 from ecs_med.splits.partition import Parts, divide
-from ecs_med.splits.selection import Content, Draw, draw_note, ordered_groups
 from ecs_med.splits.specification import Count, Share, SplitFile, parse_labeled
 from ecs_med.splits.split import Split
-from ecs_med.splits.split_document import Role, is_split_document
 from ecs_med.types import Case
 
-__all__ = ["draw_split"]
+__all__ = ["absent_classes", "absent_classes_warning", "draw_split"]
 
 
 def draw_split(
@@ -57,7 +61,8 @@ def draw_split(
     Raises:
         BudgetError: If the budget is none, asks for more than there is, or leaves
             nothing to train on or to test on.
-        UnreadableFileError: If a split file is damaged.
+        UnreadableFileError: If a list of cases is damaged.
+        RunFolderError: If a `split.json` is damaged.
     """
     everyone = _checked(cases)
     budget = parse_labeled(labeled)
@@ -104,7 +109,7 @@ def _draw(groups: Sequence[Group], budget: Share | Count) -> tuple[set[str], lis
 def _split_of_file(
     everyone: Sequence[Case], budget: SplitFile, seed: int, has_validation: bool
 ) -> Split:
-    if _is_split_json(budget.path):
+    if budget.path.suffix.lower() == ".json" and is_split_document(budget.path):
         split = Split.read(budget.path, everyone)
         note = f"All roles are as in {budget.path.name}, drawn with seed {split.seed}."
         return Split.from_roles(
@@ -131,16 +136,6 @@ def _split_of_file(
     return _assemble(everyone, parts, chosen, seed, budget.text, [])
 
 
-def _is_split_json(path: Path) -> bool:
-    if path.suffix.lower() != ".json":
-        return False
-    try:
-        return is_split_document(json.loads(path.read_text(encoding="utf-8-sig")))
-    except (OSError, ValueError, RecursionError):
-        # The list reader says what is wrong with it.
-        return False
-
-
 def _assemble(
     everyone: Sequence[Case],
     parts: Parts,
@@ -161,4 +156,43 @@ def _assemble(
         asked=asked,
         notes=parts.notes,
         warnings=(*parts.warnings, *warnings),
+    )
+
+
+def absent_classes(
+    present: Mapping[str, Collection[int]], class_names: Sequence[str]
+) -> tuple[str, ...]:
+    """Names of the classes without one labelled pixel.
+
+    Args:
+        present: Class indices that occur in each labelled case, by case id; void and
+            other indices outside the classes are passed over.
+        class_names: In class order, background first.
+
+    Example:
+        >>> absent_classes({"a": {0, 1}, "b": {0, 255}}, ("background", "polyp", "tool"))
+        ('tool',)
+    """
+    seen: set[int] = set().union(*present.values())
+    return tuple(name for index, name in enumerate(class_names) if index not in seen)
+
+
+def absent_classes_warning(
+    present: Mapping[str, Collection[int]], class_names: Sequence[str]
+) -> str | None:
+    """One sentence that names the classes without a labelled pixel; `None` if there are none.
+
+    Args:
+        present: As in `absent_classes`.
+        class_names: As in `absent_classes`.
+    """
+    absent = absent_classes(present, class_names)
+    if not absent:
+        return None
+    noun = "class" if len(absent) == 1 else "classes"
+    verb = "has" if len(absent) == 1 else "have"
+    return (
+        f"The {noun} {', '.join(absent)} {verb} not one labelled pixel in the "
+        f"{len(present)} labelled case{'' if len(present) == 1 else 's'} and cannot be learned; "
+        "raise --labeled or draw another subset with --seed."
     )

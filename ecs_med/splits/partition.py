@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 
 from ecs_med.errors import BudgetError
 from ecs_med.splits.ordering import Group, group_key, shuffled_groups, take_nearest
@@ -215,24 +216,18 @@ class _Builder:
         return f"one case with a mask ({masked[0].id})" if len(masked) == 1 else "one patient"
 
     def _warn_of_shared_patients(self) -> None:
+        parts = {"training": self.pool, "validation": self.validation, "test": self.test}
         known = {
             name: {case.patient for case in part if case.patient is not None}
-            for name, part in (
-                ("training", self.pool),
-                ("validation", self.validation),
-                ("test", self.test),
-            )
+            for name, part in parts.items()
         }
-        for first, second in (
-            ("training", "validation"),
-            ("training", "test"),
-            ("validation", "test"),
-        ):
+        for first, second in combinations(known, 2):
             shared = sorted(known[first] & known[second])
             if shared:
+                names = ", ".join(shared[:3]) + " and others" * (len(shared) > 3)
                 self.warnings.append(
                     f"The data set has {len(shared)} patient{'s' if len(shared) > 1 else ''} in "
-                    f"{first} and in {second} ({_some(shared)}): "
+                    f"{first} and in {second} ({names}): "
                     "scores will look better than they are."
                 )
 
@@ -255,7 +250,3 @@ def _has(number: int) -> str:
 
 def _is(number: int) -> str:
     return "is" if number == 1 else "are"
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (" and others" if len(names) > 3 else "")

@@ -1,6 +1,5 @@
 """Which case is for what in one run, and the file that keeps it."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,9 +7,8 @@ from pathlib import Path
 from typing import Self, get_args
 
 from ecs_med.errors import BudgetError
-from ecs_med.files import write_text
+from ecs_med.splits.document import Role, SplitCase, SplitDocument
 from ecs_med.splits.hidden import HiddenReferences
-from ecs_med.splits.split_document import FORMAT, VERSION, Role, read_document, read_roles
 from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["Split"]
@@ -116,23 +114,18 @@ class Split:
         Raises:
             RunFolderError: If the file cannot be written.
         """
-        head = {
-            "format": FORMAT,
-            "version": VERSION,
-            "seed": self.seed,
-            "labeled": self.asked,
-            "counts": self.counts(),
-            "notes": list(self.notes),
-            "warnings": list(self.warnings),
-        }
         rows = [
-            json.dumps(
-                {"id": id_, "patient": self.patients.get(id_), "role": role}, ensure_ascii=False
-            )
+            SplitCase(id=id_, patient=self.patients.get(id_), role=role)
             for id_, role in self.roles().items()
         ]
-        start = json.dumps(head, indent=1, ensure_ascii=False).removesuffix("\n}")
-        write_text(path, start + ',\n "cases": [\n  ' + ",\n  ".join(rows) + "\n ]\n}\n")
+        SplitDocument(
+            seed=self.seed,
+            labeled=self.asked,
+            counts=self.counts(),
+            notes=self.notes,
+            warnings=self.warnings,
+            cases=tuple(rows),
+        ).write(path)
 
     @classmethod
     def read(cls, path: Path, cases: Iterable[Case]) -> Self:
@@ -143,20 +136,20 @@ class Split:
             cases: All cases of the same data set, in any order.
 
         Raises:
-            UnreadableFileError: If the file is missing, damaged, or no split.
+            RunFolderError: If the file is missing, damaged, or no split.
             BudgetError: If its cases are not those of the data set.
         """
-        document = read_document(path)
+        document = SplitDocument.read(path)
         known = {case.id: case for case in cases}
-        roles = read_roles(path, document)
+        roles = document.roles()
         _check_against_data(path, roles, known)
         return cls.from_roles(
             known.values(),
             roles,
-            seed=document["seed"],
-            asked=document["labeled"],
-            notes=document.get("notes", ()),
-            warnings=document.get("warnings", ()),
+            seed=document.seed,
+            asked=document.labeled,
+            notes=document.notes,
+            warnings=document.warnings,
         )
 
 

@@ -14,7 +14,7 @@ from ecs_med.files import write_json
 from ecs_med.inference.model import load_model, read_spec
 from ecs_med.methods import method_class
 from ecs_med.runs.spec import ModelSpec
-from ecs_med.splits.split_document import read_document, read_roles
+from ecs_med.splits import SplitDocument
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.types import Case
 
@@ -115,8 +115,7 @@ class Start:
         path = self.run / "config.json"
         if TrainConfig.from_file(path).data.resolve() != config.data.resolve():
             return frozenset()
-        split = self.run / "split.json"
-        roles = read_roles(split, read_document(split))
+        roles = SplitDocument.read(self.run / "split.json").roles()
         return frozenset(id_ for id_, role in roles.items() if role in ("labeled", "unlabeled"))
 
 

@@ -79,7 +79,7 @@ def test_json_where_nothing_is_there(tmp_path: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("--layout", "foldr"), "'foldr' is no layout"),
+        (("--layout", "foldr"), "layout 'foldr'; did you mean 'folder'"),
         (("--patient", "regex:("), "no regular expression"),
         (("--mask-values", "0,x"), "no list of whole numbers"),
         (("--mask-colors", "red"), "no colour"),

@@ -70,7 +70,7 @@ def test_summary_by_hand(good: Path) -> None:
     assert (part.name, part.num_labeled, part.num_unlabeled) == ("not given", 4, 1)
     assert [(c.pixel_share, c.num_cases) for c in summary.classes] == [(0.5, 4), (0.5, 4)]
     assert summary.void_share == 0
-    assert summary.as_dict()["classes"][0]["name"] == "background"
+    assert summary.to_json()["classes"][0]["name"] == "background"
 
 
 @pytest.mark.parametrize("content", [b"", b"just text", b"\x89PNG\r\n\x1a\n broken"])

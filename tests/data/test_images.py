@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ecs_med.data.scans import exif_orientation, is_volume_path, read_header, read_scan, stem
+from ecs_med.data.readers.picture_decoding import exif_orientation
+from ecs_med.data.scans import is_image, read_header, read_scan, stem
 from ecs_med.errors import UnreadableFileError
 
 COLORS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
@@ -34,7 +35,7 @@ def test_lossless_colours_come_as_stored_and_never_transposed(tmp_path: Path, su
     np.testing.assert_array_equal(scan.array, COLORS.transpose(2, 0, 1))
     assert scan.affine is None
     assert scan.spacing_mm is None
-    assert not scan.is_volume
+    assert scan.kind == "picture"
 
 
 def test_jpeg(tmp_path: Path) -> None:
@@ -177,22 +178,22 @@ def test_volumes_are_channels_of_one_case(tmp_path: Path) -> None:
     assert scan.array.dtype == np.float32
     assert scan.spacing_mm == pytest.approx((1, 2, 3))
     header = read_header([first, second])
-    assert (header.shape, header.num_channels, header.is_volume) == ((3, 4, 5), 2, True)
+    assert (header.shape, header.num_channels, header.kind) == ((3, 4, 5), 2, "volume")
     assert header.spacing_mm == pytest.approx((1, 2, 3))
     moved = affine.copy()
     moved[0, 3] = 0.5
     third = volume(tmp_path / "a_0002.nii.gz", np.ones((3, 4, 5), np.float32), moved)
     with pytest.raises(UnreadableFileError, match=r"lies 0.5 mm away"):
         read_scan([first, third])
-    with pytest.raises(UnreadableFileError, match="a picture and one a volume"):
+    with pytest.raises(UnreadableFileError, match="one is PNG, JPEG, TIFF or BMP, the other NIfTI"):
         read_scan([first, saved(GREY, tmp_path / "a.png")])
 
 
 def test_names() -> None:
     assert stem(Path("a/b.c.NII.GZ")) == "b.c"
     assert stem(Path("a/b.c.png")) == "b.c"
-    assert is_volume_path(Path("x.nii"))
-    assert not is_volume_path(Path("x.gz"))
+    assert is_image(Path("x.nii"))
+    assert not is_image(Path("x.gz"))
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ def test_no_such_folder(tmp_path: Path) -> None:
 
 
 def test_unknown_layout(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"'foldr' is no layout; known are: .*folder"):
+    with pytest.raises(SettingsError, match=r"Unknown layout 'foldr'; did you mean 'folder'\?"):
         open_data(tmp_path, ReadingSettings(layout="foldr"))
 
 

@@ -17,12 +17,12 @@ from ecs_med.data.scans import Scan
 
 def volume(shape: tuple[int, int, int], spacing: tuple[float, float, float] = (1, 1, 1)) -> Scan:
     values = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
-    return Scan(values, np.diag([*spacing, 1.0]))
+    return Scan(values, np.diag([*spacing, 1.0]), "volume")
 
 
 def picture(height: int, width: int) -> Scan:
     pixels = np.random.default_rng(0).integers(0, 256, (3, height, width), dtype=np.uint8)
-    return Scan(pixels, None)
+    return Scan(pixels, None, "picture")
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,8 @@ def test_labels_of_an_enlarged_picture_are_those_of_its_pixels() -> None:
 
 
 def test_a_ct_window_and_a_constant_volume() -> None:
-    scan = Scan(np.array([[[[-1000.0, 0.0, 40.0, 400.0]]]], np.float32), np.eye(4))
+    scan = Scan(np.array([[[[-1000.0, 0.0, 40.0, 400.0]]]], np.float32), np.eye(4), "volume")
     stack = prepare_scan(scan, Preparation(window=(-160, 240), axis="0"))
     np.testing.assert_allclose(stack.ravel(), [0, 0.4, 0.5, 1], atol=1e-3)
-    flat = Scan(np.full((1, 2, 2, 2), 7, np.float32), np.eye(4))
+    flat = Scan(np.full((1, 2, 2, 2), 7, np.float32), np.eye(4), "volume")
     assert not prepare_scan(flat, Preparation()).any()

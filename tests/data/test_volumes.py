@@ -6,19 +6,13 @@ import nibabel
 import numpy as np
 import pytest
 
-from ecs_med.data.readers.grids import covered_share, grid_distance_mm
-from ecs_med.data.readers.nifti import (
-    read_volume,
-    read_volume_channels,
-    read_volume_header,
-    resample_labels,
-    write_labels_like,
-    write_map_like,
-)
+from ecs_med.data.readers.grids import covered_share, grid_distance_mm, resample_labels
+from ecs_med.data.readers.nifti import NiftiReader
 from ecs_med.errors import EcsMedError, UnreadableFileError
 from ecs_med.types import IGNORE_INDEX
 
 DATA = Path("../shared/data").resolve()
+READER = NiftiReader()
 RNG = np.random.default_rng(0)
 AFFINE = np.array(
     [[-0.7, 0.1, 0, 90], [0.05, 0.7, 0.2, -120], [0, -0.3, 2.5, 40], [0, 0, 0, 1]], np.float64
@@ -28,6 +22,13 @@ AFFINE = np.array(
 def saved(path: Path, array: np.ndarray, affine: np.ndarray = AFFINE) -> Path:
     nibabel.save(nibabel.Nifti1Image(array, affine), path)
     return path
+
+
+def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    scan = READER.read([path])
+    assert len(scan.array) == 1
+    assert scan.affine is not None
+    return scan.array[0], scan.affine
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
@@ -52,14 +53,16 @@ def test_scaling_of_the_file_is_applied(tmp_path: Path) -> None:
 def test_the_fourth_axis_is_channels(tmp_path: Path) -> None:
     array = RNG.normal(size=(4, 5, 6, 2)).astype(np.float32)
     path = saved(tmp_path / "a.nii.gz", array)
-    values, _ = read_volume_channels(path)
-    np.testing.assert_array_equal(values, np.moveaxis(array, -1, 0))
-    assert read_volume_header(path)[0] == (4, 5, 6, 2)
+    np.testing.assert_array_equal(READER.read([path]).array, np.moveaxis(array, -1, 0))
+    header = READER.header([path])
+    assert (header.shape, header.num_channels) == ((4, 5, 6), 2)
     with pytest.raises(UnreadableFileError, match="2 channels"):
-        read_volume(path)
+        READER.read_stored_labels(path)
+    with pytest.raises(UnreadableFileError, match="no frames"):
+        READER.header([path], frame=0)
     assert read_volume(saved(tmp_path / "b.nii.gz", array[..., :1]))[0].shape == (4, 5, 6)
     vector = saved(tmp_path / "c.nii.gz", array[:, :, :, None])
-    assert read_volume_channels(vector)[0].shape == (2, 4, 5, 6)
+    assert READER.read([vector]).array.shape == (2, 4, 5, 6)
     assert read_volume(saved(tmp_path / "d.nii.gz", array[..., 0, 0]))[0].shape == (4, 5, 1)
 
 
@@ -107,7 +110,7 @@ def test_a_header_that_claims_too_much_is_refused_before_memory_is_asked_for(
     header["vox_offset"], header["magic"] = 352, b"n+1"
     (tmp_path / "huge.nii.gz").write_bytes(gzip.compress(header.binaryblock + b"\0" * 4))
     with pytest.raises(UnreadableFileError, match="30000 x 30000 x 30000"):
-        read_volume_header(tmp_path / "huge.nii.gz")
+        READER.header([tmp_path / "huge.nii.gz"])
     header.set_data_shape((900, 900, 900))
     (tmp_path / "large.nii.gz").write_bytes(gzip.compress(header.binaryblock + b"\0" * 4))
     with pytest.raises(UnreadableFileError, match="cannot hold"):
@@ -159,7 +162,7 @@ def test_labels_are_written_on_exactly_the_grid(
     like = tmp_path / "like.nii.gz"
     image.to_filename(like)
     labels = RNG.integers(0, 5, (4, 5, 6))
-    write_labels_like(tmp_path / name, labels, like)
+    READER.write_labels(tmp_path / name, labels, [like])
     there, here = nibabel.load(like), nibabel.load(tmp_path / name)
     assert here.get_data_dtype() == np.uint8
     np.testing.assert_array_equal(np.asarray(here.dataobj), labels)
@@ -179,14 +182,14 @@ def test_more_labels_take_int16_and_equal_labels_give_equal_bytes(tmp_path: Path
     like = saved(tmp_path / "like.nii.gz", np.zeros((2, 3, 4, 2), np.int16))
     labels = np.full((2, 3, 4), 300)
     for name in ("a.nii.gz", "b.nii.gz"):
-        write_labels_like(tmp_path / name, labels, like)
+        READER.write_labels(tmp_path / name, labels, [like])
     assert nibabel.load(tmp_path / "a.nii.gz").get_data_dtype() == np.int16
     assert nibabel.load(tmp_path / "a.nii.gz").shape == (2, 3, 4)
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
     with pytest.raises(ValueError, match="does not fit"):
-        write_labels_like(tmp_path / "c.nii.gz", labels[:1], like)
+        READER.write_labels(tmp_path / "c.nii.gz", labels[:1], [like])
     with pytest.raises(ValueError, match=r"0\.\.32767"):
-        write_labels_like(tmp_path / "c.nii.gz", -labels, like)
+        READER.write_labels(tmp_path / "c.nii.gz", -labels, [like])
     assert not (tmp_path / "c.nii.gz").exists()
 
 
@@ -194,14 +197,14 @@ def test_scaling_of_the_reference_is_not_taken_over(tmp_path: Path) -> None:
     image = nibabel.Nifti1Image(np.zeros((2, 2, 2), np.int16), AFFINE)
     image.header.set_slope_inter(2.0, -1024.0)
     nibabel.save(image, tmp_path / "like.nii.gz")
-    write_labels_like(tmp_path / "a.nii", np.ones((2, 2, 2), int), tmp_path / "like.nii.gz")
+    READER.write_labels(tmp_path / "a.nii", np.ones((2, 2, 2), int), [tmp_path / "like.nii.gz"])
     assert nibabel.load(tmp_path / "a.nii").get_fdata().tolist() == np.ones((2, 2, 2)).tolist()
 
 
 def test_maps_are_float32(tmp_path: Path) -> None:
     like = saved(tmp_path / "like.nii.gz", np.zeros((2, 3, 4), np.int16))
     values = RNG.random((2, 3, 4))
-    write_map_like(tmp_path / "a.nii.gz", values, like)
+    READER.write_map(tmp_path / "a.nii.gz", values, [like])
     image = nibabel.load(tmp_path / "a.nii.gz")
     assert image.get_data_dtype() == np.float32
     np.testing.assert_array_equal(np.asarray(image.dataobj), values.astype(np.float32))
@@ -219,11 +222,11 @@ def test_a_failed_write_leaves_the_old_file(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(EcsMedError, match=r"out\.nii\.gz: cannot be written \(No space left"):
-        write_labels_like(out, np.ones((2, 2, 2), int), like)
+        READER.write_labels(out, np.ones((2, 2, 2), int), [like])
     assert out.read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["like.nii.gz", "out.nii.gz"]
     with pytest.raises(EcsMedError, match="cannot be written"):
-        write_labels_like(tmp_path / "no" / "out.nii.gz", np.ones((2, 2, 2), int), like)
+        READER.write_labels(tmp_path / "no" / "out.nii.gz", np.ones((2, 2, 2), int), [like])
 
 
 def slow_resample(labels, affine, shape, reference):  # type: ignore[no-untyped-def]
@@ -295,7 +298,7 @@ def test_distance_is_that_of_the_farthest_corner() -> None:
 def test_real_volumes_go_through(tmp_path: Path, folder: str) -> None:
     path = sorted((DATA / folder).glob("*.nii.gz"))[0]
     values, affine = read_volume(path)
-    write_labels_like(tmp_path / "a.nii.gz", (values > values.mean()).astype(int), path)
+    READER.write_labels(tmp_path / "a.nii.gz", (values > values.mean()).astype(int), [path])
     again, written = read_volume(tmp_path / "a.nii.gz")
     np.testing.assert_array_equal(written, affine)
     np.testing.assert_array_equal(again, values > values.mean())

@@ -134,6 +134,12 @@ def test_bomb_by_size_and_by_number(tmp_path: Path) -> None:
     refuse(make_zip(tmp_path / "a.zip"), "more than 3 files", Limits(num_members=3))
 
 
+def test_bomb_behind_the_end(tmp_path: Path) -> None:
+    content = gzip.decompress(make_tar(tmp_path / "a.tgz").read_bytes())
+    (tmp_path / "a.tgz").write_bytes(gzip.compress(content + bytes(2**26)))
+    refuse(tmp_path / "a.tgz", "unpacks into more than")
+
+
 def test_bomb_in_a_header(tmp_path: Path) -> None:
     """A name of 40 MB, which tarfile would read into memory."""
     header = tarfile.TarInfo("././@LongLink")
@@ -159,6 +165,22 @@ def test_truncated_archives(tmp_path: Path, share: float) -> None:
         whole = archive.read_bytes()
         archive.write_bytes(whole[: int(share * len(whole))])
         refuse(archive, "damaged|ends")
+
+
+@pytest.mark.parametrize("num_bytes", [1, 4, 8, 9, 12, 20])
+def test_compressed_archive_that_lacks_its_last_bytes(tmp_path: Path, num_bytes: int) -> None:
+    """The files are whole and so is the mark at their end; the checksum that proves it is not."""
+    archive = make_tar(tmp_path / "a.tgz")
+    archive.write_bytes(archive.read_bytes()[:-num_bytes])
+    refuse(archive, "damaged")
+
+
+def test_wrong_checksum_at_the_end(tmp_path: Path) -> None:
+    archive = make_tar(tmp_path / "a.tgz")
+    whole = bytearray(archive.read_bytes())
+    whole[-8] ^= 1
+    archive.write_bytes(whole)
+    refuse(archive, "damaged archive")
 
 
 def test_tar_without_its_end(tmp_path: Path) -> None:

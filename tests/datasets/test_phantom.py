@@ -19,7 +19,7 @@ from ecs_med_datasets.phantom import (
     draw_frame,
     write_phantom,
 )
-from ecs_med_datasets.phantom_fields import fractal_noise, stream
+from ecs_med_datasets.phantom_objects import fractal_noise, stream
 
 
 def test_a_frame() -> None:

@@ -73,8 +73,8 @@ def test_folder_with_the_name_of_a_file(tmp_path):
     ("items", "output", "message"),
     [
         ([item("a.jpg"), item("b.jpg")], "out.png", "names one file, but there are 2 inputs"),
-        ([item("a.jpg")], "out.nii.gz", r"labels of a picture are written as \.png"),
-        ([item("a.nii")], "out.png", r"labels of a volume are written as \.nii\.gz"),
+        ([item("a.jpg")], "out.nii.gz", r"labels of a\.jpg are written as \.png"),
+        ([item("a.nii")], "out.png", r"labels of a\.nii are written as \.nii\.gz"),
         ([item("in/a.png")], "in", "is an input and would be overwritten"),
         ([item("in/a.png")], "in/a.png", "is an input and would be overwritten"),
     ],

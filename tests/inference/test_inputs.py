@@ -44,7 +44,7 @@ def test_earlier_results_are_not_inputs(folder):
     ("name", "message"),
     [
         ("missing.png", "no such file"),
-        ("notes.txt", "neither a picture nor a NIfTI volume"),
+        ("notes.txt", "of unknown kind; give PNG, JPEG, TIFF, BMP or NIfTI"),
         ("slice.dcm", "DICOM is not read by this version; convert"),
     ],
 )
@@ -65,7 +65,7 @@ def test_folder_of_dicom_without_suffix(folder):
 
 def test_folder_without_anything(folder):
     (item,) = find_inputs([folder("notes.txt")])
-    assert "no picture or NIfTI volume in this folder" in str(item.problem)
+    assert "no picture or volume in this folder" in str(item.problem)
 
 
 def test_nothing_given():

@@ -19,7 +19,9 @@ def test_picture_keeps_its_size_and_its_background():
 
 
 def test_nothing_found_draws_nothing():
-    scan = Scan(np.random.default_rng(0).integers(0, 256, (3, 9, 9)).astype(np.uint8), None)
+    scan = Scan(
+        np.random.default_rng(0).integers(0, 256, (3, 9, 9)).astype(np.uint8), None, "picture"
+    )
     drawn = draw_overlay(scan, np.zeros((9, 9), np.uint8))
     np.testing.assert_array_equal(drawn, np.moveaxis(scan.array, 0, -1))
 
@@ -35,7 +37,7 @@ def test_montage_has_true_proportions(axis):
     where = [slice(None)] * 3
     where[axis] = slice(4, 5)
     labels[tuple(where)] = 1
-    scan = Scan(np.zeros((1, *shape), np.float32), np.diag([*spacing, 1.0]))
+    scan = Scan(np.zeros((1, *shape), np.float32), np.diag([*spacing, 1.0]), "volume")
     drawn = draw_volume_overlay(scan, labels, axis=axis)
     sides = [n * mm for i, (n, mm) in enumerate(zip(shape, spacing, strict=True)) if i != axis]
     assert drawn.shape[0] / drawn.shape[1] == pytest.approx(sides[1] / sides[0], rel=0.01)
@@ -53,7 +55,7 @@ def test_the_patients_right_is_on_the_left_however_it_is_stored(flipped, order):
         values, affine[0, 0] = values[::-1], -1.0
     values = np.transpose(values, order)
     affine = affine[:, [*order, 3]]
-    scan = Scan(values[None].copy(), affine)
+    scan = Scan(values[None].copy(), affine, "volume")
     axis = order.index(2)
     drawn = draw_volume_overlay(scan, (values > 0).astype(np.uint8), axis=axis)
     rows, columns = np.nonzero(colored(drawn))
@@ -63,7 +65,7 @@ def test_the_patients_right_is_on_the_left_however_it_is_stored(flipped, order):
 
 
 def test_montage_of_twelve_slices_at_most():
-    scan = Scan(np.zeros((1, 16, 16, 40), np.float32), np.eye(4))
+    scan = Scan(np.zeros((1, 16, 16, 40), np.float32), np.eye(4), "volume")
     everywhere = draw_volume_overlay(scan, np.ones((16, 16, 40), np.uint8), axis=2)
     assert everywhere.shape == (3 * 258 - 2, 4 * 258 - 2, 3)
     nowhere = draw_volume_overlay(scan, np.zeros((16, 16, 40), np.uint8), axis=2)

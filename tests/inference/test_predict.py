@@ -120,7 +120,7 @@ def test_a_single_bad_input_is_its_own_error(make_model):
     with pytest.raises(UnreadableFileError, match=r"gone\.png: no such file"):
         predict("gone.png", model=make_model())
     Path("in").mkdir()
-    with pytest.raises(DataError, match="in: no picture or NIfTI volume"):
+    with pytest.raises(DataError, match="in: no picture or volume"):
         predict("in", model=make_model())
     assert not Path("predictions").exists()
 
@@ -209,7 +209,7 @@ def test_certainty_without_a_corrector_is_refused_before_anything(make_model):
 def test_report_as_json(make_model, write_picture, pixels):
     write_picture(Path("a.png"), pixels)
     report = predict_files(make_model(), ["a.png", "b.png"], "out", PredictionOptions())
-    as_json = json.loads(json.dumps(report.to_dict()))
+    as_json = json.loads(json.dumps(report.to_json()))
     assert as_json["written"] == {"a.png": "out/a.png"}
     assert as_json["labels"] == {"0": "background", "1": "bright"}
     assert "no such file" in as_json["failures"]["b.png"]

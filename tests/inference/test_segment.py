@@ -10,12 +10,14 @@ RNG = np.random.default_rng(0)
 
 
 def picture(height=12, width=9):
-    return Scan(RNG.choice([0, 255], (1, height, width)).repeat(3, axis=0).astype(np.uint8), None)
+    return Scan(
+        RNG.choice([0, 255], (1, height, width)).repeat(3, axis=0).astype(np.uint8), None, "picture"
+    )
 
 
 def volume(shape=(5, 6, 7), spacing=(1.0, 1.0, 1.0)):
     values = RNG.choice([0.0, 10.0], (1, *shape)).astype(np.float32)
-    return Scan(values, np.diag([*spacing, 1.0]))
+    return Scan(values, np.diag([*spacing, 1.0]), "volume")
 
 
 def test_picture_on_its_own_grid(make_model):
@@ -42,7 +44,7 @@ def test_reduced_size_comes_back_to_the_grid(make_model):
     array = np.zeros((3, 64, 40), np.uint8)
     array[:, 32:, :] = 255
     model = make_model(preparation=Preparation(max_size=16))
-    labels = segment_scan(model, Scan(array, None)).labels
+    labels = segment_scan(model, Scan(array, None, "picture")).labels
     assert model.segmenter.calls == [(1, 3, 32, 32)]
     assert labels.shape == (64, 40)
     assert (labels[:28] == 0).all()

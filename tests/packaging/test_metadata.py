@@ -4,6 +4,7 @@ import tomllib
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -35,11 +36,12 @@ def test_licence_is_the_whole_apache_text() -> None:
     assert "END OF TERMS AND CONDITIONS" in text
 
 
-def test_declared_layouts_can_be_loaded() -> None:
-    declared = PROJECT["entry-points"]["ecs_med.layouts"]
-    found = {entry.name: entry.load() for entry in entry_points(group="ecs_med.layouts")}
+@pytest.mark.parametrize("group", ["ecs_med.layouts", "ecs_med.readers"])
+def test_declared_plug_ins_can_be_loaded(group: str) -> None:
+    declared = PROJECT["entry-points"][group]
+    found = {entry.name: entry.load() for entry in entry_points(group=group)}
     assert set(found) == set(declared)
-    assert {layout.name for layout in found.values()} == set(declared)
+    assert {member.name for member in found.values()} == set(declared)
 
 
 def test_environment_of_make_takes_extras_that_exist() -> None:

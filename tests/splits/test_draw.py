@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from ecs_med.errors import BudgetError
-from ecs_med.splits import Split, draw_split
+from ecs_med.splits import Split, absent_classes, absent_classes_warning, draw_split
 from ecs_med.types import Case, Partition
 
+NAMES = ("background", "polyp", "instrument")
 BUDGETS = ["1", "1/64", "3", "1/16", "10%", "1/8", "7", "0.2", "1/4", "40%", "1/2", "3/4", "all"]
 
 
@@ -220,3 +221,22 @@ def test_a_split_is_whole() -> None:
         "unused": 0,
     }
     assert (split.seed, split.asked) == (0, "1/2")
+
+
+def test_absent_classes_are_named() -> None:
+    assert absent_classes({"a": {0}, "b": [0, 255]}, NAMES) == ("polyp", "instrument")
+    assert absent_classes({"a": {0, 1}, "b": (2,)}, NAMES) == ()
+    assert absent_classes({"all void": set()}, NAMES) == NAMES
+    assert absent_classes({}, NAMES) == NAMES
+
+
+def test_absent_classes_are_one_sentence() -> None:
+    assert absent_classes_warning({"a": {0, 1}, "b": {2}}, NAMES) is None
+    assert absent_classes_warning({"a": {0, 1}}, NAMES) == (
+        "The class instrument has not one labelled pixel in the 1 labelled case and cannot be "
+        "learned; raise --labeled or draw another subset with --seed."
+    )
+    assert absent_classes_warning({"a": {0}, "b": {0}}, NAMES) == (
+        "The classes polyp, instrument have not one labelled pixel in the 2 labelled cases and "
+        "cannot be learned; raise --labeled or draw another subset with --seed."
+    )

@@ -74,7 +74,7 @@ def test_hidden_references_give_nothing_away(split: Split) -> None:
 
 def test_unlabeled_cases_have_no_mask_by_type(split: Split) -> None:
     fields = {field.name for field in dataclasses.fields(UnlabeledCase)}
-    assert fields == {"id", "images"}
+    assert fields == {"id", "images", "frame"}
     assert all(type(case) is UnlabeledCase for case in split.unlabeled + split.unused)
     with pytest.raises(AttributeError):
         split.unlabeled[0].mask  # type: ignore[attr-defined]  # noqa: B018

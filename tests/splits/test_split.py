@@ -74,31 +74,38 @@ def set_roles(document: dict[str, Any], old: str, new: str) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda d: d.update(format="else"), "is not a split of ecs-med"),
+        (
+            lambda d: d.update(format="else"),
+            r"is damaged \(format: Input should be 'ecs-med split'\)",
+        ),
         (
             lambda d: d.update(version=2),
-            "has version 2 of the split format, not 1; use the ecs-med",
+            r"is damaged \(version: 2 is of another ecs-med than this one, whose is 1\)",
         ),
         (lambda d: d.update(seed="3"), "is damaged"),
         (lambda d: d.update(seed=True), "is damaged"),
         (lambda d: d.update(labeled=0.25), "is damaged"),
         (lambda d: d.update(notes="text"), "is damaged"),
         (lambda d: d.update(warnings=[1]), "is damaged"),
-        (lambda d: d.update(cases=[]), "lists no cases"),
-        (lambda d: d.update(cases={"a": 1}), "lists no cases"),
-        (lambda d: d["cases"].append("a"), "without an id or with an unknown role"),
-        (lambda d: d["cases"][0].update(role="train"), "roles are labeled, unlabeled, validation"),
-        (lambda d: d["cases"][0].update(role=["test"]), "unknown role"),
-        (lambda d: d["cases"].append(d["cases"][0]), "names images/ä 00 twice"),
-        (lambda d: set_roles(d, "labeled", "unlabeled"), "has no labeled case"),
-        (lambda d: set_roles(d, "test", "unused"), "has no test case"),
+        (lambda d: d.update(cases=[]), "cases: .*at least 1 item"),
+        (lambda d: d.update(cases={"a": 1}), "cases: .*valid array"),
+        (lambda d: d["cases"].append("a"), r"cases\.20: "),
+        (
+            lambda d: d["cases"][0].update(role="train"),
+            r"cases\.0\.role: .* 'labeled', 'unlabeled', 'validation', 'test' or 'unused'",
+        ),
+        (lambda d: d["cases"][0].update(role=["test"]), r"cases\.0\.role: "),
+        (lambda d: d["cases"][0].pop("id"), r"cases\.0\.id: Field required"),
+        (lambda d: d["cases"].append(d["cases"][0]), "cases: images/ä 00 is named twice"),
+        (lambda d: set_roles(d, "labeled", "unlabeled"), "cases: there is no labeled case"),
+        (lambda d: set_roles(d, "test", "unused"), "cases: there is no test case"),
     ],
 )
 def test_damaged_splits(
     written: Path, change: Callable[[dict[str, Any]], Any], sentence: str
 ) -> None:
     edit(written, change)
-    with pytest.raises(UnreadableFileError, match=sentence) as caught:
+    with pytest.raises(RunFolderError, match=sentence) as caught:
         Split.read(written, make())
     assert str(caught.value).startswith(str(written))
 
@@ -107,23 +114,21 @@ def test_damaged_splits(
 def test_no_split_at_all(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "split.json"
     path.write_bytes(content)
-    with pytest.raises(
-        UnreadableFileError, match=r"use the split\.json of a run as it was written"
-    ):
+    with pytest.raises(RunFolderError, match=r"use the split\.json of a run as it was written"):
         Split.read(path, make())
 
 
 def test_a_truncated_split(written: Path) -> None:
     text = written.read_text(encoding="utf-8")
     written.write_text(text[: len(text) // 2], encoding="utf-8")
-    with pytest.raises(UnreadableFileError, match="is damaged, or not JSON"):
+    with pytest.raises(RunFolderError, match=r"is damaged \(Invalid JSON: EOF"):
         Split.read(written, make())
     with pytest.raises(UnreadableFileError, match="is damaged, or not JSON"):
         draw_split(make(), written, 0)
 
 
 def test_a_missing_split(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableFileError, match="No such file or directory"):
+    with pytest.raises(RunFolderError, match=r"split\.json: is missing; use the split\.json"):
         Split.read(tmp_path / "split.json", make())
 
 

@@ -49,7 +49,7 @@ def run_prediction(
 
         report = predict_files(loaded, inputs, output, PredictionOptions(**options), tell)
     if as_json:
-        _print_json(report.to_dict())
+        _print_json(report.to_json())
     else:
         _tell_outcome(console, report, certainty=options["certainty"])
     report.raise_failures()

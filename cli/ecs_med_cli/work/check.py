@@ -14,9 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.checks.case_facts import problem_from
 from ecs_med.data.checks.examination import diagnose
-from ecs_med.data.checks.summary import DataSummary
+from ecs_med.data.checks.facts import DataSummary
 from ecs_med.data.layout import open_data
 from ecs_med.errors import BudgetError, DataError
 from ecs_med.splits import draw_split
@@ -52,7 +51,7 @@ def run_check(data: Path, reading: Mapping[str, Any], *, as_json: bool) -> bool:
         if not as_json:
             raise
         nothing = {"summary": None, "masks": None}
-        _print_json(data, [problem_from(error, [data])], None, nothing)
+        _print_json(data, [Problem.from_error(error, [data])], None, nothing)
         return False
     diagnosis = _diagnose(collection, settings, show_progress=not as_json)
     problems = list(diagnosis.problems)
@@ -60,7 +59,7 @@ def run_check(data: Path, reading: Mapping[str, Any], *, as_json: bool) -> bool:
         problems[:0] = _split_problems(collection)
     if as_json:
         masks = diagnosis.scheme.model_dump(mode="json") if diagnosis.scheme else None
-        more = {"summary": diagnosis.summary.as_dict(), "masks": masks}
+        more = {"summary": diagnosis.summary.to_json(), "masks": masks}
         _print_json(data, problems, collection, more)
     else:
         _print_tables(problems, diagnosis.summary, collection.root)

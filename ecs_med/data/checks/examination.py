@@ -6,9 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.checks.case_facts import CaseFacts, gather_facts, problem_from
+from ecs_med.data.checks.facts import CaseFacts, DataSummary, gather_facts, summarize
 from ecs_med.data.checks.set_checks import check_set
-from ecs_med.data.checks.summary import DataSummary, summarize
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import understand_masks
 from ecs_med.errors import DataError
@@ -92,7 +91,7 @@ def _understand(
     try:
         scheme, found = understand_masks(masks, settings, collection.labels)
     except DataError as error:
-        problems.append(problem_from(error, masks))
+        problems.append(Problem.from_error(error, masks))
         return None
     # Masks that cannot be read are found again, case by case.
     problems += [problem for problem in found if problem.severity != "error"]

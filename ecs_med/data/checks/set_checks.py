@@ -4,16 +4,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from ecs_med.data.checks.case_facts import CaseFacts
+from ecs_med.data.checks.facts import CaseFacts
 from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.data.readers.grids import times
 from ecs_med.types import CaseCollection, Problem
 
 __all__ = ["check_set"]
 
 SIZE_FACTOR = 4.0
-"""Longer sides that differ from the median by more than this are told."""
+"""Longer sides that differ from the median by more than this are reported."""
 SPACING_FACTOR = 2.0
-"""Voxel sides that differ from the median of their axis by more than this are told."""
+"""Voxel sides that differ from the median of their axis by more than this are reported."""
 FEW_CASES = 3
 
 
@@ -36,8 +37,8 @@ def check_set(
 
 def _label_problems(collection: CaseCollection, facts: Sequence[CaseFacts]) -> Iterable[Problem]:
     num_masks = sum(fact.case.mask is not None for fact in facts)
-    told = any(problem.severity == "error" for problem in collection.problems)
-    if num_masks == 0 and not told:
+    reported = any(problem.severity == "error" for problem in collection.problems)
+    if num_masks == 0 and not reported:
         yield Problem(
             "error",
             f"{len(facts)} image(s) and not one mask",
@@ -61,20 +62,21 @@ def _label_problems(collection: CaseCollection, facts: Sequence[CaseFacts]) -> I
 
 
 def _kind_problems(collection: CaseCollection, facts: Sequence[CaseFacts]) -> Iterable[Problem]:
-    volumes = [fact for fact in facts if fact.spacing_mm is not None]
-    pictures = [fact for fact in facts if fact.spacing_mm is None]
-    if volumes and pictures:
+    kinds: dict[str, list[str]] = defaultdict(list)
+    for fact in facts:
+        kinds[str(fact.kind)].append(fact.case.id)
+    if len(kinds) > 1:
+        found = [f"{len(ids)} {kind}(s), such as {ids[0]}," for kind, ids in sorted(kinds.items())]
         yield Problem(
             "error",
-            f"{len(pictures)} picture(s), such as {pictures[0].case.id}, and {len(volumes)}"
-            f" volume(s), such as {volumes[0].case.id}, in one data set",
-            "Keep pictures and volumes in data sets of their own",
+            f"{' and '.join(found)} in one data set",
+            f"Keep {' and '.join(f'{kind}s' for kind in sorted(kinds))} in data sets of their own",
             collection.root,
         )
 
 
 def _channel_problems(facts: Sequence[CaseFacts]) -> Iterable[Problem]:
-    volumes = [fact for fact in facts if fact.spacing_mm is not None]
+    volumes = [fact for fact in facts if fact.kind == "volume"]
     if not volumes:
         return
     usual = Counter(fact.num_channels for fact in volumes).most_common(1)[0][0]
@@ -96,7 +98,7 @@ def _class_problems(
         return
     for index, name in enumerate(scheme.class_names):
         num_cases = sum(pixels[index] > 0 for pixels in counts)
-        # Classes that occur nowhere are told where mask values are understood.
+        # Classes that occur nowhere are reported where mask values are understood.
         if 0 < num_cases < FEW_CASES <= len(counts):
             yield Problem(
                 "warning",
@@ -151,11 +153,11 @@ def _size_problems(collection: CaseCollection, facts: Sequence[CaseFacts]) -> It
     usual = median(max(fact.shape) for fact in facts)
     odd = [f for f in facts if not usual / SIZE_FACTOR <= max(f.shape) <= usual * SIZE_FACTOR]
     if odd:
-        told = " x ".join(str(side) for side in odd[0].shape)
         yield Problem(
             "warning",
             f"{len(odd)} of {len(facts)} images are more than {SIZE_FACTOR:g} times larger or"
-            f" smaller than usual (longer side {usual:g}): {_names(odd)} (the first is {told})",
+            f" smaller than usual (longer side {usual:g}): {_names(odd)} (the first is"
+            f" {times(odd[0].shape)})",
             "Check that they belong here, or bring all images to a similar scale",
             collection.root,
         )

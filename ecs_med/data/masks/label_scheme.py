@@ -9,8 +9,7 @@ import numpy.typing as npt
 from pydantic import model_validator
 
 from ecs_med.config import Settings
-from ecs_med.data.masks.value_counts import Color, pack_colors, told_colors, told_values
-from ecs_med.data.scans import is_volume_path
+from ecs_med.data.masks.census import Color, describe_colors, describe_values, pack_colors
 from ecs_med.errors import MaskValueError
 from ecs_med.types import IGNORE_INDEX
 
@@ -21,7 +20,7 @@ MAX_CLASSES = 254
 
 _UNKNOWN = 254
 _MAX_SPAN = 2**24
-_TOLD = 10
+_NUM_SHOWN = 10
 
 
 def default_class_names(num_classes: int) -> tuple[str, ...]:
@@ -88,12 +87,21 @@ class LabelScheme(Settings):
         """Number of classes, background included."""
         return len(self.class_names)
 
-    def encode(self, raw: npt.NDArray[np.generic], path: Path) -> npt.NDArray[np.uint8]:
+    def encode(
+        self,
+        raw: npt.NDArray[np.generic],
+        path: Path,
+        *,
+        colored: bool = False,
+        lossy: bool = False,
+    ) -> npt.NDArray[np.uint8]:
         """Class indices of stored values.
 
         Args:
-            raw: `(H, W)` or `(X, Y, Z)` integers, or `(H, W, 3)` colours of a picture.
-            path: The mask's file, for messages; its name tells pictures from volumes.
+            raw: `(H, W)` or `(X, Y, Z)` integers, or `(H, W, 3)` colours.
+            path: The mask's file, for messages.
+            colored: Whether `raw` holds colours.
+            lossy: Whether the compression of the file alters values.
 
         Returns:
             Spatial shape of `raw`, uint8: class indices, `IGNORE_INDEX` where void.
@@ -101,15 +109,15 @@ class LabelScheme(Settings):
         Raises:
             MaskValueError: If values are no class; names the file, the counts and the option.
         """
-        colored = raw.ndim == 3 and not is_volume_path(path)
         if self.colors is not None:
             rgb = raw if colored else np.repeat(raw[..., None], 3, axis=-1)
             return self._encode_colors(rgb, self.colors, path)
         if colored:
             codes, counts = np.unique(pack_colors(raw), return_counts=True)
+            found = describe_colors(dict(zip(codes, counts, strict=True)))
             raise MaskValueError(
-                f"{path}: is colour-coded ({told_colors(dict(zip(codes, counts, strict=True)))}); "
-                "give the colour of every class with --mask-colors, or store class numbers."
+                f"{path}: is colour-coded ({found}); give the colour of every class with "
+                "`mask_colors`, or store class numbers."
             )
         if raw.dtype.kind == "f" and not np.array_equal(raw, np.rint(raw)):
             raise MaskValueError(
@@ -123,10 +131,11 @@ class LabelScheme(Settings):
                 f"{path}: holds values from {low} to {high}, which are no class numbers; "
                 "check that this is a mask."
             )
-        if self._looks_like_indices(low, high, path):
+        if (self.threshold or 0) > 1 and (low, high) == (0, 1) and not lossy:
+            # Noise of lossy files may end at 1 as well, so they are let through.
             raise MaskValueError(
                 f"{path}: holds the values 0 and 1, where the masks of this data set are read "
-                f"with a threshold of {self.threshold}; store 0 and 255, or set --mask-threshold 1."
+                f"with a threshold of {self.threshold}; store 0 and 255, or set `mask_threshold` 1."
             )
         table = self._table(low, high)
         labels = np.empty_like(raw, np.uint8)
@@ -163,11 +172,6 @@ class LabelScheme(Settings):
         decoded: npt.NDArray[np.integer] = table[labels]
         return decoded
 
-    def _looks_like_indices(self, low: int, high: int, path: Path) -> bool:
-        # Noise of lossy files may end at 1 as well, so they are let through.
-        lossy = path.suffix.lower() in (".jpg", ".jpeg")
-        return (self.threshold or 0) > 1 and (low, high) == (0, 1) and not lossy
-
     def _table(self, low: int, high: int) -> npt.NDArray[np.uint8]:
         """Class index of each stored value from `low` to `high`."""
         span = np.arange(low, high + 1)
@@ -200,9 +204,9 @@ class LabelScheme(Settings):
         table = distance.argmin(axis=-1).astype(np.uint8)
         strange = distance.min(axis=-1) > 0
         if strange.any() and not self.nearest:
-            told = told_colors(dict(zip(codes[strange], counts[strange], strict=True)))
+            found_colors = describe_colors(dict(zip(codes[strange], counts[strange], strict=True)))
             raise MaskValueError(
-                f"{path}: holds colours that are no class ({told}); correct the mask, "
+                f"{path}: holds colours that are no class ({found_colors}); correct the mask, "
                 "or give the colour of every class with --mask-colors."
             )
         labels: npt.NDArray[np.uint8] = table[inverse].reshape(rgb.shape[:-1])
@@ -212,7 +216,7 @@ class LabelScheme(Settings):
         self, raw: npt.NDArray[np.generic], labels: npt.NDArray[np.uint8], path: Path
     ) -> MaskValueError:
         values, counts = np.unique(raw, return_counts=True)
-        found = told_values(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        found = describe_values(dict(zip(values.tolist(), counts.tolist(), strict=True)))
         strange = [int(value) for value in np.unique(raw[labels == _UNKNOWN])]
         more = sorted({*(self.values or ()), *strange})
         return MaskValueError(
@@ -222,10 +226,10 @@ class LabelScheme(Settings):
 
 
 def _listed(values: Sequence[int]) -> str:
-    shown = ", ".join(str(value) for value in values[:_TOLD])
-    more = ", ..." if len(values) > _TOLD else ""
+    shown = ", ".join(str(value) for value in values[:_NUM_SHOWN])
+    more = ", ..." if len(values) > _NUM_SHOWN else ""
     return f"the value {shown}" if len(values) == 1 else f"the values {shown}{more}"
 
 
 def _joined(values: Sequence[int]) -> str:
-    return ",".join(str(value) for value in values[: 2 * _TOLD])
+    return ",".join(str(value) for value in values[: 2 * _NUM_SHOWN])

@@ -7,15 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.config import ReadingSettings
+from ecs_med.data.masks.census import MaskCensus, read_stored_mask, rgb_of, take_census
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.refusals import one_class_refused
 from ecs_med.data.masks.rules import scheme_from_census
-from ecs_med.data.masks.stored import MaskCensus, StoredMask, read_stored_mask, take_census
-from ecs_med.data.masks.value_counts import rgb_of
-from ecs_med.data.readers.grids import covered_share, resample_labels
-from ecs_med.data.readers.nifti_header import has_position
-from ecs_med.data.scans import ScanHeader, exif_orientation, is_volume_path, read_header
-from ecs_med.errors import DataError, UnreadableFileError
+from ecs_med.data.readers import ScanHeader, StoredMask, reader_of
+from ecs_med.data.readers.grids import covered_share, resample_labels, times
+from ecs_med.errors import DataError
 from ecs_med.types import IGNORE_INDEX, Problem
 
 __all__ = ["LabelScheme", "read_labels", "understand_masks"]
@@ -51,15 +49,15 @@ def understand_masks(
     census = take_census(paths)
     if len(census.unreadable) == len(paths):
         raise census.unreadable[0][1]
-    scheme, told = scheme_from_census(census, settings, declared)
-    problems = [_unreadable(path, error) for path, error in census.unreadable]
-    problems.append(Problem("note", told))
+    scheme, note = scheme_from_census(census, settings, declared)
+    problems = [Problem.from_error(error, [path]) for path, error in census.unreadable]
+    problems.append(Problem("note", note))
     problems.extend(_absent_classes(scheme, census))
     return scheme, problems
 
 
 def read_labels(
-    case_images: Sequence[Path], mask: Path, scheme: LabelScheme
+    case_images: Sequence[Path], mask: Path, scheme: LabelScheme, frame: int | None = None
 ) -> npt.NDArray[np.uint8]:
     """Read the labels of a case on the grid of its image.
 
@@ -70,6 +68,7 @@ def read_labels(
         case_images: The image files of the case.
         mask: Its mask.
         scheme: How stored values map onto classes.
+        frame: The frame of the image that is the case, if it is one.
 
     Returns:
         `(H, W)` or `(X, Y, Z)` uint8: class indices, `IGNORE_INDEX` where void.
@@ -79,60 +78,62 @@ def read_labels(
         MaskValueError: If a value is no class.
         DataError: If image and mask do not belong on one grid; both are named.
     """
-    header = read_header(case_images)
-    if header.is_volume != is_volume_path(mask):
+    header = reader_of(case_images).header(case_images, frame)
+    stored = read_stored_mask(mask)
+    if header.kind != stored.kind:
+        kinds = sorted((header.kind, stored.kind))
         raise DataError(
-            f"{mask}: does not fit {case_images[0]}, one is a picture and one a volume; "
+            f"{mask}: does not fit {case_images[0]}, one is a {kinds[0]} and one a {kinds[1]}; "
             "give both in one kind."
         )
-    stored = read_stored_mask(mask)
     if stored.affine is not None and scheme.colors is not None:
-        raise DataError(f"{mask}: is a volume, which has no colours; leave --mask-colors out.")
-    if not header.is_volume:
+        raise DataError(f"{mask}: is a volume, which has no colours; leave `mask_colors` out.")
+    if stored.affine is None:
         _require_same_size(header, stored, case_images[0], mask)
-    labels = scheme.encode(stored.values, mask)
+    labels = scheme.encode(stored.values, mask, colored=stored.colored, lossy=stored.lossy)
     if stored.affine is None:
         return labels
-    return _aligned(labels, stored.affine, header, case_images[0], mask)
+    return _aligned(labels, stored, header, case_images[0], mask)
 
 
 def _aligned(
     labels: npt.NDArray[np.uint8],
-    affine: npt.NDArray[np.float64],
+    stored: StoredMask,
     header: ScanHeader,
     image: Path,
     mask: Path,
 ) -> npt.NDArray[np.uint8]:
     assert header.affine is not None
+    assert stored.affine is not None
     shape = (header.shape[0], header.shape[1], header.shape[2])
-    moved = resample_labels(labels, affine, shape, header.affine).astype(np.uint8, copy=False)
+    moved = resample_labels(labels, stored.affine, shape, header.affine)
     if moved is labels:
         return labels
-    if has_position(mask) != has_position(image):
-        lost = image if has_position(mask) else mask
+    if stored.has_position != header.has_position:
+        lost = image if stored.has_position else mask
         raise DataError(
             f"{mask} cannot be aligned with {image}: {lost.name} has no position in space (neither "
             "sform nor qform); write both with the same affine."
         )
-    covered = covered_share(labels.shape, affine, shape, header.affine)
+    covered = covered_share(labels.shape, stored.affine, shape, header.affine)
     if covered == 0 or (labels.shape == shape and covered < MIN_COVERED):
         raise DataError(
-            f"{mask} ({_times(labels.shape)}) covers {covered:.0%} of {image} ({_times(shape)}) in "
+            f"{mask} ({times(labels.shape)}) covers {covered:.0%} of {image} ({times(shape)}) in "
             "space; one of them has a wrong affine: write both with the same one."
         )
-    return moved
+    return moved.astype(np.uint8, copy=False)
 
 
 def _require_same_size(header: ScanHeader, stored: StoredMask, image: Path, mask: Path) -> None:
-    size = stored.values.shape[:2]
+    size = stored.values.shape[: len(header.shape)]
     if size == header.shape:
         return
     remedy = "store both in one size"
-    if size == header.shape[::-1] and exif_orientation(image) >= 5:
+    if size == header.shape[::-1] and reader_of([image]).orientation(image) >= 5:
         remedy = "the picture has an orientation tag: turn its pixels and remove the tag"
     raise DataError(
-        f"{mask} is {_times(size)} (height x width), but its picture {image} is "
-        f"{_times(header.shape)}; {remedy}."
+        f"{mask} is {times(size)} (height x width), but its picture {image} is "
+        f"{times(header.shape)}; {remedy}."
     )
 
 
@@ -140,13 +141,11 @@ def _absent_classes(scheme: LabelScheme, census: MaskCensus) -> list[Problem]:
     """Warnings for classes without a pixel; an error where fewer than two classes occur."""
     present: set[int] = set()
     for group in (census.exact, census.lossy, census.colored):
+        colored = group is census.colored
         for value, path in group.example.items():
-            raw = rgb_of(value) if group is census.colored else value
             # A mask of one pixel: what encoding refuses, it refuses with the file that holds it.
-            pixel = np.array(raw, np.int64).reshape(
-                (1, 1, -1) if group is census.colored else (1, 1)
-            )
-            present.add(int(scheme.encode(pixel, path)[0, 0]))
+            pixel = np.array([[rgb_of(value) if colored else value]], np.int64)
+            present.add(int(scheme.encode(pixel, path, colored=colored)[0, 0]))
     if len(present - {IGNORE_INDEX}) < 2:
         raise one_class_refused(census)
     return [
@@ -158,14 +157,3 @@ def _absent_classes(scheme: LabelScheme, census: MaskCensus) -> list[Problem]:
         for index, name in enumerate(scheme.class_names)
         if index not in present
     ]
-
-
-def _unreadable(path: Path, error: DataError) -> Problem:
-    if isinstance(error, UnreadableFileError):
-        return Problem("error", error.reason, error.remedy, path)
-    reason = str(error).removeprefix(f"{path}: ").rstrip(".")
-    return Problem("error", reason, "export it again, or take it out", path)
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(side) for side in shape)

@@ -2,8 +2,14 @@
 
 from collections.abc import Sequence
 
-from ecs_med.data.masks.stored import MaskCensus, ValueCounts
-from ecs_med.data.masks.value_counts import color_distance, rgb_of, told_colors, told_values
+from ecs_med.data.masks.census import (
+    MaskCensus,
+    ValueCounts,
+    color_distance,
+    describe_colors,
+    describe_values,
+    rgb_of,
+)
 from ecs_med.errors import MaskValueError
 
 __all__ = [
@@ -43,7 +49,7 @@ def gaps_refused(exact: ValueCounts, classes: Sequence[int]) -> MaskValueError:
         remedy = f"to ignore it give --void-values={strange}, else correct the masks"
     return MaskValueError(
         f"{exact.example[strange]}: holds the value {strange}, which {why} (in all masks "
-        f"{told_values(exact.pixels)}); {remedy}."
+        f"{describe_values(exact.pixels)}); {remedy}."
     )
 
 
@@ -54,8 +60,8 @@ def too_many_classes_refused(
     strange = next(v for v in classes if v >= num_names)
     return MaskValueError(
         f"{exact.example[strange]}: holds the value {strange}, but only {num_names} classes are "
-        f"named (in all masks {told_values(exact.pixels)}); name every class with --class-names, "
-        "background first."
+        f"named (in all masks {describe_values(exact.pixels)}); name every class with "
+        "`class_names`, background first."
     )
 
 
@@ -91,16 +97,16 @@ def noise_refused(census: MaskCensus, group: ValueCounts) -> MaskValueError:
     kind = "JPEG mask" if group is census.lossy else "mask"
     return MaskValueError(
         f"{path}: is a {kind} whose values are not near 0 and 255 alone (in all masks "
-        f"{told_values(group.pixels)}); store class numbers as PNG, or say what the values mean "
-        "with --mask-threshold or --mask-values."
+        f"{describe_values(group.pixels)}); store class numbers as PNG, or say what the values "
+        "mean with --mask-threshold or --mask-values."
     )
 
 
-def far_from_table_refused(group: ValueCounts, share: float, told: str) -> MaskValueError:
+def far_from_table_refused(group: ValueCounts, share: float, found: str) -> MaskValueError:
     """JPEG masks whose pixels are not close to the values or colours that were given."""
     return MaskValueError(
         f"{example(group)}: is JPEG, and only {share:.1%} of the pixels of such masks are close to "
-        f"a class that was given (found {told}); correct the table, or store the masks as PNG."
+        f"a class that was given (found {found}); correct the table, or store the masks as PNG."
     )
 
 
@@ -119,8 +125,8 @@ def colors_refused(census: MaskCensus) -> MaskValueError:
     table = ",".join(f"#{code:06x}" for code in shown[:_MAX_COLORS])
     return MaskValueError(
         f"{example(census.colored)}: is colour-coded, as are {census.colored.num_masks} masks in "
-        f"all ({told_colors(pixels)}); give the colour of every class in order, background first, "
-        f"such as --mask-colors '{table}'."
+        f"all ({describe_colors(pixels)}); give the colour of every class in order, background "
+        f"first, such as --mask-colors '{table}'."
     )
 
 

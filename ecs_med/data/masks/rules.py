@@ -7,10 +7,16 @@ from typing import Any
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.masks import refusals
+from ecs_med.data.masks.census import (
+    Color,
+    MaskCensus,
+    ValueCounts,
+    color_distance,
+    describe_colors,
+    describe_values,
+)
 from ecs_med.data.masks.label_scheme import LabelScheme, default_class_names
 from ecs_med.data.masks.refusals import joined
-from ecs_med.data.masks.stored import MaskCensus, ValueCounts
-from ecs_med.data.masks.value_counts import Color, color_distance, told_colors, told_values
 from ecs_med.errors import MaskValueError, SettingsError
 from ecs_med.types import IGNORE_INDEX
 
@@ -131,7 +137,7 @@ def _from_colors(
     )
     share = near / pixels.total()
     if share < NEAREST_SHARE:
-        raise refusals.far_from_table_refused(census.colored, share, told_colors(pixels))
+        raise refusals.far_from_table_refused(census.colored, share, describe_colors(pixels))
     return scheme, f"masks are colour-coded JPEG: the nearest of {len(colors)} colours is taken"
 
 
@@ -147,18 +153,18 @@ def _from_values(
         near = sum(n for v, n in pixels.items() if min(abs(v - k) for k in known) <= reach)
         share = near / pixels.total()
         if share < NEAREST_SHARE:
-            raise refusals.far_from_table_refused(census.lossy, share, told_values(pixels))
+            raise refusals.far_from_table_refused(census.lossy, share, describe_values(pixels))
     strange = sorted(set(census.exact.pixels) - {*values, *void})
     if strange:
         raise MaskValueError(
             f"{census.exact.example[strange[0]]}: holds the value {strange[0]}, which is none of "
-            f"{joined(values)} (in all masks {told_values(census.exact.pixels)}); correct the "
+            f"{joined(values)} (in all masks {describe_values(census.exact.pixels)}); correct the "
             f"mask, or give --mask-values {joined(sorted({*values, *strange}))}."
         )
     if lossy:
         return scheme, f"masks are JPEG: the nearest of the values {joined(values)} is taken"
-    told = f"mask values {joined(values)} are the {len(values)} classes"
-    return scheme, told + _void_told(void, census.exact)
+    note = f"mask values {joined(values)} are the {len(values)} classes"
+    return scheme, note + _void_note(void, census.exact)
 
 
 def _from_grey(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme, str]:
@@ -218,8 +224,8 @@ def _from_class_numbers(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme,
         raise refusals.gaps_refused(exact, classes)
     values = tuple(range(num_classes))
     scheme = _scheme(hints, num_classes, values=values, void_values=void)
-    told = f"mask values 0..{num_classes - 1} are the {num_classes} classes"
-    return scheme, told + _void_told(void, exact)
+    note = f"mask values 0..{num_classes - 1} are the {num_classes} classes"
+    return scheme, note + _void_note(void, exact)
 
 
 def _scheme(hints: _Hints, num_classes: int, **fields: Any) -> LabelScheme:
@@ -248,6 +254,6 @@ def _contradicts(hints: _Hints, value: int) -> bool:
     return value in hints.declared or list(hints.declared) != [0, 1]
 
 
-def _void_told(void: tuple[int, ...], counts: ValueCounts) -> str:
+def _void_note(void: tuple[int, ...], counts: ValueCounts) -> str:
     met = [value for value in void if value in counts.pixels]
     return f"; {joined(met)} is ignored (void)" if met else ""

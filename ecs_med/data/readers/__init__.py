@@ -1,1 +1,86 @@
-"""Formats of images: how files are recognized, read and written."""
+"""Formats of images: one module a format, and how the reader of a file is found.
+
+A format of one's own is a class that derives from `Reader`, in any package, named under the
+entry-point group `ecs_med.readers`.
+"""
+
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from ecs_med.data.readers.base import Reader, Scan, ScanHeader, StoredMask
+from ecs_med.errors import UnreadableFileError
+from ecs_med.registry import Registry
+
+__all__ = [
+    "READERS",
+    "Reader",
+    "Scan",
+    "ScanHeader",
+    "StoredMask",
+    "available_readers",
+    "known_formats",
+    "reader_of",
+]
+
+
+class _Readers(Registry[Reader]):
+    def register(self, member: type[Reader]) -> type[Reader]:
+        _instances.cache_clear()
+        return super().register(member)
+
+
+READERS = _Readers("ecs_med.readers", "reader", Reader)
+"""Every reader that is installed or registered."""
+
+
+def available_readers() -> dict[str, Reader]:
+    """All readers by name, those of highest priority first.
+
+    Raises:
+        SettingsError: If a package offers one that cannot be used.
+    """
+    return _instances(tuple(sys.path))
+
+
+@lru_cache(maxsize=1)
+def _instances(path: tuple[str, ...]) -> dict[str, Reader]:
+    """One of each; asked for every file, so looked up once for each `sys.path`."""
+    readers = [reader() for reader in READERS.all().values()]
+    readers.sort(key=lambda reader: -reader.priority)
+    return {reader.name: reader for reader in readers}
+
+
+def reader_of(files: Sequence[Path]) -> Reader:
+    """The reader of a case.
+
+    Raises:
+        UnreadableFileError: If no reader recognizes a file, or they need different ones.
+    """
+    found = [_reader_of_file(path) for path in files]
+    if not found:
+        raise ValueError("a case has at least one image")
+    for path, reader in zip(files, found, strict=True):
+        if reader is not found[0]:
+            raise UnreadableFileError(
+                path, f"is no channel of {files[0]}: one is {_listed(reader.formats)}, the other "
+                f"{_listed(found[0].formats)}", "keep them in cases of their own",
+            )  # fmt: skip
+    return found[0]
+
+
+def _reader_of_file(path: Path) -> Reader:
+    for reader in available_readers().values():
+        if reader.recognizes(path):
+            return reader
+    raise UnreadableFileError(path, "of unknown kind", f"expected {known_formats()}")
+
+
+def known_formats() -> str:
+    """What is read, in words, such as `PNG, JPEG or NIfTI`."""
+    return _listed([name for reader in available_readers().values() for name in reader.formats])
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))

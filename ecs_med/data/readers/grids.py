@@ -1,17 +1,32 @@
 """Grids in space: comparing affines, and bringing label volumes from one grid onto another."""
 
+from collections.abc import Sequence
 from itertools import product
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from ecs_med.errors import UnreadableFileError
 from ecs_med.types import IGNORE_INDEX
 
-__all__ = ["covered_share", "grid_distance_mm", "resample_labels", "spacing_of"]
+__all__ = [
+    "Affine",
+    "covered_share",
+    "grid_distance_mm",
+    "require_equal_shapes",
+    "require_one_grid",
+    "resample_labels",
+    "spacing_of",
+    "times",
+]
 
 Affine = npt.NDArray[np.float64]
+
+CHANNEL_TOLERANCE = 0.1
+"""Channel files of one case may lie this share of the smallest voxel side apart."""
 
 SAME_GRID_MM = 1e-3
 """Grids whose corners lie closer than this are one grid."""
@@ -37,6 +52,45 @@ def grid_distance_mm(first: Affine, second: Affine, shape: tuple[int, ...]) -> f
         [(*corner, 1) for corner in product(*((0, side - 1) for side in shape))], np.float64
     )
     return float(np.linalg.norm(corners @ (first - second).T, axis=1).max())
+
+
+def require_one_grid(
+    grids: Sequence[tuple[tuple[int, ...], Affine]], files: Sequence[Path]
+) -> None:
+    """Refuse channel files of one case that do not share a grid.
+
+    Args:
+        grids: Shape `(X, Y, Z)` and affine of each file; corners may lie a tenth of a voxel apart.
+        files: The files, for messages.
+
+    Raises:
+        UnreadableFileError: Names the first file that does not fit.
+    """
+    shape, affine = grids[0]
+    require_equal_shapes([grid_shape for grid_shape, _ in grids], files)
+    allowed = CHANNEL_TOLERANCE * min(spacing_of(affine))
+    for path, (_, other) in zip(files, grids, strict=True):
+        distance = grid_distance_mm(affine, other, shape)
+        if distance > allowed:
+            raise UnreadableFileError(
+                path, f"lies {distance:.3g} mm away from {files[0]}, another channel of the case",
+                "resample the channels onto one grid",
+            )  # fmt: skip
+
+
+def require_equal_shapes(shapes: Sequence[tuple[int, ...]], files: Sequence[Path]) -> None:
+    """Refuse channel files of one case that differ in shape; errors as `require_one_grid`."""
+    for path, shape in zip(files, shapes, strict=True):
+        if shape != shapes[0]:
+            raise UnreadableFileError(
+                path, f"is {times(shape)}, but {files[0]}, another channel of the case, is "
+                f"{times(shapes[0])}", "resample the channels onto one grid",
+            )  # fmt: skip
+
+
+def times(shape: tuple[int, ...]) -> str:
+    """A shape in words, such as `512 x 512 x 40`."""
+    return " x ".join(str(side) for side in shape)
 
 
 def resample_labels(

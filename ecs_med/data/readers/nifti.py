@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -10,79 +11,129 @@ import numpy as np
 import numpy.typing as npt
 from nibabel.filebasedimages import ImageFileError
 
-from ecs_med.data.readers.grids import resample_labels
+from ecs_med.data.readers.base import Reader, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.grids import Affine, require_one_grid
 from ecs_med.data.readers.nifti_header import (
-    Affine,
     checked_header,
+    has_position,
     is_compressed,
     open_volume_header,
-    read_volume_header,
 )
-from ecs_med.data.readers.nifti_writing import write_labels_like, write_map_like
 from ecs_med.errors import UnreadableFileError
+from ecs_med.files import RESULT_REMEDY, write_atomically
 
-__all__ = [
-    "VOLUME_SUFFIXES",
-    "read_stored_volume",
-    "read_volume",
-    "read_volume_channels",
-    "read_volume_header",
-    "resample_labels",
-    "write_labels_like",
-    "write_map_like",
-]
-
-VOLUME_SUFFIXES = (".nii", ".nii.gz")
-"""Suffixes of volumes, lower case; names are compared without regard to case."""
+__all__ = ["NiftiReader"]
 
 
-def read_volume(path: Path) -> tuple[npt.NDArray[np.float32], Affine]:
-    """Read a volume of one channel.
+class NiftiReader(Reader):
+    """Volumes of `.nii` and `.nii.gz`, whose fourth axis, if there is one, holds channels.
 
-    Args:
-        path: `.nii` or `.nii.gz`.
-
-    Returns:
-        `(X, Y, Z)` float32 with the file's scaling applied, axes as in the file, and
-        the `(4, 4)` affine from voxel to RAS millimetres.
-
-    Raises:
-        UnreadableFileError: As `read_volume_channels`, or if there are several channels.
+    Several files are channels of one grid: equal shapes, and corners that lie within a tenth of a
+    voxel of each other. Scaling of the file is applied; axes stay as in the file.
     """
-    channels, affine = read_volume_channels(path)
-    if len(channels) > 1:
-        raise UnreadableFileError(
-            path, f"holds {len(channels)} channels where one is expected", "store one a file"
+
+    name = "nifti"
+    formats = ("NIfTI",)
+    suffixes = (".nii", ".nii.gz")
+    output_suffix = ".nii.gz"
+
+    def writes(self, path: Path) -> bool:
+        """Both suffixes can be written."""
+        return self.recognizes(path)
+
+    def header(self, files: Sequence[Path], frame: int | None = None) -> ScanHeader:
+        """Shape, channels and affine.
+
+        Raises:
+            UnreadableFileError: If a file is missing, not NIfTI, its header cannot be true, or the
+                files do not share a grid.
+        """
+        _refuse_frames(files, frame)
+        images = [open_volume_header(path) for path in files]
+        headers = [checked_header(image, path) for image, path in zip(images, files, strict=True)]
+        require_one_grid([(shape[:3], affine) for shape, affine in headers], files)
+        return ScanHeader(
+            shape=headers[0][0][:3],
+            num_channels=sum(shape[3] for shape, _ in headers),
+            affine=headers[0][1],
+            kind="volume",
+            has_position=has_position(images[0]),
         )
-    return channels[0], affine
+
+    def read(self, files: Sequence[Path], frame: int | None = None) -> Scan:
+        """Voxels as float32.
+
+        Raises:
+            UnreadableFileError: As `header`, or if a file is truncated, of complex or RGB voxels,
+                larger than `MAX_VOXELS`, has a singular affine, or NaN or infinite voxels.
+        """
+        _refuse_frames(files, frame)
+        volumes = [_read_channels(path) for path in files]
+        require_one_grid([(array.shape[1:], affine) for array, affine in volumes], files)
+        arrays = [array for array, _ in volumes]
+        return Scan(
+            arrays[0] if len(arrays) == 1 else np.concatenate(arrays), volumes[0][1], "volume"
+        )
+
+    def read_stored_labels(self, path: Path) -> StoredMask:
+        """Voxels in the number type of the file, where it has no scaling.
+
+        Raises:
+            UnreadableFileError: As `read`, but NaN is let through; or for several channels.
+        """
+        stored, affine, positioned = _read_stored(path)
+        if stored.shape[3] > 1:
+            raise UnreadableFileError(
+                path, f"holds {stored.shape[3]} channels where a mask has one",
+                "store class numbers in a single volume",
+            )  # fmt: skip
+        return StoredMask(stored[..., 0], "volume", affine=affine, has_position=positioned)
+
+    def write_labels(
+        self, path: Path, labels: npt.NDArray[np.integer], like: Sequence[Path]
+    ) -> None:
+        """Write a label volume on the grid of another volume.
+
+        Affine, spacing, units and the codes of sform and qform are those of `like`,
+        to the last bit; scaling, intent, descriptions and header extensions (which may name a
+        patient) are not taken over. The same input gives the same bytes.
+
+        Args:
+            path: `.nii` or `.nii.gz`; an existing file is replaced.
+            labels: `(X, Y, Z)` integers, 0 or more; stored as uint8 below 256, else int16.
+            like: Volume whose grid the labels have.
+
+        Raises:
+            ValueError: If the shape is not that of `like`, or labels are negative or beyond 32767.
+            UnreadableFileError: If `like` cannot be read.
+            EcsMedError: If the file cannot be written.
+        """
+        highest = int(labels.max(initial=0))
+        if labels.min(initial=0) < 0 or highest > np.iinfo(np.int16).max:
+            raise ValueError(f"labels must lie in 0..32767, got {labels.min()}..{highest}")
+        _write_like(path, labels.astype(np.uint8 if highest < 256 else np.int16), like[0])
+
+    def write_map(self, path: Path, values: npt.NDArray[np.floating], like: Sequence[Path]) -> None:
+        """Write a map as float32; otherwise as `write_labels`."""
+        _write_like(path, values.astype(np.float32), like[0])
 
 
-def read_volume_channels(path: Path) -> tuple[npt.NDArray[np.float32], Affine]:
-    """Read a volume whose fourth axis, if there is one, holds channels.
+def _refuse_frames(files: Sequence[Path], frame: int | None) -> None:
+    if frame is not None:
+        raise UnreadableFileError(files[0], "is a volume, which has no frames", "name none")
 
-    Returns:
-        `(C, X, Y, Z)` float32 with the file's scaling applied, and the affine.
 
-    Raises:
-        UnreadableFileError: If the file is missing, truncated, not NIfTI, of complex or RGB voxels,
-            larger than `MAX_VOXELS`, has a singular affine, or holds NaN or infinite voxels.
-    """
-    stored, affine = read_stored_volume(path)
+def _read_channels(path: Path) -> tuple[npt.NDArray[np.float32], Affine]:
+    """`(C, X, Y, Z)` float32 with the file's scaling applied, and the affine."""
+    stored, affine, _ = _read_stored(path)
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as infinite
         values = stored.astype(np.float32, copy=False)
     _require_finite(values, path)
     return np.moveaxis(values, -1, 0), affine
 
 
-def read_stored_volume(path: Path) -> tuple[npt.NDArray[Any], Affine]:
-    """Read voxels in the number type of the file, where it has no scaling.
-
-    Returns:
-        `(X, Y, Z, C)` and the affine.
-
-    Raises:
-        UnreadableFileError: As `read_volume_channels`, but NaN is let through.
-    """
+def _read_stored(path: Path) -> tuple[npt.NDArray[Any], Affine, bool]:
+    """`(X, Y, Z, C)` in the file's number type unless it is scaled, affine, `has_position`."""
     header = open_volume_header(path)
     shape, affine = checked_header(header, path)
     try:
@@ -101,7 +152,7 @@ def read_stored_volume(path: Path) -> tuple[npt.NDArray[Any], Affine]:
             f"damaged or truncated ({' '.join(str(error).split())})",
             "copy or export it again",
         ) from error
-    return values.reshape(shape), affine
+    return values.reshape(shape), affine, has_position(header)
 
 
 def _require_finite(values: npt.NDArray[np.float32], path: Path) -> None:
@@ -113,3 +164,41 @@ def _require_finite(values: npt.NDArray[np.float32], path: Path) -> None:
         path, f"{broken} of its {values.size} voxels are NaN or infinite",
         "replace them, for example by the value of air, or export it again",
     )  # fmt: skip
+
+
+def _write_like(path: Path, values: npt.NDArray[Any], like: Path) -> None:
+    reference = open_volume_header(like)
+    grid = (*reference.shape, 1)[:3]
+    if values.shape != grid:
+        raise ValueError(f"{values.shape} does not fit the grid {grid} of {like}")
+    # nibabel leaves sform and qform alone where the affine is the header's own.
+    image = type(reference)(values, reference.affine, _clean_header(reference.header, values))
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            if not is_compressed(path):
+                image.to_stream(file)
+                return
+            # No name and no time inside, so that equal labels are equal files.
+            with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+                image.to_stream(cast(BinaryIO, packed))
+
+    write_atomically(path, write, remedy=RESULT_REMEDY)
+
+
+def _clean_header(header: Any, values: npt.NDArray[Any]) -> Any:
+    clean = header.copy()
+    zooms = (*header.get_zooms(), 1.0)[:3]
+    clean.set_data_dtype(values.dtype)
+    clean.set_data_shape(values.shape)
+    clean.set_zooms(zooms)
+    clean.set_slope_inter(1, 0)
+    clean.set_intent("none")
+    clean.extensions.clear()
+    clean["vox_offset"] = 0
+    for field in ("cal_min", "cal_max", "slice_start", "slice_end", "slice_code", "toffset"):
+        clean[field] = 0
+    for field in ("descrip", "aux_file", "db_name"):
+        if field in clean:
+            clean[field] = b""
+    return clean

@@ -7,21 +7,18 @@ from typing import Any
 
 import nibabel
 import numpy as np
-import numpy.typing as npt
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
-from ecs_med.data.readers.grids import spacing_of
+from ecs_med.data.readers.grids import Affine, spacing_of, times
 from ecs_med.errors import UnreadableFileError
 
 __all__ = [
     "MAX_VOXELS",
-    "Affine",
     "checked_header",
     "has_position",
     "is_compressed",
     "open_volume_header",
-    "read_volume_header",
 ]
 
 MAX_VOXELS = 2**30
@@ -32,22 +29,10 @@ _MAX_DEFLATE_RATIO = 1040
 
 _COPY_AGAIN = "copy or export it again"
 
-Affine = npt.NDArray[np.float64]
 
-
-def read_volume_header(path: Path) -> tuple[tuple[int, int, int, int], Affine]:
-    """Shape `(X, Y, Z, C)` and affine, without decoding voxels.
-
-    Raises:
-        UnreadableFileError: If the file is missing, not NIfTI, or its header cannot be true.
-    """
-    return checked_header(open_volume_header(path), path)
-
-
-def has_position(path: Path) -> bool:
+def has_position(image: Any) -> bool:
     """Whether the header says where in space the volume lies (a non-zero sform or qform code)."""
-    header = open_volume_header(path).header
-    return bool(header["sform_code"] > 0 or header["qform_code"] > 0)
+    return bool(image.header["sform_code"] > 0 or image.header["qform_code"] > 0)
 
 
 def is_compressed(path: Path) -> bool:
@@ -97,14 +82,14 @@ def checked_header(image: Any, path: Path) -> tuple[tuple[int, int, int, int], A
     voxels = math.prod(shape)
     if voxels > MAX_VOXELS:
         raise UnreadableFileError(
-            path, f"its header claims {_times(shape)} voxels", "crop or resample the volume"
+            path, f"its header claims {times(shape)} voxels", "crop or resample the volume"
         )
     size = path.stat().st_size
     room = size * _MAX_DEFLATE_RATIO if is_compressed(path) else size
     room -= int(image.dataobj.offset)  # nibabel sets the header's own vox_offset to 0
     if voxels * kind.itemsize > room:
         raise UnreadableFileError(
-            path, f"truncated: {size} bytes cannot hold the {_times(shape)} voxels of its header",
+            path, f"truncated: {size} bytes cannot hold the {times(shape)} voxels of its header",
             _COPY_AGAIN,
         )  # fmt: skip
     return shape, _checked_affine(image.affine, path)
@@ -120,7 +105,7 @@ def _shape_with_channels(shape: tuple[int, ...], path: Path) -> tuple[int, int, 
         sides.append(1)
     if len(sides) != 4 or min(sides) < 1:
         raise UnreadableFileError(
-            path, f"its shape is {_times(shape)}", "three axes in space and one of channels at most"
+            path, f"its shape is {times(shape)}", "three axes in space and one of channels at most"
         )
     return sides[0], sides[1], sides[2], sides[3]
 
@@ -145,7 +130,3 @@ def _kind_in_words(kind: np.dtype[Any]) -> str:
     if kind.fields is not None:
         return "RGB colours"
     return "complex numbers" if kind.kind == "c" else f"of type {kind}"
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(side) for side in shape)

@@ -1,191 +1,139 @@
-"""Decoding of PNG, JPEG, TIFF and BMP pictures, every failure as one sentence."""
+"""The reader of PNG, JPEG, TIFF and BMP pictures."""
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from ecs_med.data.readers.base import Reader, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.grids import require_equal_shapes
+from ecs_med.data.readers.picture_decoding import (
+    Picture,
+    decode_picture,
+    exif_orientation,
+    picture_size,
+    to_rgb,
+)
 from ecs_med.errors import UnreadableFileError
+from ecs_med.files import RESULT_REMEDY, write_atomically
 
-__all__ = [
-    "PICTURE_SUFFIXES",
-    "Picture",
-    "decode_picture",
-    "exif_orientation",
-    "picture_size",
-    "to_rgb",
-]
+__all__ = ["PictureReader", "write_png"]
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
-"""Suffixes of pictures, lower case; names are compared without regard to case."""
-
-STRETCH_PERCENTILES = (0.5, 99.5)
-"""Percentiles of a picture of more than 8 bits that become 0 and 255."""
-
-_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
-_LOSSY_FORMATS = ("JPEG", "MPO")
-_LOSSY_COMPRESSIONS = ("jpeg", "tiff_jpeg")
-_ORIENTATION_TAG = 0x0112
-_DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-_UNDO_ORIENTATION = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
+_GREY_SPREAD = 24
+_GREY_SHARE = 0.99
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A decoded picture on the grid in which it is stored.
+class PictureReader(Reader):
+    """Pictures as RGB of 8 bits, on the grid in which they are stored.
 
-    Attributes:
-        image: The pixels, in the mode of the file.
-        lossy: Whether its compression alters values (JPEG, also inside TIFF).
+    Two or three grey files become the first channels of one picture; a missing third channel is 0.
     """
 
-    image: Image.Image
-    lossy: bool
+    name = "pictures"
+    formats = ("PNG", "JPEG", "TIFF", "BMP")
+    suffixes = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+    output_suffix = ".png"
+    priority = 10
+    holds_colors = True
+
+    def header(self, files: Sequence[Path], frame: int | None = None) -> ScanHeader:
+        """Height and width.
+
+        Raises:
+            UnreadableFileError: If a header cannot be read, or sizes differ.
+        """
+        sizes = [picture_size(path, frame) for path in files]
+        require_equal_shapes(sizes, files)
+        return ScanHeader(sizes[0], 3, None, "picture")
+
+    def read(self, files: Sequence[Path], frame: int | None = None) -> Scan:
+        """`(3, H, W)` uint8; see `to_rgb`.
+
+        Raises:
+            UnreadableFileError: If a file cannot be read, or several are no grey ones of one size.
+        """
+        pictures = [to_rgb(decode_picture(path, frame), path) for path in files]
+        return Scan(
+            pictures[0] if len(pictures) == 1 else _joined(pictures, files), None, "picture"
+        )
+
+    def read_stored_labels(self, path: Path) -> StoredMask:
+        """Grey values, palette indices, or colours.
+
+        Palettes give their indices, except that of two entries with white first, whose
+        brightness counts; equal colour channels are grey; alpha is dropped.
+
+        Raises:
+            UnreadableFileError: If the file cannot be read.
+        """
+        picture = decode_picture(path)
+        image = picture.image
+        if image.mode in ("LA", "La"):
+            return _grey_mask(np.asarray(image.getchannel(0)), picture)
+        is_palette = image.mode == "P" and not _is_white_first(image)
+        if is_palette or image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;"):
+            return _grey_mask(np.asarray(image), picture)
+        rgb = np.moveaxis(to_rgb(picture, path), 0, -1)
+        if _is_grey(rgb, picture.lossy):
+            return _grey_mask(rgb[..., 1].copy(), picture)
+        return StoredMask(rgb, "picture", lossy=picture.lossy, colored=True)
+
+    def orientation(self, path: Path) -> int:
+        """The EXIF tag."""
+        return exif_orientation(path)
+
+    def write_labels(
+        self, path: Path, labels: npt.NDArray[np.integer], like: Sequence[Path]
+    ) -> None:
+        """Write a grey PNG of label values.
+
+        Raises:
+            EcsMedError: If the file cannot be written; what was there before stays.
+        """
+        write_png(path, labels.astype(np.uint8))
+
+    def write_map(self, path: Path, values: npt.NDArray[np.floating], like: Sequence[Path]) -> None:
+        """Write a grey PNG in which 255 stands for 1; errors as `write_labels`."""
+        write_png(path, np.rint(values * 255).astype(np.uint8))
 
 
-def decode_picture(path: Path) -> Picture:
-    """Decode one picture; an orientation tag is never applied, so that masks keep fitting.
+def write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
+    """Write `(H, W)` grey or `(H, W, 3)` RGB as PNG; errors as `PictureReader.write_labels`."""
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    write_atomically(path, lambda temporary: picture.save(temporary, "PNG"), remedy=RESULT_REMEDY)
 
-    Pictures of up to 178,956,970 pixels (13,377 x 13,377) are read, which is
-    Pillow's own limit against decompression bombs.
 
-    Raises:
-        UnreadableFileError: If the file is missing, empty, truncated, too large, no picture of a
-            known format, or holds several pictures.
-    """
-    with _opened(path) as image:
-        pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
-        if pages > 1:
+def _joined(pictures: list[npt.NDArray[np.uint8]], files: Sequence[Path]) -> npt.NDArray[np.uint8]:
+    require_equal_shapes([picture.shape[1:] for picture in pictures], files)
+    if len(pictures) > 3:
+        raise UnreadableFileError(
+            files[3], "is the fourth picture of one case", "three channels at most for pictures"
+        )
+    joined = np.zeros_like(pictures[0])
+    for channel, (picture, path) in enumerate(zip(pictures, files, strict=True)):
+        if not ((picture[0] == picture[1]) & (picture[1] == picture[2])).all():
             raise UnreadableFileError(
-                path, f"holds {pages} pictures", "store each one in a file of its own"
-            )
-        lossy = (
-            image.format in _LOSSY_FORMATS or image.info.get("compression") in _LOSSY_COMPRESSIONS
-        )
-        undo = _UNDO_ORIENTATION.get(_applied_orientation(image))
-        image.load()
-        return Picture(image.transpose(undo) if undo is not None else image, lossy)
+                path, "is coloured, but one of several channel files",
+                "store every channel as grey, or all of them as one RGB picture",
+            )  # fmt: skip
+        joined[channel] = picture[0]
+    return joined
 
 
-def picture_size(path: Path) -> tuple[int, int]:
-    """Height and width as stored, from the header alone.
-
-    Raises:
-        UnreadableFileError: If the file is missing, empty or no picture of a known format.
-    """
-    with _opened(path) as image:
-        width, height = image.size
-        return (width, height) if _applied_orientation(image) >= 5 else (height, width)
+def _grey_mask(values: npt.NDArray[np.generic], picture: Picture) -> StoredMask:
+    return StoredMask(values, "picture", lossy=picture.lossy)
 
 
-def exif_orientation(path: Path) -> int:
-    """The orientation tag, 1 to 8; 1 (upright) where there is none or it makes no sense.
-
-    The tag is not applied on reading: pixel and mask are compared as they are stored.
-
-    Raises:
-        UnreadableFileError: As `picture_size`.
-    """
-    with _opened(path) as image:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+def _is_white_first(image: Image.Image) -> bool:
+    """Whether the palette is one of black and white in the wrong order, as optimisers write."""
+    palette = image.getpalette("RGB") or []
+    return palette[:6] == [255, 255, 255, 0, 0, 0] and not any(palette[6:])
 
 
-def to_rgb(picture: Picture, path: Path) -> npt.NDArray[np.uint8]:
-    """Pixels as `(3, H, W)`, uint8.
-
-    Grey becomes three equal channels, alpha is dropped, palettes and CMYK are
-    converted. Grey of more than 8 bits and floating point is stretched: its
-    percentiles 0.5 and 99.5 become 0 and 255 (a constant picture becomes 0).
-    Pillow itself brings colour of 16 bits a channel down to 8.
-
-    Args:
-        picture: What `decode_picture` gave.
-        path: Its file, for messages.
-
-    Raises:
-        UnreadableFileError: If a floating-point picture has NaN or infinite pixels.
-    """
-    image = picture.image
-    if image.mode in _DEEP_MODES:
-        grey = _stretched(np.asarray(image), path)
-    elif image.mode in ("L", "LA", "La", "1"):
-        grey = np.asarray(image.getchannel(0).convert("L"))
-    else:
-        pixels = np.asarray(_with_three_or_four_channels(image))
-        return np.ascontiguousarray(pixels[..., :3].transpose(2, 0, 1))
-    return np.repeat(grey[None], 3, axis=0)
-
-
-def _stretched(values: npt.NDArray[np.generic], path: Path) -> npt.NDArray[np.uint8]:
-    numbers = values.astype(np.float32)
-    broken = numbers.size - int(np.count_nonzero(np.isfinite(numbers)))
-    if broken:
-        raise UnreadableFileError(
-            path, f"{broken} of its {numbers.size} pixels are NaN or infinite", "export it again"
-        )
-    lower, upper = np.percentile(numbers, STRETCH_PERCENTILES)
-    if upper <= lower:
-        return np.zeros(numbers.shape, np.uint8)
-    scaled = np.rint((numbers - lower) * (255 / (upper - lower)))
-    return np.asarray(np.clip(scaled, 0, 255), np.uint8)
-
-
-def _with_three_or_four_channels(image: Image.Image) -> Image.Image:
-    if image.mode in ("RGB", "RGBA", "RGBX"):
-        return image
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of transparency in palettes, which is dropped anyway
-        return image.convert("RGBA" if image.mode in ("PA", "RGBa") else "RGB")
-
-
-def _applied_orientation(image: Image.Image) -> int:
-    """The orientation that Pillow applies by itself while loading: that of TIFF files only."""
-    if image.format != "TIFF":
-        return 1
-    value = image.getexif().get(_ORIENTATION_TAG, 1)
-    return value if isinstance(value, int) else 1
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    try:
-        with warnings.catch_warnings():
-            # Broken metadata is no concern here, and Pillow warns of bombs at half its limit.
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
-                yield image
-    except (UnreadableFileError, MemoryError):
-        raise
-    except FileNotFoundError:
-        raise UnreadableFileError(path, "no such file", "check the name") from None
-    except UnidentifiedImageError:
-        raise UnreadableFileError(path, _not_a_picture(path), "export it again as PNG") from None
-    except Image.DecompressionBombError:
-        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
-        raise UnreadableFileError(
-            path, f"has more than {limit:,} pixels", "cut it into tiles"
-        ) from None
-    except Exception as error:  # Pillow's decoders raise anything on broken input
-        said = " ".join(str(error).split()) or type(error).__name__
-        reason = f"damaged or truncated ({said})"
-        raise UnreadableFileError(path, reason, "copy or export it again") from error
-
-
-def _not_a_picture(path: Path) -> str:
-    if path.stat().st_size == 0:
-        return "empty file"
-    return "not a PNG, JPEG, TIFF or BMP picture, whatever its name says, or its header is damaged"
+def _is_grey(rgb: npt.NDArray[np.uint8], lossy: bool) -> bool:
+    if lossy:
+        spread = rgb.max(axis=-1) - rgb.min(axis=-1)
+        return bool((spread <= _GREY_SPREAD).mean() >= _GREY_SHARE)
+    return bool((rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 1] == rgb[..., 2]).all())

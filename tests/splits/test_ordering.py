@@ -6,8 +6,7 @@ import pytest
 
 from ecs_med.errors import BudgetError
 from ecs_med.splits import draw_split
-from ecs_med.splits.ordering import shuffled_groups
-from ecs_med.splits.selection import ordered_groups
+from ecs_med.splits.ordering import ordered_groups, shuffled_groups
 from ecs_med.types import Case
 
 CASES = [

@@ -1,50 +1,39 @@
-"""Reading the values that a mask file stores, and counting them over many files."""
+"""Reading the values that mask files store, counting them over many files, telling the counts."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from ecs_med.data.masks.value_counts import pack_colors
-from ecs_med.data.readers.nifti import read_stored_volume
-from ecs_med.data.readers.pictures import decode_picture, to_rgb
-from ecs_med.data.scans import is_volume_path
-from ecs_med.errors import DataError, MaskValueError, UnreadableFileError
+from ecs_med.data.readers import StoredMask, reader_of
+from ecs_med.errors import DataError, MaskValueError
 
-__all__ = ["MaskCensus", "StoredMask", "ValueCounts", "read_stored_mask", "take_census"]
+__all__ = [
+    "Color",
+    "MaskCensus",
+    "ValueCounts",
+    "color_distance",
+    "describe_colors",
+    "describe_values",
+    "pack_colors",
+    "read_stored_mask",
+    "rgb_of",
+    "take_census",
+]
 
+Color = tuple[int, int, int]
+"""Red, green, blue; 0 to 255 each."""
+
+_NUM_SHOWN = 10
 _WHOLE = 1e-3
-_GREY_SPREAD = 24
-_GREY_SHARE = 0.99
 _MAX_SPAN = 2**24
 _CHUNK = 2**20
 _MAX_COLORS = 50_000
 _NEAR = 64
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMask:
-    """What a mask file holds, before it means anything.
-
-    Attributes:
-        values: Integers `(H, W)` or `(X, Y, Z)`, or colours `(H, W, 3)`.
-        lossy: Whether the compression alters values (JPEG).
-        affine: `(4, 4)` of a volume; `None` for a picture.
-    """
-
-    values: npt.NDArray[np.integer]
-    lossy: bool = False
-    affine: npt.NDArray[np.float64] | None = None
-
-    @property
-    def colored(self) -> bool:
-        """Whether the values are colours."""
-        return self.affine is None and self.values.ndim == 3
 
 
 @dataclass(slots=True)
@@ -140,49 +129,14 @@ def take_census(paths: Sequence[Path]) -> MaskCensus:
 
 
 def read_stored_mask(path: Path) -> StoredMask:
-    """Read a mask as it is stored.
-
-    Palettes give their indices, except that of two entries with white first, whose
-    brightness counts; equal colour channels are grey; alpha is dropped;
-    floating-point values that are whole numbers (within 0.001) are integers.
+    """Read a mask as it is stored; values that are whole numbers (within 0.001) become integers.
 
     Raises:
         UnreadableFileError: If the file is damaged or holds several channels.
         MaskValueError: If values are not whole numbers.
     """
-    if is_volume_path(path):
-        stored, affine = read_stored_volume(path)
-        if stored.shape[3] > 1:
-            raise UnreadableFileError(
-                path, f"holds {stored.shape[3]} channels where a mask has one",
-                "store class numbers in a single volume",
-            )  # fmt: skip
-        return StoredMask(_whole_numbers(stored[..., 0], path), affine=affine)
-    picture = decode_picture(path)
-    image = picture.image
-    if image.mode == "P" and not _is_white_first(image):
-        return StoredMask(np.asarray(image), picture.lossy)
-    if image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;"):
-        return StoredMask(_whole_numbers(np.asarray(image), path), picture.lossy)
-    if image.mode in ("LA", "La"):
-        return StoredMask(np.asarray(image.getchannel(0)), picture.lossy)
-    rgb = np.moveaxis(to_rgb(picture, path), 0, -1)
-    if _is_grey(rgb, picture.lossy):
-        return StoredMask(rgb[..., 1].copy(), picture.lossy)
-    return StoredMask(rgb, picture.lossy)
-
-
-def _is_white_first(image: Image.Image) -> bool:
-    """Whether the palette is one of black and white in the wrong order, as optimisers write."""
-    palette = image.getpalette("RGB") or []
-    return palette[:6] == [255, 255, 255, 0, 0, 0] and not any(palette[6:])
-
-
-def _is_grey(rgb: npt.NDArray[np.uint8], lossy: bool) -> bool:
-    if lossy:
-        spread = rgb.max(axis=-1) - rgb.min(axis=-1)
-        return bool((spread <= _GREY_SPREAD).mean() >= _GREY_SHARE)
-    return bool((rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 1] == rgb[..., 2]).all())
+    stored = reader_of([path]).read_stored_labels(path)
+    return replace(stored, values=_whole_numbers(stored.values, path))
 
 
 def _whole_numbers(values: npt.NDArray[Any], path: Path) -> npt.NDArray[np.integer]:
@@ -228,3 +182,36 @@ def _count_values(values: npt.NDArray[np.integer], path: Path) -> dict[int, int]
         piece = flat[start : start + _CHUNK].astype(np.int64) - low
         counts += np.bincount(piece, minlength=len(counts))
     return {low + int(index): int(counts[index]) for index in np.flatnonzero(counts)}
+
+
+def pack_colors(rgb: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
+    """`(..., 3)` colours as single integers, red in the highest byte."""
+    wide = rgb.astype(np.int64)
+    packed: npt.NDArray[np.int64] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    return packed
+
+
+def rgb_of(code: int) -> Color:
+    """The colour of a packed integer."""
+    return code >> 16, code >> 8 & 255, code & 255
+
+
+def color_distance(code: int, color: Color) -> int:
+    """Largest difference of a channel between a packed colour and another colour, 0 to 255."""
+    return max(abs(a - b) for a, b in zip(rgb_of(code), color, strict=True))
+
+
+def describe_values(counts: Mapping[int, int]) -> str:
+    """Values with their numbers of pixels, for a message: the most frequent ones, in order."""
+    most = sorted(counts, key=lambda value: -counts[value])[:_NUM_SHOWN]
+    text = ", ".join(f"{value}: {counts[value]:,} pixels" for value in sorted(most))
+    more = len(counts) - _NUM_SHOWN
+    return text + (f", and {more} more values" if more > 0 else "")
+
+
+def describe_colors(counts: Mapping[int, int]) -> str:
+    """As `describe_values` for packed colours, most frequent first, in hexadecimal."""
+    most = sorted(counts, key=lambda code: -counts[code])[:_NUM_SHOWN]
+    text = ", ".join(f"#{code:06x}: {counts[code]:,} pixels" for code in most)
+    more = len(counts) - _NUM_SHOWN
+    return text + (f", and {more} more colours" if more > 0 else "")

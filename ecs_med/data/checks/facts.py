@@ -1,0 +1,251 @@
+"""What decoding tells: small facts of each case, and their sum over a data set."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from statistics import median
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.data.masks.reading import read_labels
+from ecs_med.data.readers import Scan, reader_of
+from ecs_med.errors import DataError
+from ecs_med.records import Record
+from ecs_med.types import IGNORE_INDEX, Case, CaseCollection, Problem, ScanKind
+
+__all__ = [
+    "CaseFacts",
+    "ClassCount",
+    "DataSummary",
+    "PartitionCount",
+    "gather_facts",
+    "summarize",
+]
+
+SetKind = Literal["pictures", "volumes", "sequences", "mixed", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFacts:
+    """Small facts about a decoded case; its pixels are not kept.
+
+    Attributes:
+        case: The case.
+        kind: What its scan is; `None` if the image cannot be read.
+        shape: `(H, W)` or `(X, Y, Z)`; empty if the image cannot be read.
+        num_channels: 3 for pictures; 0 if the image cannot be read.
+        spacing_mm: Voxel sides; `None` for pictures.
+        digest: Equal for images with equal pixels; empty if the image cannot be read.
+        class_pixels: Pixels of every class, then of void; `None` without a readable mask.
+        problems: What is wrong with the files of this case.
+    """
+
+    case: Case
+    kind: ScanKind | None = None
+    shape: tuple[int, ...] = ()
+    num_channels: int = 0
+    spacing_mm: tuple[float, float, float] | None = None
+    digest: bytes = b""
+    class_pixels: tuple[int, ...] | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+class PartitionCount(Record):
+    """Cases of one partition."""
+
+    name: str
+    """`train`, `validation`, `test`, or `not given`."""
+    num_labeled: int
+    """Cases with a mask."""
+    num_unlabeled: int
+    """Cases without one."""
+
+
+class ClassCount(Record):
+    """How often a class occurs."""
+
+    name: str
+    """Name of the class."""
+    pixel_share: float
+    """Its share of all labelled pixels that are not void, 0 to 1."""
+    num_cases: int
+    """Masks with at least one of its pixels."""
+
+
+class DataSummary(Record):
+    """Counts, sizes and classes of a data set."""
+
+    name: str
+    """Short name of the data set."""
+    layout: str
+    """Layout that understood it."""
+    kind: SetKind
+    """What the cases are; `none` if no case can be read."""
+    num_cases: int
+    """All cases."""
+    num_labeled: int
+    """Cases with a mask."""
+    num_patients: int | None
+    """Patients known by name; `None` if none is known."""
+    partitions: tuple[PartitionCount, ...]
+    """In the order train, validation, test, not given; empty ones are left out."""
+    smallest: tuple[int, ...] | None
+    """Shape of the image with the fewest pixels; `None` if no case can be read."""
+    largest: tuple[int, ...] | None
+    """Shape of the image with the most pixels; `None` if no case can be read."""
+    num_channels: int
+    """The usual number; 3 for pictures."""
+    spacing_mm: tuple[float, ...] | None
+    """Median voxel side along each array axis; `None` for pictures."""
+    classes: tuple[ClassCount, ...]
+    """In class order; empty without usable masks."""
+    void_share: float
+    """Share of void among all labelled pixels."""
+
+
+def gather_facts(case: Case, scheme: LabelScheme | None) -> CaseFacts:
+    """Decode the image and the mask of a case.
+
+    Files that cannot be read become problems; nothing is raised for them. The mask
+    of an image that cannot be read is not looked at.
+
+    Args:
+        case: The case.
+        scheme: What mask values mean; with `None`, masks must fit their images but may
+            hold any values, and no classes are counted.
+    """
+    try:
+        scan = reader_of(case.images).read(case.images, case.frame)
+        problems = _content_problems(case, scan)
+    except DataError as error:
+        return CaseFacts(case, problems=(Problem.from_error(error, case.images),))
+    class_pixels = None
+    if case.mask is not None:
+        try:
+            any_values = scheme or _any_values(scan)
+            labels = read_labels(case.images, case.mask, any_values, case.frame)
+            class_pixels = _count(labels, scheme.num_classes) if scheme else None
+        except DataError as error:
+            problems.append(Problem.from_error(error, (case.mask, *case.images)))
+    return CaseFacts(
+        case,
+        kind=scan.kind,
+        shape=scan.spatial_shape,
+        num_channels=scan.array.shape[0],
+        spacing_mm=scan.spacing_mm,
+        digest=_digest(scan),
+        class_pixels=class_pixels,
+        problems=tuple(problems),
+    )
+
+
+def _any_values(scan: Scan) -> LabelScheme:
+    """A scheme that takes all masks, for looking at sizes and positions alone."""
+    names = ("background", "foreground")
+    if scan.is_volume:
+        return LabelScheme(class_names=names, threshold=1)
+    return LabelScheme(class_names=names, colors=((0, 0, 0), (255, 255, 255)), nearest=True)
+
+
+def _count(labels: npt.NDArray[np.uint8], num_classes: int) -> tuple[int, ...]:
+    counts = np.bincount(labels.ravel(), minlength=IGNORE_INDEX + 1)
+    return (*(int(count) for count in counts[:num_classes]), int(counts[IGNORE_INDEX]))
+
+
+def _content_problems(case: Case, scan: Scan) -> list[Problem]:
+    path = case.images[0]
+    problems: list[Problem] = []
+    orientation = reader_of([path]).orientation(path)
+    if orientation != 1:
+        problems.append(
+            Problem(
+                "warning",
+                f"has an orientation tag ({orientation}), which is not applied",
+                "Check that the mask lies as the pixels are stored, or remove the tag",
+                path,
+            )
+        )
+    if scan.array.size and scan.array.min() == scan.array.max():
+        problems.append(
+            Problem("warning", "every pixel has the same value", "Check the export", path)
+        )
+    return problems
+
+
+def _digest(scan: Scan) -> bytes:
+    digest = blake2b(repr(scan.array.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(scan.array).data)
+    return digest.digest()
+
+
+def summarize(
+    collection: CaseCollection, facts: Sequence[CaseFacts], scheme: LabelScheme | None
+) -> DataSummary:
+    """Sum up a data set from the facts of its cases."""
+    readable = [fact for fact in facts if fact.digest]
+    by_size = sorted(readable, key=lambda fact: math.prod(fact.shape))
+    spacings = [fact.spacing_mm for fact in readable if fact.spacing_mm is not None]
+    patients = {case.patient for case in collection.cases if case.patient is not None}
+    classes, void_share = _classes(facts, scheme)
+    return DataSummary(
+        name=collection.name,
+        layout=collection.layout,
+        kind=_kind(readable),
+        num_cases=len(collection.cases),
+        num_labeled=sum(case.mask is not None for case in collection.cases),
+        num_patients=len(patients) or None,
+        partitions=_partitions(collection),
+        smallest=by_size[0].shape if by_size else None,
+        largest=by_size[-1].shape if by_size else None,
+        num_channels=int(median(fact.num_channels for fact in readable)) if readable else 0,
+        spacing_mm=tuple(median(s[axis] for s in spacings) for axis in range(3))
+        if spacings
+        else None,
+        classes=classes,
+        void_share=void_share,
+    )
+
+
+def _kind(readable: Sequence[CaseFacts]) -> SetKind:
+    names: dict[ScanKind | None, SetKind]
+    names = {"picture": "pictures", "volume": "volumes", "sequence": "sequences", None: "none"}
+    kinds = {fact.kind for fact in readable} or {None}
+    return "mixed" if len(kinds) > 1 else names[kinds.pop()]
+
+
+def _partitions(collection: CaseCollection) -> tuple[PartitionCount, ...]:
+    counts = []
+    for partition in ("train", "validation", "test", None):
+        cases = [case for case in collection.cases if case.partition == partition]
+        num_labeled = sum(case.mask is not None for case in cases)
+        if cases:
+            name = partition or "not given"
+            counts.append(
+                PartitionCount(
+                    name=name, num_labeled=num_labeled, num_unlabeled=len(cases) - num_labeled
+                )
+            )
+    return tuple(counts)
+
+
+def _classes(
+    facts: Sequence[CaseFacts], scheme: LabelScheme | None
+) -> tuple[tuple[ClassCount, ...], float]:
+    counts = [fact.class_pixels for fact in facts if fact.class_pixels is not None]
+    if scheme is None or not counts:
+        return (), 0.0
+    totals = [sum(column) for column in zip(*counts, strict=True)]
+    num_pixels = sum(totals[:-1])
+    classes = tuple(
+        ClassCount(
+            name=name,
+            pixel_share=totals[index] / num_pixels if num_pixels else 0.0,
+            num_cases=sum(pixels[index] > 0 for pixels in counts),
+        )
+        for index, name in enumerate(scheme.class_names)
+    )
+    return classes, totals[-1] / (num_pixels + totals[-1]) if sum(totals) else 0.0

@@ -1,0 +1,183 @@
+"""The contract of a reader, and what it gives."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ecs_med.data.readers.grids import Affine, spacing_of
+from ecs_med.types import ScanKind
+
+__all__ = ["Reader", "Scan", "ScanHeader", "StoredMask"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanHeader:
+    """What the headers of a case's files say, before any pixel is decoded.
+
+    Attributes:
+        shape: `(H, W)` of a picture, `(X, Y, Z)` of a volume, `(T, H, W)` of a sequence.
+        num_channels: 3 for pictures and sequences.
+        affine: `(4, 4)`, voxel to RAS mm; `None` for what has no place in space.
+        kind: What the scan is.
+        has_position: Whether the affine is the file's own and not made up by its reader.
+    """
+
+    shape: tuple[int, ...]
+    num_channels: int
+    affine: Affine | None
+    kind: ScanKind
+    has_position: bool = True
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether this is a volume."""
+        return self.kind == "volume"
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float] | None:
+        """Voxel sides in mm along the array axes; `None` without an affine."""
+        return None if self.affine is None else spacing_of(self.affine)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The pixels of one case, on the grid of its files.
+
+    Attributes:
+        array: `(3, H, W)` uint8 for a picture, `(C, X, Y, Z)` float32 for a volume, axes as in
+            the file, `(3, T, H, W)` uint8 for a sequence.
+        affine: `(4, 4)` float64, voxel to RAS mm; `None` for what has no place in space.
+        kind: What the scan is.
+    """
+
+    array: npt.NDArray[np.generic]
+    affine: Affine | None
+    kind: ScanKind
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether this is a volume."""
+        return self.kind == "volume"
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float] | None:
+        """Voxel sides in mm along the array axes; `None` without an affine."""
+        return None if self.affine is None else spacing_of(self.affine)
+
+    @property
+    def spatial_shape(self) -> tuple[int, ...]:
+        """As `ScanHeader.shape`."""
+        return self.array.shape[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredMask:
+    """What a mask file holds, before it means anything.
+
+    Attributes:
+        values: Numbers of the mask's spatial shape, or colours `(H, W, 3)`.
+        kind: What the mask is drawn on.
+        lossy: Whether the compression alters values (JPEG).
+        colored: Whether the values are colours.
+        affine: As in `Scan`.
+        has_position: As in `ScanHeader`.
+    """
+
+    values: npt.NDArray[Any]
+    kind: ScanKind
+    lossy: bool = False
+    colored: bool = False
+    affine: Affine | None = None
+    has_position: bool = True
+
+
+class Reader(ABC):
+    """Reads scans and masks of one family of formats, and writes results like them.
+
+    A case is one file, several files (one a channel, or the slices of a series), or one frame of
+    a file. What cannot be read is refused with an `UnreadableFileError` that names the file and
+    the remedy. Readers hold no state: several threads and processes share them.
+
+    To add one, derive from this class and name it under the entry-point group `ecs_med.readers`;
+    the engine needs no change.
+    """
+
+    name: ClassVar[str]
+    """Unique; part of the key of prepared scans."""
+
+    formats: ClassVar[tuple[str, ...]]
+    """What it reads, in the words of messages, such as `PNG`."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+    """Suffixes of its files, lower case. Folders are listed by these alone: nothing is opened."""
+
+    output_suffix: ClassVar[str]
+    """Suffix of the results that it writes."""
+
+    priority: ClassVar[int] = 0
+    """Readers with a higher number are asked first."""
+
+    holds_colors: ClassVar[bool] = False
+    """Whether one file holds three colours, as pictures do; where not, each channel of a case may
+    have a file of its own (`case_0000`, `case_0001`)."""
+
+    def recognizes(self, path: Path) -> bool:
+        """Whether it reads this file; cheap, without errors, by name unless it is overridden."""
+        return path.name.lower().endswith(self.suffixes)
+
+    def writes(self, path: Path) -> bool:
+        """Whether a result can have this name."""
+        return path.name.lower().endswith(self.output_suffix)
+
+    def stem(self, path: Path) -> str:
+        """Name of the case that a file stands for: its own name without the suffix."""
+        ends = [suffix for suffix in self.suffixes if path.name.lower().endswith(suffix)]
+        return path.name[: -len(max(ends, key=len))] if ends else path.stem
+
+    def fingerprint(self, files: Sequence[Path]) -> str:
+        """Text that changes when the content of files does: their paths, sizes and times."""
+        states = [(path, path.stat()) for path in files]
+        return json.dumps([(str(p.absolute()), s.st_size, s.st_mtime_ns) for p, s in states])
+
+    def orientation(self, path: Path) -> int:
+        """The orientation tag, 1 to 8, which is never applied; 1: upright, or there is none."""
+        return 1
+
+    @abstractmethod
+    def header(self, files: Sequence[Path], frame: int | None = None) -> ScanHeader:
+        """What a case is, without decoding pixels.
+
+        Args:
+            files: The files of one case.
+            frame: A single frame of it, which then is a picture; `None`: all there is.
+        """
+
+    @abstractmethod
+    def read(self, files: Sequence[Path], frame: int | None = None) -> Scan:
+        """The pixels of a case; arguments as for `header`."""
+
+    @abstractmethod
+    def read_stored_labels(self, path: Path) -> StoredMask:
+        """A mask as it is stored, axes as of a scan; whole numbers may come as floats."""
+
+    @abstractmethod
+    def write_labels(
+        self, path: Path, labels: npt.NDArray[np.integer], like: Sequence[Path]
+    ) -> None:
+        """Write a label map, all of it or nothing (`ecs_med.files.write_atomically`).
+
+        Args:
+            path: Where to; an existing file is replaced.
+            labels: On the grid of the case; 0 to 255 for pictures, 0 to 32767 for volumes.
+            like: The files of the case, whose shape and place in space the result has.
+        """
+
+    @abstractmethod
+    def write_map(self, path: Path, values: npt.NDArray[np.floating], like: Sequence[Path]) -> None:
+        """Write a map of real numbers in 0..1, such as certainty; otherwise as `write_labels`."""

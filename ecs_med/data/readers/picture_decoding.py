@@ -1,0 +1,199 @@
+"""Decoding of PNG, JPEG, TIFF and BMP pictures, every failure as one sentence."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from ecs_med.errors import UnreadableFileError
+
+__all__ = [
+    "Picture",
+    "decode_picture",
+    "exif_orientation",
+    "picture_size",
+    "to_rgb",
+]
+
+STRETCH_PERCENTILES = (0.5, 99.5)
+"""Percentiles of a picture of more than 8 bits that become 0 and 255."""
+
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+_LOSSY_FORMATS = ("JPEG", "MPO")
+_LOSSY_COMPRESSIONS = ("jpeg", "tiff_jpeg")
+_ORIENTATION_TAG = 0x0112
+_DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+_UNDO_ORIENTATION = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A decoded picture on the grid in which it is stored.
+
+    Attributes:
+        image: The pixels, in the mode of the file.
+        lossy: Whether its compression alters values (JPEG, also inside TIFF).
+    """
+
+    image: Image.Image
+    lossy: bool
+
+
+def decode_picture(path: Path, frame: int | None = None) -> Picture:
+    """Decode one picture; an orientation tag is never applied, so that masks keep fitting.
+
+    Pictures of up to 178,956,970 pixels (13,377 x 13,377) are read, which is
+    Pillow's own limit against decompression bombs.
+
+    Raises:
+        UnreadableFileError: If the file is missing, empty, truncated, too large, no picture of a
+            known format, holds several pictures and none is named by `frame`, or lacks that one.
+    """
+    with _opened(path) as image:
+        pages = 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+        if pages > 1 and frame is None:
+            raise UnreadableFileError(
+                path, f"holds {pages} pictures", "store each one in a file of its own"
+            )
+        _seek(image, frame, pages, path)
+        lossy = (
+            image.format in _LOSSY_FORMATS or image.info.get("compression") in _LOSSY_COMPRESSIONS
+        )
+        undo = _UNDO_ORIENTATION.get(_applied_orientation(image))
+        image.load()
+        return Picture(image.transpose(undo) if undo is not None else image, lossy)
+
+
+def picture_size(path: Path, frame: int | None = None) -> tuple[int, int]:
+    """Height and width as stored, from the header alone.
+
+    Raises:
+        UnreadableFileError: If the file is missing, empty, no picture of a known format, or lacks
+            the frame.
+    """
+    with _opened(path) as image:
+        _seek(image, frame, getattr(image, "n_frames", 1), path)
+        width, height = image.size
+        return (width, height) if _applied_orientation(image) >= 5 else (height, width)
+
+
+def exif_orientation(path: Path) -> int:
+    """The orientation tag, 1 to 8; 1 (upright) where there is none or it makes no sense.
+
+    The tag is not applied on reading: pixel and mask are compared as they are stored.
+
+    Raises:
+        UnreadableFileError: As `picture_size`.
+    """
+    with _opened(path) as image:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def to_rgb(picture: Picture, path: Path) -> npt.NDArray[np.uint8]:
+    """Pixels as `(3, H, W)`, uint8.
+
+    Grey becomes three equal channels, alpha is dropped, palettes and CMYK are
+    converted. Grey of more than 8 bits and floating point is stretched: its
+    percentiles 0.5 and 99.5 become 0 and 255 (a constant picture becomes 0).
+    Pillow itself brings colour of 16 bits a channel down to 8.
+
+    Args:
+        picture: What `decode_picture` gave.
+        path: Its file, for messages.
+
+    Raises:
+        UnreadableFileError: If a floating-point picture has NaN or infinite pixels.
+    """
+    image = picture.image
+    if image.mode in _DEEP_MODES:
+        grey = _stretched(np.asarray(image), path)
+    elif image.mode in ("L", "LA", "La", "1"):
+        grey = np.asarray(image.getchannel(0).convert("L"))
+    else:
+        pixels = np.asarray(_with_three_or_four_channels(image))
+        return np.ascontiguousarray(pixels[..., :3].transpose(2, 0, 1))
+    return np.repeat(grey[None], 3, axis=0)
+
+
+def _seek(image: Image.Image, frame: int | None, num_frames: int, path: Path) -> None:
+    if frame is None:
+        return
+    if not 0 <= frame < num_frames:
+        told = f"has no frame {frame}: its {num_frames} are counted from 0"
+        raise UnreadableFileError(path, told, "name another one")
+    image.seek(frame)
+
+
+def _stretched(values: npt.NDArray[np.generic], path: Path) -> npt.NDArray[np.uint8]:
+    numbers = values.astype(np.float32)
+    broken = numbers.size - int(np.count_nonzero(np.isfinite(numbers)))
+    if broken:
+        raise UnreadableFileError(
+            path, f"{broken} of its {numbers.size} pixels are NaN or infinite", "export it again"
+        )
+    lower, upper = np.percentile(numbers, STRETCH_PERCENTILES)
+    if upper <= lower:
+        return np.zeros(numbers.shape, np.uint8)
+    scaled = np.rint((numbers - lower) * (255 / (upper - lower)))
+    return np.asarray(np.clip(scaled, 0, 255), np.uint8)
+
+
+def _with_three_or_four_channels(image: Image.Image) -> Image.Image:
+    if image.mode in ("RGB", "RGBA", "RGBX"):
+        return image
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of transparency in palettes, which is dropped anyway
+        return image.convert("RGBA" if image.mode in ("PA", "RGBa") else "RGB")
+
+
+def _applied_orientation(image: Image.Image) -> int:
+    """The orientation that Pillow applies by itself while loading: that of TIFF files only."""
+    if image.format != "TIFF":
+        return 1
+    value = image.getexif().get(_ORIENTATION_TAG, 1)
+    return value if isinstance(value, int) else 1
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    try:
+        with warnings.catch_warnings():
+            # Broken metadata is no concern here, and Pillow warns of bombs at half its limit.
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image:
+                yield image
+    except (UnreadableFileError, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise UnreadableFileError(path, "no such file", "check the name") from None
+    except UnidentifiedImageError:
+        raise UnreadableFileError(path, _not_a_picture(path), "export it again as PNG") from None
+    except Image.DecompressionBombError:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        raise UnreadableFileError(
+            path, f"has more than {limit:,} pixels", "cut it into tiles"
+        ) from None
+    except Exception as error:  # Pillow's decoders raise anything on broken input
+        said = " ".join(str(error).split()) or type(error).__name__
+        reason = f"damaged or truncated ({said})"
+        raise UnreadableFileError(path, reason, "copy or export it again") from error
+
+
+def _not_a_picture(path: Path) -> str:
+    if path.stat().st_size == 0:
+        return "empty file"
+    return "not a PNG, JPEG, TIFF or BMP picture, whatever its name says, or its header is damaged"

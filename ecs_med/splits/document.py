@@ -1,0 +1,97 @@
+"""The file that keeps a split: its schema, and one case a line."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import ClassVar, Final, Literal
+
+from pydantic import Field, StrictInt, field_validator
+
+from ecs_med.files import write_text
+from ecs_med.records import Record
+
+__all__ = ["Role", "SplitCase", "SplitDocument", "is_split_document"]
+
+Role = Literal["labeled", "unlabeled", "validation", "test", "unused"]
+"""What a case is for in one run."""
+
+_FORMAT: Final = "ecs-med split"
+_VERSION: Final = 1
+
+
+class SplitCase(Record):
+    """One case of a split."""
+
+    id: str
+    """Id of the case."""
+    patient: str | None = None
+    """Its patient, if known."""
+    role: Role
+    """What it is for."""
+
+
+class SplitDocument(Record):
+    """`split.json` of a run."""
+
+    remedy: ClassVar[str] = (
+        "use the split.json of a run as it was written, or let `labeled` draw a new one"
+    )
+
+    format: Literal["ecs-med split"] = _FORMAT
+    """By this a file says what it is."""
+    version: int = _VERSION
+    """Goes up when an older reader would misunderstand the file."""
+    seed: StrictInt
+    """The seed that drew it."""
+    labeled: str
+    """The labelled budget as it was asked for."""
+    counts: dict[Role, int]
+    """Number of cases by role, every role named."""
+    notes: tuple[str, ...] = ()
+    """How the parts came about, one sentence each."""
+    warnings: tuple[str, ...] = ()
+    """What a person should know of, one sentence each."""
+    cases: tuple[SplitCase, ...] = Field(min_length=1)
+    """Every case, sorted by id."""
+
+    @field_validator("version")
+    @classmethod
+    def _is_known(cls, version: int) -> int:
+        if version != _VERSION:
+            raise ValueError(f"{version} is of another ecs-med than this one, whose is {_VERSION}")
+        return version
+
+    @field_validator("cases")
+    @classmethod
+    def _make_a_split(cls, cases: tuple[SplitCase, ...]) -> tuple[SplitCase, ...]:
+        name, number = Counter(case.id for case in cases).most_common(1)[0]
+        if number > 1:
+            raise ValueError(f"{name} is named twice")
+        for role in ("labeled", "test"):
+            if not any(case.role == role for case in cases):
+                raise ValueError(f"there is no {role} case")
+        return cases
+
+    def roles(self) -> dict[str, Role]:
+        """The role of every case by id."""
+        return {case.id: case.role for case in self.cases}
+
+    def write(self, path: Path) -> None:
+        """Write it as JSON, one case a line, all of it or nothing.
+
+        Raises:
+            RunFolderError: If the file cannot be written.
+        """
+        head = self.to_json()
+        rows = [json.dumps(row, ensure_ascii=False) for row in head.pop("cases")]
+        start = json.dumps(head, indent=1, ensure_ascii=False).removesuffix("\n}")
+        write_text(path, start + ',\n "cases": [\n  ' + ",\n  ".join(rows) + "\n ]\n}\n")
+
+
+def is_split_document(path: Path) -> bool:
+    """Whether a file says of itself that it is a split of ecs-med; cheap and without errors."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(document, dict) and document.get("format") == _FORMAT
