@@ -89,8 +89,8 @@ class CityscapesLayout(Layout):
                 f" train/ or val/; {REMEDY}."
             )
         if (folder / "leftImg8bit" / "test").is_dir():
-            told = "test images are not used, because their masks are not public"
-            problems.append(Problem("note", told, path=folder / "leftImg8bit" / "test"))
+            note = "test images are not used, because their masks are not public"
+            problems.append(Problem("note", note, path=folder / "leftImg8bit" / "test"))
         published: dict[Partition, int] = {"train": NUM_TRAIN, "validation": NUM_VAL}
         problems.append(count_problem(cases, published, "Cityscapes", root, REMEDY))
         found = CaseCollection(

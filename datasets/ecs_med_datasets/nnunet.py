@@ -7,13 +7,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ecs_med.config import ReadingSettings
-from ecs_med.data.layout import Layout
 from ecs_med.data.readers import reader_of
 from ecs_med.errors import DataError
-from ecs_med.types import Case, CaseCollection, Partition, Problem
-from ecs_med_datasets.collecting import collect
-from ecs_med_datasets.msd import STRUCTURAL, partitions_of, read_description, read_labels_entry
+from ecs_med.types import Case, Partition, Problem
+from ecs_med_datasets.msd import MsdLayout, partitions_of
 from ecs_med_datasets.scanning import FileIndex, index_files
 
 __all__ = ["NnUNetLayout"]
@@ -21,7 +18,7 @@ __all__ = ["NnUNetLayout"]
 CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
 
 
-class NnUNetLayout(Layout):
+class NnUNetLayout(MsdLayout):
     """`imagesTr/CASE_0000.nii.gz` and so on beside `labelsTr/CASE.nii.gz`.
 
     `dataset.json` may have either form: `modality` and labels by value, or
@@ -41,17 +38,10 @@ class NnUNetLayout(Layout):
         numbered = [key for key in islice(images, 1000) if CHANNEL.fullmatch(key)]
         return bool(numbered) and not any(key in masks for key in numbered)
 
-    def read(self, root: Path, settings: ReadingSettings) -> CaseCollection:
-        """List the cases below `root`.
-
-        Raises:
-            DataError: If no file in `imagesTr` has a channel number, or `dataset.json` is no
-                valid JSON.
-        """
-        if not (root / "imagesTr").is_dir():
-            raise DataError(f"{root}: no folder imagesTr; expected imagesTr/ beside labelsTr/.")
-        description = read_description(root)
-        problems: list[Problem] = []
+    def list_cases(
+        self, root: Path, description: Mapping[str, Any], problems: list[Problem]
+    ) -> list[Case]:
+        """As of `msd`, with the channel files of a case together."""
         cases: list[Case] = []
         for part, partition in partitions_of(root, problems):
             cases += _read_part(root, part, partition, problems)
@@ -61,15 +51,7 @@ class NnUNetLayout(Layout):
                 " CASE_0000.nii.gz (for names without number use --layout msd)."
             )
         problems += _channel_problems(cases, description, root)
-        found = CaseCollection(
-            name=root.resolve().name or "data",
-            root=root,
-            layout=self.name,
-            cases=tuple(cases),
-            labels=read_labels_entry(description, root, problems),
-            problems=tuple(problems),
-        )
-        return collect(found, settings, STRUCTURAL)
+        return cases
 
 
 def _read_part(

@@ -2,31 +2,17 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ecs_med.types import Problem
 from ecs_med_datasets.scanning import FileIndex
 
-__all__ = ["Pairing", "mask_base", "pair", "pair_within"]
+__all__ = ["mask_base", "pair", "pair_within"]
 
 MASK_SUFFIX = re.compile(
     r"(?P<base>.+?)[ _.-]+(masks?|seg|segs|segmentations?|labels?|gt|groundtruth|annotations?)$",
     re.IGNORECASE,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """Which mask belongs to which image.
-
-    Attributes:
-        masks: Key in the mask index by key in the image index; unlabelled images are absent.
-        problems: Orphan masks and ambiguous ones.
-    """
-
-    masks: dict[str, str]
-    problems: tuple[Problem, ...]
 
 
 def mask_base(key: str) -> str | None:
@@ -43,11 +29,15 @@ def mask_base(key: str) -> str | None:
     return folder + slash + match["base"] if match else None
 
 
-def pair(images: FileIndex, masks: FileIndex) -> Pairing:
+def pair(images: FileIndex, masks: FileIndex) -> tuple[dict[str, str], list[Problem]]:
     """Match masks to images by path below their folders, without suffixes.
 
     The same name wins over a name with `_mask`, `_seg`, `_segmentation`,
     `_label` or `_gt` behind it.
+
+    Returns:
+        Key in the mask index by key in the image index, unlabelled images left out; and orphan
+        masks and ambiguous ones as problems.
     """
     exact = {key: key for key in images.suffixes if key in masks.suffixes}
     matched = dict(exact)
@@ -64,7 +54,7 @@ def pair(images: FileIndex, masks: FileIndex) -> Pairing:
         else:
             matched[base] = key
     problems += _orphan_problems(images, masks, orphans, num_matched=len(matched))
-    return Pairing(matched, tuple(problems))
+    return matched, problems
 
 
 def pair_within(index: FileIndex) -> dict[str, str]:

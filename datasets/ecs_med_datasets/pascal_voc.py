@@ -184,11 +184,13 @@ def _add_sbd(found: Found, root: Path, taken: set[str]) -> None:
 def _masks_of_sbd(found: Found, sbd: Path, taken: set[str]) -> dict[str, Path]:
     mats = list_masks(sbd)
     if len(mats) != NUM_SBD:
-        told = f"{len(mats):,} masks, where SBD has {NUM_SBD:,}"
-        found.problems.append(Problem("warning", told, "Unpack benchmark.tgz again", sbd / "cls"))
+        message = f"{len(mats):,} masks, where SBD has {NUM_SBD:,}"
+        found.problems.append(
+            Problem("warning", message, "Unpack benchmark.tgz again", sbd / "cls")
+        )
     masks, problems = convert_masks(path for name, path in mats.items() if name not in taken)
     found.problems += problems
     if masks:
-        told = f"{len(masks):,} masks of SBD are kept here as PNG"
-        found.problems.append(Problem("note", told, path=next(iter(masks.values())).parent))
+        note = f"{len(masks):,} masks of SBD are kept here as PNG"
+        found.problems.append(Problem("note", note, path=next(iter(masks.values())).parent))
     return masks

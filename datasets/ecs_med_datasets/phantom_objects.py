@@ -179,10 +179,10 @@ def draw_instrument(rng: Generator, size: int) -> Instrument:
     across = np.where(shaft, s / width, (np.abs(s) - middle) / np.maximum(thick, 1e-3))
     round_ = np.sqrt(np.clip(1 - across * across, 0, 1))
     streak = np.exp(-(((across + uniform(rng, -0.4, 0.4)) / 0.16) ** 2))
-    grey = uniform(rng, 0.12, 0.4) * (0.25 + 0.75 * round_) + uniform(rng, 0.25, 0.9) * streak
+    gray = uniform(rng, 0.12, 0.4) * (0.25 + 0.75 * round_) + uniform(rng, 0.25, 0.9) * streak
     rings = 1 - 0.35 * smoothstep(np.sin(t * uniform(rng, 25, 60)), 0.2, 0.9) * (t > 0.12)
     tint = np.array([1, uniform(rng, 0.9, 1.05), uniform(rng, 0.85, 1.15)], dtype=np.float32)
-    color = (grey * rings)[..., None] * tint
+    color = (gray * rings)[..., None] * tint
     side = half * uniform(rng, -0.9, 0.9)
     shadow = smoothstep(np.abs(s - side), 2.2 * half, 0.8 * half) * smoothstep(t, -0.15, 0.1)
     return Instrument(inside, np.asarray(color, dtype=np.float32), shadow)

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ecs_med.errors import DataError, RunFolderError, UnreadableFileError
+from ecs_med.errors import DataError, UnreadableFileError
 from ecs_med.files import write_atomically
 from ecs_med.types import IGNORE_INDEX, Problem
 
@@ -29,6 +29,7 @@ MAX_BYTES = 64 * 2**20
 NUM_WRITERS = 8
 PLACES = ("benchmark_RELEASE/dataset", "dataset", ".")
 REMEDY = "unpack it again from the archive of SBD"
+CACHE_REMEDY = "free disk space, or name another cache folder in XDG_CACHE_HOME"
 
 
 def find_sbd(root: Path) -> Path | None:
@@ -58,13 +59,14 @@ def convert_masks(
         Path of the PNG by stem, and an error for each file that could not be read.
 
     Raises:
-        DataError: If the cache folder cannot be written.
+        EcsMedError: If the cache folder cannot be written.
     """
     folder = cache or _default_cache()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(folder, error.strerror or str(error)) from None
+        reason = error.strerror or error
+        raise DataError(f"{folder}: cannot be made ({reason}); {CACHE_REMEDY}.") from None
     converted: dict[str, Path] = {}
     problems: list[Problem] = []
     # Waiting for the disk takes longer than decoding, so several are written at a time.
@@ -113,8 +115,6 @@ def _convert(path: Path, folder: Path) -> Path | Problem:
         return _png_of(path, folder)
     except UnreadableFileError as error:
         return Problem("error", error.reason, error.remedy, path)
-    except RunFolderError as error:
-        raise _unwritable(folder, str(error.__cause__ or error)) from None
 
 
 def _png_of(path: Path, folder: Path) -> Path:
@@ -133,17 +133,10 @@ def _png_of(path: Path, folder: Path) -> Path:
         # The same time as its origin: what was prepared from it stays valid if it is made anew.
         os.utime(temporary, ns=(status.st_mtime_ns, status.st_mtime_ns))
 
-    write_atomically(target, write)
+    write_atomically(target, write, remedy=CACHE_REMEDY)
     return target
 
 
 def _default_cache() -> Path:
     base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "ecs-med" / "sbd-masks"
-
-
-def _unwritable(folder: Path, reason: str) -> DataError:
-    return DataError(
-        f"{folder}: masks of SBD cannot be stored here as PNG ({reason}); free disk space, or name "
-        "another cache folder in XDG_CACHE_HOME."
-    )

@@ -1,6 +1,5 @@
 """The contract of a data layout, and how layouts are found."""
 
-import os
 from abc import ABC, abstractmethod
 from collections import Counter
 from pathlib import Path
@@ -89,19 +88,12 @@ def _what_is_there(root: Path) -> str:
     """The first level of `root` in a few words, for a message."""
     if not root.is_dir():
         return f"it is a {root.suffix or 'single'} file"
-    suffixes: Counter[str] = Counter()
-    folders = []
     try:
-        with os.scandir(root) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    folders.append(f"{entry.name}/")
-                else:
-                    suffixes[Path(entry.name).suffix.lower() or "plain"] += 1
+        entries = [entry for entry in root.iterdir() if not entry.name.startswith(".")]
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
+    folders = [f"{entry.name}/" for entry in entries if entry.is_dir()]
+    suffixes = Counter(entry.suffix.lower() or "plain" for entry in entries if not entry.is_dir())
     shown = sorted(folders)[:_NUM_SHOWN] + (["..."] if len(folders) > _NUM_SHOWN else [])
     shown += [f"{number} {suffix} file(s)" for suffix, number in suffixes.most_common(_NUM_SHOWN)]
     return f"found {', '.join(shown)}" if shown else "it is empty"

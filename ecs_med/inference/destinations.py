@@ -124,7 +124,7 @@ def _names(items: Sequence[PredictionInput]) -> list[str]:
     names = [_own_name(item) for item in items]
     clashing = _clashing(names, items)
     if clashing:
-        common = _common_folder([items[index].path for index in clashing])
+        common = os.path.commonpath([items[index].path.absolute().parent for index in clashing])
         for index in clashing:
             path = items[index].path.absolute()
             names[index] = str((path.parent / _stem(items[index])).relative_to(common))
@@ -149,10 +149,6 @@ def _clashing(names: Sequence[str], items: Sequence[PredictionInput]) -> list[in
     full = [f"{name}{_suffix(item)}" for name, item in zip(names, items, strict=True)]
     count = Counter(full)
     return [index for index, name in enumerate(full) if count[name] > 1]
-
-
-def _common_folder(paths: Sequence[Path]) -> Path:
-    return Path(os.path.commonpath([path.absolute().parent for path in paths]))
 
 
 def _check(items: Sequence[PredictionInput], plan: Sequence[Destination]) -> None:

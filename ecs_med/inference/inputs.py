@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -58,7 +58,12 @@ def find_inputs(
     found: list[PredictionInput] = []
     for path in inputs:
         found += _in_folder(path, leave_out) if path.is_dir() else [_file(path)]
-    return _each_once(_join_channels(found, num_channels))
+    if num_channels > 1:
+        found = [_with_channels(item, num_channels) for item in found]
+    seen: dict[Path, PredictionInput] = {}
+    for item in found:
+        seen.setdefault(item.path.resolve(), item)
+    return list(seen.values())
 
 
 def _file(path: Path) -> PredictionInput:
@@ -120,12 +125,6 @@ def _dicom(path: Path) -> DataError:
     )
 
 
-def _join_channels(found: list[PredictionInput], num_channels: int) -> list[PredictionInput]:
-    if num_channels < 2:
-        return found
-    return [_with_channels(item, num_channels) for item in found]
-
-
 def _with_channels(item: PredictionInput, num_channels: int) -> PredictionInput:
     name = stem(item.path)
     if item.problem is not None or reader_of(item.images).holds_colors or not _CHANNEL.search(name):
@@ -145,10 +144,3 @@ def _with_channels(item: PredictionInput, num_channels: int) -> PredictionInput:
         "put every channel file of the scan beside the others",
     )
     return replace(item, images=images, problem=problem)
-
-
-def _each_once(found: Iterable[PredictionInput]) -> list[PredictionInput]:
-    seen: dict[Path, PredictionInput] = {}
-    for item in found:
-        seen.setdefault(item.path.resolve(), item)
-    return list(seen.values())

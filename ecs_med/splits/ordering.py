@@ -150,9 +150,7 @@ def ordered_groups(
 
 
 def draw_note(draw: Draw) -> str:
-    """One sentence on how the labelled cases were chosen; empty for a random draw."""
-    if draw == "random":
-        return ""
+    """One sentence on how the labelled cases were chosen by a draw that is not random."""
     how = {
         "foreground": "two of three labelled cases were drawn among those that show a foreground "
         "class, the classes taking turns",

@@ -23,6 +23,7 @@ __all__ = [
     "read_stored_mask",
     "rgb_of",
     "take_census",
+    "value_range",
 ]
 
 Color = tuple[int, int, int]
@@ -169,12 +170,7 @@ def _whole_numbers(values: npt.NDArray[Any], path: Path) -> npt.NDArray[np.integ
 def _count_values(values: npt.NDArray[np.integer], path: Path) -> dict[int, int]:
     if values.size == 0:
         return {}
-    low, high = int(values.min()), int(values.max())
-    if high - low >= _MAX_SPAN:
-        raise MaskValueError(
-            f"{path}: holds values from {low} to {high}, which are no class numbers; "
-            "check that this is a mask."
-        )
+    low, high = value_range(values, path)
     counts = np.zeros(high - low + 1, np.int64)
     flat = values.ravel(order="K")
     # bincount widens its input to 64 bits; in pieces, a large volume stays small.
@@ -199,6 +195,21 @@ def rgb_of(code: int) -> Color:
 def color_distance(code: int, color: Color) -> int:
     """Largest difference of a channel between a packed colour and another colour, 0 to 255."""
     return max(abs(a - b) for a, b in zip(rgb_of(code), color, strict=True))
+
+
+def value_range(values: npt.NDArray[np.generic], path: Path) -> tuple[int, int]:
+    """Lowest and highest of some stored values.
+
+    Raises:
+        MaskValueError: If they lie too far apart to be class numbers.
+    """
+    low, high = int(values.min()), int(values.max())
+    if high - low >= _MAX_SPAN:
+        raise MaskValueError(
+            f"{path}: holds values from {low} to {high}, which are no class numbers; "
+            "check that this is a mask."
+        )
+    return low, high
 
 
 def describe_values(counts: Mapping[int, int]) -> str:

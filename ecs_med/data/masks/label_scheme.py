@@ -9,7 +9,14 @@ import numpy.typing as npt
 from pydantic import model_validator
 
 from ecs_med.config import Settings
-from ecs_med.data.masks.census import Color, describe_colors, describe_values, pack_colors
+from ecs_med.data.masks.census import (
+    Color,
+    describe_colors,
+    describe_values,
+    pack_colors,
+    value_range,
+)
+from ecs_med.data.masks.refusals import joined
 from ecs_med.errors import MaskValueError
 from ecs_med.types import IGNORE_INDEX
 
@@ -19,7 +26,6 @@ MAX_CLASSES = 254
 """Class indices are uint8; 255 is void and 254 is kept for values that are no class."""
 
 _UNKNOWN = 254
-_MAX_SPAN = 2**24
 _NUM_SHOWN = 10
 
 
@@ -125,12 +131,7 @@ class LabelScheme(Settings):
             )
         if raw.size == 0:
             return np.zeros(raw.shape, np.uint8)
-        low, high = int(raw.min()), int(raw.max())
-        if high - low >= _MAX_SPAN:
-            raise MaskValueError(
-                f"{path}: holds values from {low} to {high}, which are no class numbers; "
-                "check that this is a mask."
-            )
+        low, high = value_range(raw, path)
         if (self.threshold or 0) > 1 and (low, high) == (0, 1) and not lossy:
             # Noise of lossy files may end at 1 as well, so they are let through.
             raise MaskValueError(
@@ -218,10 +219,10 @@ class LabelScheme(Settings):
         values, counts = np.unique(raw, return_counts=True)
         found = describe_values(dict(zip(values.tolist(), counts.tolist(), strict=True)))
         strange = [int(value) for value in np.unique(raw[labels == _UNKNOWN])]
-        more = sorted({*(self.values or ()), *strange})
+        table = joined(sorted({*(self.values or ()), *strange})[: 2 * _NUM_SHOWN])
         return MaskValueError(
             f"{path}: holds {_listed(strange)}, no class of this data set (found {found}); correct "
-            f"the mask, or give the stored value of every class with --mask-values {_joined(more)}."
+            f"the mask, or give the stored value of every class with --mask-values {table}."
         )
 
 
@@ -229,7 +230,3 @@ def _listed(values: Sequence[int]) -> str:
     shown = ", ".join(str(value) for value in values[:_NUM_SHOWN])
     more = ", ..." if len(values) > _NUM_SHOWN else ""
     return f"the value {shown}" if len(values) == 1 else f"the values {shown}{more}"
-
-
-def _joined(values: Sequence[int]) -> str:
-    return ",".join(str(value) for value in values[: 2 * _NUM_SHOWN])

@@ -114,7 +114,7 @@ def scheme_from_census(
         return scheme, f"masks are read with a threshold of {settings.mask_threshold}"
     if settings.mask_values is not None:
         return _from_values(census, settings.mask_values, hints)
-    return _from_grey(census, hints)
+    return _from_gray(census, hints)
 
 
 def _from_colors(
@@ -167,7 +167,7 @@ def _from_values(
     return scheme, note + _void_note(void, census.exact)
 
 
-def _from_grey(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme, str]:
+def _from_gray(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme, str]:
     found = set(census.exact.pixels) | set(census.lossy.pixels)
     if len(found) == 1:
         raise refusals.one_class_refused(census, found.pop())

@@ -16,8 +16,24 @@ from ecs_med.types import ScanKind
 __all__ = ["Reader", "Scan", "ScanHeader", "StoredMask"]
 
 
+class _InSpace:
+    __slots__ = ()
+    affine: Affine | None
+    kind: ScanKind
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether this is a volume."""
+        return self.kind == "volume"
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float] | None:
+        """Voxel sides in mm along the array axes; `None` without an affine."""
+        return None if self.affine is None else spacing_of(self.affine)
+
+
 @dataclass(frozen=True, slots=True)
-class ScanHeader:
+class ScanHeader(_InSpace):
     """What the headers of a case's files say, before any pixel is decoded.
 
     Attributes:
@@ -34,19 +50,9 @@ class ScanHeader:
     kind: ScanKind
     has_position: bool = True
 
-    @property
-    def is_volume(self) -> bool:
-        """Whether this is a volume."""
-        return self.kind == "volume"
-
-    @property
-    def spacing_mm(self) -> tuple[float, float, float] | None:
-        """Voxel sides in mm along the array axes; `None` without an affine."""
-        return None if self.affine is None else spacing_of(self.affine)
-
 
 @dataclass(frozen=True, slots=True)
-class Scan:
+class Scan(_InSpace):
     """The pixels of one case, on the grid of its files.
 
     Attributes:
@@ -59,16 +65,6 @@ class Scan:
     array: npt.NDArray[np.generic]
     affine: Affine | None
     kind: ScanKind
-
-    @property
-    def is_volume(self) -> bool:
-        """Whether this is a volume."""
-        return self.kind == "volume"
-
-    @property
-    def spacing_mm(self) -> tuple[float, float, float] | None:
-        """Voxel sides in mm along the array axes; `None` without an affine."""
-        return None if self.affine is None else spacing_of(self.affine)
 
     @property
     def spatial_shape(self) -> tuple[int, ...]:
@@ -176,6 +172,9 @@ class Reader(ABC):
             path: Where to; an existing file is replaced.
             labels: On the grid of the case; 0 to 255 for pictures, 0 to 32767 for volumes.
             like: The files of the case, whose shape and place in space the result has.
+
+        Raises:
+            EcsMedError: If the file cannot be written.
         """
 
     @abstractmethod

@@ -42,12 +42,7 @@ class NiftiReader(Reader):
         return self.recognizes(path)
 
     def header(self, files: Sequence[Path], frame: int | None = None) -> ScanHeader:
-        """Shape, channels and affine.
-
-        Raises:
-            UnreadableFileError: If a file is missing, not NIfTI, its header cannot be true, or the
-                files do not share a grid.
-        """
+        """Shape, channels and affine; headers that cannot be true are refused."""
         _refuse_frames(files, frame)
         images = [open_volume_header(path) for path in files]
         headers = [checked_header(image, path) for image, path in zip(images, files, strict=True)]
@@ -61,12 +56,7 @@ class NiftiReader(Reader):
         )
 
     def read(self, files: Sequence[Path], frame: int | None = None) -> Scan:
-        """Voxels as float32.
-
-        Raises:
-            UnreadableFileError: As `header`, or if a file is truncated, of complex or RGB voxels,
-                larger than `MAX_VOXELS`, has a singular affine, or NaN or infinite voxels.
-        """
+        """Voxels as float32; complex, RGB, NaN and infinite ones are refused."""
         _refuse_frames(files, frame)
         volumes = [_read_channels(path) for path in files]
         require_one_grid([(array.shape[1:], affine) for array, affine in volumes], files)
@@ -76,11 +66,7 @@ class NiftiReader(Reader):
         )
 
     def read_stored_labels(self, path: Path) -> StoredMask:
-        """Voxels in the number type of the file, where it has no scaling.
-
-        Raises:
-            UnreadableFileError: As `read`, but NaN is let through; or for several channels.
-        """
+        """Voxels in the number type of the file, where it has no scaling; one channel."""
         stored, affine, positioned = _read_stored(path)
         if stored.shape[3] > 1:
             raise UnreadableFileError(
@@ -105,8 +91,6 @@ class NiftiReader(Reader):
 
         Raises:
             ValueError: If the shape is not that of `like`, or labels are negative or beyond 32767.
-            UnreadableFileError: If `like` cannot be read.
-            EcsMedError: If the file cannot be written.
         """
         highest = int(labels.max(initial=0))
         if labels.min(initial=0) < 0 or highest > np.iinfo(np.int16).max:

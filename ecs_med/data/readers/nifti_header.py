@@ -57,9 +57,9 @@ def open_volume_header(path: Path) -> Any:
     if not start:
         raise UnreadableFileError(path, "empty file", _COPY_AGAIN)
     if is_compressed(path) != (start == b"\x1f\x8b"):
-        told, right = ("not", ".nii") if is_compressed(path) else ("", ".nii.gz")
+        what, right = ("is not", ".nii") if is_compressed(path) else ("is", ".nii.gz")
         raise UnreadableFileError(
-            path, f"is {told} gzip-compressed, against its name".replace("  ", " "),
+            path, f"{what} gzip-compressed, against its name",
             f"name it {right} if it is a NIfTI file, or {_COPY_AGAIN}",
         )  # fmt: skip
     try:

@@ -120,21 +120,22 @@ def to_rgb(picture: Picture, path: Path) -> npt.NDArray[np.uint8]:
     """
     image = picture.image
     if image.mode in _DEEP_MODES:
-        grey = _stretched(np.asarray(image), path)
+        gray = _stretched(np.asarray(image), path)
     elif image.mode in ("L", "LA", "La", "1"):
-        grey = np.asarray(image.getchannel(0).convert("L"))
+        gray = np.asarray(image.getchannel(0).convert("L"))
     else:
         pixels = np.asarray(_with_three_or_four_channels(image))
         return np.ascontiguousarray(pixels[..., :3].transpose(2, 0, 1))
-    return np.repeat(grey[None], 3, axis=0)
+    return np.repeat(gray[None], 3, axis=0)
 
 
 def _seek(image: Image.Image, frame: int | None, num_frames: int, path: Path) -> None:
     if frame is None:
         return
     if not 0 <= frame < num_frames:
-        told = f"has no frame {frame}: its {num_frames} are counted from 0"
-        raise UnreadableFileError(path, told, "name another one")
+        raise UnreadableFileError(
+            path, f"has no frame {frame}", f"name one of 0 to {num_frames - 1}"
+        )
     image.seek(frame)
 
 

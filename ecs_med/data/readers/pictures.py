@@ -21,8 +21,8 @@ from ecs_med.files import RESULT_REMEDY, write_atomically
 
 __all__ = ["PictureReader", "write_png"]
 
-_GREY_SPREAD = 24
-_GREY_SHARE = 0.99
+_GRAY_SPREAD = 24
+_GRAY_SHARE = 0.99
 
 
 class PictureReader(Reader):
@@ -39,21 +39,13 @@ class PictureReader(Reader):
     holds_colors = True
 
     def header(self, files: Sequence[Path], frame: int | None = None) -> ScanHeader:
-        """Height and width.
-
-        Raises:
-            UnreadableFileError: If a header cannot be read, or sizes differ.
-        """
+        """Height and width; several files must agree."""
         sizes = [picture_size(path, frame) for path in files]
         require_equal_shapes(sizes, files)
         return ScanHeader(sizes[0], 3, None, "picture")
 
     def read(self, files: Sequence[Path], frame: int | None = None) -> Scan:
-        """`(3, H, W)` uint8; see `to_rgb`.
-
-        Raises:
-            UnreadableFileError: If a file cannot be read, or several are no grey ones of one size.
-        """
+        """`(3, H, W)` uint8, see `to_rgb`; several files must be grey and of one size."""
         pictures = [to_rgb(decode_picture(path, frame), path) for path in files]
         return Scan(
             pictures[0] if len(pictures) == 1 else _joined(pictures, files), None, "picture"
@@ -64,20 +56,17 @@ class PictureReader(Reader):
 
         Palettes give their indices, except that of two entries with white first, whose
         brightness counts; equal colour channels are grey; alpha is dropped.
-
-        Raises:
-            UnreadableFileError: If the file cannot be read.
         """
         picture = decode_picture(path)
         image = picture.image
         if image.mode in ("LA", "La"):
-            return _grey_mask(np.asarray(image.getchannel(0)), picture)
+            return _gray_mask(np.asarray(image.getchannel(0)), picture)
         is_palette = image.mode == "P" and not _is_white_first(image)
         if is_palette or image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;"):
-            return _grey_mask(np.asarray(image), picture)
+            return _gray_mask(np.asarray(image), picture)
         rgb = np.moveaxis(to_rgb(picture, path), 0, -1)
-        if _is_grey(rgb, picture.lossy):
-            return _grey_mask(rgb[..., 1].copy(), picture)
+        if _is_gray(rgb, picture.lossy):
+            return _gray_mask(rgb[..., 1].copy(), picture)
         return StoredMask(rgb, "picture", lossy=picture.lossy, colored=True)
 
     def orientation(self, path: Path) -> int:
@@ -87,20 +76,20 @@ class PictureReader(Reader):
     def write_labels(
         self, path: Path, labels: npt.NDArray[np.integer], like: Sequence[Path]
     ) -> None:
-        """Write a grey PNG of label values.
-
-        Raises:
-            EcsMedError: If the file cannot be written; what was there before stays.
-        """
+        """Write a grey PNG of label values."""
         write_png(path, labels.astype(np.uint8))
 
     def write_map(self, path: Path, values: npt.NDArray[np.floating], like: Sequence[Path]) -> None:
-        """Write a grey PNG in which 255 stands for 1; errors as `write_labels`."""
+        """Write a grey PNG in which 255 stands for 1."""
         write_png(path, np.rint(values * 255).astype(np.uint8))
 
 
 def write_png(path: Path, pixels: npt.NDArray[np.uint8]) -> None:
-    """Write `(H, W)` grey or `(H, W, 3)` RGB as PNG; errors as `PictureReader.write_labels`."""
+    """Write `(H, W)` grey or `(H, W, 3)` RGB as PNG, all of it or nothing.
+
+    Raises:
+        EcsMedError: If the file cannot be written; what was there before stays.
+    """
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     write_atomically(path, lambda temporary: picture.save(temporary, "PNG"), remedy=RESULT_REMEDY)
 
@@ -122,7 +111,7 @@ def _joined(pictures: list[npt.NDArray[np.uint8]], files: Sequence[Path]) -> npt
     return joined
 
 
-def _grey_mask(values: npt.NDArray[np.generic], picture: Picture) -> StoredMask:
+def _gray_mask(values: npt.NDArray[np.generic], picture: Picture) -> StoredMask:
     return StoredMask(values, "picture", lossy=picture.lossy)
 
 
@@ -132,8 +121,8 @@ def _is_white_first(image: Image.Image) -> bool:
     return palette[:6] == [255, 255, 255, 0, 0, 0] and not any(palette[6:])
 
 
-def _is_grey(rgb: npt.NDArray[np.uint8], lossy: bool) -> bool:
+def _is_gray(rgb: npt.NDArray[np.uint8], lossy: bool) -> bool:
     if lossy:
         spread = rgb.max(axis=-1) - rgb.min(axis=-1)
-        return bool((spread <= _GREY_SPREAD).mean() >= _GREY_SHARE)
+        return bool((spread <= _GRAY_SPREAD).mean() >= _GRAY_SHARE)
     return bool((rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 1] == rgb[..., 2]).all())
