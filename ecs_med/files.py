@@ -44,7 +44,8 @@ def write_atomically(
     """
     temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".ecs-med-", suffix=".tmp")
+        prefix = f".ecs-med-{path.name[:40]}-"
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=prefix, suffix=".tmp")
         temporary = Path(name)
         os.close(handle)
         write(temporary)

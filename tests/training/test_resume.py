@@ -133,7 +133,7 @@ def test_a_full_disk_while_saving_loses_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full_after_the_second_checkpoint)
-        with pytest.raises(RunFolderError, match=r"No space left on device.*--resume"):
+        with pytest.raises(RunFolderError, match=r"No space left on device.*resume"):
             train(config)
     assert config.run is not None
     assert not list(config.run.rglob("*.tmp"))
