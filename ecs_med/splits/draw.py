@@ -180,12 +180,7 @@ def absent_classes(
 def absent_classes_warning(
     present: Mapping[str, Collection[int]], class_names: Sequence[str]
 ) -> str | None:
-    """One sentence that names the classes without a labelled pixel; `None` if there are none.
-
-    Args:
-        present: As in `absent_classes`.
-        class_names: As in `absent_classes`.
-    """
+    """What `absent_classes` finds in one sentence; `None` if it finds nothing."""
     absent = absent_classes(present, class_names)
     if not absent:
         return None

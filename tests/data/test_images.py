@@ -120,6 +120,18 @@ def test_several_pages_are_refused(tmp_path: Path) -> None:
         read_scan([tmp_path / "a.tif"])
 
 
+def test_one_page_is_a_frame(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    pages = [Image.fromarray(GREY + 1), Image.fromarray(GREY[:2]), Image.fromarray(GREY[:3])]
+    pages[0].save(path, save_all=True, append_images=pages[1:])
+    for frame, rows in ((1, 2), (2, 3)):
+        assert read_header([path], frame).shape == (rows, 7)
+        np.testing.assert_array_equal(read_scan([path], frame).array[0], GREY[:rows])
+    for frame in (3, -1):
+        with pytest.raises(UnreadableFileError, match=rf"has no frame {frame}; name one of 0 to 2"):
+            read_scan([path], frame)
+
+
 def test_broken_pictures_end_in_one_sentence(tmp_path: Path) -> None:
     whole = saved(np.tile(COLORS, (20, 20, 1)), tmp_path / "whole.png").read_bytes()
     jpeg = saved(np.tile(COLORS, (20, 20, 1)), tmp_path / "whole.jpg").read_bytes()

@@ -68,7 +68,7 @@ def read_labels(
         case_images: The image files of the case.
         mask: Its mask.
         scheme: How stored values map onto classes.
-        frame: The frame of the image that is the case, if it is one.
+        frame: As in `Case`.
 
     Returns:
         `(H, W)` or `(X, Y, Z)` uint8: class indices, `IGNORE_INDEX` where void.
