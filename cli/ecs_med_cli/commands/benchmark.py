@@ -5,42 +5,34 @@ from typing import Annotated
 
 import typer
 
-from ecs_med_cli.sweep_options import (
-    DryRun,
-    ExecutorName,
-    GpusPerRun,
-    Jobs,
-    RayAddress,
-    Slurm,
-    place_options,
-)
-from ecs_med_cli.training_options import (
-    Batch,
-    CorrectorEncoder,
-    Crop,
-    Device,
-    Encoder,
-    EncoderWeights,
-    EvaluateEvery,
-    JsonAtEnd,
-    MaxSize,
-    Precision,
-    Workers,
-    named_settings,
+from ecs_med_cli.options import (
+    BUDGETS,
+    DATA,
+    DRY_RUN,
+    ENCODERS,
+    ITERATIONS,
+    JSON,
+    MACHINE,
+    OUT,
+    OUTPUT,
+    PLACE,
+    SEEDS,
+    STEPS,
+    Given,
+    with_options,
 )
 
 __all__ = ["benchmark"]
 
 
+@with_options(place=PLACE, settings=(*STEPS, *ENCODERS, *MACHINE))
 def benchmark(
-    context: typer.Context,
+    *,
     name: Annotated[
         str,
         typer.Argument(help="voc, cityscapes, camvid, kvasir, cvc-clinicdb, hippocampus, or list."),
     ],
-    data: Annotated[
-        Path | None, typer.Option("--data", help="Folder of the data set; else ECS_MED_DATA.")
-    ] = None,
+    data: Annotated[Path | None, DATA.info("Folder of the data set; else ECS_MED_DATA.")] = None,
     download: Annotated[
         bool, typer.Option("--download", help="Fetch the data into --data first (voc only).")
     ] = False,
@@ -53,16 +45,14 @@ def benchmark(
         typer.Option("--figure", help="Figure of the paper, 3 or 4; repeatable."),
     ] = None,
     budgets: Annotated[
-        str | None, typer.Option("--budgets", help="Other budgets, such as 1/8,1/4; 1 is all.")
+        str | None, BUDGETS.info("Other budgets, such as 1/8,1/4; 1 is all.")
     ] = None,
-    seeds: Annotated[
-        str | None, typer.Option("--seeds", help="0..9 or 0,1,2; else the protocol's.")
-    ] = None,
+    seeds: Annotated[str | None, SEEDS.info("0..9 or 0,1,2; else the protocol's.")] = None,
     scale: Annotated[
         float, typer.Option("--scale", help="Trial: this share of iterations and pixels.")
     ] = 1.0,
-    out: Annotated[
-        Path | None, typer.Option("--out", help="Folder of the benchmark; else benchmark-<name>.")
+    output: Annotated[
+        Path | None, OUTPUT.info("Folder of the benchmark; else benchmark-<name>.", OUT)
     ] = None,
     splits: Annotated[
         Path | None, typer.Option("--splits", help="Folder of files that name the labelled images.")
@@ -71,26 +61,13 @@ def benchmark(
         Path | None,
         typer.Option("--write-splits", help="Write such files to this folder and end."),
     ] = None,
-    executor: ExecutorName = "processes",
-    jobs: Jobs = None,
-    gpus_per_run: GpusPerRun = None,
-    ray_address: RayAddress = None,
-    slurm: Slurm = None,
-    dry_run: DryRun = False,
+    place: Given,
+    dry_run: Annotated[bool, DRY_RUN.info()] = False,
     iterations: Annotated[
-        int | None, typer.Option("--iterations", help="Training steps; else the protocol's.")
+        int | None, ITERATIONS.info("Training steps; else the protocol's.")
     ] = None,
-    batch: Batch = None,
-    crop: Crop = None,
-    max_size: MaxSize = None,
-    encoder: Encoder = None,
-    corrector_encoder: CorrectorEncoder = None,
-    encoder_weights: EncoderWeights = None,
-    device: Device = None,
-    precision: Precision = None,
-    evaluate_every: EvaluateEvery = None,
-    workers: Workers = None,
-    as_json: JsonAtEnd = False,
+    settings: Given,
+    as_json: Annotated[bool, JSON.info()] = False,
 ) -> None:
     """Reproduce the tables and figures of the paper, or compare methods by its protocol.
 
@@ -98,17 +75,27 @@ def benchmark(
     Markdown, LaTeX, CSV and JSON. Started again, it does only what is missing. Options that
     leave the protocol are named in every output. `list` shows what there is.
     """
-    from ecs_med_cli.work.benchmark import BenchmarkSession, list_benchmarks
+    from ecs_med_cli.work.benchmark import BenchmarkRequest, BenchmarkSession, list_benchmarks
 
     if name == "list":
         list_benchmarks(as_json=as_json)
         return
+    request = BenchmarkRequest(
+        name=name,
+        data=data,
+        download=download,
+        tables=tuple(table or ()),
+        figures=tuple(figure or ()),
+        budgets=budgets,
+        seeds=seeds,
+        scale=scale,
+        output=output,
+        splits=splits,
+    )
     session = BenchmarkSession(
-        name,
-        {"data": data, "download": download, "out": out, "splits": splits},
-        {"tables": table, "figures": figure, "budgets": budgets, "seeds": seeds, "scale": scale},
-        named_settings(context.params),
-        place=place_options(context.params),
+        request,
+        {"iterations": iterations, **settings},
+        place=place,
         dry_run=dry_run or write_splits is not None,
         as_json=as_json,
     )
