@@ -200,9 +200,8 @@ def _not(typed: bool) -> bool:
 
 
 def _of(section: str, *options: Option) -> tuple[Option, ...]:
-    return tuple(
-        replace(each, setting=f"{section}.{each.setting or each.name}") for each in options
-    )
+    """The options, each as a setting of that section."""
+    return tuple(replace(o, setting=f"{section}.{o.setting or o.name}") for o in options)
 
 
 DATA = Option("--data", Path, "Folder or list file (see `ecs-med check`).")

@@ -129,7 +129,7 @@ def test_options_that_were_not_given_are_left_out() -> None:
         "mask_colors": ((15, 240, 128),),
     }
     (colors,) = [option for option in READING if option.name == "mask_colors"]
-    with pytest.raises(SettingsError, match="--mask-colors: .*six hexadecimal digits"):
+    with pytest.raises(SettingsError, match=r"--mask-colors: .*six hexadecimal digits"):
         colors.put("#ff00", {})
 
 

@@ -1,4 +1,4 @@
-"""Options: declared once, leading to settings that exist, and said where the engine says settings."""
+"""Options: declared once, of settings that exist, said where the engine names a setting."""
 
 import inspect
 import re
