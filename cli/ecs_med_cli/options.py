@@ -80,14 +80,18 @@ class Option:
         """Name of the parameter: `max_size`."""
         return self.flag[2:].replace("-", "_")
 
-    def info(self, text: str | None = None, *more_flags: str) -> Any:
-        """The declaration for `Annotated` in a signature.
+    def but(self, text: str, *more_flags: str) -> "Option":
+        """The same for one command, where it means something narrower.
 
         Args:
-            text: The command's own help, where the meaning is narrower.
+            text: The command's own help.
             *more_flags: Further names.
         """
-        return typer.Option(*self.flags.split(), *more_flags, help=text or self.help)
+        return replace(self, help=text, flags=" ".join((self.flags, *more_flags)))
+
+    def info(self, text: str | None = None) -> Any:
+        """The declaration for `Annotated` in a signature, with the command's own help if given."""
+        return typer.Option(*self.flags.split(), help=text or self.help)
 
     def parameter(self) -> inspect.Parameter:
         """The parameter of a command that takes this option."""

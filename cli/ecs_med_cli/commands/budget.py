@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from ecs_med_cli.options import (
     AUGMENTATION,
     BUDGETS,
@@ -27,11 +25,23 @@ from ecs_med_cli.options import (
     SEEDS,
     STEPS,
     Given,
+    Option,
     with_options,
 )
 
 __all__ = ["budget"]
 
+GRID = (
+    DATA,
+    BUDGETS,
+    Option(
+        "--methods",
+        str,
+        "Methods to compare ({methods}); else the default one and its baseline.",
+    ),
+    SEEDS,
+    OUTPUT.but("Folder of the sweep; else sweeps/<data>.", OUT),
+)
 RUNS = (
     DRAW,
     ITERATIONS,
@@ -45,22 +55,10 @@ RUNS = (
 )
 
 
-@with_options(place=PLACE, settings=RUNS)
+@with_options(grid=GRID, place=PLACE, settings=RUNS)
 def budget(
     *,
-    data: Annotated[Path | None, DATA.info()] = None,
-    budgets: Annotated[str | None, BUDGETS.info()] = None,
-    methods: Annotated[
-        str | None,
-        typer.Option(
-            "--methods",
-            help="Methods to compare ({methods}); else the default one and its baseline.",
-        ),
-    ] = None,
-    seeds: Annotated[str | None, SEEDS.info()] = None,
-    output: Annotated[
-        Path | None, OUTPUT.info("Folder of the sweep; else sweeps/<data>.", OUT)
-    ] = None,
+    grid: Given,
     place: Given,
     dry_run: Annotated[bool, DRY_RUN.info()] = False,
     minutes_per_label: Annotated[float | None, MINUTES_PER_LABEL.info()] = None,
@@ -77,7 +75,7 @@ def budget(
     from ecs_med_cli.work.budget import BudgetRequest, BudgetSession
 
     session = BudgetSession(
-        BudgetRequest(data, budgets, methods, seeds, output),
+        BudgetRequest(**grid),
         settings,
         config_file=config,
         place=place,

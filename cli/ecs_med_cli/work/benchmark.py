@@ -46,8 +46,8 @@ class BenchmarkRequest:
     name: str
     data: Path | None = None
     download: bool = False
-    tables: tuple[str, ...] = ()
-    figures: tuple[str, ...] = ()
+    tables: Sequence[str] = ()
+    figures: Sequence[str] = ()
     budgets: str | None = None
     seeds: str | None = None
     scale: float = 1.0
@@ -60,7 +60,7 @@ class BenchmarkSession:
 
     Args:
         asked: What is asked for.
-        overrides: Fields of `TrainConfig` that the user gave; `None` where not.
+        overrides: Fields of `TrainConfig` that the user gave.
         place: Fields of `ExecutorOptions` as given.
         dry_run: Nothing will be run.
         as_json: Print one JSON object on stdout and everything else on stderr.
