@@ -26,7 +26,7 @@ from ecs_med_cli.commands.evaluate import evaluate
 from ecs_med_cli.commands.predict import predict
 from ecs_med_cli.commands.report import report
 from ecs_med_cli.commands.train import train
-from ecs_med_cli.wording import in_options, spoken_by, with_installed
+from ecs_med_cli.declaration import in_options, spoken_by, with_installed
 
 __all__ = ["app", "main"]
 

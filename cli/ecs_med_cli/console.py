@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from ecs_med_cli.wording import in_options
+from ecs_med_cli.declaration import in_options
 
 if TYPE_CHECKING:
     from ecs_med.metrics import Scores

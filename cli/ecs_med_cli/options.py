@@ -1,20 +1,14 @@
-"""The options that several commands share, each declared once, and how a command takes them.
+"""The options that several commands share, each declared once.
 
-A command declares the options of its own in its signature, as typer has it. Those that it shares
-with others it takes from here: one by one as `Annotated[Path, OUTPUT.info(...)]`, or by the group
-with `with_options`. This module is loaded for every `--help` and imports nothing heavy.
+A command takes them by the group with `with_options`, or one by one as
+`Annotated[Path, OUTPUT.info(...)]`; options of its own it declares itself.
 """
 
-import functools
-import inspect
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
 
-import typer
-
-from ecs_med.errors import SettingsError
+from ecs_med_cli.declaration import Option
 
 __all__ = [
     "AUGMENTATION",
@@ -42,123 +36,7 @@ __all__ = [
     "SEED",
     "SEEDS",
     "STEPS",
-    "Given",
-    "Option",
-    "with_options",
 ]
-
-Given = Mapping[str, Any]
-"""What was typed of a group of options: values by setting, in sections where it is dotted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """An option of the command line.
-
-    Attributes:
-        flags: As typed, separated by blanks; the first long one names the parameter.
-        type: Of the value; `bool` for one that takes none.
-        help: One line for `--help`; `{methods}`, `{networks}` and `{layouts}` stand for the names
-            of what is installed.
-        setting: What it sets, dotted, where that is not the setting of its own name.
-        read: From what is typed to the value of the setting; a `ValueError` says what is wrong.
-    """
-
-    flags: str
-    type: Any
-    help: str
-    setting: str = ""
-    read: Callable[[Any], Any] | None = None
-
-    @property
-    def flag(self) -> str:
-        """The first long name: `--max-size`."""
-        return next(flag for flag in self.flags.split() if flag.startswith("--"))
-
-    @property
-    def name(self) -> str:
-        """Name of the parameter: `max_size`."""
-        return self.flag[2:].replace("-", "_")
-
-    def but(self, text: str, *more_flags: str) -> "Option":
-        """The same for one command, where it means something narrower.
-
-        Args:
-            text: The command's own help.
-            *more_flags: Further names.
-        """
-        return replace(self, help=text, flags=" ".join((self.flags, *more_flags)))
-
-    def info(self, text: str | None = None) -> Any:
-        """The declaration for `Annotated` in a signature, with the command's own help if given."""
-        return typer.Option(*self.flags.split(), help=text or self.help)
-
-    def parameter(self) -> inspect.Parameter:
-        """The parameter of a command that takes this option."""
-        is_flag = self.type is bool
-        return inspect.Parameter(
-            self.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=False if is_flag else None,
-            annotation=Annotated[bool if is_flag else self.type | None, self.info()],
-        )
-
-    def put(self, typed: Any, values: dict[str, Any]) -> None:
-        """Put what was typed into nested `values`; nothing if it was not typed.
-
-        Raises:
-            SettingsError: If `read` cannot make anything of it.
-        """
-        if typed is None or typed is False:
-            return
-        try:
-            value = typed if self.read is None else self.read(typed)
-        except ValueError as error:
-            raise SettingsError(f"{self.flag}: {error}.") from None
-        *sections, name = (self.setting or self.name).split(".")
-        for section in sections:
-            values = values.setdefault(section, {})
-        values[name] = value
-
-
-Command = Callable[..., None]
-
-
-def with_options(**groups: Sequence[Option]) -> Callable[[Command], Command]:
-    """Let a command take whole groups of options, each as one mapping.
-
-    In `--help` a group stands where the parameter of its name stands in the signature.
-
-    Args:
-        **groups: Options by parameter of the command; all of its parameters are keyword-only.
-
-    Example:
-        >>> @with_options(settings=(ITERATIONS, *AUGMENTATION))
-        ... def show(*, settings: Given, as_json: bool = False) -> None:
-        ...     print(settings, as_json)
-        >>> show(iterations=5, scale=None, jitter=None, no_flip=True)
-        {'iterations': 5, 'augmentation': {'flip': False}} False
-    """
-
-    def decorate(command: Command) -> Command:
-        parameters: list[inspect.Parameter] = []
-        for own in inspect.signature(command, eval_str=True).parameters.values():
-            group = groups.get(own.name)
-            parameters += [own] if group is None else [option.parameter() for option in group]
-
-        @functools.wraps(command)
-        def take(**typed: Any) -> None:
-            given: dict[str, dict[str, Any]] = {name: {} for name in groups}
-            for name, options in groups.items():
-                for option in options:
-                    option.put(typed.pop(option.name), given[name])
-            command(**typed, **given)
-
-        take.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        take.__annotations__ = {each.name: each.annotation for each in parameters}
-        return take
-
-    return decorate
 
 
 def _parts(text: str) -> tuple[str, ...]:

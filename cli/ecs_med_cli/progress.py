@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.text import Text
 
 from ecs_med_cli.console import duration
-from ecs_med_cli.wording import in_options
+from ecs_med_cli.declaration import in_options
 
 __all__ = ["ProgressDisplay"]
 

@@ -16,8 +16,15 @@ from ecs_med.errors import SettingsError
 from ecs_med_cli import options
 from ecs_med_cli.app import COMMANDS, app, main
 from ecs_med_cli.commands import train as train_module
-from ecs_med_cli.options import Option, with_options
-from ecs_med_cli.wording import in_options, installed, spoken_by, with_installed
+from ecs_med_cli.declaration import (
+    Given,
+    Option,
+    in_options,
+    installed,
+    spoken_by,
+    with_installed,
+    with_options,
+)
 
 GROUP: Any = typer.main.get_command(app)
 
@@ -91,7 +98,7 @@ def test_groups_stand_where_the_signature_has_them() -> None:
     seen: list[Any] = []
 
     @with_options(group=(Option("--one", int, ""), Option("--two -t", bool, "", "deep.second")))
-    def command(*, first: str = "a", group: options.Given, last: bool = False) -> None:
+    def command(*, first: str = "a", group: Given, last: bool = False) -> None:
         seen.append((first, group, last))
 
     assert list(inspect.signature(command).parameters) == ["first", "one", "two", "last"]

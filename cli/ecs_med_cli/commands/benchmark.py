@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ecs_med_cli.declaration import Given, Option, with_options
 from ecs_med_cli.options import (
     BUDGETS,
     DATA,
@@ -18,9 +19,6 @@ from ecs_med_cli.options import (
     PLACE,
     SEEDS,
     STEPS,
-    Given,
-    Option,
-    with_options,
 )
 
 __all__ = ["benchmark"]

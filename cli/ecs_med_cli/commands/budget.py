@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+from ecs_med_cli.declaration import Given, Option, with_options
 from ecs_med_cli.options import (
     AUGMENTATION,
     BUDGETS,
@@ -24,9 +25,6 @@ from ecs_med_cli.options import (
     READING,
     SEEDS,
     STEPS,
-    Given,
-    Option,
-    with_options,
 )
 
 __all__ = ["budget"]

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ecs_med_cli.options import JSON, READING, Given, with_options
+from ecs_med_cli.declaration import Given, with_options
+from ecs_med_cli.options import JSON, READING
 
 __all__ = ["check"]
 

@@ -6,17 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ecs_med_cli.options import (
-    DATA,
-    DEVICE,
-    JSON,
-    LAYOUT,
-    MASKS,
-    MODEL,
-    OUTPUT,
-    Given,
-    with_options,
-)
+from ecs_med_cli.declaration import Given, with_options
+from ecs_med_cli.options import DATA, DEVICE, JSON, LAYOUT, MASKS, MODEL, OUTPUT
 
 __all__ = ["evaluate"]
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ecs_med_cli.declaration import Given, Option, with_options
 from ecs_med_cli.options import (
     AUGMENTATION,
     CONFIG,
@@ -19,9 +20,6 @@ from ecs_med_cli.options import (
     READING,
     SEED,
     STEPS,
-    Given,
-    Option,
-    with_options,
 )
 
 __all__ = ["train"]

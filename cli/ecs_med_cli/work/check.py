@@ -19,7 +19,7 @@ from ecs_med.errors import BudgetError, DataError
 from ecs_med.splits import draw_split
 from ecs_med.types import CaseCollection, Problem
 from ecs_med_cli.console import Terminal
-from ecs_med_cli.wording import in_options
+from ecs_med_cli.declaration import in_options
 
 __all__ = ["group_problems", "run_check"]
 

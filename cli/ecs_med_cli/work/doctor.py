@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ecs_med_cli.console import Terminal
-from ecs_med_cli.wording import EXTENSIONS, in_options, installed
+from ecs_med_cli.declaration import EXTENSIONS, in_options, installed
 
 __all__ = ["Check", "EnvironmentReport", "examine_environment", "print_environment", "run_doctor"]
 
