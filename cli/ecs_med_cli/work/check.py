@@ -100,8 +100,7 @@ def _split_problems(collection: CaseCollection) -> list[Problem]:
     try:
         draw_split(collection.cases, "all", 0)
     except BudgetError as error:
-        message, _, remedy = str(error).rstrip(".").partition("; ")
-        return [Problem("error", message, remedy[:1].upper() + remedy[1:], collection.root)]
+        return [Problem.from_error(error, [collection.root])]
     return []
 
 

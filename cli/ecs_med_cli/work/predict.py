@@ -42,7 +42,7 @@ def run_prediction(
         terminal.say(f"model: {loaded.run}{' (newest)' if model is None else ''}")
         report = predict_files(loaded, inputs, output, options, tell)
     if as_json:
-        terminal.print_json(report.to_dict())
+        terminal.print_json(report.to_json())
     else:
         _tell_outcome(terminal, report, certainty=options.certainty)
     report.raise_failures()
