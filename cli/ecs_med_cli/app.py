@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ecs_med.errors import EcsMedError
 from ecs_med_cli.commands.benchmark import benchmark
@@ -26,6 +26,7 @@ from ecs_med_cli.commands.evaluate import evaluate
 from ecs_med_cli.commands.predict import predict
 from ecs_med_cli.commands.report import report
 from ecs_med_cli.commands.train import train
+from ecs_med_cli.declaration import in_options, spoken_by, with_installed
 
 __all__ = ["app", "main"]
 
@@ -52,6 +53,24 @@ class _Group(TyperGroup):
             # Unset, typer hands it to pydantic before it reads the command's own --help.
             option.default = False
         return option
+
+
+class _Command(TyperCommand):
+    """A command that says `--batch` where the engine says `batch` in backticks."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with spoken_by((self, *ctx.parent.command.commands.values())):
+            try:
+                return super().invoke(ctx)
+            except EcsMedError as error:
+                error.args = (in_options(str(error)),)
+                raise
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        for parameter in self.params:
+            if isinstance(parameter, TyperOption):
+                parameter.help = with_installed(parameter.help or "")
+        super().format_help(ctx, formatter)
 
 
 app = typer.Typer(
@@ -93,7 +112,7 @@ def _options_before_the_command(
 
 
 for _command in COMMANDS.values():
-    app.command()(_command)
+    app.command(cls=_Command)(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

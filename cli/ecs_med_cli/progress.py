@@ -11,7 +11,10 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-__all__ = ["ProgressDisplay", "duration"]
+from ecs_med_cli.console import duration
+from ecs_med_cli.declaration import in_options
+
+__all__ = ["ProgressDisplay"]
 
 
 class _BarWithDetails(Progress):
@@ -118,7 +121,7 @@ class ProgressDisplay:
 
     def warned(self, sentence: str) -> None:
         """Print a warning."""
-        self._line(f"[yellow]Warning:[/yellow] {escape(sentence)}")
+        self._line(f"[yellow]Warning:[/yellow] {escape(in_options(sentence))}")
 
     def finished(self, run: Path, metrics: Mapping[str, Any]) -> None:
         """Take the bar away; the caller prints the outcome."""
@@ -153,14 +156,6 @@ class ProgressDisplay:
 
     def _line(self, markup: str) -> None:
         self._console.print(markup, soft_wrap=True, highlight=False)
-
-
-def duration(seconds: float) -> str:
-    """A time to read: `45 s`, `12 min`, `3 h 05 min`."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
 _PLAN_LINES = (

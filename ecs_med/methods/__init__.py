@@ -12,6 +12,8 @@ from ecs_med.methods.s4gan_mlmt import S4GanMlmt
 from ecs_med.methods.supervised import Supervised
 
 __all__ = [
+    "BASELINE_METHOD",
+    "DEFAULT_METHOD",
     "METHODS",
     "AdvSemiSeg",
     "Blueprint",
@@ -28,6 +30,12 @@ __all__ = [
 METHODS: dict[str, type[Method]] = {
     cls.name: cls for cls in (Ecs, Supervised, AdvSemiSeg, S4Gan, S4GanMlmt, CorrectorOnly)
 }
+
+DEFAULT_METHOD = Ecs.name
+"""Trained where none is named."""
+
+BASELINE_METHOD = Supervised.name
+"""Learns from no unlabelled image; others are compared with it."""
 
 
 def method_class(name: str) -> type[Method]:

@@ -1,6 +1,7 @@
 """`ecs-med budget`: options to a plan, and whole sweeps on a tiny phantom."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,15 +9,18 @@ from typing import Any
 import pytest
 
 from ecs_med.errors import SettingsError
+from ecs_med.sweep.plan import SweepConfig, plan_cells
+from ecs_med.training.data_plan import plan_data
 from ecs_med_cli.app import main
-from ecs_med_cli.work.budget_request import executor_options, label_counts, requested_sweep
+from ecs_med_cli.options import PLACE
+from ecs_med_cli.sweep_console import label_counts
+from ecs_med_cli.work.budget import BudgetRequest, requested_sweep
 from ecs_med_datasets.phantom import write_phantom
 
 TINY = [
     *("--iterations", "4", "--batch", "2", "--crop", "32", "--evaluate-every", "2"),
     *("--encoder", "test_resnet", "--encoder-weights", "none", "--device", "cpu"),
 ]
-NO_GRID: dict[str, Any] = dict.fromkeys(("data", "budgets", "methods", "seeds", "out"))
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +45,33 @@ def leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]
 
 
 def test_defaults_and_what_is_given(phantom: Path, tmp_path: Path) -> None:
-    grid = NO_GRID | {"data": phantom, "out": tmp_path / "out"}
-    sweep = requested_sweep(grid, {"batch": 3, "augmentation": {"flip": None}}, None)
+    asked = BudgetRequest(data=phantom, output=tmp_path / "out")
+    sweep = requested_sweep(asked, {"batch": 3, "augmentation": {}}, None)
     assert sweep.budgets == ("1/16", "1/8", "1/4", "1/2", "all")
     assert (sweep.methods, sweep.seeds) == (("supervised", "ecs"), (0, 1, 2))
     assert sweep.settings == {"batch": 3}
-    assert label_counts(sweep) == {"1/16": 1, "1/8": 2, "1/4": 5, "1/2": 9, "all": 18}
+    cells = plan_cells(sweep.model_copy(update={"settings": {"iterations": 1}}))
+    assert label_counts(cells) == {"1/16": 1, "1/8": 2, "1/4": 5, "1/2": 9, "all": 18}
+
+
+def test_labels_are_counted_as_training_draws_them(phantom: Path, tmp_path: Path) -> None:
+    """Where the last model is kept, no validation case is taken from those that are labelled."""
+    flat = tmp_path / "data"
+    for part in ("images", "masks"):
+        (flat / part).mkdir(parents=True)
+        for file in (phantom / "train" / part).iterdir():
+            shutil.copy(file, flat / part)
+    counts = {}
+    for keep in ("best", "last"):
+        sweep = SweepConfig(
+            data=flat,
+            out=tmp_path / "out",
+            budgets=("all",),
+            settings={"iterations": 1, "keep": keep},
+        )
+        counts[keep] = label_counts(plan_cells(sweep))["all"]
+        assert counts[keep] == len(plan_data(plan_cells(sweep)[0].config).split.labeled)
+    assert counts["last"] > counts["best"]
 
 
 def test_options_override_the_file_and_the_folder_is_named_after_the_data(
@@ -55,22 +80,23 @@ def test_options_override_the_file_and_the_folder_is_named_after_the_data(
     file = tmp_path / "settings.yaml"
     file.write_text(f"data: {phantom}\nbatch: 4\naugmentation: {{jitter: 0.5}}\n")
     settings = {"batch": 2, "augmentation": {"scale": (0.5, 2.0)}}
-    sweep = requested_sweep(NO_GRID | {"seeds": "7"}, settings, file)
+    sweep = requested_sweep(BudgetRequest(seeds="7"), settings, file)
     assert sweep.out == Path("sweeps") / phantom.name
     assert sweep.settings["batch"] == 2
     assert sweep.settings["augmentation"] == {"jitter": 0.5, "scale": [0.5, 2.0]}
     file.write_text(f"data: {phantom}\nseed: 4\n")
     with pytest.raises(SettingsError, match="'seed' is decided by the sweep"):
-        requested_sweep(NO_GRID, {}, file)
+        requested_sweep(BudgetRequest(), {}, file)
 
 
 def test_slurm_pairs() -> None:
-    place = {"name": "slurm", "jobs": None, "gpus_per_run": None, "ray_address": None}
-    options = executor_options({**place, "slurm": ["partition=gpu", "setup=a=b"]})
-    assert options.slurm == {"partition": "gpu", "setup": "a=b"}
+    values: dict[str, Any] = {}
+    (slurm,) = [option for option in PLACE if option.name == "slurm"]
+    slurm.put(["partition=gpu", "setup=a=b"], values)
+    assert values == {"slurm": {"partition": "gpu", "setup": "a=b"}}
     for wrong in ("partition", "=gpu", "partition="):
         with pytest.raises(SettingsError, match="KEY=VALUE"):
-            executor_options({**place, "slurm": [wrong]})
+            slurm.put([wrong], values)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from PIL import Image
 from ecs_med.errors import SettingsError
 from ecs_med.types import Problem
 from ecs_med_cli.app import main
-from ecs_med_cli.data_options import reading_options
+from ecs_med_cli.options import READING
 from ecs_med_cli.work.check import group_problems
 
 
@@ -81,8 +82,8 @@ def test_json_where_nothing_is_there(tmp_path: Path, capsys: pytest.CaptureFixtu
     [
         (("--layout", "foldr"), "layout 'foldr'; did you mean 'folder'"),
         (("--patient", "regex:("), "no regular expression"),
-        (("--mask-values", "0,x"), "no list of whole numbers"),
-        (("--mask-colors", "red"), "no colour"),
+        (("--mask-values", "0,x"), "not a list of whole numbers"),
+        (("--mask-colors", "red"), "not a colour"),
         (("--mask-threshold", "0"), "mask_threshold"),
     ],
 )
@@ -117,14 +118,19 @@ def test_more_than_twenty_of_a_kind_become_one_row() -> None:
 
 
 def test_options_that_were_not_given_are_left_out() -> None:
-    assert reading_options() == {}
-    assert reading_options(class_names="a, b", window=(-160, 240), axis="2") == {
+    typed = {"class_names": "a, b", "window": (-160, 240), "axis": "2", "mask_colors": "#0ff080"}
+    values: dict[str, Any] = {}
+    for option in READING:
+        option.put(typed.get(option.name), values)
+    assert values["reading"] == {
         "class_names": ("a", "b"),
         "window": (-160, 240),
         "axis": "2",
+        "mask_colors": ((15, 240, 128),),
     }
-    with pytest.raises(SettingsError, match="six hexadecimal digits"):
-        reading_options(mask_colors="#ff00")
+    (colors,) = [option for option in READING if option.name == "mask_colors"]
+    with pytest.raises(SettingsError, match=r"--mask-colors: .*six hexadecimal digits"):
+        colors.put("#ff00", {})
 
 
 def test_the_command_starts_without_heavy_imports() -> None:

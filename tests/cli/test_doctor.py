@@ -1,11 +1,13 @@
 """`ecs-med doctor` reports what is there and fails only where training would."""
 
 import json
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, metadata, version
+from pathlib import Path
 
 import pytest
 
 from ecs_med_cli.app import main
+from ecs_med_cli.console import Terminal
 from ecs_med_cli.work import doctor as environment
 from ecs_med_cli.work.doctor import Check, EnvironmentReport, examine_environment
 
@@ -58,15 +60,36 @@ def test_build_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     assert statuses(report)["import no_such_module_anywhere"] == "error"
 
 
-def test_missing_extra_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(environment, "EXTRAS", {"tensorboard": "no_such_module_anywhere"})
+def test_extras_are_those_of_the_package_and_a_missing_one_says_how_to_install_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert {check.name for check in environment._extras()} == {
+        f"extra {name}" for name in metadata("ecs-med").get_all("Provides-Extra", [])
+    }
+    monkeypatch.setattr(
+        environment, "requires", lambda _: ["torch>=2", 'absent-anywhere>=2; extra == "board"']
+    )
     (check,) = environment._extras()
     assert check.status == "warning"
-    assert "pip install 'ecs-med[tensorboard]'" in check.text
+    assert "pip install 'ecs-med[board]'" in check.text
+
+
+def test_what_other_packages_add_is_named_with_the_package(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    added = tmp_path / "ward_tools-1.0.dist-info"
+    added.mkdir()
+    (added / "METADATA").write_text("Metadata-Version: 2.1\nName: ward-tools\nVersion: 1.0\n")
+    (added / "entry_points.txt").write_text("[ecs_med.layouts]\nward = ward_tools:Ward\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    found = {check.name: check.text for check in environment._extensions()}
+    assert list(found) == ["methods", "networks", "readers", "layouts"]
+    assert "ward (ward-tools)" in found["layouts"].split(", ")
+    assert "folder" in found["layouts"].split(", ")
 
 
 def test_warnings_do_not_fail_the_report(capsys: pytest.CaptureFixture[str]) -> None:
     report = EnvironmentReport((Check("free disk", "warning", "1.0 GB"),), "cpu")
-    environment.print_environment(report)
+    environment.print_environment(report, Terminal())
     assert report.works
     assert "Training works" in capsys.readouterr().out

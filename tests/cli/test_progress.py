@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from ecs_med.training.events import Listener
-from ecs_med_cli.progress import ProgressDisplay, duration
+from ecs_med_cli.console import duration
+from ecs_med_cli.progress import ProgressDisplay
 
 PLAN = {"iterations": 100, "run": "runs/x"}
 

@@ -8,8 +8,10 @@ import pytest
 from rich.console import Console
 
 from ecs_med.errors import RunFolderError, SettingsError
+from ecs_med.metrics import Scores
 from ecs_med_cli.app import main
-from ecs_med_cli.work.train import build_config, score_table
+from ecs_med_cli.console import score_table
+from ecs_med_cli.work.train import build_config
 
 
 def test_only_given_options_are_set() -> None:
@@ -74,13 +76,16 @@ def test_wrong_settings_are_one_sentence(
 
 
 def test_score_table_shows_absent_classes(capsys: pytest.CaptureFixture[str]) -> None:
-    scores = {
-        "class_names": ["background", "polyp", "tool"],
-        "iou_per_class": [0.9, 0.5, None],
-        "dice_per_class": [0.95, 0.66667, None],
-        "miou": 0.7,
-        "dice": 0.80833,
-    }
+    scores = Scores(
+        class_names=("background", "polyp", "tool"),
+        iou_per_class=(0.9, 0.5, None),
+        dice_per_class=(0.95, 0.66667, None),
+        miou=0.7,
+        dice=0.80833,
+        foreground_iou=0.5,
+        foreground_dice=0.66667,
+        pixel_accuracy=0.9,
+    )
     Console(width=80).print(score_table(scores, "Test, 3 cases"))
     lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert ["polyp", "0.5000", "0.6667"] in lines

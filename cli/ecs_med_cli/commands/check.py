@@ -5,37 +5,18 @@ from typing import Annotated
 
 import typer
 
-from ecs_med_cli.data_options import (
-    Axis,
-    ClassNames,
-    LayoutName,
-    MaskColors,
-    MaskThreshold,
-    MaskValues,
-    Patient,
-    VoidValues,
-    Window,
-    given_reading,
-)
+from ecs_med_cli.declaration import Given, with_options
+from ecs_med_cli.options import JSON, READING
 
 __all__ = ["check"]
 
 
+@with_options(settings=READING)
 def check(
-    context: typer.Context,
+    *,
     data: Annotated[Path, typer.Argument(help="Folder, or JSON or CSV list.")],
-    layout: LayoutName = None,
-    patient: Patient = None,
-    mask_values: MaskValues = None,
-    mask_threshold: MaskThreshold = None,
-    mask_colors: MaskColors = None,
-    void_values: VoidValues = None,
-    class_names: ClassNames = None,
-    axis: Axis = None,
-    window: Window = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, nothing else.")
-    ] = False,
+    settings: Given,
+    as_json: Annotated[bool, JSON.info()] = False,
 ) -> None:
     """Decode every image and mask and print one table of all problems.
 
@@ -46,5 +27,5 @@ def check(
     """
     from ecs_med_cli.work.check import run_check
 
-    if not run_check(data, given_reading(context.params), as_json=as_json):
+    if not run_check(data, settings.get("reading", {}), as_json=as_json):
         raise typer.Exit(2)

@@ -3,21 +3,19 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from ecs_med_cli.options import ITERATIONS, OUTPUT, SEED
 
 __all__ = ["demo"]
 
 
 def demo(
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder for pictures, runs and predictions.")
-    ] = Path("demo"),
+    output: Annotated[Path, OUTPUT.info("Folder for pictures, runs and predictions.")] = Path(
+        "demo"
+    ),
     iterations: Annotated[
-        int | None, typer.Option("--iterations", help="Training steps of each of the two runs.")
+        int | None, ITERATIONS.info("Training steps of each of the two runs.")
     ] = None,
-    seed: Annotated[
-        int, typer.Option("--seed", help="Draws the pictures, the labelled ones, the weights.")
-    ] = 0,
+    seed: Annotated[int, SEED.info("Draws the pictures, the labelled ones, the weights.")] = 0,
 ) -> None:
     """Draw pictures, train without and with unlabelled ones.
 

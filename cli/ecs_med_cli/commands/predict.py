@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from ecs_med_cli.options import DEVICE, JSON, MODEL, OUTPUT
+
 __all__ = ["predict"]
 
 
@@ -14,14 +16,9 @@ def predict(
         typer.Argument(help="Pictures, NIfTI volumes, and folders, searched with sub-folders."),
     ],
     output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o", "--output", help="Folder, or a file with a single input; else predictions."
-        ),
+        Path | None, OUTPUT.info("Folder, or a file with a single input; else predictions.")
     ] = None,
-    model: Annotated[
-        Path | None, typer.Option("--model", help="Run folder; else the newest below runs.")
-    ] = None,
+    model: Annotated[Path | None, MODEL.info()] = None,
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also write a PNG with the labels drawn in.")
     ] = False,
@@ -35,23 +32,22 @@ def predict(
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave alone what has its results already.")
     ] = False,
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, mps.")] = "auto",
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, nothing else.")
-    ] = False,
+    device: Annotated[str, DEVICE.info()] = "auto",
+    as_json: Annotated[bool, JSON.info()] = False,
 ) -> None:
     """Segment scans; every result has the grid of its input.
 
     A picture gives a PNG, a volume a NIfTI file, whose integers are the classes. If one of
     several inputs fails, the rest is done, failures.json says why, and the exit code is 3.
     """
-    from ecs_med_cli.work.applying import run_prediction
+    from ecs_med.inference.predict import PredictionOptions
+    from ecs_med_cli.work.predict import run_prediction
 
     run_prediction(
         inputs,
         output,
+        PredictionOptions(overlay=overlay, certainty=certainty, skip_existing=skip_existing),
         model=model,
-        options={"overlay": overlay, "certainty": certainty, "skip_existing": skip_existing},
         device=device,
         as_json=as_json,
     )

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from ecs_med_cli.options import COST_PER_HOUR, JSON, MINUTES_PER_LABEL, OUTPUT
+
 __all__ = ["report"]
 
 
@@ -19,23 +21,16 @@ def report(
     runs: Annotated[
         list[Path], typer.Argument(help="Run folders, or sweep folders for all runs below them.")
     ],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder for budget.html, figures/ and tables/.")
-    ] = Path("report"),
+    output: Annotated[Path, OUTPUT.info("Folder for budget.html, figures/ and tables/.")] = Path(
+        "report"
+    ),
     allow: Annotated[
         list[_Difference] | None,
         typer.Option("--allow", help="Accept runs that differ in this; repeatable."),
     ] = None,
-    minutes_per_label: Annotated[
-        float | None,
-        typer.Option("--minutes-per-label", help="An expert's minutes for one label."),
-    ] = None,
-    cost_per_hour: Annotated[
-        float | None, typer.Option("--cost-per-hour", help="Price of an expert's hour.")
-    ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object, nothing else.")
-    ] = False,
+    minutes_per_label: Annotated[float | None, MINUTES_PER_LABEL.info()] = None,
+    cost_per_hour: Annotated[float | None, COST_PER_HOUR.info()] = None,
+    as_json: Annotated[bool, JSON.info()] = False,
 ) -> None:
     """Compare runs over labelled budgets: curves, gains, forecast, labels saved.
 
@@ -43,28 +38,13 @@ def report(
     refused, unless --allow says otherwise; the report then names every difference. Runs
     without a score are listed and never averaged.
     """
-    import json
+    from ecs_med_cli.work.report import run_report
 
-    from ecs_med.reporting.sweep.report import write_budget_report
-    from ecs_med.reporting.sweep.runs import collect_folders
-
-    folders, missing = collect_folders(runs)
-    path = write_budget_report(
+    run_report(
+        runs,
         output,
-        folders,
-        failures=missing,
+        allow=[difference.value for difference in allow or ()],
         minutes_per_label=minutes_per_label,
         cost_per_hour=cost_per_hour,
-        allow=[difference.value for difference in allow or ()],
+        as_json=as_json,
     )
-    finished, failed = (
-        json.loads((output / "tables" / f"{name}.json").read_text(encoding="utf-8"))["rows"]
-        for name in ("runs", "failures")
-    )
-    if as_json:
-        without = [row["run"] for row in failed]
-        content = {"report": str(path), "finished": len(finished), "without_score": without}
-        typer.echo(json.dumps(content))
-        return
-    typer.echo(f"{len(finished)} runs with a score, {len(failed)} without.")
-    typer.echo(f"Report: {path}")

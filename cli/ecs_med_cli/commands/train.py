@@ -5,104 +5,57 @@ from typing import Annotated
 
 import typer
 
-from ecs_med_cli.data_options import (
-    Axis,
-    ClassNames,
-    LayoutName,
-    MaskColors,
-    MaskThreshold,
-    MaskValues,
-    Patient,
-    VoidValues,
-    Window,
-)
-from ecs_med_cli.training_options import (
-    Batch,
-    ConfigFile,
-    CorrectorEncoder,
-    Crop,
-    Data,
-    Device,
-    DrawName,
-    Encoder,
-    EncoderWeights,
-    EvaluateEvery,
-    Iterations,
-    Jitter,
-    JsonAtEnd,
-    MaxSize,
-    MinSize,
-    Network,
-    NoFlip,
-    Precision,
-    Scale,
-    StartFrom,
-    Workers,
-    training_settings,
+from ecs_med_cli.declaration import Given, Option, with_options
+from ecs_med_cli.options import (
+    AUGMENTATION,
+    CONFIG,
+    DATA,
+    DRAW,
+    ENCODERS,
+    ITERATIONS,
+    JSON,
+    MACHINE,
+    MIN_SIZE,
+    NETWORK,
+    READING,
+    SEED,
+    STEPS,
 )
 
 __all__ = ["train"]
 
+WHAT = (
+    DATA,
+    Option("--labeled", str, "Labelled budget: 10%, 1/8, 0.1, a count, all, or a split file."),
+    DRAW,
+    Option("--method", str, "Training method: {methods}."),
+    SEED,
+    Option("--run", Path, "Run folder; else runs/<data>-<method>-<labeled>-s<seed>."),
+)
+HOW = (
+    ITERATIONS,
+    *STEPS,
+    MIN_SIZE,
+    NETWORK,
+    Option("--start-from", Path, "Finished run whose networks this one begins with."),
+    *ENCODERS,
+    *MACHINE,
+    *AUGMENTATION,
+    *READING,
+    Option("--tensorboard", bool, "Also write TensorBoard files into the run."),
+)
 
+
+@with_options(what=WHAT, how=HOW)
 def train(
-    context: typer.Context,
-    data: Data = None,
-    labeled: Annotated[
-        str | None,
-        typer.Option(
-            "--labeled", help="Labelled budget: 10%, 1/8, 0.1, a count, all, or a split file."
-        ),
-    ] = None,
-    draw: DrawName = None,
-    method: Annotated[
-        str | None,
-        typer.Option(
-            "--method",
-            help="ecs, supervised, a rival (advsemiseg, s4gan, s4gan+mlmt), or corrector, which "
-            "needs --start-from.",
-        ),
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="Draws the labelled cases, the order, the weights.")
-    ] = None,
-    run: Annotated[
-        Path | None,
-        typer.Option("--run", help="Run folder; else runs/<data>-<method>-<labeled>-s<seed>."),
-    ] = None,
+    *,
+    what: Given,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with an interrupted run, exactly.")
     ] = False,
-    iterations: Iterations = None,
-    batch: Batch = None,
-    crop: Crop = None,
-    max_size: MaxSize = None,
-    min_size: MinSize = None,
-    network: Network = None,
-    start_from: StartFrom = None,
-    encoder: Encoder = None,
-    corrector_encoder: CorrectorEncoder = None,
-    encoder_weights: EncoderWeights = None,
-    device: Device = None,
-    precision: Precision = None,
-    evaluate_every: EvaluateEvery = None,
-    workers: Workers = None,
-    scale: Scale = None,
-    jitter: Jitter = None,
-    no_flip: NoFlip = False,
-    layout: LayoutName = None,
-    patient: Patient = None,
-    mask_values: MaskValues = None,
-    mask_threshold: MaskThreshold = None,
-    mask_colors: MaskColors = None,
-    void_values: VoidValues = None,
-    class_names: ClassNames = None,
-    axis: Axis = None,
-    window: Window = None,
-    config: ConfigFile = None,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Also write TensorBoard files into the run.")
-    ] = False,
-    as_json: JsonAtEnd = False,
+    how: Given,
+    config: Annotated[Path | None, CONFIG.info()] = None,
+    as_json: Annotated[bool, JSON.info()] = False,
 ) -> None:
     """Train on the masks there are and all images without one.
 
@@ -110,14 +63,4 @@ def train(
     """
     from ecs_med_cli.work.train import run_training
 
-    options = {
-        **training_settings(context.params),
-        "data": data,
-        "labeled": labeled,
-        "method": method,
-        "seed": seed,
-        "run": run,
-        "start_from": start_from,
-        "tensorboard": tensorboard or None,
-    }
-    run_training(options, config_file=config, resume=resume, as_json=as_json)
+    run_training({**what, **how}, config_file=config, resume=resume, as_json=as_json)

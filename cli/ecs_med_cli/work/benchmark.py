@@ -1,15 +1,16 @@
 """What `ecs-med benchmark` does with its options: data, plan, runs, tables, page."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from ecs_med.config import ReadingSettings, merge_settings
+from ecs_med.config import merge_settings
 from ecs_med.errors import SettingsError
 from ecs_med.sweep.axes import parse_budgets, parse_seeds
-from ecs_med.sweep.executors.choose import choose_executor
+from ecs_med.sweep.executors.choose import ExecutorOptions, choose_executor
 from ecs_med.sweep.open_settings import decide_open_settings
 from ecs_med.sweep.plan import Cell, SweepConfig
 from ecs_med.sweep.sweep import SweepResult
@@ -17,23 +18,50 @@ from ecs_med_benchmarks.figures import FIGURES, FigureSpec, figure_numbered
 from ecs_med_benchmarks.plan import deviations, plan_runs
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.protocols import PROTOCOLS, protocol_named
-from ecs_med_benchmarks.tables import TABLES, TableSpec, rows_of, table_numbered
+from ecs_med_benchmarks.tables import TABLES, rows_of, table_numbered
 from ecs_med_benchmarks.variants import Variant
-from ecs_med_cli.work.budget_request import executor_options
-from ecs_med_cli.work.sweep_console import SweepConsole
+from ecs_med_cli.console import plain_table
+from ecs_med_cli.sweep_console import SweepConsole, label_counts
 
-__all__ = ["BenchmarkSession", "list_benchmarks"]
+__all__ = ["BenchmarkRequest", "BenchmarkSession", "list_benchmarks"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkRequest:
+    """What of a benchmark is asked for, as typed; `None` where nothing was.
+
+    Attributes:
+        name: The benchmark.
+        data: Folder of the data set.
+        download: Fetch the data into `data` first.
+        tables: Numbers of tables; none and no figure: table 1.
+        figures: Numbers of figures.
+        budgets: Other budgets than the protocol's.
+        seeds: Other seeds than the protocol's.
+        scale: Share of iterations and pixels.
+        output: Folder of the benchmark.
+        splits: Folder of split files.
+    """
+
+    name: str
+    data: Path | None = None
+    download: bool = False
+    tables: Sequence[str] = ()
+    figures: Sequence[str] = ()
+    budgets: str | None = None
+    seeds: str | None = None
+    scale: float = 1.0
+    output: Path | None = None
+    splits: Path | None = None
 
 
 class BenchmarkSession:
     """One call of `ecs-med benchmark NAME`.
 
     Args:
-        name: The benchmark.
-        places: `data`, `download`, `out` and `splits` as given.
-        wanted: `tables`, `figures`, `budgets`, `seeds` and `scale` as given.
-        overrides: Fields of `TrainConfig` that the user gave; `None` where not.
-        place: Options of the executor by name.
+        asked: What is asked for.
+        overrides: Fields of `TrainConfig` that the user gave.
+        place: Fields of `ExecutorOptions` as given.
         dry_run: Nothing will be run.
         as_json: Print one JSON object on stdout and everything else on stderr.
 
@@ -43,9 +71,7 @@ class BenchmarkSession:
 
     def __init__(
         self,
-        name: str,
-        places: Mapping[str, Any],
-        wanted: Mapping[str, Any],
+        asked: BenchmarkRequest,
         overrides: Mapping[str, Any],
         *,
         place: Mapping[str, Any],
@@ -53,13 +79,14 @@ class BenchmarkSession:
         as_json: bool,
     ) -> None:
         self._console = SweepConsole(as_json=as_json)
-        self._scale = wanted["scale"]
-        full = protocol_named(name)
-        self._specs = _tables(wanted)
-        self._figures = [figure_numbered(n) for n in dict.fromkeys(wanted["figures"] or ())]
-        budgets = None if wanted["budgets"] is None else parse_budgets(wanted["budgets"])
-        self._seeds = full.seeds if wanted["seeds"] is None else parse_seeds(wanted["seeds"])
-        protocol = full.scaled(self._scale)
+        self._asked = asked
+        full = protocol_named(asked.name)
+        tables = asked.tables or (() if asked.figures else ("1",))
+        self._specs = [table_numbered(number) for number in dict.fromkeys(tables)]
+        self._figures = [figure_numbered(number) for number in dict.fromkeys(asked.figures)]
+        budgets = None if asked.budgets is None else parse_budgets(asked.budgets)
+        self._seeds = full.seeds if asked.seeds is None else parse_seeds(asked.seeds)
+        protocol = full.scaled(asked.scale)
         self._overrides = overrides
         self._deviations = deviations(protocol, overrides)
         self._protocol = _with(protocol, overrides)
@@ -68,13 +95,11 @@ class BenchmarkSession:
             spec.number: [(spec.variant, budget) for budget in budgets or protocol.budgets]
             for spec in self._figures
         }
-        options = executor_options(place)
-        self._out: Path = places["out"] or Path(f"benchmark-{name}")
-        self._splits: Path | None = places["splits"]
-        with self._console.quiet_stdout():
-            self._data = _data(name, places, self._console)
+        self._out = asked.output or Path(f"benchmark-{asked.name}")
+        with self._console.only_json():
+            self._data = _data(asked, self._console)
             device = overrides.get("device") or "auto"
-            self._executor = choose_executor(options, device, self._out)
+            self._executor = choose_executor(ExecutorOptions(**place), device, self._out)
             if not dry_run:
                 self._executor.prepare()
             self._settings = self._decided(merge_settings(protocol.train_settings(), overrides))
@@ -100,7 +125,7 @@ class BenchmarkSession:
             data=self._data,
             out=self._out,
             seeds=self._seeds,
-            splits=self._splits,
+            splits=self._asked.splits,
         )
 
     def write_splits(self, folder: Path) -> None:
@@ -117,27 +142,12 @@ class BenchmarkSession:
     def plan(self) -> None:
         """Print what would be run and how long it will take."""
         self._announce()
-        self._console.plan(str(self._out), self._cells, self._counts(), self._executor)
-
-    def _counts(self) -> dict[str, int]:
-        from ecs_med.data.layout import open_data
-        from ecs_med.splits import draw_split
-
-        reading = ReadingSettings.parse(self._settings.get("reading") or {})
-        cases = open_data(self._data, reading).cases
-        has_validation = self._settings["keep"] == "best"
-        first = {cell.labeled: cell.config for cell in reversed(self._cells)}
-        return {
-            labeled: len(
-                draw_split(cases, c.labeled, c.seed, has_validation=has_validation).labeled
-            )
-            for labeled, c in first.items()
-        }
+        self._console.plan(str(self._out), self._cells, label_counts(self._cells), self._executor)
 
     def _announce(self) -> None:
         from ecs_med_benchmarks.documents import trial_mark
 
-        mark = trial_mark(self._scale)
+        mark = trial_mark(self._asked.scale)
         if mark:
             self._console.say(mark)
         if self._deviations:
@@ -183,13 +193,13 @@ class BenchmarkSession:
             cells = corrector_cells(cells)
             result = self._console.run(cells, self._executor)
             self._console.raise_if_stopped(result, cells, "")
-        with self._console.quiet_stdout():
+        with self._console.only_json():
             document = write_figure(
                 self._out,
                 spec,
                 self._protocol,
                 cells,
-                scale=self._scale,
+                scale=self._asked.scale,
                 deviations=self._deviations,
                 device=self._settings.get("device") or "auto",
             )
@@ -208,7 +218,7 @@ class BenchmarkSession:
         for spec in self._specs:
             rows = collect(self._rows[spec.number], self._cells)
             document = table_document(
-                spec, self._protocol, rows, scale=self._scale, deviations=self._deviations
+                spec, self._protocol, rows, scale=self._asked.scale, deviations=self._deviations
             )
             write_table(self._out, document)
             documents.append(document)
@@ -248,11 +258,6 @@ def _keys(rows: Sequence[tuple[Variant, str]]) -> set[tuple[str, str]]:
     return {(variant.key, budget) for variant, budget in rows}
 
 
-def _tables(wanted: Mapping[str, Any]) -> list[TableSpec]:
-    numbers = wanted["tables"] or ([] if wanted["figures"] else ["1"])
-    return [table_numbered(number) for number in dict.fromkeys(numbers)]
-
-
 def _with(protocol: Protocol, overrides: Mapping[str, Any]) -> Protocol:
     """The protocol as it is run, for what the outputs say of it."""
     fields = type(protocol).model_fields
@@ -260,35 +265,34 @@ def _with(protocol: Protocol, overrides: Mapping[str, Any]) -> Protocol:
     return protocol.model_copy(update=given)
 
 
-def _data(name: str, places: Mapping[str, Any], console: SweepConsole) -> Path:
+def _data(asked: BenchmarkRequest, console: SweepConsole) -> Path:
     from ecs_med_datasets.data_root import find_data
 
-    if places["download"]:
-        _download(name, places["data"], console)
-    return find_data(name, places["data"])
+    if asked.download:
+        _download(asked, console)
+    return find_data(asked.name, asked.data)
 
 
-def _download(name: str, root: Path | None, console: SweepConsole) -> None:
+def _download(asked: BenchmarkRequest, console: SweepConsole) -> None:
     from ecs_med_datasets.fetching import fetch_sbd, fetch_voc
 
-    if name != "voc":
+    if asked.name != "voc":
         raise SettingsError(
-            f"--download fetches voc only; leave it out, and {name} says where its data are had."
+            f"--download fetches voc only; leave it out, and {asked.name} says where its data are "
+            "had."
         )
-    if root is None:
+    if asked.data is None:
         raise SettingsError("--download needs --data FOLDER to fetch into.")
     for title, fetch in (("PASCAL VOC 2012, 2 GB", fetch_voc), ("SBD, 1.4 GB", fetch_sbd)):
         console.say(f"Fetching {title}.")
-        fetch(root)
+        fetch(asked.data)
 
 
 def _printed(document: Mapping[str, Any]) -> Table:
     from ecs_med_benchmarks.rendering import cells_of, headings_of
 
-    table = Table(title=f"{document['title']}, {document['dataset']}", title_justify="left")
-    table.box, table.pad_edge = None, False
-    for place, heading in enumerate(headings_of(document)):
-        table.add_column(heading, justify="left" if place < 2 else "right")
+    title = f"{document['title']}, {document['dataset']}"
+    table = plain_table(*headings_of(document), left=2, title=title)
     for cells in cells_of(document):
         table.add_row(*cells)
     return table

@@ -1,9 +1,7 @@
 """Examining a data set and printing what was found."""
 
-import json
 import os
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,8 @@ from ecs_med.data.layout import open_data
 from ecs_med.errors import BudgetError, DataError
 from ecs_med.splits import draw_split
 from ecs_med.types import CaseCollection, Problem
+from ecs_med_cli.console import Terminal
+from ecs_med_cli.declaration import in_options
 
 __all__ = ["group_problems", "run_check"]
 
@@ -100,8 +100,7 @@ def _split_problems(collection: CaseCollection) -> list[Problem]:
     try:
         draw_split(collection.cases, "all", 0)
     except BudgetError as error:
-        message, _, remedy = str(error).rstrip(".").partition("; ")
-        return [Problem("error", message, remedy[:1].upper() + remedy[1:], collection.root)]
+        return [Problem.from_error(error, [collection.root])]
     return []
 
 
@@ -124,15 +123,14 @@ def _print_json(
             {
                 "severity": problem.severity,
                 "path": str(problem.path) if problem.path else None,
-                "message": problem.message,
-                "remedy": problem.remedy,
+                "message": in_options(problem.message),
+                "remedy": in_options(problem.remedy),
             }
             for problem in problems
         ],
         **more,
     }
-    json.dump(report, sys.stdout)
-    sys.stdout.write("\n")
+    Terminal(as_json=True).print_json(report)
 
 
 def _print_tables(problems: Sequence[Problem], summary: DataSummary, root: Path) -> None:
@@ -147,11 +145,11 @@ def _print_tables(problems: Sequence[Problem], summary: DataSummary, root: Path)
         table.columns[1].overflow = "fold"
         for group in group_problems(problems):
             first = group[0]
-            message, names = first.message, _names(group, root)
+            message, names = in_options(first.message), _names(group, root)
             if len(group) > 1:
                 message = f"{len(group)} files, such as: {message}"
             label = Text(first.severity, style=STYLES[first.severity])
-            table.add_row(label, Text(names), Text(message), Text(first.remedy))
+            table.add_row(label, Text(names), Text(message), Text(in_options(first.remedy)))
         console.print(table)
     console.print(_verdict(problems))
 

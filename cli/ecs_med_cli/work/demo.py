@@ -5,16 +5,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from ecs_med.config import TrainConfig, read_settings
 from ecs_med.errors import DataError, MissingExtraError, SettingsError
-from ecs_med_cli.progress import ProgressDisplay, duration
+from ecs_med.runs import RunFolder
+from ecs_med_cli.console import Terminal, duration, plain_table
+from ecs_med_cli.progress import ProgressDisplay
 
 __all__ = ["run_demo"]
 
-METHODS = ("supervised", "ecs")
 NUM_IMAGES = 160
 SIZE = 128
 ITERATIONS = 150
@@ -44,12 +44,13 @@ def run_demo(output: Path, *, iterations: int | None = None, seed: int = 0) -> N
         MissingExtraError: If the packaged encoder weights are not installed.
         SettingsError: If `output` holds a demo of other settings, or anything else.
     """
+    from ecs_med.methods import BASELINE_METHOD, DEFAULT_METHOD
     from ecs_med.networks.initialization import PACKAGED_ENCODER, has_packaged_weights
     from ecs_med_datasets.phantom import CLASS_NAMES, PATIENT_PATTERN
 
     if not has_packaged_weights():
         raise MissingExtraError("The demo", "offline-weights")
-    console = Console()
+    terminal = Terminal()
     length = ITERATIONS if iterations is None else iterations
     settings = {
         **SETTINGS,
@@ -59,21 +60,24 @@ def run_demo(output: Path, *, iterations: int | None = None, seed: int = 0) -> N
         "seed": seed,
         "reading": {"patient": PATIENT_PATTERN, "class_names": CLASS_NAMES},
     }
-    configs = [
-        TrainConfig.parse({**settings, "method": method, "run": output / method})
-        for method in METHODS
-    ]
+    configs = {
+        method: TrainConfig.parse({**settings, "method": method, "run": output / method})
+        for method in (BASELINE_METHOD, DEFAULT_METHOD)
+    }
     _claim(output, {"iterations": length, "seed": seed})
-    _draw_pictures(output / "data", seed, console)
-    runs = {config.method: _train(config, console) for config in configs}
-    predictions = _predict(runs["ecs"], output)
-    console.rule("[bold]outcome[/bold]", align="left")
-    console.print(_comparison(runs))
-    console.print("One seed and a few minutes: a demonstration, not a measurement.", style="dim")
+    _draw_pictures(output / "data", seed, terminal)
+    runs = {
+        method: _train(config, RunFolder(output / method), terminal)
+        for method, config in configs.items()
+    }
+    predictions = _predict(runs[DEFAULT_METHOD], output)
+    terminal.console.rule("[bold]outcome[/bold]", align="left")
+    terminal.show(_comparison(runs))
+    terminal.say("One seed and a few minutes: a demonstration, not a measurement.")
     for method, run in runs.items():
-        _print_path(console, f"Report of {method}", run / "report.html")
-    _print_path(console, "Predictions", predictions)
-    console.print("Next: ecs-med check FOLDER, with your own images.", highlight=False)
+        terminal.say(f"{f'Report of {method}:':<22}{run.report_file}")
+    terminal.say(f"{'Predictions:':<22}{predictions}")
+    terminal.say("Next: ecs-med check FOLDER, with your own images.")
 
 
 def _claim(output: Path, identity: dict[str, int]) -> None:
@@ -101,44 +105,38 @@ def _claim(output: Path, identity: dict[str, int]) -> None:
         ) from error
 
 
-def _draw_pictures(folder: Path, seed: int, console: Console) -> None:
+def _draw_pictures(folder: Path, seed: int, terminal: Terminal) -> None:
     """Draw the data set, unless it is there; a half-drawn one is drawn anew."""
     from ecs_med_datasets.phantom import write_phantom
 
     if folder.is_dir():
         return
-    console.print(
-        f"Drawing {NUM_IMAGES} pictures of synthetic endoscopy into {folder}",
-        soft_wrap=True,
-        highlight=False,
-    )
+    terminal.say(f"Drawing {NUM_IMAGES} pictures of synthetic endoscopy into {folder}")
     unfinished = folder.with_name(folder.name + ".part")
     shutil.rmtree(unfinished, ignore_errors=True)
     write_phantom(unfinished, NUM_IMAGES, seed, SIZE)
     unfinished.replace(folder)
 
 
-def _train(config: TrainConfig, console: Console) -> Path:
+def _train(config: TrainConfig, run: RunFolder, terminal: Terminal) -> RunFolder:
     """Train, go on with an interrupted run, or take the finished one."""
     from ecs_med.training.train import train
 
-    run = config.run
-    assert run is not None
-    console.rule(f"[bold]{config.method}[/bold]", align="left")
-    if (run / "metrics.json").is_file():
-        console.print(f"{run}: trained before", soft_wrap=True, highlight=False)
+    terminal.console.rule(f"[bold]{config.method}[/bold]", align="left")
+    if run.is_finished:
+        terminal.say(f"{run.path}: trained before")
         return run
-    resume = any((run / "checkpoints").glob("*.safetensors"))
-    with ProgressDisplay(console) as display:
-        return train(config, display, resume=resume)
+    with ProgressDisplay(terminal.console) as display:
+        train(config, display, resume=bool(run.checkpoint_files()))
+    return run
 
 
-def _predict(run: Path, output: Path) -> Path:
+def _predict(run: RunFolder, output: Path) -> Path:
     from ecs_med.inference.predict import predict
 
     report = predict(
         [output / "data" / "test" / "images"],
-        model=run,
+        model=run.path,
         output=output / "predictions",
         overlay=True,
         skip_existing=True,
@@ -146,18 +144,12 @@ def _predict(run: Path, output: Path) -> Path:
     return report.output
 
 
-def _comparison(runs: dict[str, Path]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for column in ("method", "mIoU", "foreground Dice", "time"):
-        table.add_column(column, justify="left" if column == "method" else "right")
+def _comparison(runs: dict[str, RunFolder]) -> Table:
+    table = plain_table("method", "mIoU", "foreground Dice", "time")
     for method, run in runs.items():
-        test = json.loads((run / "metrics.json").read_text(encoding="utf-8"))["test"]
-        seconds = json.loads((run / "manifest.json").read_text(encoding="utf-8"))["seconds"]
-        table.add_row(
-            method, f"{test['miou']:.3f}", f"{test['foreground_dice']:.3f}", duration(seconds)
+        test, seconds = run.read_metrics().test, run.read_manifest().seconds
+        scores = (
+            "-" if score is None else f"{score:.3f}" for score in (test.miou, test.foreground_dice)
         )
+        table.add_row(method, *scores, duration(seconds))
     return table
-
-
-def _print_path(console: Console, label: str, path: Path) -> None:
-    console.print(f"{label + ':':<22}{path}", soft_wrap=True, highlight=False)

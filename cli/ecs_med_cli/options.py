@@ -1,0 +1,187 @@
+"""The options that several commands share, each declared once.
+
+A command takes them by the group with `with_options`, or one by one as
+`Annotated[Path, OUTPUT.info(...)]`; options of its own it declares itself.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ecs_med_cli.declaration import Option
+
+__all__ = [
+    "AUGMENTATION",
+    "BUDGETS",
+    "CONFIG",
+    "COST_PER_HOUR",
+    "DATA",
+    "DEVICE",
+    "DRAW",
+    "DRY_RUN",
+    "ENCODERS",
+    "ITERATIONS",
+    "JSON",
+    "LAYOUT",
+    "MACHINE",
+    "MASKS",
+    "MINUTES_PER_LABEL",
+    "MIN_SIZE",
+    "MODEL",
+    "NETWORK",
+    "OUT",
+    "OUTPUT",
+    "PLACE",
+    "READING",
+    "SEED",
+    "SEEDS",
+    "STEPS",
+]
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in _parts(text))
+    except ValueError:
+        raise ValueError(
+            f"'{text}' is not a list of whole numbers; write 0,1,2 with commas"
+        ) from None
+
+
+def _color(text: str) -> tuple[int, ...]:
+    try:
+        red, green, blue = bytes.fromhex(text.removeprefix("#"))
+    except ValueError:
+        raise ValueError(
+            f"'{text}' is not a colour; write six hexadecimal digits, such as #ff0000, with commas "
+            "between colours"
+        ) from None
+    return red, green, blue
+
+
+def _colors(text: str) -> tuple[tuple[int, ...], ...]:
+    return tuple(_color(part) for part in _parts(text))
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, _, value = (part.strip() for part in text.partition("="))
+        if not (key and value):
+            raise ValueError(f"'{text}' is not a pair; write KEY=VALUE, such as partition=gpu")
+        pairs[key] = value
+    return pairs
+
+
+def _not(typed: bool) -> bool:
+    return not typed
+
+
+def _of(section: str, *options: Option) -> tuple[Option, ...]:
+    """The options, each as a setting of that section."""
+    return tuple(replace(o, setting=f"{section}.{o.setting or o.name}") for o in options)
+
+
+DATA = Option("--data", Path, "Folder or list file (see `ecs-med check`).")
+OUTPUT = Option("-o --output", Path, "Folder of what comes out.")
+OUT = "--out"
+"""Second name of `--output` where it was called so first."""
+MODEL = Option("--model", Path, "Run folder; else the newest below runs.")
+CONFIG = Option("--config", Path, "YAML or JSON file of settings; options here override it.")
+JSON = Option("--json", bool, "Print one JSON object, nothing else.")
+
+SEED = Option("--seed", int, "Draws the labelled cases, the order, the weights.")
+SEEDS = Option("--seeds", str, "0..4 (both included) or 0,1,7; else 0..2.")
+BUDGETS = Option("--budgets", str, "Labelled budgets, 1 being all; else 1/16,1/8,1/4,1/2,1.")
+DRAW = Option("--draw", str, "How labels are drawn: random, foreground, or stratified.")
+
+ITERATIONS = Option("--iterations", int, "Training steps; else 1000, on a GPU 10000.")
+STEPS = (
+    Option("--batch", int, "Labelled images per step, and as many unlabelled; else 8."),
+    Option("--crop", int, "Side of the training crop in pixels."),
+    Option("--max-size --resize", int, "Longer side to bring images down to first; 0: never."),
+)
+MIN_SIZE = Option(
+    "--min-size --enlarge", int, "Longer side to bring smaller images up to; 0: never."
+)
+NETWORK = Option("--network", str, "Segmenter's architecture: {networks}.")
+ENCODERS = (
+    Option("--encoder", str, "Segmenter's encoder, by its name in timm or segmentation-models."),
+    Option("--corrector-encoder", str, "Corrector's encoder."),
+    Option("--encoder-weights", str, "imagenet, none, or a file."),
+)
+DEVICE = Option("--device", str, "auto, cpu, cuda, cuda:1, mps.")
+MACHINE = (
+    DEVICE,
+    Option("--precision", str, "auto, fp32, bf16."),
+    Option("--evaluate-every", int, "Steps between validations; else a tenth of all."),
+    Option("--workers", int, "Processes that prepare batches; else none."),
+)
+AUGMENTATION = _of(
+    "augmentation",
+    Option("--scale", tuple[float, float], "Random zoom, lowest and highest, such as 0.5 2.0."),
+    Option("--jitter", float, "Random brightness and contrast, 0 to 1."),
+    Option("--no-flip", bool, "Never mirror left and right.", "flip", _not),
+)
+
+LAYOUT, *_OF_CASES = _of(
+    "reading",
+    Option("--layout", str, "{layouts}; else recognised."),
+    Option(
+        "--patient",
+        str,
+        "Whose image it is: none, folder, column (of a list), regex:PATTERN with one group.",
+    ),
+)
+MASKS = _of(
+    "reading",
+    Option(
+        "--mask-values",
+        str,
+        "Stored value of each class in order, such as 0,50,100.",
+        read=_integers,
+    ),
+    Option("--mask-threshold", int, "Two classes: stored values from here on are class 1."),
+    Option(
+        "--mask-colors",
+        str,
+        "Colour of each class in order, such as '#000000,#ff0000,#00ff00'.",
+        read=_colors,
+    ),
+    Option("--void-values", str, "Stored values to ignore, such as 255.", read=_integers),
+)
+READING = (
+    LAYOUT,
+    *_OF_CASES,
+    *MASKS,
+    *_of(
+        "reading",
+        Option(
+            "--class-names", str, "Names in order, background first: background,polyp.", read=_parts
+        ),
+        Option("--axis", str, "Axis along which volumes are sliced: 0, 1, 2; else the coarsest."),
+        Option(
+            "--window", tuple[float, float], "CT window in HU, lower and upper, such as -160 240."
+        ),
+    ),
+)
+
+DRY_RUN = Option("--dry-run", bool, "Print the plan and how long it will take.")
+PLACE = (
+    Option("--executor", str, "processes, inline, ray or slurm; else processes.", "name"),
+    Option("--jobs", int, "Runs at once; else one per GPU, one on a CPU."),
+    Option("--gpus-per-run", float, "Share of a GPU for a run, such as 0.5."),
+    Option("--ray-address", str, "Ray cluster that is there already."),
+    Option(
+        "--slurm",
+        list[str],
+        "KEY=VALUE for SLURM, such as partition=gpu; repeatable.",
+        read=_pairs,
+    ),
+)
+MINUTES_PER_LABEL = Option("--minutes-per-label", float, "An expert's minutes for one label.")
+COST_PER_HOUR = Option("--cost-per-hour", float, "Price of an expert's hour.")

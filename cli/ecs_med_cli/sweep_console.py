@@ -1,0 +1,220 @@
+"""What every command that runs a sweep prints and does: plan, time, runs, failures."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from ecs_med.errors import SomeInputsFailed, TrainingInterrupted
+from ecs_med.sweep.cell import CellOutcome
+from ecs_med.sweep.executors.base import Executor, Stop
+from ecs_med.sweep.plan import Cell
+from ecs_med.sweep.state import look_at
+from ecs_med.sweep.sweep import SweepResult, run_sweep
+from ecs_med_cli.console import Terminal, duration, plain_table
+
+__all__ = ["SweepConsole", "SweepDisplay", "describe_cell", "label_counts"]
+
+
+class SweepConsole(Terminal):
+    """Where a command that runs a sweep prints."""
+
+    def plan(
+        self, out: str, cells: Sequence[Cell], counts: Mapping[str, int], executor: Executor
+    ) -> None:
+        """Print what would be run, what is there already, and how long the rest will take.
+
+        Args:
+            out: Folder of the sweep.
+            cells: All runs.
+            counts: Labelled cases of each budget.
+            executor: Where they would run.
+        """
+        seconds, total = None, None
+        if executor.here and any(look_at(c.folder).progress != "done" for c in cells):
+            with self.only_json():
+                seconds, total = self._estimate(cells, executor)
+        rows = _plan_rows(cells, counts, seconds)
+        if self.as_json:
+            self.print_json({"out": out, "cells": rows, "seconds": total})
+            return
+        self.show(_plan_table(rows))
+        self.say(f"Folder: {out}")
+        if total is not None:
+            places = executor.places
+            self.say(f"Time:   about {duration(total)}, {places} at a time, by a short trial")
+        elif not executor.here:
+            self.say("Time:   not estimated, since the runs are not on this machine")
+
+    def _estimate(self, cells: Sequence[Cell], executor: Executor) -> tuple[list[float], float]:
+        from ecs_med.sweep.estimate import cell_seconds, measure_pace, sweep_seconds
+
+        self.say("Trying a few iterations of each method.")
+        paces = measure_pace(cells, threads=executor.threads)
+        seconds = [cell_seconds(cell, paces[cell.method]) for cell in cells]
+        return seconds, sweep_seconds(seconds, executor.places)
+
+    def run(self, cells: Sequence[Cell], executor: Executor) -> SweepResult:
+        """Run what is missing, with a line for each run that ends."""
+        display = SweepDisplay(self, cells, executor.places)
+        with self.only_json():
+            return run_sweep(cells, executor, display.ended, Stop())
+
+    def raise_if_stopped(self, result: SweepResult, cells: Sequence[Cell], again: str) -> None:
+        """End as the contract says where the sweep was stopped.
+
+        Args:
+            result: Of `run`.
+            cells: All runs.
+            again: The command that goes on.
+
+        Raises:
+            TrainingInterrupted: If it was stopped.
+        """
+        if result.exit_code == TrainingInterrupted.exit_code:
+            raise TrainingInterrupted(
+                f"Stopped with {len(result.done)} of {len(cells)} runs done, everything is "
+                f"saved; go on with the same command{again}."
+            )
+
+    def raise_if_failed(self, result: SweepResult, cells: Sequence[Cell]) -> None:
+        """End as the contract says where runs failed.
+
+        Raises:
+            SomeInputsFailed: If any did; the sentence names them.
+        """
+        if not result.failures:
+            return
+        names = "; ".join(label for label, _ in result.failures)
+        first = result.failures[0][1].rstrip(".")
+        raise SomeInputsFailed(
+            f"{len(result.failures)} of {len(cells)} runs failed ({names}), the first one because: "
+            f"{first}; start again to try them once more."
+        )
+
+
+class SweepDisplay:
+    """Prints how a sweep goes, and how long it will still take.
+
+    Args:
+        terminal: Where to print.
+        cells: The plan.
+        places: How many run at once.
+    """
+
+    def __init__(self, terminal: Terminal, cells: Sequence[Cell], places: int) -> None:
+        self._terminal = terminal
+        self._places = places
+        self._total = len(cells)
+        self._width = max((len(cell.method) for cell in cells), default=0) + 1
+        self._open = {c.name: c for c in cells if look_at(c.folder).progress != "done"}
+        self._seconds: dict[str, list[float]] = defaultdict(list)
+        self._num_ended = self._total - len(self._open)
+        if cells:
+            self._announce(cells[0])
+
+    def _announce(self, first: Cell) -> None:
+        before = f", {self._num_ended} of them done before" if self._num_ended else ""
+        self._terminal.say(f"{self._total} runs{before}; {self._places} at a time")
+        if self._open:
+            self._terminal.say(f"logs in {first.log.parent}")
+
+    def ended(self, cell: Cell, outcome: CellOutcome) -> None:
+        """Print the line of a run."""
+        del self._open[cell.name]
+        self._num_ended += outcome.progress == "done"
+        if outcome.progress == "done":
+            self._seconds[cell.method].append(outcome.seconds)
+        what = (
+            f"test mIoU {outcome.miou:.4f}"
+            if outcome.miou is not None
+            else f"{outcome.progress}: {outcome.sentence}"
+        )
+        remaining = self._remaining()
+        parts = [
+            f"{cell.method:<{self._width}}{cell.labeled:>6}  seed {cell.seed}  {what}",
+            duration(outcome.seconds),
+            f"{self._num_ended} of {self._total} done",
+            *([f"{duration(remaining)} left"] if remaining else []),
+        ]
+        self._terminal.say("  ".join(parts))
+
+    def _remaining(self) -> float:
+        """Seconds to the end at the pace so far, by method where it is known."""
+        known = [each for seconds in self._seconds.values() for each in seconds]
+        if not known:
+            return 0.0
+        overall = sum(known) / len(known)
+        ahead = 0.0
+        for cell in self._open.values():
+            own = self._seconds.get(cell.method)
+            ahead += sum(own) / len(own) if own else overall
+        return ahead / self._places
+
+
+def label_counts(cells: Sequence[Cell]) -> dict[str, int]:
+    """Labelled cases of every budget, drawn with its first seed as training draws them.
+
+    Budgets that cannot be drawn so are found before the first run.
+
+    Args:
+        cells: The plan; all on the same data.
+
+    Raises:
+        DataError: If the data cannot be opened.
+        BudgetError: If a budget asks for more than there is.
+    """
+    from ecs_med.data.layout import open_data
+    from ecs_med.splits import draw_split
+
+    firsts = {cell.labeled: cell.config for cell in reversed(cells)}
+    shared = cells[0].config
+    cases = open_data(shared.data, shared.reading).cases
+    return {
+        labeled: len(
+            draw_split(cases, labeled, first.seed, has_validation=first.keep == "best").labeled
+        )
+        for labeled, first in firsts.items()
+    }
+
+
+def describe_cell(cell: Cell) -> dict[str, Any]:
+    """What a run is, for JSON."""
+    return {
+        "method": cell.method,
+        "labeled": cell.labeled,
+        "seed": cell.seed,
+        "folder": str(cell.folder),
+    }
+
+
+def _plan_rows(
+    cells: Sequence[Cell], counts: Mapping[str, int], seconds: Sequence[float] | None
+) -> list[dict[str, Any]]:
+    rows = []
+    for index, cell in enumerate(cells):
+        state = look_at(cell.folder)
+        rows.append(
+            {
+                **describe_cell(cell),
+                "num_labeled": counts[cell.labeled],
+                "state": state.progress,
+                "iteration": state.iteration,
+                "seconds": None if seconds is None else round(seconds[index], 1),
+            }
+        )
+    return rows
+
+
+def _plan_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = plain_table("method", "budget", "labels", "seed", "state", "time")
+    table.columns[4].justify = "left"
+    for row in rows:
+        state = row["state"]
+        if state == "resumable":
+            state = f"resumable at iteration {row['iteration']}"
+        time_left = "-" if row["seconds"] is None else duration(row["seconds"])
+        labels, seed = str(row["num_labeled"]), str(row["seed"])
+        table.add_row(row["method"], row["labeled"], labels, seed, state, time_left)
+    return table
