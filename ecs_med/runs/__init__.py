@@ -1,0 +1,46 @@
+"""The run folder: the names of its files, and what each of them holds."""
+
+from ecs_med.runs.folder import RunFolder
+from ecs_med.runs.history import History, read_history
+from ecs_med.runs.records import (
+    CaseCounts,
+    CorrectorMetrics,
+    CorrectorScores,
+    DataFacts,
+    Failure,
+    Gallery,
+    GalleryEntry,
+    InitialWeights,
+    Manifest,
+    MethodFacts,
+    Metrics,
+    Origin,
+    PseudoLabelHealth,
+    TestCases,
+    TrainRow,
+    ValidationRow,
+)
+from ecs_med.runs.spec import ModelSpec
+
+__all__ = [
+    "CaseCounts",
+    "CorrectorMetrics",
+    "CorrectorScores",
+    "DataFacts",
+    "Failure",
+    "Gallery",
+    "GalleryEntry",
+    "History",
+    "InitialWeights",
+    "Manifest",
+    "MethodFacts",
+    "Metrics",
+    "ModelSpec",
+    "Origin",
+    "PseudoLabelHealth",
+    "RunFolder",
+    "TestCases",
+    "TrainRow",
+    "ValidationRow",
+    "read_history",
+]

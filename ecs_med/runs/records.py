@@ -1,0 +1,278 @@
+"""What the JSON files of a run folder hold, one class a file or a row."""
+
+from pathlib import Path
+from typing import Literal
+
+from ecs_med.metrics import Scores
+from ecs_med.records import Record
+from ecs_med.runs.spec import ModelSpec
+
+__all__ = [
+    "CaseCounts",
+    "CorrectorMetrics",
+    "CorrectorScores",
+    "DataFacts",
+    "Failure",
+    "Gallery",
+    "GalleryEntry",
+    "InitialWeights",
+    "Manifest",
+    "MethodFacts",
+    "Metrics",
+    "Origin",
+    "PseudoLabelHealth",
+    "TestCases",
+    "TrainRow",
+    "ValidationRow",
+]
+
+
+class MethodFacts(Record):
+    """What a reader of a run has to know of its training method, which may not be installed."""
+
+    name: str
+    """Value of `--method`."""
+    title: str
+    """In a heading: `Error-Correcting Supervision (ECS)`."""
+    short_name: str
+    """In tables and charts: `ECS`."""
+    uses_corrector: bool
+    """Whether correction maps and certainty can be had."""
+    uses_unlabeled: bool
+    """Whether it learns from unlabelled images."""
+    settings: tuple[str, ...] = ()
+    """Sections and fields of `config.json` that mean something to this method alone, dotted."""
+
+
+class DataFacts(Record):
+    """What a run was trained on."""
+
+    name: str
+    """Short name of the data set."""
+    root: Path
+    """Folder or list file."""
+    layout: str
+    """Name of the layout that understood it."""
+    unit: Literal["image", "volume", "video"]
+    """What a case is called."""
+    num_cases: int
+    """All cases."""
+    num_labeled: int
+    """Labelled cases that were trained on."""
+    num_unlabeled: int
+    """Cases that were trained on without their masks, where the method does so."""
+    num_validation: int
+    """Validation cases."""
+    num_test: int
+    """Test cases."""
+    notes: tuple[str, ...] = ()
+    """How the split came about, one sentence each."""
+
+
+class InitialWeights(Record):
+    """Where the first weights came from, in words."""
+
+    segmenter: str
+    """Of the segmenter."""
+    corrector: str | None = None
+    """Of the corrector, `None` without one."""
+
+
+class Manifest(Record):
+    """`manifest.json`: what ran, on what, and for how long."""
+
+    method: MethodFacts
+    """The training method."""
+    data: DataFacts
+    """The data."""
+    versions: dict[str, str]
+    """Version by package, Python's among them."""
+    device: dict[str, str | int]
+    """Type, name, memory or threads."""
+    processes: int
+    """Processes that trained together."""
+    precision: str
+    """Autocast precision."""
+    git_commit: str | None
+    """Of the source tree; `None` for an installed copy."""
+    initialization: InitialWeights
+    """Where the networks began."""
+    validation: str
+    """How often and on what the model was validated, one sentence."""
+    seed: int
+    """Of the run."""
+    command: tuple[str, ...]
+    """As it was typed."""
+    warnings: tuple[str, ...] = ()
+    """What a person should know of, one sentence each."""
+    started: str
+    """Time of the first start, ISO 8601, UTC."""
+    finished: str
+    """Time of the end of training, likewise."""
+    seconds: float
+    """Of training, preparation and validation included, over all resumptions."""
+    validation_seconds: float
+    """Of validation."""
+    images_per_second: float
+    """Training images, labelled and unlabelled, over `seconds`."""
+    peak_memory_mb: int
+    """Of the device; of the process on a CPU."""
+    energy_wh: float | None = None
+    """Of the GPU, where it counts it."""
+
+
+class CorrectorScores(Record):
+    """Scores of a corrector over N+1 classes, of which the last one is "right" (Fig. 3)."""
+
+    miou: float | None
+    """Mean over the classes that occur, 0..1; `None` without a pixel."""
+    iou_per_class: tuple[float | None, ...]
+    """N+1 values; `None` for a class that does not occur."""
+    num_cases: int
+    """Cases scored."""
+
+
+class PseudoLabelHealth(Record):
+    """How good pseudo-labels are, against masks that training never sees."""
+
+    num_cases: int
+    """Unlabelled cases looked at."""
+    right_share: float | None
+    """Share of pixels that the corrector calls right, 0..1."""
+    mean_certainty: float | None
+    """Mean of the corrector's highest probability."""
+    miou: float | None = None
+    """Of the pseudo-labels; this and what follows `None` without hidden masks."""
+    segmenter_miou: float | None = None
+    """Of the segmenter alone on the same pixels."""
+    correction_accuracy: float | None = None
+    """Share of the segmenter's errors that the corrector amends rightly."""
+
+
+class TrainRow(Record):
+    """A row of `history.jsonl` on some iterations of training."""
+
+    kind: Literal["train"] = "train"
+    """Tells the rows apart."""
+    iteration: int
+    """Iterations done."""
+    losses: dict[str, float]
+    """Means over the iterations since the last row, without weights."""
+    lr: dict[str, float]
+    """Learning rate by network."""
+    images_per_second: float
+    """Over the same iterations."""
+    signals: dict[str, float | None] = {}
+    """Other quantities worth watching; `None` where undefined."""
+
+
+class ValidationRow(Record):
+    """A row of `history.jsonl` on one validation."""
+
+    kind: Literal["validation"] = "validation"
+    """Tells the rows apart."""
+    iteration: int
+    """Iterations done."""
+    validation: Scores
+    """Of the model, on the cases that choose it."""
+    corrector: CorrectorScores | None = None
+    """Of the corrector on the same cases, where it is scored."""
+    pseudo_labels: PseudoLabelHealth | None = None
+    """On some unlabelled cases, where there is a corrector."""
+    best: bool = False
+    """Whether the model was kept as the best so far."""
+
+
+class CorrectorMetrics(Record):
+    """What `metrics.json` says of the corrector."""
+
+    validation: CorrectorScores
+    """At the chosen iteration."""
+
+
+class Metrics(Record):
+    """`metrics.json`, written last: where it is, the run is complete."""
+
+    best_iteration: int
+    """The model that was kept."""
+    validation: Scores | None
+    """Of that model on all validation cases; `None` where nothing was chosen on them."""
+    test: Scores
+    """Of that model on the test cases."""
+    class_names: tuple[str, ...]
+    """Background first."""
+    corrector: CorrectorMetrics | None = None
+    """Of the corrector, where it is scored."""
+
+
+class CaseCounts(Record):
+    """The confusion matrix of one case."""
+
+    case: str
+    """Id."""
+    confusion: tuple[tuple[int, ...], ...]
+    """Row = reference, column = prediction."""
+
+
+class TestCases(Record):
+    """`test_cases.json`: from it scores of any selection of test cases can be taken."""
+
+    __test__ = False
+    class_names: tuple[str, ...]
+    """Background first."""
+    cases: tuple[CaseCounts, ...]
+    """Every test case."""
+
+
+class Failure(Record):
+    """`failure.json`: why a run of a sweep has no scores."""
+
+    sentence: str
+    """What happened."""
+    exit_code: int
+    """As the command line would end."""
+    time: str
+    """ISO 8601, UTC."""
+
+
+class Origin(Record):
+    """`start.json`: the finished run that this one began with."""
+
+    run: Path
+    """Its folder."""
+    spec: ModelSpec
+    """What its networks are."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for the user."""
+
+
+class GalleryEntry(Record):
+    """One case, or one slice of a volume, with its panels."""
+
+    case_id: str
+    """Id of the case."""
+    slice_index: int | None
+    """Which slice of a volume; `None` for pictures."""
+    rank: str
+    """`worst`, `median`, `best`, or empty."""
+    score: float | None
+    """The score by which cases are ranked."""
+    scores: dict[str, float | None]
+    """All of its scores."""
+    panels: dict[str, str]
+    """File name by panel."""
+
+
+class Gallery(Record):
+    """`gallery/gallery.json`, `samples/gallery.json`."""
+
+    class_names: tuple[str, ...]
+    """Background first."""
+    class_colors: tuple[str | None, ...]
+    """CSS colours; `None` for the background."""
+    num_candidates: int
+    """Cases to choose from."""
+    ranked_over_all: bool
+    """Whether ranks are among all test cases."""
+    items: tuple[GalleryEntry, ...]
+    """From the worst to the best."""
