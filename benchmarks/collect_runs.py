@@ -28,8 +28,7 @@ SETTINGS = (
     "precision",
     "device",
     "augmentation",
-    "segmenter_optimizer",
-    "corrector_optimizer",
+    "optimizers",
 )
 SCORES = ("miou", "foreground_iou", "foreground_dice", "dice_per_case", "num_cases")
 
@@ -91,8 +90,7 @@ def table(runs: list[dict[str, Any]]) -> list[str]:
 
 def optimizers(settings: dict[str, Any]) -> str:
     """Name and learning rate of the optimisers that a run has used."""
-    names = ["segmenter"] + (["corrector"] if settings["method"] == "ecs" else [])
-    return ", ".join("{name} {lr:g}".format(**settings[f"{name}_optimizer"]) for name in names)
+    return ", ".join("{name} {lr:g}".format(**used) for used in settings["optimizers"].values())
 
 
 def spread(values: list[float]) -> str:

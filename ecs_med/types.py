@@ -160,9 +160,19 @@ class Batch:
         labels: Their reference labels, `(N, *spatial)`, int64, `IGNORE_INDEX` where void.
         unlabeled_images: `(M, C, *spatial)`, or `None` where the method uses none.
         unlabeled_valid: `(M, *spatial)`, bool, `False` in zero padding.
+        unlabeled_strong: A second view of `unlabeled_images`, of the same shape and geometry, more
+            strongly varied in intensity; `None` where there is none.
+        valid: `(N, *spatial)`, bool, `False` in zero padding of labelled images, which is void.
+            `None`: there is no padding.
+        unlabeled_pixels: `(N, *spatial)`, bool: pixels of labelled images that nobody has labelled,
+            as in sparse labels, so that a method may learn from them as from unlabelled images;
+            `labels` are void there. `None`: every pixel that is void is to be ignored.
     """
 
     images: "torch.Tensor"
     labels: "torch.Tensor"
     unlabeled_images: "torch.Tensor | None" = None
     unlabeled_valid: "torch.Tensor | None" = None
+    unlabeled_strong: "torch.Tensor | None" = None
+    valid: "torch.Tensor | None" = None
+    unlabeled_pixels: "torch.Tensor | None" = None

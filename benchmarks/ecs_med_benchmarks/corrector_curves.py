@@ -90,7 +90,7 @@ def read_curve(run: Path, *, labeled: str | None = None) -> CorrectorCurve:
         )
     num_labeled, num_unlabeled = _counts(record)
     batch = int(number(record.config.get("batch")) or 0)
-    settings = inner(record.config, "ecs")
+    settings = inner(inner(record.config, "method_settings"), "corrector")
     asked = str(record.config.get("labeled", "all"))
     if labeled is None:
         is_budget = re.fullmatch(_BUDGET, asked) is not None

@@ -103,7 +103,7 @@ def _on_segmenter(key: str, losses: Mapping[str, Any], cell: Cell) -> Cell:
     own = {
         "method": "corrector",
         "start_from": cell.folder,
-        "ecs": {**settings.get("ecs", {}), **losses},
+        "method_settings": {"corrector": losses},
         "evaluate_every": max(1, iterations // _CURVE_POINTS),
         "run": cell.folder.parent / cell_name(key, cell.labeled, cell.seed),
     }

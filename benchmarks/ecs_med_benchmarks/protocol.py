@@ -8,12 +8,12 @@ from pydantic import Field
 from ecs_med.config import AugmentationSettings, OptimizerSettings, Settings
 from ecs_med.errors import SettingsError
 
-__all__ = ["PAPER_CORRECTOR", "PAPER_SEGMENTER", "Protocol"]
+__all__ = ["PAPER_OPTIMIZERS", "Protocol"]
 
-PAPER_SEGMENTER = OptimizerSettings(name="sgd", lr=0.01)
-"""Mendel et al. 2020, section 4.4."""
-
-PAPER_CORRECTOR = OptimizerSettings(name="adam", lr=1e-4)
+PAPER_OPTIMIZERS = {
+    "segmenter": OptimizerSettings(name="sgd", lr=0.01),
+    "corrector": OptimizerSettings(name="adam", lr=1e-4),
+}
 """Mendel et al. 2020, section 4.4."""
 
 _SMALLEST_CROP = 32
@@ -50,8 +50,6 @@ class Protocol(Settings):
     """Labelled images per iteration, and as many unlabelled ones."""
     iterations: int = Field(ge=1)
     """Optimisation steps of every run."""
-    output_stride: Literal[8, 16] = 16
-    """Stride of the segmenter's encoder."""
     encoder: str = "auto"
     """Encoder of the segmenter."""
     corrector_encoder: str = "auto"
@@ -62,10 +60,8 @@ class Protocol(Settings):
     """Which model of a run is tested: the best on validation, or the last one."""
     augmentation: AugmentationSettings = AugmentationSettings()
     """Random transforms of labelled and unlabelled images alike."""
-    segmenter_optimizer: OptimizerSettings | None = None
-    """`None`: by the length of the run, see `TrainConfig`."""
-    corrector_optimizer: OptimizerSettings | None = None
-    """`None`: by the length of the run, see `TrainConfig`."""
+    optimizers: dict[str, OptimizerSettings] = Field(default_factory=dict)
+    """By network; where one is left out, the method decides by the length of the run."""
     image_threshold: float = Field(0.6, ge=0, le=1)
     """s4GAN: score above which a whole image is selected (Mittal et al. 2019)."""
 
@@ -73,7 +69,8 @@ class Protocol(Settings):
         """Fields of `TrainConfig` that this protocol decides."""
         own = {"name", "title", "is_published", "budgets", "seeds", "image_threshold"}
         settings = self.model_dump(mode="json", exclude=own, exclude_none=True)
-        return {**settings, "s4gan": {"threshold": self.image_threshold}}
+        selection = {"threshold": self.image_threshold}
+        return {**settings, "method_settings": {"s4gan": selection, "s4gan+mlmt": selection}}
 
     def scaled(self, scale: float) -> Self:
         """A trial of the same shape: fewer iterations, smaller crops and images.

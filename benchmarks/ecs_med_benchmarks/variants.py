@@ -37,12 +37,13 @@ ECS = Variant("ecs", "ECS", "ecs", "ecs")
 
 
 def _ablated(key: str, label: str, weight: float, loss: str, remark: str = "") -> Variant:
+    own = {"correction_weight": weight, "unlabeled_loss": loss}
     return Variant(
         key,
         label,
         "ecs",
         f"ecs correction_weight={weight:g} unlabeled_loss={loss}",
-        settings={"ecs": {"correction_weight": weight, "unlabeled_loss": loss}},
+        settings={"method_settings": {"ecs": own}},
         remark=remark,
     )
 
@@ -75,7 +76,7 @@ _OVERPOWERING = Variant(
     "advsemiseg",
     "advsemiseg discriminator=deeplabv3plus",
     "section 4.7",
-    {"advsemiseg": {"discriminator": "deeplabv3plus"}},
+    {"method_settings": {"advsemiseg": {"discriminator": "deeplabv3plus"}}},
 )
 _S4GAN = Variant(
     "s4gan", "s4GAN [23]", "s4gan", "s4gan", remark="The paper has s4GAN in Table 4 only."
@@ -91,7 +92,11 @@ def _deeplabv2(variant: Variant) -> Variant:
         variant.label,
         variant.method,
         variant.published,
-        settings={**variant.settings, "network": "deeplabv2", "output_stride": 8},
+        settings={
+            **variant.settings,
+            "network": "deeplabv2",
+            "network_settings": {"output_stride": 8},
+        },
         published_settings={"encoder": "resnet101"},
     )
 

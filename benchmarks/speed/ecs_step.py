@@ -28,8 +28,7 @@ from literal_ecs import LiteralEcs
 from torch import nn
 
 from ecs_med.config import TrainConfig
-from ecs_med.methods import Ecs
-from ecs_med.methods.optimizers import optimizer_settings
+from ecs_med.methods import Ecs, EcsSettings, optimizer_settings
 from ecs_med.networks import build_corrector, build_segmenter, choose_initialization
 from ecs_med.types import Batch
 
@@ -71,7 +70,8 @@ def ours(config: TrainConfig, pair: list[nn.Module]) -> Ecs:
     """The method as training runs it."""
     for network in pair:
         network.to(memory_format=torch.channels_last)
-    return Ecs({"segmenter": pair[0], "corrector": pair[1]}, config, num_classes=NUM_CLASSES)
+    networks = {"segmenter": pair[0], "corrector": pair[1]}
+    return Ecs(networks, EcsSettings(), optimizer_settings(config), num_classes=NUM_CLASSES)
 
 
 def timed(step: Callable[[], object], device: torch.device) -> float:
@@ -135,7 +135,7 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
         "largest_loss_difference": difference,
         "losses": found,
         "literal_losses": expected,
-        "encoder": fast.config.encoder if config.encoder != "auto" else str(pair[0].name),
+        "encoder": str(pair[0].name),
         "size": options.size,
         "batch": options.batch,
         "repeats": options.repeats,

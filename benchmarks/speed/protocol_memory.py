@@ -19,8 +19,8 @@ import torch
 
 from ecs_med.config import TrainConfig
 from ecs_med.devices import autocast_dtype, choose_device, describe_device
-from ecs_med.methods import Blueprint, Ecs
-from ecs_med.networks import Initialization, build_segmenter
+from ecs_med.methods import Ecs, EcsSettings, optimizer_settings
+from ecs_med.networks import Initialization, build_corrector, build_segmenter
 from ecs_med.types import Batch
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.protocols import Cityscapes, Voc
@@ -49,12 +49,16 @@ def method_of(protocol: Protocol, device: torch.device, precision: str) -> Ecs:
     first = Initialization(protocol.encoder, "none")
     second = Initialization(protocol.corrector_encoder, "none")
     shape = {"in_channels": 3, "num_classes": NUM_CLASSES[protocol.name]}
-    blueprint = Blueprint(config, **shape, segmenter=first, corrector=second)
-    networks = {"segmenter": build_segmenter(first, **shape), **Ecs.companions(blueprint)}
+    networks = {
+        "segmenter": build_segmenter(first, **shape),
+        "corrector": build_corrector(second, **shape),
+    }
     for network in networks.values():
         network.to(device).to(memory_format=torch.channels_last)
     autocast = autocast_dtype(precision, device)
-    return Ecs(networks, config, num_classes=shape["num_classes"], autocast=autocast)
+    optimizers = optimizer_settings(config)
+    count = shape["num_classes"]
+    return Ecs(networks, EcsSettings(), optimizers, num_classes=count, autocast=autocast)
 
 
 def measure(

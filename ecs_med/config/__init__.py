@@ -2,23 +2,14 @@
 
 from ecs_med.config.base import Settings, merge_settings, read_settings
 from ecs_med.config.data import AugmentationSettings, ReadingSettings
-from ecs_med.config.methods import (
-    AdvSemiSegSettings,
-    EcsSettings,
-    MlmtSettings,
-    OptimizerSettings,
-    S4GanSettings,
-)
-from ecs_med.config.train import TrainConfig
+from ecs_med.config.train import BASELINE_METHOD, DEFAULT_METHOD, OptimizerSettings, TrainConfig
 
 __all__ = [
-    "AdvSemiSegSettings",
+    "BASELINE_METHOD",
+    "DEFAULT_METHOD",
     "AugmentationSettings",
-    "EcsSettings",
-    "MlmtSettings",
     "OptimizerSettings",
     "ReadingSettings",
-    "S4GanSettings",
     "Settings",
     "TrainConfig",
     "merge_settings",

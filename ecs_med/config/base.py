@@ -1,6 +1,5 @@
 """What all settings have in common, and how files of settings are read."""
 
-import difflib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
 
 from ecs_med.errors import SettingsError
+from ecs_med.registry import nearest
 
 __all__ = ["MACHINE", "PLACE", "Settings", "merge_settings", "read_settings"]
 
@@ -50,14 +50,17 @@ class Settings(BaseModel):
         if isinstance(values, Mapping):
             for key in values:
                 if key not in cls.model_fields:
-                    near = difflib.get_close_matches(str(key), cls.model_fields, n=1)
-                    hint = f"did you mean '{near[0]}'" if near else "see the documentation"
-                    raise ValueError(f"unknown setting '{key}'; {hint}?")
+                    hint = nearest(str(key), cls.model_fields)
+                    raise ValueError(f"unknown setting '{key}'; {hint}")
         return values
 
     @classmethod
-    def parse(cls, values: Mapping[str, Any]) -> Self:
+    def parse(cls, values: Mapping[str, Any], section: str = "") -> Self:
         """Validate `values`.
+
+        Args:
+            values: Settings by name.
+            section: Where they stand in a file of settings, dotted, for messages.
 
         Raises:
             SettingsError: One sentence that names the first wrong field and its value.
@@ -66,14 +69,12 @@ class Settings(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
+            where = ".".join(str(part) for part in (section, *first["loc"]) if part != "")
             message = first["msg"].removeprefix("Value error, ")
-            got = (
-                ""
-                if not where or isinstance(first["input"], Mapping)
-                else f" (got {first['input']!r})"
-            )
-            raise SettingsError(f"{where + ': ' if where else ''}{message}{got}.") from None
+            if first["loc"] and not isinstance(first["input"], Mapping):
+                message += f" (got {first['input']!r})"
+            end = "" if message.endswith((".", "?")) else "."
+            raise SettingsError(f"{where + ': ' if where else ''}{message}{end}") from None
 
 
 def read_settings(path: Path) -> dict[str, Any]:

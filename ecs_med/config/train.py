@@ -6,21 +6,37 @@ run holds the resolved values.
 """
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field
 
 from ecs_med.config.base import MACHINE, PLACE, Settings, read_settings
 from ecs_med.config.data import AugmentationSettings, ReadingSettings
-from ecs_med.config.methods import (
-    AdvSemiSegSettings,
-    EcsSettings,
-    MlmtSettings,
-    OptimizerSettings,
-    S4GanSettings,
-)
 
-__all__ = ["TrainConfig"]
+__all__ = ["BASELINE_METHOD", "DEFAULT_METHOD", "OptimizerSettings", "TrainConfig"]
+
+DEFAULT_METHOD = "ecs"
+"""Trained with where none is named."""
+
+BASELINE_METHOD = "supervised"
+"""What another method is held against where none is named."""
+
+
+class OptimizerSettings(Settings):
+    """One optimiser; the learning rate decays as `lr * (1 - iter / max_iter) ** 0.9`."""
+
+    name: Literal["sgd", "adam"]
+    """`sgd` with `momentum`, or `adam` with `betas`."""
+    lr: float = Field(gt=0)
+    """Learning rate at iteration 0."""
+    momentum: float = Field(0.9, ge=0, lt=1)
+    """For SGD."""
+    betas: tuple[float, float] = (0.9, 0.99)
+    """For Adam."""
+    weight_decay: float = Field(1e-4, ge=0)
+    """L2 penalty, on all parameters."""
+    head_factor: float = Field(1.0, gt=0)
+    """Factor on the learning rate of everything but the encoder; Hung et al. 2018: 10."""
 
 
 class TrainConfig(Settings):
@@ -28,8 +44,8 @@ class TrainConfig(Settings):
 
     data: Path = Field(json_schema_extra=PLACE)
     """Folder or list file."""
-    method: str = "ecs"
-    """Name of a training method, one of `ecs_med.methods.METHODS`."""
+    method: str = DEFAULT_METHOD
+    """Name of a training method, one of `ecs_med.methods.available_methods()`."""
     labeled: str = "all"
     """Labelled budget: `10%`, `1/8`, `0.1`, a count, `all`, or a split file."""
     draw: Literal["random", "foreground", "stratified"] = "random"
@@ -51,25 +67,23 @@ class TrainConfig(Settings):
     min_size: int | None = Field(None, ge=0)
     """Longer side, in pixels, to which smaller images are brought up first, since the decoder works
     at a quarter of the resolution; 0: never; `None`: 128, or `max_size` where that is less."""
-    network: Literal["deeplabv3plus", "deeplabv2"] = "deeplabv3plus"
-    """Architecture of the segmenter."""
+    network: str = "deeplabv3plus"
+    """Architecture of the segmenter, one of `ecs_med.networks.available_networks()`."""
+    network_settings: dict[str, Any] = Field(default_factory=dict)
+    """What the network can be told, by name, such as its `output_stride`."""
     start_from: Path | None = None
     """Finished run whose segmenter (and corrector, where both have one) this run begins with; what
-    is left open here (encoders, network, sizes of images) is taken from it. The method `corrector`
-    needs it."""
+    is left open here (encoders, network, sizes of images) is taken from it. Methods that train
+    nothing but a corrector need it."""
     encoder: str = "auto"
-    """Segmenter's encoder, any name of segmentation-models-pytorch or timm."""
+    """Segmenter's encoder, any name of segmentation-models-pytorch or timm, where the network takes
+    one."""
     corrector_encoder: str = "auto"
     """Corrector's encoder; `auto`: resnet34 for a resnet50, else the segmenter's."""
     encoder_weights: str = "auto"
     """`imagenet`, `none`, or a file; `auto`: ImageNet weights that are on this machine."""
-    output_stride: Literal[8, 16] = 16
-    """Stride of the segmenter's encoder."""
     corrector_output_stride: Literal[8, 16] = 16
     """Stride of the corrector's encoder; the corrector is DeepLabv3+ whatever the segmenter is."""
-    aspp_rates: tuple[int, ...] = Field((6, 12, 18, 24), min_length=1)
-    """DeepLabv2: dilations of the convolutions whose sum gives the class logits; the public code of
-    Hung et al. 2018 returns early and so uses `(6, 12)` only."""
     frozen_norm: bool = False
     """Leave scale and shift of the segmenter encoder's batch normalization as they were loaded, as
     Hung et al. 2018 do; its running statistics go on."""
@@ -91,22 +105,11 @@ class TrainConfig(Settings):
     """Folder of prepared images; `None`: the user's cache folder."""
     tensorboard: bool = Field(False, json_schema_extra=PLACE)
     """Write TensorBoard event files into the run folder."""
-    segmenter_optimizer: OptimizerSettings | None = None
-    """`None`: SGD at 0.01 (section 4.4) from 10,000 iterations on, Adam at 3e-4 in shorter runs."""
-    corrector_optimizer: OptimizerSettings | None = None
-    """`None`: Adam at 1e-4 (section 4.4) from 10,000 iterations on, at 1e-3 in shorter runs."""
-    discriminator_optimizer: OptimizerSettings = OptimizerSettings(name="adam", lr=1e-4)
-    """Of the rivals that have a discriminator."""
-    classifier_optimizer: OptimizerSettings = OptimizerSettings(name="adam", lr=1e-4)
-    """Of the multi-label classifier of `s4gan+mlmt`."""
-    ecs: EcsSettings = EcsSettings()
-    """Numbers of the methods `ecs` and `corrector`."""
-    advsemiseg: AdvSemiSegSettings = AdvSemiSegSettings()
-    """Numbers of the method `advsemiseg`."""
-    s4gan: S4GanSettings = S4GanSettings()
-    """Numbers of the methods `s4gan` and `s4gan+mlmt`."""
-    mlmt: MlmtSettings = MlmtSettings()
-    """Numbers of the method `s4gan+mlmt`."""
+    method_settings: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Numbers of methods, a section a method; a run uses and keeps that of its own method."""
+    optimizers: dict[str, OptimizerSettings] = Field(default_factory=dict)
+    """By the name of the network that is moved (`segmenter`, `corrector`, ...); where one is left
+    out, the method decides by the length of the run."""
     augmentation: AugmentationSettings = AugmentationSettings()
     """Random transforms."""
     reading: ReadingSettings = ReadingSettings()

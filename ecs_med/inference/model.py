@@ -170,18 +170,17 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
 
     Raises:
         RunFolderError: If there is no such run, or its files are missing or damaged.
-        SettingsError: If the device is not there.
+        SettingsError: If the device is not there, or the network's package is not installed.
     """
     folder = newest_run() if run is None else Path(run)
     spec = read_spec(folder)
     target = choose_device(device)
     segmenter = build_segmenter(
-        Initialization(spec.encoder, "none"),
+        Initialization(spec.encoder or spec.network, "none"),
         in_channels=spec.in_channels,
         num_classes=spec.num_classes,
         network=spec.network,
-        output_stride=spec.output_stride,
-        aspp_rates=spec.aspp_rates,
+        settings=spec.network_settings,
     )
     corrector = None
     if spec.corrector_encoder is not None:
@@ -194,7 +193,7 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
     classifier = None
     if spec.presence is not None:
         classifier = build_classifier(
-            Initialization(spec.encoder, "none"),
+            Initialization(spec.encoder or spec.network, "none"),
             in_channels=spec.in_channels,
             num_classes=spec.num_classes,
         )

@@ -1,51 +1,41 @@
-"""Training methods: one file each, with a `step`; add one to `METHODS` and `--method` knows it."""
+"""Training methods: one module each, with all that is particular to it.
 
-import difflib
+Others are found under the entry-point group `ecs_med.methods`.
+"""
 
-from ecs_med.errors import SettingsError
-from ecs_med.methods.advsemiseg import AdvSemiSeg
-from ecs_med.methods.base import Blueprint, Method, StepResult
-from ecs_med.methods.corrector_only import CorrectorOnly
-from ecs_med.methods.ecs import Ecs
-from ecs_med.methods.s4gan import S4Gan
-from ecs_med.methods.s4gan_mlmt import S4GanMlmt
+from ecs_med.methods.base import Method, NetworkPlan, StepResult
+from ecs_med.methods.ecs import Ecs, EcsSettings
+from ecs_med.methods.settings import (
+    METHODS,
+    available_methods,
+    fixed_settings,
+    method_class,
+    method_settings,
+    optimizer_settings,
+    with_own_settings,
+)
 from ecs_med.methods.supervised import Supervised
 
 __all__ = [
     "BASELINE_METHOD",
     "DEFAULT_METHOD",
     "METHODS",
-    "AdvSemiSeg",
-    "Blueprint",
-    "CorrectorOnly",
     "Ecs",
+    "EcsSettings",
     "Method",
-    "S4Gan",
-    "S4GanMlmt",
+    "NetworkPlan",
     "StepResult",
     "Supervised",
+    "available_methods",
+    "fixed_settings",
     "method_class",
+    "method_settings",
+    "optimizer_settings",
+    "with_own_settings",
 ]
-
-METHODS: dict[str, type[Method]] = {
-    cls.name: cls for cls in (Ecs, Supervised, AdvSemiSeg, S4Gan, S4GanMlmt, CorrectorOnly)
-}
 
 DEFAULT_METHOD = Ecs.name
 """Trained where none is named."""
 
 BASELINE_METHOD = Supervised.name
 """Learns from no unlabelled image; others are compared with it."""
-
-
-def method_class(name: str) -> type[Method]:
-    """The method of that name.
-
-    Raises:
-        SettingsError: If there is none; names the nearest.
-    """
-    if name in METHODS:
-        return METHODS[name]
-    near = difflib.get_close_matches(name, METHODS, n=1)
-    hint = f"did you mean {near[0]}" if near else f"known are {', '.join(METHODS)}"
-    raise SettingsError(f"Unknown method '{name}'; {hint}?")

@@ -16,19 +16,21 @@ of D sees (S(x), S(x_u), the same again, onehot y), in this order.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 
+from ecs_med.config import Settings
 from ecs_med.losses import binary_cross_entropy, cross_entropy
-from ecs_med.methods.base import Blueprint, Method, StepResult, frozen
+from ecs_med.methods.base import Method, NetworkPlan, StepResult, frozen
 from ecs_med.methods.counting import share, unlabeled_valid
 from ecs_med.networks.corrector import one_hot
 from ecs_med.networks.discriminators import ConvolutionalDiscriminator, build_deeplab_discriminator
 from ecs_med.types import IGNORE_INDEX, Batch
 
-__all__ = ["AdvSemiSeg"]
+__all__ = ["AdvSemiSeg", "AdvSemiSegSettings"]
 
 _OVERPOWERED = 0.01
 """Below this share of selected pixels most unlabelled data is ignored (Mendel et al. 2020, 4.7)."""
@@ -44,22 +46,46 @@ class _Tally:
     valid: list[torch.Tensor] = field(default_factory=list)
 
 
+class AdvSemiSegSettings(Settings):
+    """The numbers of AdvSemiSeg (Hung et al. 2018, as its authors' code sets them)."""
+
+    discriminator: Literal["convolutional", "deeplabv3plus"] = "convolutional"
+    """Five strided convolutions (Hung et al.), or DeepLabv3+ (Mendel et al. 2020, section 4.7)."""
+    adversarial_weight: float = Field(0.01, ge=0)
+    """Weight of the adversarial loss on labelled images."""
+    adversarial_weight_unlabeled: float = Field(0.001, ge=0)
+    """Weight of the adversarial loss on unlabelled images."""
+    semi_weight: float = Field(0.1, ge=0)
+    """Weight of the self-training loss on pixels that the discriminator takes for real."""
+    threshold: float = Field(0.2, ge=0, le=1)
+    """Lowest probability "real" at which a pixel is selected for self-training."""
+    semi_start: float = Field(0.25, ge=0, le=1)
+    """Share of the run after which self-training begins: 5,000 of 20,000 iterations."""
+
+
 class AdvSemiSeg(Method):
     """Segmenter against a pixel-wise discriminator, which also selects what to self-train on."""
 
     name: ClassVar[str] = "advsemiseg"
-    companion_names: ClassVar[tuple[str, ...]] = ("discriminator",)
-    needs_unlabeled: ClassVar[bool] = True
+    title: ClassVar[str] = "AdvSemiSeg (Hung et al. 2018)"
+    short_name: ClassVar[str] = "AdvSemiSeg"
+    source: ClassVar[str] = "Hung et al. 2018"
+    settings_class: ClassVar[type[Settings]] = AdvSemiSegSettings
+    extra_networks: ClassVar[tuple[str, ...]] = ("discriminator",)
+    own_settings: ClassVar[tuple[str, ...]] = ("corrector_encoder", "corrector_output_stride")
+    uses_unlabeled: ClassVar[bool] = True
+    settings: AdvSemiSegSettings
 
     @classmethod
-    def companions(cls, blueprint: Blueprint) -> dict[str, nn.Module]:
+    def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:
         """The discriminator: that of the authors, or the DeepLabv3+ of section 4.7."""
-        if blueprint.config.advsemiseg.discriminator == "convolutional":
-            return {"discriminator": ConvolutionalDiscriminator(blueprint.num_classes)}
+        assert isinstance(plan.settings, AdvSemiSegSettings)
+        if plan.settings.discriminator == "convolutional":
+            return {"discriminator": ConvolutionalDiscriminator(plan.num_classes)}
         network = build_deeplab_discriminator(
-            blueprint.corrector,
-            num_classes=blueprint.num_classes,
-            output_stride=blueprint.config.corrector_output_stride,
+            plan.corrector,
+            num_classes=plan.num_classes,
+            output_stride=plan.corrector_output_stride,
         )
         return {"discriminator": network}
 
@@ -72,14 +98,14 @@ class AdvSemiSeg(Method):
         tally.losses["discrimination"] = self.update("discriminator", terms)
         return StepResult({k: v.detach() for k, v in tally.losses.items()}, tally.signals)
 
-    def concern(self, signals: Mapping[str, float]) -> str | None:
+    def warning(self, signals: Mapping[str, float], progress: float) -> str | None:
         """That the discriminator has won, so that unlabelled images teach nothing."""
         if not signals.get("selected_share", math.nan) < _OVERPOWERED:
             return None
         return (
             "The discriminator takes less than 1 % of the unlabelled pixels for real, so most of "
             "the unlabelled data is ignored: it overpowers the segmenter; a lower learning rate of "
-            "the discriminator or a lower advsemiseg.threshold may bring them back."
+            "the discriminator or a lower `threshold` in `method_settings` may bring them back."
         )
 
     def _judge(self, class_map: torch.Tensor) -> torch.Tensor:
@@ -88,7 +114,7 @@ class AdvSemiSeg(Method):
     def _segmenter_terms(
         self, batch: Batch, progress: float, tally: _Tally
     ) -> Iterator[torch.Tensor]:
-        settings = self.config.advsemiseg
+        settings = self.settings
         valid = batch.labels != IGNORE_INDEX
         logits = self.forward(self.segmenter, batch.images)
         scores = self._score(logits, valid, tally)

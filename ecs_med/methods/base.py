@@ -4,38 +4,50 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
 
-from ecs_med.config import TrainConfig
+from ecs_med.config import OptimizerSettings, Settings
 from ecs_med.distributed import average_gradients
-from ecs_med.methods.optimizers import build_optimizer, optimizer_settings
+from ecs_med.methods.optimizers import SHORT_RUN, build_optimizer
 from ecs_med.networks import Initialization
 from ecs_med.networks.recomputing import forward_without_keeping
+from ecs_med.runs.records import MethodFacts, ValidationRow
 from ecs_med.types import Batch
 
-__all__ = ["Blueprint", "Method", "StepResult", "frozen"]
+__all__ = ["Method", "NetworkPlan", "StepResult", "frozen"]
 
 
 @dataclass(frozen=True, slots=True)
-class Blueprint:
+class NetworkPlan:
     """What a method knows when it builds the networks that it adds to the segmenter.
 
     Attributes:
-        config: Resolved settings.
-        in_channels: Channels of the image.
-        num_classes: N.
-        segmenter: Encoder and first weights of the segmenter.
+        settings: The method's own, of its `settings_class`.
+        segmenter: Built and with its first weights, so that a teacher may be a copy of it.
+        initialization: Encoder and first weights of the segmenter.
         corrector: Encoder and first weights of the corrector.
+        corrector_output_stride: Stride of the corrector's encoder.
+        num_classes: N.
+        mean: Of each image channel in 0..1, which is subtracted from what networks see.
+        std: Of each image channel, by which it is divided.
     """
 
-    config: TrainConfig
-    in_channels: int
-    num_classes: int
-    segmenter: Initialization
+    settings: Settings
+    segmenter: nn.Module
+    initialization: Initialization
     corrector: Initialization
+    corrector_output_stride: Literal[8, 16]
+    num_classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def in_channels(self) -> int:
+        """Channels of the image."""
+        return len(self.mean)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +67,46 @@ class Method(ABC):
     """Networks, their optimisers, and what happens to them in one iteration.
 
     The trainer knows nothing but this class: it sets the learning rates, calls `step`
-    and saves `networks` and `optimizers`.
+    and saves `networks` and `optimizers`. A loop of one's own can do the same:
+
+        method = Ecs({"segmenter": s, "corrector": c}, EcsSettings(), optimizers, num_classes=3)
+        for batch in batches:
+            method.step(batch)
+
+    To add a method, derive from this class and name it under the entry-point group
+    `ecs_med.methods`.
 
     Args:
         networks: By name: `segmenter`, from image `(B, C, *spatial)` to
-            logits `(B, N, *spatial)`, and those of `companions`.
-        config: Settings of the run.
+            logits `(B, N, *spatial)`, and those of `extra_networks`.
+        settings: Of `settings_class`.
+        optimizers: By network: settings, or an optimiser over its parameters.
         num_classes: N.
         autocast: Precision of the forward passes; `None` for float32.
     """
 
     name: ClassVar[str]
-    """Value of `--method`."""
-    companion_names: ClassVar[tuple[str, ...]] = ()
-    """Names of the networks that are trained beside the segmenter."""
-    needs_unlabeled: ClassVar[bool] = False
-    """Whether batches carry unlabelled images, where there are any."""
-    untrained: ClassVar[tuple[str, ...]] = ()
+    """Value of `--method`, and of its section in `method_settings`."""
+    title: ClassVar[str]
+    """In headings: `Error-Correcting Supervision (ECS)`."""
+    short_name: ClassVar[str]
+    """In tables and charts: `ECS`."""
+    source: ClassVar[str] = ""
+    """Where it was published."""
+    settings_class: ClassVar[type[Settings]] = Settings
+    """Its numbers; `Settings` has none."""
+    extra_networks: ClassVar[tuple[str, ...]] = ()
+    """Names of the networks beside the segmenter."""
+    frozen_networks: ClassVar[tuple[str, ...]] = ()
     """Networks that no optimiser moves, in evaluation mode and without gradient: a segmenter that
     stays as it is, a mean teacher."""
-    needs_start: ClassVar[bool] = False
+    own_settings: ClassVar[tuple[str, ...]] = ()
+    """Settings of a run, beside its section and its optimisers, that others do not use."""
+    uses_unlabeled: ClassVar[bool] = False
+    """Whether batches carry unlabelled images, where there are any."""
+    needs_origin: ClassVar[bool] = False
     """Whether the segmenter has to come from a finished run (`start_from`)."""
-    follows_scores: ClassVar[bool] = False
+    always_validates: ClassVar[bool] = False
     """Whether scores over iterations are what the run is for, so that they are taken even where the
     last model is kept (`keep: last`); then on the test cases, if there are none to validate on.
     """
@@ -84,33 +114,89 @@ class Method(ABC):
     def __init__(
         self,
         networks: Mapping[str, nn.Module],
-        config: TrainConfig,
+        settings: Settings,
+        optimizers: Mapping[str, OptimizerSettings | torch.optim.Optimizer],
         *,
         num_classes: int,
         autocast: torch.dtype | None = None,
     ) -> None:
         self.networks: dict[str, nn.Module] = dict(networks)
-        self.config = config
+        self.settings = settings
         self.num_classes = num_classes
-        settings = optimizer_settings(config)
-        for name in self.untrained:
+        for name in self.frozen_networks:
             self.networks[name].requires_grad_(False)
         self.optimizers: dict[str, torch.optim.Optimizer] = {
-            name: build_optimizer(network, settings[name])
+            name: _optimizer(network, optimizers[name])
             for name, network in networks.items()
-            if name not in self.untrained
+            if name not in self.frozen_networks
         }
-        self._autocast = autocast
+        self.autocast = autocast
 
     @classmethod
-    def companions(cls, blueprint: Blueprint) -> dict[str, nn.Module]:
-        """The networks of `companion_names`; none unless overridden."""
+    def uses_corrector(cls) -> bool:
+        """Whether it trains a corrector, so that correction maps and certainty can be had."""
+        return "corrector" in cls.extra_networks
+
+    @classmethod
+    def trained_networks(cls) -> tuple[str, ...]:
+        """Names of the networks that an optimiser moves."""
+        names = ("segmenter", *cls.extra_networks)
+        return tuple(name for name in names if name not in cls.frozen_networks)
+
+    @classmethod
+    def facts(cls) -> MethodFacts:
+        """What the files of a run say of its method."""
+        extra = (f"optimizers.{n}" for n in cls.trained_networks() if n != "segmenter")
+        return MethodFacts(
+            name=cls.name,
+            title=cls.title,
+            short_name=cls.short_name,
+            uses_corrector=cls.uses_corrector(),
+            uses_unlabeled=cls.uses_unlabeled,
+            settings=(f"method_settings.{cls.name}", *extra, *cls.own_settings),
+        )
+
+    @classmethod
+    def default_optimizers(cls, iterations: int) -> dict[str, OptimizerSettings]:
+        """An optimiser for every network that is trained, in a run of so many iterations.
+
+        The segmenter's is SGD at 0.01 (Mendel et al. 2020, section 4.4), or Adam at 3e-4 in a short
+        run (`SHORT_RUN`); that of any other network is Adam at 1e-4.
+        """
+        short = iterations < SHORT_RUN
+        segmenter = {"name": "adam", "lr": 3e-4} if short else {"name": "sgd", "lr": 0.01}
+        other = {"name": "adam", "lr": 1e-4}
+        return {
+            name: OptimizerSettings.parse(segmenter if name == "segmenter" else other)
+            for name in cls.trained_networks()
+        }
+
+    @classmethod
+    def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:
+        """The networks of `extra_networks`; none unless overridden.
+
+        Raises:
+            SettingsError: If they cannot be built to what `plan` says.
+        """
         return {}
 
     @property
     def segmenter(self) -> nn.Module:
-        """The network that predictions are made with."""
+        """The network from image to logits."""
         return self.networks["segmenter"]
+
+    def predictor(self) -> nn.Module:
+        """The network that predictions are made with; of the segmenter's architecture."""
+        return self.segmenter
+
+    def presence(self) -> tuple[nn.Module, float] | None:
+        """What switches off classes that a picture does not show, when predicting.
+
+        Returns:
+            A `MultiLabelClassifier` on the segmenter's encoder, and the probability below which
+            a class is switched off; `None` to leave all of them on.
+        """
+        return None
 
     @abstractmethod
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
@@ -121,11 +207,12 @@ class Method(ABC):
             progress: Share of the run's iterations that are done, 0 to below 1.
         """
 
-    def concern(self, signals: Mapping[str, float]) -> str | None:
+    def warning(self, signals: Mapping[str, float], progress: float) -> str | None:
         """A sentence for the user where the method's known failure shows.
 
         Args:
             signals: Means of the signals of `step` over some iterations.
+            progress: Share of the run's iterations that are done, 0 to 1.
 
         Returns:
             `None` where there is nothing to say.
@@ -133,22 +220,21 @@ class Method(ABC):
         return None
 
     @classmethod
-    def selection_score(cls, row: Mapping[str, Any]) -> float | None:
+    def selection_score(cls, row: ValidationRow) -> float | None:
         """What the best model of a run is chosen by; higher is better.
 
         Args:
-            row: Of a validation, as the history keeps it.
+            row: Of a validation.
 
         Returns:
             The segmenter's mIoU on the validation cases; `None` where it is undefined.
         """
-        score: float | None = row["validation"]["miou"]
-        return score
+        return row.validation.miou
 
     def train_mode(self) -> None:
         """Put all networks into training mode, but those that stay as they are."""
         for name, network in self.networks.items():
-            network.train(name not in self.untrained)
+            network.train(name not in self.frozen_networks)
 
     def forward(
         self, network: nn.Module, inputs: torch.Tensor, *, keep: bool = True
@@ -162,12 +248,12 @@ class Method(ABC):
         """
         with self.precision(inputs.device):
             logits = network(inputs) if keep else forward_without_keeping(network, inputs)
-        result: torch.Tensor = logits if self._autocast is None else logits.float()
+        result: torch.Tensor = logits if self.autocast is None else logits.float()
         return result
 
     def precision(self, device: torch.device) -> torch.autocast:
         """The context of forward passes on `device`."""
-        return torch.autocast(device.type, dtype=self._autocast, enabled=self._autocast is not None)
+        return torch.autocast(device.type, dtype=self.autocast, enabled=self.autocast is not None)
 
     def update(self, name: str, losses: Iterable[torch.Tensor]) -> torch.Tensor:
         """Optimiser step of one network on the sum of `losses`.
@@ -186,6 +272,12 @@ class Method(ABC):
         average_gradients(self.networks[name])
         self.optimizers[name].step()
         return total
+
+
+def _optimizer(
+    network: nn.Module, given: OptimizerSettings | torch.optim.Optimizer
+) -> torch.optim.Optimizer:
+    return build_optimizer(network, given) if isinstance(given, OptimizerSettings) else given
 
 
 @contextmanager

@@ -1,37 +1,58 @@
 """What methods with a corrector share: the network itself, and the step that trains it."""
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 
+from ecs_med.config import OptimizerSettings, Settings
 from ecs_med.losses import correction_map, corrector_loss, right_map
-from ecs_med.methods.base import Blueprint, Method
+from ecs_med.methods.base import Method, NetworkPlan
 from ecs_med.methods.counting import share
+from ecs_med.methods.optimizers import SHORT_RUN
 from ecs_med.networks import build_corrector
 from ecs_med.networks.corrector import corrector_input, one_hot
 from ecs_med.types import IGNORE_INDEX, Batch
 
-__all__ = ["CorrectingMethod"]
+__all__ = ["CorrectingMethod", "CorrectorSettings"]
+
+
+class CorrectorSettings(Settings):
+    """The loss of the corrector (Mendel et al. 2020, sections 3 and 4.6)."""
+
+    class_weight: float = Field(2.0, gt=0)
+    """Alpha of the N real classes in the corrector's loss; the class "right" has 1."""
+    corrector_loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    """Loss of the corrector (section 4.6: no significant difference)."""
 
 
 class CorrectingMethod(Method):
     """A method that trains a corrector by eq. 2, beside whatever else it does."""
 
-    companion_names: ClassVar[tuple[str, ...]] = ("corrector",)
+    settings_class: ClassVar[type[Settings]] = CorrectorSettings
+    extra_networks: ClassVar[tuple[str, ...]] = ("corrector",)
+    own_settings: ClassVar[tuple[str, ...]] = ("corrector_encoder", "corrector_output_stride")
+    settings: CorrectorSettings
 
     @classmethod
-    def companions(cls, blueprint: Blueprint) -> dict[str, nn.Module]:
+    def default_optimizers(cls, iterations: int) -> dict[str, OptimizerSettings]:
+        """The corrector's is Adam at 1e-4 (section 4.4), at 1e-3 in a short run."""
+        lr = 1e-3 if iterations < SHORT_RUN else 1e-4
+        corrector = OptimizerSettings(name="adam", lr=lr)
+        return {**super().default_optimizers(iterations), "corrector": corrector}
+
+    @classmethod
+    def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:
         """The corrector, DeepLabv3+ whatever the segmenter is."""
-        return {
-            "corrector": build_corrector(
-                blueprint.corrector,
-                in_channels=blueprint.in_channels,
-                num_classes=blueprint.num_classes,
-                output_stride=blueprint.config.corrector_output_stride,
-            )
-        }
+        corrector = build_corrector(
+            plan.corrector,
+            in_channels=plan.in_channels,
+            num_classes=plan.num_classes,
+            output_stride=plan.corrector_output_stride,
+        )
+        return {"corrector": corrector}
 
     def _correct(self, images: torch.Tensor, class_map: torch.Tensor) -> torch.Tensor:
         return self.forward(self.networks["corrector"], corrector_input(images, class_map))
@@ -62,9 +83,9 @@ class CorrectingMethod(Method):
         return self.update("corrector", terms()), signals
 
     def _weighted(self, logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        settings = self.config.ecs
-        focusing = 2.0 if settings.corrector_loss == "focal" else 0.0
-        return corrector_loss(logits, target, class_weight=settings.class_weight, focusing=focusing)
+        focusing = 2.0 if self.settings.corrector_loss == "focal" else 0.0
+        weight = self.settings.class_weight
+        return corrector_loss(logits, target, class_weight=weight, focusing=focusing)
 
 
 def _signals_on_labeled(

@@ -8,13 +8,13 @@ The segmenter is in evaluation mode and takes no gradient: its predictions are t
 corrector will judge, and none of its weights or running statistics moves.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 
 from ecs_med.methods.base import StepResult
 from ecs_med.methods.correcting import CorrectingMethod
+from ecs_med.runs.records import ValidationRow
 from ecs_med.types import Batch
 
 __all__ = ["CorrectorOnly"]
@@ -28,9 +28,12 @@ class CorrectorOnly(CorrectingMethod):
     """
 
     name: ClassVar[str] = "corrector"
-    untrained: ClassVar[tuple[str, ...]] = ("segmenter",)
-    needs_start: ClassVar[bool] = True
-    follows_scores: ClassVar[bool] = True
+    title: ClassVar[str] = "a corrector on a segmenter that stays as it is"
+    short_name: ClassVar[str] = "corrector"
+    source: ClassVar[str] = "Mendel et al. 2020, section 4.6 and Fig. 3"
+    frozen_networks: ClassVar[tuple[str, ...]] = ("segmenter",)
+    needs_origin: ClassVar[bool] = True
+    always_validates: ClassVar[bool] = True
 
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """One update of the corrector."""
@@ -40,7 +43,7 @@ class CorrectorOnly(CorrectingMethod):
         return StepResult({"correction": correction}, signals)
 
     @classmethod
-    def selection_score(cls, row: Mapping[str, Any]) -> float | None:
+    def selection_score(cls, row: ValidationRow) -> float | None:
         """The corrector's mIoU over N+1 classes; the segmenter's never changes."""
-        score: float | None = row["corrector"]["miou"]
-        return score
+        assert row.corrector is not None
+        return row.corrector.miou

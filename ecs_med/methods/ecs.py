@@ -14,10 +14,12 @@ The activations of S(x) would lie beside those of C through both steps. Where th
 the device is the CPU they are dropped and computed again for the one backward pass.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
+from pydantic import Field
 
+from ecs_med.config import Settings
 from ecs_med.losses import (
     certainty,
     cross_entropy,
@@ -26,22 +28,38 @@ from ecs_med.losses import (
     right_map,
 )
 from ecs_med.methods.base import StepResult, frozen
-from ecs_med.methods.correcting import CorrectingMethod
+from ecs_med.methods.correcting import CorrectingMethod, CorrectorSettings
 from ecs_med.methods.counting import mean, share
 from ecs_med.types import IGNORE_INDEX, Batch
 
-__all__ = ["Ecs"]
+__all__ = ["Ecs", "EcsSettings"]
 
 
 _MANY_PIXELS = 2**18
 """In a batch: above, ECS on a CPU saves memory (8 images of 256 px: 1.2 of 4.2 GB) for time."""
 
 
+class EcsSettings(CorrectorSettings):
+    """The numbers of Error-Correcting Supervision (Mendel et al. 2020, sections 3 and 4.4)."""
+
+    correction_weight: float = Field(0.1, ge=0)
+    """Lambda of eq. 3: weight of the corrector's judgement in the supervised loss."""
+    gamma: float = Field(2.0, ge=0)
+    """Focusing parameter of eq. 5."""
+    unlabeled_loss: Literal["negated_focal", "cross_entropy", "none"] = "negated_focal"
+    """Loss on pseudo-labels; the other two are Table 2's ablation."""
+
+
 class Ecs(CorrectingMethod):
     """Segmenter and corrector, trained in tandem without a warm-up."""
 
     name: ClassVar[str] = "ecs"
-    needs_unlabeled: ClassVar[bool] = True
+    title: ClassVar[str] = "Error-Correcting Supervision (ECS)"
+    short_name: ClassVar[str] = "ECS"
+    source: ClassVar[str] = "Mendel et al. 2020"
+    settings_class: ClassVar[type[Settings]] = EcsSettings
+    uses_unlabeled: ClassVar[bool] = True
+    settings: EcsSettings
 
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """Corrector, supervised and semi-supervised update."""
@@ -54,7 +72,7 @@ class Ecs(CorrectingMethod):
             "correction": correction,
             "judgement": judgement,
         }
-        if batch.unlabeled_images is not None and self.config.ecs.unlabeled_loss != "none":
+        if batch.unlabeled_images is not None and self.settings.unlabeled_loss != "none":
             losses["pseudo"], more = self._semi_supervised_step(batch)
             signals |= more
         return StepResult({name: loss.detach() for name, loss in losses.items()}, signals)
@@ -63,7 +81,7 @@ class Ecs(CorrectingMethod):
         self, batch: Batch, logits: torch.Tensor, probabilities: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         segmentation = cross_entropy(logits, batch.labels)
-        weight = self.config.ecs.correction_weight
+        weight = self.settings.correction_weight
         if weight == 0:
             self.update("segmenter", [segmentation])
             return segmentation, segmentation.new_zeros(())
@@ -82,8 +100,8 @@ class Ecs(CorrectingMethod):
             valid = batch.unlabeled_valid
             if valid is not None:
                 labels.masked_fill_(~valid, IGNORE_INDEX)
-        plain = self.config.ecs.unlabeled_loss == "cross_entropy"
-        gamma = 0.0 if plain else self.config.ecs.gamma
+        plain = self.settings.unlabeled_loss == "cross_entropy"
+        gamma = 0.0 if plain else self.settings.gamma
         loss = negated_focal_loss(logits, labels, corrected, gamma)
         self.update("segmenter", [loss])
         valid = labels != IGNORE_INDEX

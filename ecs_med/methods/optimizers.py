@@ -1,49 +1,20 @@
-"""Optimisers and the learning-rate schedule of the paper (section 4.4)."""
+"""Optimisers, and the learning-rate schedule of the paper (section 4.4)."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
-from ecs_med.config import OptimizerSettings, TrainConfig
+from ecs_med.config import OptimizerSettings
 
-__all__ = [
-    "PAPER_OPTIMIZERS",
-    "SHORT_RUN_OPTIMIZERS",
-    "build_optimizer",
-    "optimizer_settings",
-    "polynomial_decay",
-    "set_learning_rate",
-]
+__all__ = ["SHORT_RUN", "build_optimizer", "polynomial_decay", "set_learning_rate"]
 
-PAPER_OPTIMIZERS: Mapping[str, OptimizerSettings] = {
-    "segmenter": OptimizerSettings(name="sgd", lr=0.01),
-    "corrector": OptimizerSettings(name="adam", lr=1e-4),
-}
-"""Section 4.4, for 15,000 iterations and more."""
+SHORT_RUN = 10_000
+"""Runs of fewer iterations get optimisers of their own: in some hundreds of them the paper's leave
+the segmenter behind and the corrector at the class prior
+(`benchmarks/results/kvasir_short_run_optimizers.md`)."""
 
-SHORT_RUN_OPTIMIZERS: Mapping[str, OptimizerSettings] = {
-    "segmenter": OptimizerSettings(name="adam", lr=3e-4),
-    "corrector": OptimizerSettings(name="adam", lr=1e-3),
-}
-"""Where there are only some hundreds of iterations: the paper's leave the segmenter behind and the
-corrector at the class prior (`benchmarks/results/kvasir_short_run_optimizers.md`)."""
-
-_SHORT_RUN = 10_000
 _FACTOR = "factor"
-
-
-def optimizer_settings(config: TrainConfig) -> dict[str, OptimizerSettings]:
-    """Settings of each network's optimiser: as given, else by the length of the run."""
-    short = config.iterations is not None and config.iterations < _SHORT_RUN
-    usual = SHORT_RUN_OPTIMIZERS if short else PAPER_OPTIMIZERS
-    return {
-        "segmenter": config.segmenter_optimizer or usual["segmenter"],
-        "corrector": config.corrector_optimizer or usual["corrector"],
-        "discriminator": config.discriminator_optimizer,
-        "classifier": config.classifier_optimizer,
-    }
 
 
 def build_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:

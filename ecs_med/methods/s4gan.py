@@ -24,41 +24,55 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import torch
+from pydantic import Field
 from torch import nn
 
+from ecs_med.config import Settings
 from ecs_med.distributed import mean_over_processes
 from ecs_med.losses import binary_cross_entropy, cross_entropy
-from ecs_med.methods.base import Blueprint, Method, StepResult, frozen
+from ecs_med.methods.base import Method, NetworkPlan, StepResult, frozen
 from ecs_med.methods.counting import any_valid, share, unlabeled_valid
 from ecs_med.networks.corrector import corrector_input, one_hot
 from ecs_med.networks.discriminators import ImageDiscriminator
-from ecs_med.networks.encoders import channel_statistics
 from ecs_med.networks.parallel import batch_mean
 from ecs_med.types import IGNORE_INDEX, Batch
 
-__all__ = ["S4Gan"]
+__all__ = ["S4Gan", "S4GanSettings"]
 
 _SETTLED = 0.25
 """Share of the run after which selecting nothing is worth a word: at first D is undecided."""
+
+
+class S4GanSettings(Settings):
+    """The numbers of s4GAN (Mittal et al. 2019)."""
+
+    matching_weight: float = Field(0.1, ge=0)
+    """Weight of the feature-matching loss."""
+    self_training_weight: float = Field(1.0, ge=0)
+    """Weight of the self-training loss on selected images."""
+    threshold: float = Field(0.6, ge=0, le=1)
+    """Probability "real" above which a whole image is selected; Cityscapes: 0.7."""
 
 
 class S4Gan(Method):
     """Segmenter against a discriminator of pictures, which also selects what to self-train on."""
 
     name: ClassVar[str] = "s4gan"
-    companion_names: ClassVar[tuple[str, ...]] = ("discriminator",)
-    needs_unlabeled: ClassVar[bool] = True
-    _progress: float = 0.0
+    title: ClassVar[str] = "s4GAN (Mittal et al. 2019)"
+    short_name: ClassVar[str] = "s4GAN"
+    source: ClassVar[str] = "Mittal et al. 2019"
+    settings_class: ClassVar[type[Settings]] = S4GanSettings
+    extra_networks: ClassVar[tuple[str, ...]] = ("discriminator",)
+    uses_unlabeled: ClassVar[bool] = True
+    settings: S4GanSettings
 
     @classmethod
-    def companions(cls, blueprint: Blueprint) -> dict[str, nn.Module]:
+    def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:
         """The discriminator, which undoes the normalization of the segmenter's images."""
-        mean, std = channel_statistics(blueprint.segmenter.encoder, blueprint.in_channels)
-        return {"discriminator": ImageDiscriminator(blueprint.num_classes, mean, std)}
+        return {"discriminator": ImageDiscriminator(plan.num_classes, plan.mean, plan.std)}
 
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """Update of the segmenter, then of the discriminator."""
-        self._progress = progress
         losses: dict[str, torch.Tensor] = {}
         signals: dict[str, torch.Tensor] = {}
         fakes: list[torch.Tensor] = []
@@ -69,14 +83,14 @@ class S4Gan(Method):
             losses["discrimination"] = self.update("discriminator", terms)
         return StepResult({name: loss.detach() for name, loss in losses.items()}, signals)
 
-    def concern(self, signals: Mapping[str, float]) -> str | None:
+    def warning(self, signals: Mapping[str, float], progress: float) -> str | None:
         """That no unlabelled image teaches anything."""
-        if self._progress < _SETTLED or signals.get("selected_share", math.nan) != 0:
+        if progress < _SETTLED or signals.get("selected_share", math.nan) != 0:
             return None
         return (
             "The discriminator takes no segmentation of an unlabelled image for real, so nothing "
-            "is learned by self-training; a lower s4gan.threshold or a lower learning rate of the "
-            "discriminator may let some through."
+            "is learned by self-training; a lower `threshold` in `method_settings` or a lower "
+            "learning rate of the discriminator may let some through."
         )
 
     def _judge(
@@ -85,7 +99,7 @@ class S4Gan(Method):
         """Logits of "real" `(B,)` and features `(B, F)`."""
         with self.precision(images.device):
             score, features = self.networks["discriminator"](corrector_input(images, class_map))
-        if self._autocast is None:
+        if self.autocast is None:
             return score, features
         return score.float(), features.float()
 
@@ -96,7 +110,7 @@ class S4Gan(Method):
         signals: dict[str, torch.Tensor],
         fakes: list[torch.Tensor],
     ) -> Iterator[torch.Tensor]:
-        settings = self.config.s4gan
+        settings = self.settings
         logits = self.forward(self.segmenter, batch.images)
         losses["segmentation"] = cross_entropy(logits, batch.labels)
         yield losses["segmentation"]

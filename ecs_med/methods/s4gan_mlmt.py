@@ -7,7 +7,7 @@ After the two updates of s4GAN, with K an image-level classifier and T its mean 
     teacher         T <- d T + (1 - d) K
 
 Segmenter and classifier learn apart from each other. They meet when predicting: a class that the
-teacher takes for less probable than `mlmt.presence` is switched off, in data sets whose class 0 is
+teacher takes for less probable than `presence` is switched off, in data sets whose class 0 is
 the background, and never the background (`ecs_med.inference.model`).
 
 What the publication leaves open, and how it is here:
@@ -15,7 +15,7 @@ What the publication leaves open, and how it is here:
 - A class is present where a crop shows a pixel of it. Crops that are void altogether count
   nowhere; absent classes are negative examples.
 - The cosine is that of the N probabilities of a picture; the mean is over pictures.
-- The student's view has Gaussian noise (`mlmt.noise`, in units of the normalised intensities), the
+- The student's view has Gaussian noise (`noise`, in units of the normalised intensities), the
   teacher sees the picture as it is. The teacher stays in evaluation mode, its running statistics
   are averaged as its weights are, and its first updates average faster (`MeanTeacher`).
 - Batch normalization sees (K: x, x_u), in this order.
@@ -25,38 +25,60 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 import torch
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
+from ecs_med.config import Settings
 from ecs_med.losses import binary_cross_entropy
-from ecs_med.methods.base import Blueprint, StepResult
+from ecs_med.methods.base import NetworkPlan, StepResult
 from ecs_med.methods.counting import any_valid, share
-from ecs_med.methods.s4gan import S4Gan
+from ecs_med.methods.s4gan import S4Gan, S4GanSettings
 from ecs_med.networks.classifier import MeanTeacher, build_classifier
 from ecs_med.networks.corrector import one_hot
 from ecs_med.networks.parallel import noise_like
 from ecs_med.types import IGNORE_INDEX, Batch
 
-__all__ = ["S4GanMlmt", "shown_classes"]
+__all__ = ["S4GanMlmt", "S4GanMlmtSettings", "shown_classes"]
+
+
+class S4GanMlmtSettings(S4GanSettings):
+    """The numbers of s4GAN, and of MLMT beside it (Mittal et al. 2019)."""
+
+    ema: float = Field(0.999, ge=0, lt=1)
+    """Decay of the teacher's moving average."""
+    consistency_weight: float = Field(1.0, ge=0)
+    """Weight of the cosine consistency between student and teacher on unlabelled images."""
+    noise: float = Field(0.1, ge=0)
+    """Standard deviation of the noise on the student's view, in units of normalised intensities."""
+    presence: float = Field(0.2, ge=0, le=1)
+    """A class whose probability by the teacher is below is switched off when predicting."""
 
 
 class S4GanMlmt(S4Gan):
     """s4GAN, and a classifier that says which classes a picture shows at all."""
 
     name: ClassVar[str] = "s4gan+mlmt"
-    companion_names: ClassVar[tuple[str, ...]] = ("discriminator", "classifier", "teacher")
-    untrained: ClassVar[tuple[str, ...]] = ("teacher",)
+    title: ClassVar[str] = "s4GAN with MLMT, a multi-label mean teacher (Mittal et al. 2019)"
+    short_name: ClassVar[str] = "s4GAN+MLMT"
+    settings_class: ClassVar[type[Settings]] = S4GanMlmtSettings
+    extra_networks: ClassVar[tuple[str, ...]] = ("discriminator", "classifier", "teacher")
+    frozen_networks: ClassVar[tuple[str, ...]] = ("teacher",)
+    settings: S4GanMlmtSettings
 
     @classmethod
-    def companions(cls, blueprint: Blueprint) -> dict[str, nn.Module]:
+    def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:
         """Discriminator, classifier on the segmenter's encoder, and the classifier's teacher."""
+        assert isinstance(plan.settings, S4GanMlmtSettings)
         classifier = build_classifier(
-            blueprint.segmenter,
-            in_channels=blueprint.in_channels,
-            num_classes=blueprint.num_classes,
+            plan.initialization, in_channels=plan.in_channels, num_classes=plan.num_classes
         )
-        teacher = MeanTeacher(classifier, blueprint.config.mlmt.ema)
-        return {**super().companions(blueprint), "classifier": classifier, "teacher": teacher}
+        teacher = MeanTeacher(classifier, plan.settings.ema)
+        return {**super().build_networks(plan), "classifier": classifier, "teacher": teacher}
+
+    def presence(self) -> tuple[nn.Module, float]:
+        """The mean teacher's network, and the probability below which a class is switched off."""
+        return self.networks["teacher"].get_submodule("network"), self.settings.presence
 
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """Updates of segmenter, discriminator, classifier and teacher."""
@@ -79,7 +101,7 @@ class S4GanMlmt(S4Gan):
         yield losses["presence"]
         if batch.unlabeled_images is None:
             return
-        settings = self.config.mlmt
+        settings = self.settings
         images = batch.unlabeled_images
         with torch.no_grad():
             expected = self.forward(self.networks["teacher"], images).sigmoid()

@@ -13,6 +13,8 @@ class Supervised(Method):
     """Cross-entropy on labelled images; unlabelled images are not used."""
 
     name: ClassVar[str] = "supervised"
+    title: ClassVar[str] = "supervised training (labelled images only)"
+    short_name: ClassVar[str] = "supervised"
 
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """One update of the segmenter."""

@@ -1,11 +1,18 @@
-"""Segmenter and corrector networks, their encoders, and where their weights come from."""
+"""Segmenter and corrector networks, their encoders, and where their weights come from.
 
+Other architectures are found under the entry-point group `ecs_med.networks`.
+"""
+
+from ecs_med.networks.base import NETWORKS, Network, available_networks, build_segmenter
 from ecs_med.networks.corrector import corrector_input
-from ecs_med.networks.deeplab import build_corrector, build_segmenter
+from ecs_med.networks.deeplab import build_corrector
 from ecs_med.networks.initialization import Initialization, choose_initialization
 
 __all__ = [
+    "NETWORKS",
     "Initialization",
+    "Network",
+    "available_networks",
     "build_corrector",
     "build_segmenter",
     "choose_initialization",

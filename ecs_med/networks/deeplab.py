@@ -1,53 +1,68 @@
-"""The segmenter and the corrector (Mendel et al. 2020, sections 4.3 and 4.7)."""
+"""DeepLabv3+: the segmenter and the corrector (Mendel et al. 2020, sections 4.3 and 4.7)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import ClassVar, Literal
 
 import segmentation_models_pytorch as smp
 from torch import nn
 
+from ecs_med.config import Settings
 from ecs_med.errors import SettingsError
-from ecs_med.networks.deeplabv2 import PUBLISHED_RATES, DeepLabV2
-from ecs_med.networks.encoders import adapt_first_layer, library_name
+from ecs_med.networks.base import Network
+from ecs_med.networks.encoders import adapt_first_layer, channel_statistics, library_name
 from ecs_med.networks.initialization import Initialization
 from ecs_med.networks.weights import load_encoder_weights
 
-__all__ = ["build_corrector", "build_segmenter", "deeplabv3plus"]
+__all__ = [
+    "DeepLabSettings",
+    "DeepLabV3PlusNetwork",
+    "EncoderNetwork",
+    "build_corrector",
+    "deeplabv3plus",
+    "refusals_in_words",
+]
 
 
-def build_segmenter(
-    initialization: Initialization,
-    *,
-    in_channels: int,
-    num_classes: int,
-    network: Literal["deeplabv3plus", "deeplabv2"] = "deeplabv3plus",
-    output_stride: Literal[8, 16] = 16,
-    aspp_rates: Sequence[int] = PUBLISHED_RATES,
-) -> nn.Module:
-    """DeepLabv3+ or DeepLabv2 from image to N classes.
+class DeepLabSettings(Settings):
+    """What a DeepLab can be told."""
 
-    Args:
-        initialization: Encoder and its weights.
-        in_channels: Channels of the image.
-        num_classes: N.
-        network: Architecture.
-        output_stride: Stride of the encoder's output, 8 or 16; DeepLabv2 was published with 8.
-        aspp_rates: Dilations of DeepLabv2.
+    output_stride: Literal[8, 16] = 16
+    """Stride of the encoder."""
 
-    Returns:
-        A module from `(B, in_channels, H, W)` to logits `(B, N, H, W)`; H and W are multiples
-        of 16.
 
-    Raises:
-        SettingsError: If the encoder is unknown, cannot be dilated, or its weights do not fit.
-    """
-    if network == "deeplabv2":
-        built: nn.Module = _deeplabv2(initialization, num_classes, output_stride, aspp_rates)
-    else:
-        built = deeplabv3plus(initialization, num_classes, output_stride)
-    adapt_first_layer(built.get_submodule("encoder"), in_channels)
-    return built
+class EncoderNetwork(Network):
+    """An architecture on a named encoder, whose first layer is adapted to the image."""
+
+    has_encoder: ClassVar[bool] = True
+
+    @classmethod
+    def statistics(cls, initialization: Initialization, channels: int) -> tuple[list[float], ...]:
+        """Those that the encoder's ImageNet weights expect."""
+        return channel_statistics(initialization.encoder, channels)
+
+
+class DeepLabV3PlusNetwork(EncoderNetwork):
+    """DeepLabv3+ of segmentation-models-pytorch."""
+
+    name: ClassVar[str] = "deeplabv3plus"
+    title: ClassVar[str] = "DeepLabv3+"
+    settings_class: ClassVar[type[Settings]] = DeepLabSettings
+
+    @classmethod
+    def build(
+        cls,
+        initialization: Initialization,
+        *,
+        in_channels: int,
+        num_classes: int,
+        settings: Settings,
+    ) -> nn.Module:
+        """Encoder, atrous pyramid and decoder at a quarter of the resolution."""
+        assert isinstance(settings, DeepLabSettings)
+        network: nn.Module = deeplabv3plus(initialization, num_classes, settings.output_stride)
+        adapt_first_layer(network.get_submodule("encoder"), in_channels)
+        return network
 
 
 def build_corrector(
@@ -72,7 +87,7 @@ def build_corrector(
         A module from `(B, in_channels + N, H, W)` to logits `(B, N+1, H, W)`.
 
     Raises:
-        SettingsError: As `build_segmenter`.
+        SettingsError: If the encoder is unknown, cannot be dilated, or its weights do not fit.
     """
     network: nn.Module = deeplabv3plus(initialization, num_classes + 1, output_stride)
     adapt_first_layer(network.get_submodule("encoder"), in_channels, extra=num_classes)
@@ -83,7 +98,7 @@ def deeplabv3plus(
     initialization: Initialization, num_outputs: int, output_stride: Literal[8, 16]
 ) -> smp.DeepLabV3Plus:
     """DeepLabv3+ for 3 input channels, its encoder filled; refusals are one sentence."""
-    with _refusals_in_words(initialization.encoder, "DeepLabv3+", output_stride):
+    with refusals_in_words(initialization.encoder, "DeepLabv3+", output_stride):
         network = smp.DeepLabV3Plus(
             encoder_name=library_name(initialization.encoder),
             encoder_weights=None,
@@ -95,22 +110,8 @@ def deeplabv3plus(
     return network
 
 
-def _deeplabv2(
-    initialization: Initialization,
-    num_outputs: int,
-    output_stride: Literal[8, 16],
-    rates: Sequence[int],
-) -> DeepLabV2:
-    with _refusals_in_words(initialization.encoder, "DeepLabv2", output_stride):
-        encoder = smp.encoders.get_encoder(
-            library_name(initialization.encoder), weights=None, output_stride=output_stride
-        )
-    load_encoder_weights(encoder, initialization)
-    return DeepLabV2(encoder, num_outputs, rates)
-
-
 @contextmanager
-def _refusals_in_words(encoder: str, architecture: str, output_stride: int) -> Iterator[None]:
+def refusals_in_words(encoder: str, architecture: str, output_stride: int) -> Iterator[None]:
     """What the library cannot build becomes one sentence."""
     try:
         yield

@@ -1,12 +1,21 @@
 """DeepLabv2: parallel dilated convolutions on a dilated encoder, summed to class logits."""
 
 from collections.abc import Sequence
+from typing import ClassVar
 
+import segmentation_models_pytorch as smp
 import torch
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
-__all__ = ["PUBLISHED_RATES", "DeepLabV2"]
+from ecs_med.config import Settings
+from ecs_med.networks.deeplab import DeepLabSettings, EncoderNetwork, refusals_in_words
+from ecs_med.networks.encoders import adapt_first_layer, library_name
+from ecs_med.networks.initialization import Initialization
+from ecs_med.networks.weights import load_encoder_weights
+
+__all__ = ["PUBLISHED_RATES", "DeepLabV2", "DeepLabV2Network", "DeepLabV2Settings"]
 
 PUBLISHED_RATES = (6, 12, 18, 24)
 """Dilations of the atrous spatial pyramid (Chen et al. 2018, ASPP-L)."""
@@ -46,3 +55,40 @@ class DeepLabV2(nn.Module):
         deepest = self.encoder(images)[-1]
         logits = torch.stack([convolution(deepest) for convolution in self.pyramid]).sum(dim=0)
         return F.interpolate(logits, images.shape[-2:], mode="bilinear", align_corners=False)
+
+
+class DeepLabV2Settings(DeepLabSettings):
+    """What DeepLabv2 can be told; it was published with an output stride of 8."""
+
+    aspp_rates: tuple[int, ...] = Field(PUBLISHED_RATES, min_length=1)
+    """Dilations of the convolutions whose sum gives the class logits; the public code of Hung et
+    al. 2018 returns early and so uses `(6, 12)` only."""
+
+
+class DeepLabV2Network(EncoderNetwork):
+    """DeepLabv2 on an encoder of segmentation-models-pytorch."""
+
+    name: ClassVar[str] = "deeplabv2"
+    title: ClassVar[str] = "DeepLabv2"
+    settings_class: ClassVar[type[Settings]] = DeepLabV2Settings
+
+    @classmethod
+    def build(
+        cls,
+        initialization: Initialization,
+        *,
+        in_channels: int,
+        num_classes: int,
+        settings: Settings,
+    ) -> nn.Module:
+        """Dilated encoder and atrous pyramid."""
+        assert isinstance(settings, DeepLabV2Settings)
+        name, stride = initialization.encoder, settings.output_stride
+        with refusals_in_words(name, cls.title, stride):
+            encoder = smp.encoders.get_encoder(
+                library_name(name), weights=None, output_stride=stride
+            )
+        load_encoder_weights(encoder, initialization)
+        network = DeepLabV2(encoder, num_classes, settings.aspp_rates)
+        adapt_first_layer(encoder, in_channels)
+        return network

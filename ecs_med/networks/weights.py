@@ -36,7 +36,7 @@ def load_encoder_weights(encoder: nn.Module, initialization: Initialization) -> 
         SettingsError: If the weights cannot be had, read, or do not fit the encoder.
     """
     match initialization.source:
-        case "none" | "run":
+        case "none" | "run" | "network":
             return
         case "packaged":
             state = _packaged(initialization.encoder)
@@ -70,14 +70,14 @@ def _hub(name: str) -> dict[str, torch.Tensor]:
     if timm_tag is None:
         raise SettingsError(
             f"No downloadable ImageNet weights are known for {name}; "
-            "use --encoder-weights FILE or none, or an encoder of timm."
+            "set `encoder_weights` to a file or none, or use an encoder of timm."
         )
     try:
         model: nn.Module = timm.create_model(timm_tag, pretrained=True)
     except Exception as error:
         raise SettingsError(
             f"ImageNet weights for {name} could not be fetched ({type(error).__name__}); "
-            "check the network, or use --encoder-weights FILE or none."
+            "check the network, or set `encoder_weights` to a file or none."
         ) from error
     return model.state_dict()
 

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field, JsonValue
+
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.prepare import Preparation
 from ecs_med.records import Record
@@ -28,19 +30,17 @@ class ModelSpec(Record):
     """Per channel, for intensities in 0..1."""
     std: tuple[float, ...]
     """Per channel."""
-    network: Literal["deeplabv3plus", "deeplabv2"] = "deeplabv3plus"
+    network: str = "deeplabv3plus"
     """Architecture of the segmenter."""
-    aspp_rates: tuple[int, ...] = (6, 12, 18, 24)
-    """Dilations of DeepLabv2."""
-    encoder: str
-    """Segmenter's encoder."""
+    network_settings: dict[str, JsonValue] = Field(default_factory=dict)
+    """What it was told."""
+    encoder: str | None
+    """Segmenter's encoder, `None` where the network has none."""
     corrector_encoder: str | None
     """Corrector's encoder, or `None` without a corrector."""
     presence: float | None = None
     """Classes that the image-level classifier takes for less probable are switched off; `None`
     without a classifier."""
-    output_stride: Literal[8, 16]
-    """Of the segmenter."""
     corrector_output_stride: Literal[8, 16] = 16
     """Of the corrector."""
     crop: int

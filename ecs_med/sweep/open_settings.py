@@ -4,6 +4,7 @@ from pathlib import Path
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import SettingsError
+from ecs_med.methods.settings import shared_optimizers
 from ecs_med.sweep.plan import CELL_SETTINGS, SweepConfig
 
 __all__ = ["decide_open_settings"]
@@ -11,12 +12,10 @@ __all__ = ["decide_open_settings"]
 _DECIDED = (
     "batch",
     "corrector_encoder",
-    "corrector_optimizer",
     "encoder",
     "encoder_weights",
     "iterations",
     "max_size",
-    "segmenter_optimizer",
 )
 """What depends on the machine or on other settings; runs that differ here cannot be compared."""
 
@@ -53,4 +52,7 @@ def decide_open_settings(sweep: SweepConfig, *, here: bool) -> SweepConfig:
             "--iterations has to be given with this executor: its default depends on the "
             "device, and the runs are not on this machine."
         )
+    decided = TrainConfig.parse({**settings, "data": sweep.data})
+    optimizers = shared_optimizers(decided, sweep.methods)
+    settings["optimizers"] = {n: o.model_dump(mode="json") for n, o in optimizers.items()}
     return sweep.model_copy(update={"settings": settings})

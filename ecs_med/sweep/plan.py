@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from ecs_med.config import Settings, TrainConfig
+from ecs_med.config import BASELINE_METHOD, DEFAULT_METHOD, Settings, TrainConfig
 from ecs_med.errors import SettingsError
 from ecs_med.sweep.axes import folder_name
 
@@ -33,7 +33,7 @@ class SweepConfig(Settings):
     """Folder of the sweep."""
     budgets: tuple[str, ...] = Field(min_length=1)
     """Labelled budgets, each as `--labeled` takes it."""
-    methods: tuple[str, ...] = Field(("supervised", "ecs"), min_length=1)
+    methods: tuple[str, ...] = Field((BASELINE_METHOD, DEFAULT_METHOD), min_length=1)
     """Names of training methods."""
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
     """Each seed draws a labelled subset, the same for every method."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import EcsMedError, RunFolderError, SettingsError
+from ecs_med.methods import fixed_settings
 from ecs_med.sweep.plan import Cell
 from ecs_med.sweep.plan_file import MAY_DIFFER
 
@@ -81,13 +82,13 @@ def refuse_other_settings(cell: Cell) -> None:
     if not path.is_file():
         return
     try:
-        ran = TrainConfig.from_file(path).model_dump(mode="json")
+        ran = fixed_settings(TrainConfig.from_file(path))
     except SettingsError as error:
         raise RunFolderError(f"{error} Remove {cell.folder}, or choose another --out.") from error
-    for name, planned in cell.config.model_dump(mode="json").items():
-        if name not in _PLACES and planned not in (None, "auto", ran[name]):
+    for name, planned in fixed_settings(cell.config, with_defaults=True).items():
+        if name not in _PLACES and planned != ran.get(name):
             raise RunFolderError(
-                f"{cell.folder}: was run with {name}={ran[name]}, and this sweep asks for "
+                f"{cell.folder}: was run with {name}={ran.get(name)}, and this sweep asks for "
                 f"{planned}; move that folder away, or choose another --out."
             )
 

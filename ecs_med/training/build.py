@@ -1,23 +1,20 @@
 """Networks from the seed, and the method and the model around them."""
 
-from collections.abc import Mapping
-
 import torch
 from torch import nn
 
 from ecs_med.config import TrainConfig
 from ecs_med.devices import autocast_dtype
-from ecs_med.inference.model import Model
+from ecs_med.inference.model import Model, load_model
 from ecs_med.inference.presence import has_background
-from ecs_med.methods import Blueprint, Method, method_class
+from ecs_med.methods import Method, NetworkPlan, method_class, method_settings, optimizer_settings
 from ecs_med.networks import Initialization, build_segmenter
-from ecs_med.networks.classifier import MeanTeacher, MultiLabelClassifier
-from ecs_med.networks.encoders import channel_statistics, freeze_norm
+from ecs_med.networks.base import network_class
+from ecs_med.networks.encoders import freeze_norm
 from ecs_med.networks.parallel import make_parallel
-from ecs_med.runs.spec import ModelSpec
+from ecs_med.runs import ModelSpec, Origin
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.resolve import preparation_of
-from ecs_med.training.start import Start, fill_networks
 
 __all__ = ["build_model"]
 
@@ -27,7 +24,7 @@ def build_model(
     plan: DataPlan,
     initializations: tuple[Initialization, Initialization],
     device: torch.device,
-    start: Start | None = None,
+    origin: Origin | None = None,
 ) -> tuple[Method, Model]:
     """Build what is to be trained.
 
@@ -36,88 +33,110 @@ def build_model(
         plan: The data.
         initializations: Of segmenter and corrector.
         device: Where the networks go.
-        start: Run whose weights they get; `None` for none, and where a checkpoint has them.
+        origin: Run whose weights they get; `None` for none, and where a checkpoint has them.
 
     Returns:
         The method, and a model that shares its networks.
+
+    Raises:
+        SettingsError: If the networks cannot be built as asked.
+        RunFolderError: If the weights of `origin` are missing or damaged.
     """
-    assert config.run is not None
-    torch.manual_seed(config.seed)
-    cls = method_class(config.method)
-    shape = {"in_channels": plan.images.channels, "num_classes": plan.scheme.num_classes}
-    segmenter = build_segmenter(
-        initializations[0],
-        **shape,
-        network=config.network,
-        output_stride=config.output_stride,
-        aspp_rates=config.aspp_rates,
-    )
-    if config.frozen_norm:
-        freeze_norm(segmenter.get_submodule("encoder"))
-    blueprint = Blueprint(
-        config, **shape, segmenter=initializations[0], corrector=initializations[1]
-    )
-    networks = {"segmenter": segmenter, **cls.companions(blueprint)}
-    if start is not None:
-        fill_networks(networks, start)
+    cls, settings = method_class(config.method), method_settings(config)
+    networks = _networks(config, plan, initializations, origin)
     for network in networks.values():
         make_parallel(network).to(device).to(memory_format=torch.channels_last)
     autocast = autocast_dtype(config.precision, device)
-    method = cls(networks, config, num_classes=plan.scheme.num_classes, autocast=autocast)
-    corrector = networks.get("corrector")
-    classifier = _classifier(networks) if has_background(plan.scheme.class_names) else None
-    spec = _spec(
-        config,
-        plan,
+    optimizers = optimizer_settings(config)
+    count = plan.scheme.num_classes
+    method = cls(networks, settings, optimizers, num_classes=count, autocast=autocast)
+    return method, _model(config, plan, initializations[0], method, device)
+
+
+def _networks(
+    config: TrainConfig,
+    plan: DataPlan,
+    initializations: tuple[Initialization, Initialization],
+    origin: Origin | None,
+) -> dict[str, nn.Module]:
+    """The segmenter and those of the method, with their first weights."""
+    first = load_model(origin.run, "cpu") if origin else None
+    torch.manual_seed(config.seed)
+    segmenter = build_segmenter(
         initializations[0],
-        with_corrector=corrector is not None,
-        with_classifier=classifier is not None,
+        in_channels=plan.images.channels,
+        num_classes=plan.scheme.num_classes,
+        network=config.network,
+        settings=config.network_settings,
     )
-    return method, Model(
-        spec,
+    if config.frozen_norm:
+        freeze_norm(segmenter.get_submodule("encoder"))
+    if first:
+        segmenter.load_state_dict(first.segmenter.state_dict())
+    mean, std = _statistics(config, plan, initializations[0])
+    network_plan = NetworkPlan(
+        method_settings(config),
         segmenter,
-        corrector,
-        classifier=classifier,
-        device=device,
-        run=config.run,
-        autocast=autocast,
+        *initializations,
+        corrector_output_stride=config.corrector_output_stride,
+        num_classes=plan.scheme.num_classes,
+        mean=mean,
+        std=std,
     )
+    networks = {
+        "segmenter": segmenter,
+        **method_class(config.method).build_networks(network_plan),
+    }
+    if first and first.corrector is not None and "corrector" in networks:
+        networks["corrector"].load_state_dict(first.corrector.state_dict())
+    return networks
 
 
-def _classifier(networks: Mapping[str, nn.Module]) -> nn.Module | None:
-    """The classifier that has a say when predicting: the mean teacher of `s4gan+mlmt`."""
-    teacher = networks.get("teacher")
-    if isinstance(teacher, MeanTeacher) and isinstance(teacher.network, MultiLabelClassifier):
-        return teacher.network
-    return None
+def _statistics(
+    config: TrainConfig, plan: DataPlan, initialization: Initialization
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    network = network_class(config.network)
+    mean, std = network.statistics(initialization, plan.images.channels)
+    return tuple(mean), tuple(std)
 
 
-def _spec(
+def _model(
     config: TrainConfig,
     plan: DataPlan,
     initialization: Initialization,
-    *,
-    with_corrector: bool,
-    with_classifier: bool,
-) -> ModelSpec:
+    method: Method,
+    device: torch.device,
+) -> Model:
+    """What the method has so far, as it is to be applied."""
+    assert config.run is not None
     assert config.crop is not None
-    mean, std = channel_statistics(initialization.encoder, plan.images.channels)
-    return ModelSpec(
+    corrector = method.networks.get("corrector")
+    presence = method.presence() if has_background(plan.scheme.class_names) else None
+    mean, std = _statistics(config, plan, initialization)
+    spec = ModelSpec(
         method=config.method,
         labels=plan.scheme,
         preparation=preparation_of(config),
         kind=plan.images.kind,
         in_channels=plan.images.channels,
-        mean=tuple(mean),
-        std=tuple(std),
+        mean=mean,
+        std=std,
         network=config.network,
-        aspp_rates=config.aspp_rates,
-        encoder=config.encoder,
-        corrector_encoder=config.corrector_encoder if with_corrector else None,
-        presence=config.mlmt.presence if with_classifier else None,
-        output_stride=config.output_stride,
+        network_settings=config.network_settings,
+        encoder=None if config.encoder == "none" else config.encoder,
+        corrector_encoder=config.corrector_encoder if corrector is not None else None,
+        presence=presence[1] if presence else None,
         corrector_output_stride=config.corrector_output_stride,
         crop=config.crop,
         tile=config.tile or max(1024, config.crop),
         initialization=initialization.sentence(),
+    )
+    return Model(
+        spec,
+        method.predictor(),
+        corrector,
+        classifier=presence[0] if presence else None,
+        device=device,
+        run=config.run,
+        autocast=method.autocast,
     )

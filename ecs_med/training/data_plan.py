@@ -132,9 +132,9 @@ def build_stores(
     labeled = SliceStore(plan.split.labeled, preparation, plan.scheme, config.cache)
     unlabeled = None
     warnings = []
-    if method_class(config.method).needs_unlabeled and plan.split.unlabeled:
+    if method_class(config.method).uses_unlabeled and plan.split.unlabeled:
         unlabeled = SliceStore(plan.split.unlabeled, preparation, None, config.cache)
-    elif method_class(config.method).needs_unlabeled:
+    elif method_class(config.method).uses_unlabeled:
         warnings.append(
             f"Method {config.method} learns from unlabelled images and there are none; it trains "
             "on the labelled ones alone; lower --labeled, or add images without masks."

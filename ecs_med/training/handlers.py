@@ -118,9 +118,9 @@ class Log:
         if is_main_process():
             self._history.append(row)
             self._listener.trained(row)
-            concern = self._method.concern(means["signals"])
-            if concern is not None:
-                self._warn(concern)
+            warning = self._method.warning(means["signals"], iteration / self._last)
+            if warning is not None:
+                self._warn(warning)
         self._sums = {"losses": {}, "signals": {}}
         self._count, self._spent = 0, 0.0
 

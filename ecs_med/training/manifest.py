@@ -106,7 +106,7 @@ class Manifest:
         config = self.config
         assert config.iterations is not None
         assert config.batch is not None
-        with_unlabeled = method_class(config.method).needs_unlabeled
+        with_unlabeled = method_class(config.method).uses_unlabeled
         streams = 2 if with_unlabeled and self.content["data"]["num_unlabeled"] else 1
         seconds = clock.seconds()
         self.content |= {
@@ -134,7 +134,7 @@ def start_manifest(
 ) -> Manifest:
     """What is known before training."""
     split = plan.split
-    with_corrector = "corrector" in method_class(config.method).companion_names
+    with_corrector = method_class(config.method).uses_corrector()
     content = {
         "versions": {"python": platform.python_version(), **_versions()},
         "device": describe_device(torch.device(config.device)),

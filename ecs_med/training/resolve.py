@@ -15,8 +15,9 @@ from ecs_med.data.store import default_cache_folder
 from ecs_med.devices import autocast_dtype, choose_device
 from ecs_med.distributed import local_rank, world_size
 from ecs_med.errors import DataError, SettingsError
-from ecs_med.methods.optimizers import optimizer_settings
+from ecs_med.methods import method_class, with_own_settings
 from ecs_med.networks import Initialization, choose_initialization
+from ecs_med.networks.base import Network, network_class, network_settings
 from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["Images", "default_run_folder", "look_at_images", "resolve"]
@@ -91,13 +92,20 @@ def resolve(
         The complete settings, and the initialization of segmenter and corrector.
 
     Raises:
-        SettingsError: If encoder, weights or device cannot be had.
+        SettingsError: If network, encoder, weights or device cannot be had.
     """
     device = choose_device(config.device)
     if device.type == "cuda" and world_size() > 1:
         device = choose_device(f"cuda:{local_rank()}")
     on_cpu = device.type == "cpu"
-    initializations = choose_initialization(config, from_run)
+    network = _fitting_network(config)
+    told = network_settings(config.network, config.network_settings)
+    initializations = choose_initialization(
+        config,
+        from_run,
+        has_encoder=network.has_encoder,
+        with_corrector="corrector_encoder" in method_class(config.method).own_settings,
+    )
     max_size = (
         config.max_size if config.max_size is not None else (_CPU_SIZE if on_cpu else _GPU_SIZE)
     )
@@ -117,19 +125,32 @@ def resolve(
             "min_size": min_size,
             "crop": config.crop or _fitting_crop(target_size(images.size, max_size, min_size)),
             "evaluate_every": min(config.evaluate_every or max(1, iterations // 10), iterations),
-            "encoder": initializations[0].encoder,
+            "network_settings": told.model_dump(mode="json"),
+            "encoder": initializations[0].encoder if network.has_encoder else "none",
             "corrector_encoder": initializations[1].encoder,
             "encoder_weights": _weights_setting(config, initializations),
             "cache": config.cache or default_cache_folder(),
         }
     )
-    optimizers = optimizer_settings(resolved)
-    resolved = resolved.model_copy(
-        update={f"{name}_optimizer": settings for name, settings in optimizers.items()}
-    )
     if resolved.crop is not None and resolved.crop % 32:
-        raise SettingsError(f"--crop must be a multiple of 32 pixels (got {resolved.crop}).")
-    return resolved, initializations
+        raise SettingsError(f"`crop` must be a multiple of 32 pixels (got {resolved.crop}).")
+    return with_own_settings(resolved), initializations
+
+
+def _fitting_network(config: TrainConfig) -> type[Network]:
+    """The segmenter's architecture, if training can use it."""
+    network = network_class(config.network)
+    if network.spatial_dims != 2:
+        raise SettingsError(
+            f"The network {network.name} takes images of {network.spatial_dims} dimensions, and "
+            "training is on slices, which have 2; choose another `network`."
+        )
+    if config.frozen_norm and not network.has_encoder:
+        raise SettingsError(
+            f"The network {network.name} has no encoder whose batch normalization could stay as it "
+            "is; leave `frozen_norm` out."
+        )
+    return network
 
 
 def preparation_of(config: TrainConfig) -> Preparation:
@@ -159,7 +180,8 @@ def _fitting_crop(size: tuple[int, int]) -> int:
 
 def _weights_setting(config: TrainConfig, initializations: Sequence[Initialization]) -> str:
     """Where encoders get weights from, other than from a run."""
-    source = next((i.source for i in initializations if i.source != "run"), "none")
+    sources = [i.source for i in initializations]
+    source = next((s for s in sources if s not in ("run", "network")), "none")
     if source == "file":
         return config.encoder_weights
     return "none" if source == "none" else "imagenet"

@@ -8,6 +8,7 @@ from typing import Any
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.files import write_json, write_text
+from ecs_med.methods import fixed_settings
 
 __all__ = ["History", "create_run_folder", "refuse_existing_run", "resume_config", "write_config"]
 
@@ -63,12 +64,12 @@ def resume_config(folder: Path, config: TrainConfig) -> TrainConfig:
             "train again."
         )
     saved = TrainConfig.from_file(path)
-    for name in config.model_fields_set - set(_MAY_DIFFER):
-        asked, ran = getattr(config, name), getattr(saved, name)
-        if asked != ran and asked not in (None, "auto"):
+    ran = fixed_settings(saved)
+    for name, asked in fixed_settings(config).items():
+        if name not in _MAY_DIFFER and asked != ran.get(name):
             raise SettingsError(
-                f"{folder}: was started with {name}={ran}, not {asked}; resume it with its own "
-                "settings, or choose another --run."
+                f"{folder}: was started with {name}={ran.get(name)}, not {asked}; resume it with "
+                "its own settings, or choose another --run."
             )
     changes = {name: getattr(config, name) for name in ("workers", "tensorboard")}
     return saved.model_copy(update={**changes, "run": folder, "data": config.data})

@@ -19,7 +19,8 @@ from ecs_med.distributed import (
 )
 from ecs_med.errors import DeviceMemoryError, SettingsError
 from ecs_med.inference.model import load_model, save_model
-from ecs_med.methods import method_class
+from ecs_med.methods import with_own_settings
+from ecs_med.runs import Origin, RunFolder, ValidationRow
 from ecs_med.training.build import build_model
 from ecs_med.training.checkpoint import load_checkpoint, save_checkpoint
 from ecs_med.training.data_plan import DataPlan, build_stores, plan_data, training_batches
@@ -29,6 +30,7 @@ from ecs_med.training.finish import finish_run
 from ecs_med.training.handlers import Checkpoints, Log, Signals, Validation
 from ecs_med.training.health import SILENT_CORRECTOR, is_silent
 from ecs_med.training.manifest import Clock, start_manifest
+from ecs_med.training.origin import check_origin, networks_from, open_origin, settings_from
 from ecs_med.training.resolve import default_run_folder, preparation_of, resolve
 from ecs_med.training.run_folder import (
     History,
@@ -37,7 +39,6 @@ from ecs_med.training.run_folder import (
     resume_config,
     write_config,
 )
-from ecs_med.training.start import Start, open_start, reopen_start, write_start
 from ecs_med.training.trainer import MethodTrainer
 from ecs_med.training.validation import validation_row
 
@@ -86,16 +87,16 @@ class _Run:
     """The parts of one run, built in the order in which a mistake is cheapest to find."""
 
     def __init__(self, config: TrainConfig, listener: Listener, *, resume: bool) -> None:
-        method_class(config.method)
+        with_own_settings(config)
         self.listener = listener
         self.clock = Clock()
         opened = self._reopen(config) if resume else self._open(config)
-        self.plan, self.folder, config, start = opened
-        from_run = start.networks(config.method) if start else ()
+        self.plan, self.folder, config, origin = opened
+        from_run = networks_from(origin, config.method) if origin else ()
         self.config, self.initializations = resolve(config, self.plan.images, self.folder, from_run)
         self._check_sizes()
         self.manifest = start_manifest(self.folder, self.config, self.plan, self.initializations)
-        for sentence in [*self.plan.warnings, *(start.warnings if start else ())]:
+        for sentence in [*self.plan.warnings, *(origin.warnings if origin else ())]:
             self._warn(sentence)
         self.preparation = preparation_of(self.config)
         with warnings.catch_warnings(record=True) as caught:
@@ -111,13 +112,13 @@ class _Run:
             self.plan,
             self.initializations,
             self.device,
-            start=None if resume else start,
+            origin=None if resume else origin,
         )
         if not resume and is_main_process():
             create_run_folder(self.folder)
             write_config(self.folder, self.config)
-            if start:
-                write_start(start, self.folder)
+            if origin:
+                origin.write(RunFolder(self.folder).origin_file)
             self.plan.split.write(self.folder / "split.json")
         self.energy = EnergyMeter(self.device)
         self.history = History(self.folder / "history.jsonl")
@@ -125,23 +126,24 @@ class _Run:
         self.progress |= {"seconds": 0.0, "energy_wh": None}
         self.first = self._restore() if resume else 0
 
-    def _open(self, config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig, Start | None]:
-        start = open_start(config)
-        config = start.settings(config) if start else config
+    def _open(self, config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig, Origin | None]:
+        origin = open_origin(config)
+        config = settings_from(origin, config) if origin else config
         plan = plan_data(config)
         folder = config.run or default_run_folder(config, plan.collection.name)
         if is_main_process():
             refuse_existing_run(folder)
-        return plan, folder, config, start.checked(config, plan) if start else None
+        return plan, folder, config, check_origin(origin, config, plan) if origin else None
 
-    def _reopen(self, config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig, Start | None]:
+    def _reopen(self, config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig, Origin | None]:
         folder = config.run
         if folder is None:
             from ecs_med.data.layout import open_data
 
             folder = default_run_folder(config, open_data(config.data, config.reading).name)
         config = resume_config(folder, config)
-        return plan_data(config, folder / "split.json"), folder, config, reopen_start(folder)
+        origin = RunFolder(folder).read_origin()
+        return plan_data(config, folder / "split.json"), folder, config, origin
 
     def _check_sizes(self) -> None:
         crop, max_size = self.config.crop or 0, self.config.max_size or 0
@@ -224,14 +226,17 @@ class _Run:
         choosing = self.config.keep == "best"
         if not choosing and iteration == self.config.iterations:
             self._keep_last(iteration)
-        if not choosing and not self.method.follows_scores:
+        if not choosing and not self.method.always_validates:
             return
         split = self.plan.split
         cases = split.validation or (split.labeled if choosing else split.test)
         row = validation_row(self.model, split, cases, iteration)
         if is_silent(row.get("pseudo_labels", {})):
             self._warn(SILENT_CORRECTOR)
-        score, best = self.method.selection_score(row), self.progress["best_miou"]
+        best = self.progress["best_miou"]
+        score = self.method.selection_score(
+            ValidationRow.model_validate({k: v for k, v in row.items() if v != {}})
+        )
         row["best"] = choosing and (best is None or (score is not None and score > best))
         if row["best"]:
             save_model(self.model)

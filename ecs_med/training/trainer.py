@@ -23,7 +23,7 @@ from ecs_med.data.batches import Normalization, RawBatch, to_device
 from ecs_med.data.order import draw_seed
 from ecs_med.distributed import mean_over_processes
 from ecs_med.methods import Method
-from ecs_med.methods.optimizers import optimizer_settings, polynomial_decay, set_learning_rate
+from ecs_med.methods.optimizers import polynomial_decay, set_learning_rate
 
 __all__ = ["MethodTrainer"]
 
@@ -79,8 +79,8 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
         done = engine.state.iteration - 1
         torch.manual_seed(draw_seed(self._seed, _STREAM, done))
         factor = polynomial_decay(done, self._max_iterations)
-        for name, settings in self.learning_rates().items():
-            set_learning_rate(self.method.optimizers[name], settings * factor)
+        for optimizer in self.method.optimizers.values():
+            set_learning_rate(optimizer, optimizer.defaults["lr"] * factor)
         batch = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking)
         self.method.train_mode()
         result = self.method.step(batch, done / self._max_iterations)
@@ -94,8 +94,3 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
         if engine.state.iteration >= self._max_iterations:
             engine.terminate()
         return dict(engine.state.output)
-
-    def learning_rates(self) -> dict[str, float]:
-        """Learning rate of each optimiser at iteration 0."""
-        settings = optimizer_settings(self.method.config)
-        return {name: settings[name].lr for name in self.method.optimizers}

@@ -136,7 +136,7 @@ def test_wrong_use_is_told_in_one_sentence(
     refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ECS_MED_DATA", raising=False)
-    assert "did you mean cityscapes?" in refused("cityscape")
+    assert "did you mean 'cityscapes'?" in refused("cityscape")
     assert "--table 7 is none" in refused("voc", "--table", "7")
     assert "--scale is above 0" in refused("voc", "--scale", "0")
     missing = refused("voc", "--data", tmp_path)

@@ -80,10 +80,11 @@ def test_protocols_hold_section_4_4() -> None:
     assert (cityscapes.crop, cityscapes.batch, cityscapes.iterations) == (768, 6, 15_000)
     for protocol in (voc, cityscapes):
         settings = protocol.train_settings()
-        assert settings["segmenter_optimizer"]["lr"] == 0.01
-        assert settings["segmenter_optimizer"]["momentum"] == 0.9
-        assert settings["corrector_optimizer"]["betas"] == [0.9, 0.99]
-        assert settings["corrector_optimizer"]["lr"] == 1e-4
+        optimizers = settings["optimizers"]
+        assert optimizers["segmenter"]["lr"] == 0.01
+        assert optimizers["segmenter"]["momentum"] == 0.9
+        assert optimizers["corrector"]["betas"] == [0.9, 0.99]
+        assert optimizers["corrector"]["lr"] == 1e-4
         assert settings["augmentation"] == {"flip": True, "scale": [1.0, 1.0], "jitter": 0.0}
         assert (settings["max_size"], settings["min_size"], settings["keep"]) == (0, 0, "last")
         assert protocol.seeds == tuple(range(10))
@@ -95,7 +96,7 @@ def test_deviations_are_told_and_places_are_not() -> None:
 
 
 def test_an_unknown_benchmark_is_told_the_nearest() -> None:
-    with pytest.raises(SettingsError, match="did you mean kvasir"):
+    with pytest.raises(SettingsError, match="did you mean 'kvasir'"):
         protocol_named("kvasir-seg")
 
 
@@ -116,7 +117,8 @@ def test_table_4_has_the_rivals_encoder_where_the_protocol_is_the_papers(
         seeds=(0,),
     )
     for cell in cells:
-        assert (cell.config.network, cell.config.output_stride) == ("deeplabv2", 8)
+        assert cell.config.network == "deeplabv2"
+        assert cell.config.network_settings == {"output_stride": 8}
         assert cell.config.corrector_output_stride == 16
         assert cell.config.encoder == encoder
     assert cells[0].folder == Path("out/runs/deeplabv2-supervised-1-8-s0")

@@ -129,7 +129,7 @@ def test_broken_data(
         (["--labeled", "200%"], "200%"),
         (["--encoder", "resnet5O"], "did you mean"),
         (["--device", "cuda:7"], "--device"),
-        (["--method", "exs"], "did you mean ecs"),
+        (["--method", "exs"], "did you mean 'ecs'"),
         (["--batch", "1"], "batch"),
         (["--crop", "50"], "multiple of 32"),
         (["--encoder-weights", "nowhere.pth"], "nowhere.pth"),

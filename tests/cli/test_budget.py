@@ -106,7 +106,7 @@ def test_slurm_pairs() -> None:
         (["--data", "absent-folder"], "absent-folder"),
         (["--budgets", "1/2,50%"], "same budget"),
         (["--budgets", "5000"], "5000"),
-        (["--methods", "esc"], "did you mean ecs"),
+        (["--methods", "esc"], "did you mean 'ecs'"),
         (["--seeds", "4..1"], "--seeds"),
         (["--executor", "threads"], "--executor"),
         (["--executor", "inline", "--jobs", "2"], "--jobs"),

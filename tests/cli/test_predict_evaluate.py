@@ -34,11 +34,10 @@ def run(tmp_path_factory):
         std=(0.5,),
         encoder="resnet18",
         corrector_encoder="resnet18",
-        output_stride=16,
         crop=32,
         initialization="none",
     )
-    shape = {"in_channels": 1, "num_classes": 3, "output_stride": 16}
+    shape = {"in_channels": 1, "num_classes": 3}
     networks = [
         build(Initialization("resnet18", "none"), **shape)
         for build in (build_segmenter, build_corrector)

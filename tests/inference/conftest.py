@@ -50,7 +50,6 @@ def make_model(tmp_path):
             std=(1.0,) * channels,
             encoder="none",
             corrector_encoder="none" if corrector else None,
-            output_stride=16,
             crop=32,
             initialization="none",
             **fields,

@@ -2,7 +2,6 @@
 
 import copy
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,9 +9,8 @@ from literal_advsemiseg import LiteralAdvSemiSeg
 from tiny_networks import NUM_CLASSES, enlarge_weights, pixelwise, ragged_batch, weights
 from torch import nn
 
-from ecs_med.config import AdvSemiSegSettings, OptimizerSettings, TrainConfig
-from ecs_med.methods import AdvSemiSeg
-from ecs_med.methods.advsemiseg import _Tally
+from ecs_med.config import OptimizerSettings
+from ecs_med.methods.advsemiseg import AdvSemiSeg, AdvSemiSegSettings, _Tally
 from ecs_med.methods.base import frozen
 from ecs_med.types import IGNORE_INDEX, Batch
 
@@ -23,13 +21,9 @@ def build(**settings: object) -> AdvSemiSeg:
     torch.manual_seed(0)
     networks = {"segmenter": pixelwise(1, NUM_CLASSES), "discriminator": pixelwise(NUM_CLASSES, 1)}
     enlarge_weights(networks["discriminator"])
-    config = TrainConfig(
-        data=Path("unused"),
-        segmenter_optimizer=SGD,
-        discriminator_optimizer=SGD,
-        advsemiseg=AdvSemiSegSettings.parse(settings),
-    )
-    return AdvSemiSeg(networks, config, num_classes=NUM_CLASSES)
+    optimizers = dict.fromkeys(networks, SGD)
+    parsed = AdvSemiSegSettings.parse(settings)
+    return AdvSemiSeg(networks, parsed, optimizers, num_classes=NUM_CLASSES)
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 1.0])
@@ -111,7 +105,7 @@ def test_pixels_are_selected_from_the_threshold_on(probability: float, expected:
     tally = run_segmenter_step(method, ragged_batch())
     assert tally.signals["selected_share"].item() == expected
     assert (tally.losses["self_training"].item() > 0) == bool(expected)
-    assert (method.concern({"selected_share": expected}) is None) == bool(expected)
+    assert (method.warning({"selected_share": expected}, 0.5) is None) == bool(expected)
 
 
 def test_nothing_is_selected_and_nothing_said_before_it_begins() -> None:
@@ -119,8 +113,8 @@ def test_nothing_is_selected_and_nothing_said_before_it_begins() -> None:
     tally = run_segmenter_step(method, ragged_batch(), progress=0.49)
     assert math.isnan(tally.signals["selected_share"].item())
     assert tally.losses["self_training"].item() == 0
-    assert method.concern({"selected_share": math.nan}) is None
-    assert method.concern({}) is None
+    assert method.warning({"selected_share": math.nan}, 0.5) is None
+    assert method.warning({}, 0.5) is None
 
 
 def test_it_works_without_unlabeled_images() -> None:

@@ -1,15 +1,18 @@
 """The corrector alone: it learns as in ECS, and the segmenter does not move at all."""
 
 import copy
-from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from references import correction_map, corrector_weights, cross_entropy
 from torch import nn
 
-from ecs_med.config import EcsSettings, TrainConfig
-from ecs_med.methods import CorrectorOnly, Ecs
+from ecs_med.methods import Ecs, EcsSettings
+from ecs_med.methods.correcting import CorrectorSettings
+from ecs_med.methods.corrector_only import CorrectorOnly
+from ecs_med.metrics import scores_from_confusion
+from ecs_med.runs import CorrectorScores, ValidationRow
 from ecs_med.types import IGNORE_INDEX, Batch
 
 NUM_CLASSES = 3
@@ -25,14 +28,18 @@ def network(in_channels: int, out_channels: int) -> nn.Module:
     )
 
 
-def build(**ecs: object) -> CorrectorOnly:
+OPTIMIZERS = Ecs.default_optimizers(15_000)
+
+
+def build(**settings: Any) -> CorrectorOnly:
     torch.manual_seed(0)
     networks = {
         "segmenter": network(1, NUM_CLASSES),
         "corrector": network(1 + NUM_CLASSES, NUM_CLASSES + 1),
     }
-    config = TrainConfig(data=Path("unused"), ecs=EcsSettings.parse(ecs))
-    method = CorrectorOnly(networks, config, num_classes=NUM_CLASSES)
+    method = CorrectorOnly(
+        networks, CorrectorSettings.parse(settings), OPTIMIZERS, num_classes=NUM_CLASSES
+    )
     method.train_mode()
     return method
 
@@ -97,7 +104,7 @@ def test_the_loss_is_eq_2(loss: str, class_weight: float) -> None:
 def test_it_is_the_corrector_step_of_ecs() -> None:
     alone = build()
     networks = {n: m.requires_grad_(True) for n, m in copy.deepcopy(alone.networks).items()}
-    whole = Ecs(networks, alone.config, num_classes=NUM_CLASSES)
+    whole = Ecs(networks, EcsSettings(), OPTIMIZERS, num_classes=NUM_CLASSES)
     sample = batch()
     probabilities = alone.segmenter(sample.images).softmax(dim=1).detach()
     torch.manual_seed(2)
@@ -115,6 +122,8 @@ def test_it_is_the_corrector_step_of_ecs() -> None:
 
 
 def test_the_best_model_is_chosen_by_the_corrector() -> None:
-    row = {"validation": {"miou": 0.9}, "corrector": {"miou": 0.4}}
+    scores = scores_from_confusion(torch.tensor([[3, 1], [0, 4]]), ("background", "polyp"))
+    corrector = CorrectorScores(miou=0.4, iou_per_class=(0.4, None, None), num_cases=1)
+    row = ValidationRow(iteration=1, validation=scores, corrector=corrector)
     assert CorrectorOnly.selection_score(row) == 0.4
-    assert Ecs.selection_score(row) == 0.9
+    assert Ecs.selection_score(row) == scores.miou == pytest.approx((3 / 4 + 4 / 5) / 2)

@@ -9,9 +9,9 @@ import torch.multiprocessing as mp
 from tiny_networks import Judge, Pooled
 from torch import nn
 
-from ecs_med.config import AdvSemiSegSettings, OptimizerSettings, S4GanSettings, TrainConfig
+from ecs_med.config import OptimizerSettings
 from ecs_med.distributed import mean_over_processes, process_group, rank, world_size
-from ecs_med.methods import METHODS, method_class
+from ecs_med.methods import available_methods, method_class
 from ecs_med.networks.classifier import MeanTeacher
 from ecs_med.networks.parallel import make_parallel
 from ecs_med.types import IGNORE_INDEX, Batch
@@ -67,7 +67,7 @@ def networks_of(method_name: str) -> dict[str, nn.Module]:
     if method_name == "s4gan+mlmt":
         networks["classifier"] = Pooled(1, NUM_CLASSES)
         networks["teacher"] = MeanTeacher(networks["classifier"], 0.999)
-    assert set(networks) == {"segmenter", *method_class(method_name).companion_names}
+    assert set(networks) == {"segmenter", *method_class(method_name).extra_networks}
     return {name: make_parallel(n.double()) for name, n in networks.items()}
 
 
@@ -76,22 +76,16 @@ def run_steps(method_name: str) -> dict[str, Any]:
     networks = networks_of(method_name)
     # Plain descent: Adam's first step is the gradient's sign and would magnify rounding.
     sgd = OptimizerSettings(name="sgd", lr=0.05)
-    config = TrainConfig(
-        data=Path("unused"),
-        segmenter_optimizer=sgd,
-        corrector_optimizer=sgd,
-        discriminator_optimizer=sgd,
-        classifier_optimizer=sgd,
-        # Some are selected and some are not.
-        advsemiseg=AdvSemiSegSettings(threshold=0.5),
-        s4gan=S4GanSettings(threshold=0.5),
-    )
-    method = method_class(method_name)(networks, config, num_classes=NUM_CLASSES)
+    cls = method_class(method_name)
+    # At 0.5 some are selected and some are not.
+    has_threshold = "threshold" in cls.settings_class.model_fields
+    settings = cls.settings_class.parse({"threshold": 0.5} if has_threshold else {})
+    method = cls(networks, settings, dict.fromkeys(networks, sgd), num_classes=NUM_CLASSES)
     rows = []
     for step in range(NUM_STEPS):
         whole = global_batch(step)
         batch = Batch(*(part(v) for v in (whole.images, whole.labels)))
-        if method.needs_unlabeled:
+        if method.uses_unlabeled:
             unlabeled = (part(whole.unlabeled_images), part(whole.unlabeled_valid))
             batch = Batch(batch.images, batch.labels, *unlabeled)
         torch.manual_seed(step)
@@ -123,7 +117,7 @@ def free_port() -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method_name", METHODS)
+@pytest.mark.parametrize("method_name", available_methods())
 def test_two_processes_step_as_one(method_name: str, tmp_path: Path) -> None:
     alone = run_steps(method_name)
     mp.spawn(worker, (method_name, free_port(), str(tmp_path)), nprocs=2)

@@ -1,17 +1,16 @@
 """One ECS step: against the literal one, and where gradients go."""
 
 import copy
-from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from literal_ecs import LiteralEcs
 from torch import nn
 
-from ecs_med.config import EcsSettings, TrainConfig
+from ecs_med.config import Settings
 from ecs_med.errors import SettingsError
-from ecs_med.methods import Ecs, Supervised, method_class
-from ecs_med.methods.optimizers import optimizer_settings
+from ecs_med.methods import Ecs, EcsSettings, Supervised, method_class
 from ecs_med.types import IGNORE_INDEX, Batch
 
 NUM_CLASSES = 3
@@ -25,15 +24,15 @@ def network(dimensions: int, in_channels: int, out_channels: int) -> nn.Module:
     )
 
 
-def config(**ecs: object) -> TrainConfig:
-    return TrainConfig(data=Path("unused"), ecs=EcsSettings.parse(ecs))
+OPTIMIZERS = Ecs.default_optimizers(15_000)
 
 
-def build(settings: TrainConfig, dimensions: int = 2) -> Ecs:
+def build(dimensions: int = 2, **settings: Any) -> Ecs:
     torch.manual_seed(0)
     segmenter = network(dimensions, 1, NUM_CLASSES)
     corrector = network(dimensions, 1 + NUM_CLASSES, NUM_CLASSES + 1)
-    return Ecs({"segmenter": segmenter, "corrector": corrector}, settings, num_classes=NUM_CLASSES)
+    networks = {"segmenter": segmenter, "corrector": corrector}
+    return Ecs(networks, EcsSettings.parse(settings), OPTIMIZERS, num_classes=NUM_CLASSES)
 
 
 def batch(dimensions: int = 2) -> Batch:
@@ -50,11 +49,9 @@ def weights(module: nn.Module) -> torch.Tensor:
 
 @pytest.mark.parametrize("dimensions", [2, 3])
 def test_three_steps_equal_the_literal_ones(dimensions: int) -> None:
-    settings = config()
-    method = build(settings, dimensions)
+    method = build(dimensions)
     pair = copy.deepcopy(method.networks)
-    chosen = optimizer_settings(settings)
-    s, c = chosen["segmenter"], chosen["corrector"]
+    s, c = OPTIMIZERS["segmenter"], OPTIMIZERS["corrector"]
     literal = LiteralEcs(
         pair["segmenter"],
         pair["corrector"],
@@ -79,7 +76,7 @@ def test_three_steps_equal_the_literal_ones(dimensions: int) -> None:
 def test_activations_that_are_computed_again_change_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    plain = build(config())
+    plain = build()
     plain.segmenter.insert(3, nn.Dropout(0.5))
     sparing = copy.deepcopy(plain)
     sample = batch()
@@ -95,7 +92,7 @@ def test_activations_that_are_computed_again_change_nothing(
 
 
 def test_the_unlabeled_loss_reaches_the_segmenter_and_not_the_corrector() -> None:
-    method = build(config())
+    method = build()
     corrector = method.networks["corrector"]
     before = {name: weights(module) for name, module in method.networks.items()}
     method._semi_supervised_step(batch())
@@ -107,7 +104,7 @@ def test_the_unlabeled_loss_reaches_the_segmenter_and_not_the_corrector() -> Non
 
 
 def test_the_supervised_step_runs_through_the_corrector_and_leaves_it() -> None:
-    method = build(config(correction_weight=5.0))
+    method = build(correction_weight=5.0)
     sample = batch()
     plain = copy.deepcopy(method)
     corrector = method.networks["corrector"]
@@ -115,7 +112,7 @@ def test_the_supervised_step_runs_through_the_corrector_and_leaves_it() -> None:
     for chosen in (method, plain):
         logits = chosen.forward(chosen.segmenter, sample.images)
         if chosen is plain:
-            chosen.config = config(correction_weight=0.0)
+            chosen.settings = EcsSettings(correction_weight=0.0)
         chosen._supervised_step(sample, logits, logits.softmax(dim=1))
     assert torch.equal(weights(corrector), before)
     assert all(p.grad is None for p in corrector.parameters())
@@ -124,7 +121,7 @@ def test_the_supervised_step_runs_through_the_corrector_and_leaves_it() -> None:
 
 
 def test_the_corrector_step_leaves_the_segmenter() -> None:
-    method = build(config())
+    method = build()
     sample = batch()
     before = weights(method.segmenter)
     probabilities = method.forward(method.segmenter, sample.images).softmax(dim=1)
@@ -134,10 +131,12 @@ def test_the_corrector_step_leaves_the_segmenter() -> None:
 
 
 def test_without_its_two_terms_the_segmenter_learns_as_supervised() -> None:
-    settings = config(correction_weight=0.0, unlabeled_loss="none")
-    method = build(settings)
+    method = build(correction_weight=0.0, unlabeled_loss="none")
     baseline = Supervised(
-        {"segmenter": copy.deepcopy(method.segmenter)}, settings, num_classes=NUM_CLASSES
+        {"segmenter": copy.deepcopy(method.segmenter)},
+        Settings(),
+        OPTIMIZERS,
+        num_classes=NUM_CLASSES,
     )
     for _ in range(2):
         method.step(batch())
@@ -150,12 +149,12 @@ def test_padding_of_unlabeled_images_teaches_nothing() -> None:
     assert sample.unlabeled_images is not None
     invalid = torch.zeros(2, 6, 6, dtype=torch.bool)
     padded = Batch(sample.images, sample.labels, sample.unlabeled_images, invalid)
-    loss, _ = build(config())._semi_supervised_step(padded)
+    loss, _ = build()._semi_supervised_step(padded)
     assert loss.item() == 0
 
 
 def test_signals_say_how_often_the_segmenter_is_right() -> None:
-    method = build(config())
+    method = build()
     sample = batch()
     predicted = method.forward(method.segmenter, sample.images).argmax(dim=1)
     valid = sample.labels != IGNORE_INDEX
@@ -164,5 +163,5 @@ def test_signals_say_how_often_the_segmenter_is_right() -> None:
 
 
 def test_an_unknown_method_is_told_the_nearest() -> None:
-    with pytest.raises(SettingsError, match="did you mean supervised"):
+    with pytest.raises(SettingsError, match="did you mean 'supervised'"):
         method_class("supervized")

@@ -2,7 +2,6 @@
 
 import copy
 import math
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,9 +9,9 @@ from literal_s4gan import LiteralS4Gan
 from tiny_networks import NUM_CLASSES, Judge, enlarge_weights, pixelwise, ragged_batch, weights
 from torch import nn
 
-from ecs_med.config import OptimizerSettings, S4GanSettings, TrainConfig
-from ecs_med.methods import S4Gan
+from ecs_med.config import OptimizerSettings
 from ecs_med.methods.base import frozen
+from ecs_med.methods.s4gan import S4Gan, S4GanSettings
 from ecs_med.types import IGNORE_INDEX, Batch
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
@@ -23,13 +22,9 @@ def build(**settings: object) -> S4Gan:
     torch.manual_seed(0)
     networks = {"segmenter": pixelwise(1, NUM_CLASSES), "discriminator": Judge(1 + NUM_CLASSES)}
     enlarge_weights(networks["discriminator"])
-    config = TrainConfig(
-        data=Path("unused"),
-        segmenter_optimizer=SGD,
-        discriminator_optimizer=SGD,
-        s4gan=S4GanSettings.parse(settings),
-    )
-    return S4Gan(networks, config, num_classes=NUM_CLASSES)
+    optimizers = dict.fromkeys(networks, SGD)
+    parsed = S4GanSettings.parse(settings)
+    return S4Gan(networks, parsed, optimizers, num_classes=NUM_CLASSES)
 
 
 def run_segmenter_step(method: S4Gan, sample: Batch) -> tuple[Scalars, Scalars, torch.Tensor]:
@@ -123,14 +118,12 @@ def test_pictures_are_selected_above_the_threshold(probability: float, expected:
     assert (losses["self_training"].item() > 0) == bool(expected)
 
 
-def test_selecting_nothing_is_a_concern_once_the_discriminator_has_settled() -> None:
+def test_selecting_nothing_is_warned_of_once_the_discriminator_has_settled() -> None:
     method = build(threshold=1.0)
-    method.step(ragged_batch(), 0.2)
-    assert method.concern({"selected_share": 0.0}) is None
-    method.step(ragged_batch(), 0.3)
-    assert "s4gan.threshold" in (method.concern({"selected_share": 0.0}) or "")
+    assert method.warning({"selected_share": 0.0}, 0.2) is None
+    assert "lower `threshold`" in (method.warning({"selected_share": 0.0}, 0.3) or "")
     for signals in ({"selected_share": 0.01}, {"selected_share": math.nan}, {}):
-        assert method.concern(signals) is None
+        assert method.warning(signals, 0.3) is None
 
 
 def test_without_unlabeled_images_cross_entropy_remains() -> None:

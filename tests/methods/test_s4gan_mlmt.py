@@ -1,7 +1,6 @@
 """The multi-label mean teacher: against the literal one, its average, its classes."""
 
 import copy
-from pathlib import Path
 
 import pytest
 import torch
@@ -9,9 +8,8 @@ from literal_s4gan import LiteralMlmt, LiteralS4Gan
 from tiny_networks import NUM_CLASSES, Judge, Pooled, pixelwise, ragged_batch, weights
 from torch import nn
 
-from ecs_med.config import MlmtSettings, OptimizerSettings, TrainConfig
-from ecs_med.methods import S4GanMlmt
-from ecs_med.methods.s4gan_mlmt import shown_classes
+from ecs_med.config import OptimizerSettings
+from ecs_med.methods.s4gan_mlmt import S4GanMlmt, S4GanMlmtSettings, shown_classes
 from ecs_med.networks.classifier import MeanTeacher
 from ecs_med.types import Batch
 
@@ -21,21 +19,14 @@ SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
 def build(**settings: object) -> S4GanMlmt:
     torch.manual_seed(0)
     classifier = Pooled(1, NUM_CLASSES)
-    mlmt = MlmtSettings.parse(settings)
+    parsed = S4GanMlmtSettings.parse(settings)
     networks = {
         "segmenter": pixelwise(1, NUM_CLASSES),
         "discriminator": Judge(1 + NUM_CLASSES),
         "classifier": classifier,
-        "teacher": MeanTeacher(classifier, mlmt.ema),
+        "teacher": MeanTeacher(classifier, parsed.ema),
     }
-    config = TrainConfig(
-        data=Path("unused"),
-        segmenter_optimizer=SGD,
-        discriminator_optimizer=SGD,
-        classifier_optimizer=SGD,
-        mlmt=mlmt,
-    )
-    return S4GanMlmt(networks, config, num_classes=NUM_CLASSES)
+    return S4GanMlmt(networks, parsed, dict.fromkeys(networks, SGD), num_classes=NUM_CLASSES)
 
 
 @pytest.mark.parametrize("ema", [0.999, 0.6])

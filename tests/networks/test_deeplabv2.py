@@ -18,8 +18,7 @@ def build(rates: tuple[int, ...] = PUBLISHED_RATES, stride: int = 8) -> DeepLabV
         in_channels=3,
         num_classes=4,
         network="deeplabv2",
-        output_stride=stride,  # type: ignore[arg-type]
-        aspp_rates=rates,
+        settings={"output_stride": stride, "aspp_rates": rates},
     )
     assert isinstance(network, DeepLabV2)
     return network.eval()
@@ -64,7 +63,7 @@ def test_stride_8_dilates_the_last_two_stages_of_a_resnet() -> None:
         in_channels=3,
         num_classes=2,
         network="deeplabv2",
-        output_stride=8,
+        settings={"output_stride": 8},
     )
     dilations = [
         {

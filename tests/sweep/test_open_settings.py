@@ -15,7 +15,8 @@ def test_steps_sizes_and_networks_are_written_down(build: Build) -> None:
     decided = decide_open_settings(build({"iterations": None}), here=True).settings
     assert (decided["iterations"], decided["max_size"], decided["batch"]) == (1000, 128, 2)
     assert decided["corrector_encoder"] == "test_resnet"
-    assert decided["segmenter_optimizer"]["lr"] > 0
+    assert decided["optimizers"]["segmenter"]["lr"] > 0
+    assert decided["optimizers"].keys() == {"segmenter", "corrector"}
     assert decided["augmentation"]["flip"] is True
     assert not {"data", "labeled", "method", "run", "seed"} & set(decided)
 

@@ -32,7 +32,6 @@ def model(run: Path, segmenter: nn.Module, corrector: nn.Module) -> Model:
         std=(0.2,) * 3,
         encoder="none",
         corrector_encoder="none",
-        output_stride=16,
         crop=32,
         initialization="none",
     )

@@ -44,7 +44,6 @@ def model(run: Path, segmenter: nn.Module, corrector: nn.Module) -> Model:
         std=(1.0,) * 3,
         encoder="none",
         corrector_encoder="none",
-        output_stride=16,
         crop=32,
         initialization="none",
     )

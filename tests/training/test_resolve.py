@@ -89,15 +89,17 @@ def test_optimisers_go_by_the_length_of_the_run() -> None:
     short, _ = resolve(config(device="cpu", iterations=9_999), images, RUN)
     long, _ = resolve(config(device="cpu", iterations=10_000), images, RUN)
     given, _ = resolve(
-        config(device="cpu", segmenter_optimizer={"name": "sgd", "lr": 0.1}), images, RUN
+        config(device="cpu", optimizers={"segmenter": {"name": "sgd", "lr": 0.1}}), images, RUN
     )
-    assert (short.segmenter_optimizer, short.corrector_optimizer) == (
-        OptimizerSettings(name="adam", lr=3e-4),
-        OptimizerSettings(name="adam", lr=1e-3),
-    )
-    assert (long.segmenter_optimizer, long.corrector_optimizer) == (
-        OptimizerSettings(name="sgd", lr=0.01),
-        OptimizerSettings(name="adam", lr=1e-4),
-    )
-    assert given.segmenter_optimizer == OptimizerSettings(name="sgd", lr=0.1)
-    assert given.corrector_optimizer == OptimizerSettings(name="adam", lr=1e-3)
+    assert short.optimizers == {
+        "segmenter": OptimizerSettings(name="adam", lr=3e-4),
+        "corrector": OptimizerSettings(name="adam", lr=1e-3),
+    }
+    assert long.optimizers == {
+        "segmenter": OptimizerSettings(name="sgd", lr=0.01),
+        "corrector": OptimizerSettings(name="adam", lr=1e-4),
+    }
+    assert given.optimizers == {
+        "segmenter": OptimizerSettings(name="sgd", lr=0.1),
+        "corrector": OptimizerSettings(name="adam", lr=1e-3),
+    }

@@ -53,14 +53,15 @@ def killed_and_resumed(config: TrainConfig, patch: pytest.MonkeyPatch, step: int
 def test_a_run_trains_resumes_to_the_last_bit_and_predicts(
     settings: Build, tmp_path: Path, phantom: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    more = {"method": method, "iterations": 5, "s4gan": {"threshold": 0.0}}
+    thresholds = {name: {"threshold": 0.0} for name in ("s4gan", "s4gan+mlmt")}
+    more = {"method": method, "iterations": 5, "method_settings": thresholds}
     undisturbed = train(settings(run=tmp_path / "undisturbed", **more))
     run = killed_and_resumed(settings(**more), monkeypatch, step=4)
     assert tensors(run) == tensors(undisturbed)
     for name in ("model.safetensors", "metrics.json"):
         assert (run / name).read_bytes() == (undisturbed / name).read_bytes()
     names = {key.split(".")[1] for key in tensors(run) if key.startswith("network.")}
-    assert names == {"segmenter", *method_class(method).companion_names}
+    assert names == {"segmenter", *method_class(method).extra_networks}
     rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     assert all("pseudo_labels" not in row for row in rows)
     assert rows[-2]["signals"]["selected_share"] is not None
@@ -73,8 +74,8 @@ def test_a_run_trains_resumes_to_the_last_bit_and_predicts(
 
 
 def test_the_other_discriminator_trains(settings: Build) -> None:
-    values = {"advsemiseg": {"discriminator": "deeplabv3plus", "semi_start": 0}}
-    run = train(settings(method="advsemiseg", iterations=2, **values))
+    own = {"advsemiseg": {"discriminator": "deeplabv3plus", "semi_start": 0}}
+    run = train(settings(method="advsemiseg", iterations=2, method_settings=own))
     assert any(key.startswith("network.discriminator.encoder") for key in tensors(run))
 
 
@@ -86,9 +87,9 @@ def test_a_faster_head_and_a_frozen_norm_resume_to_the_last_bit(
     more = {
         "method": "advsemiseg",
         "network": "deeplabv2",
-        "output_stride": 8,
+        "network_settings": {"output_stride": 8},
         "frozen_norm": True,
-        "segmenter_optimizer": optimizer,
+        "optimizers": {"segmenter": optimizer},
         "iterations": 5,
     }
     undisturbed = train(settings(run=tmp_path / "undisturbed", **more))
@@ -130,12 +131,3 @@ def test_without_a_background_every_class_stays_on(settings: Build) -> None:
     model = ecs_med.load_model(run)
     assert model.classifier is None
     assert not any(k.startswith("classifier") for k in load_file(run / "model.safetensors"))
-
-
-def test_a_model_file_from_before_has_no_classifier(settings: Build) -> None:
-    run = train(settings(iterations=2))
-    path = run / "model.json"
-    spec = json.loads(path.read_text())
-    del spec["presence"]
-    path.write_text(json.dumps(spec))
-    assert ecs_med.load_model(run).classifier is None

@@ -1,8 +1,7 @@
 """The protocols, one module a data set."""
 
-import difflib
-
 from ecs_med.errors import SettingsError
+from ecs_med.registry import nearest
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.protocols.camvid import CamVid
 from ecs_med_benchmarks.protocols.cityscapes import Cityscapes
@@ -37,6 +36,4 @@ def protocol_named(name: str) -> Protocol:
     """
     if name in PROTOCOLS:
         return PROTOCOLS[name]
-    near = difflib.get_close_matches(name, PROTOCOLS, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(PROTOCOLS)}."
-    raise SettingsError(f"'{name}' is no benchmark; {hint}")
+    raise SettingsError(f"Unknown benchmark '{name}'; {nearest(name, PROTOCOLS)}")

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from ecs_med.config import OptimizerSettings
-from ecs_med_benchmarks.protocol import PAPER_CORRECTOR, PAPER_SEGMENTER, Protocol
+from ecs_med_benchmarks.protocol import PAPER_OPTIMIZERS, Protocol
 
 __all__ = ["Cityscapes"]
 
@@ -47,9 +47,7 @@ class Cityscapes(Protocol):
     """Section 4.4: torchvision's."""
     keep: Literal["best", "last"] = "last"
     """The paper reports the validation set and names no other set to choose on."""
-    segmenter_optimizer: OptimizerSettings | None = PAPER_SEGMENTER
-    """Section 4.4."""
-    corrector_optimizer: OptimizerSettings | None = PAPER_CORRECTOR
+    optimizers: dict[str, OptimizerSettings] = PAPER_OPTIMIZERS
     """Section 4.4."""
     image_threshold: float = 0.7
     """Of s4GAN on Cityscapes (Mittal et al. 2019)."""

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from ecs_med.config import OptimizerSettings
-from ecs_med_benchmarks.protocol import PAPER_CORRECTOR, PAPER_SEGMENTER, Protocol
+from ecs_med_benchmarks.protocol import PAPER_OPTIMIZERS, Protocol
 
 __all__ = ["Voc"]
 
@@ -45,7 +45,5 @@ class Voc(Protocol):
     """Section 4.4: torchvision's."""
     keep: Literal["best", "last"] = "last"
     """The paper reports the validation set and names no other set to choose on."""
-    segmenter_optimizer: OptimizerSettings | None = PAPER_SEGMENTER
-    """Section 4.4."""
-    corrector_optimizer: OptimizerSettings | None = PAPER_CORRECTOR
+    optimizers: dict[str, OptimizerSettings] = PAPER_OPTIMIZERS
     """Section 4.4."""

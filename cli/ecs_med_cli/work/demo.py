@@ -26,8 +26,10 @@ SETTINGS: dict[str, Any] = {
     "max_size": SIZE,
     "encoder_weights": "imagenet",
     # The paper's: with 14 pictures and 150 steps those of short runs leave ECS behind supervised.
-    "segmenter_optimizer": {"name": "sgd", "lr": 0.01},
-    "corrector_optimizer": {"name": "adam", "lr": 1e-4},
+    "optimizers": {
+        "segmenter": {"name": "sgd", "lr": 0.01},
+        "corrector": {"name": "adam", "lr": 1e-4},
+    },
 }
 """Small enough for two cores, large enough that the pictures in the report mean something."""
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
-from ecs_med.methods import CorrectorOnly
+from ecs_med.methods.corrector_only import CorrectorOnly
 from ecs_med.training.train import train
 
 Build = Callable[..., TrainConfig]
@@ -119,7 +119,10 @@ def test_the_last_corrector_is_kept_and_its_course_is_scored(
     settings: Build, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a published protocol keeps the last model, the best one would be another."""
-    scores = iter([{"miou": 0.9}, {"miou": 0.1}])
+    scores = iter(
+        {"miou": miou, "iou_per_class": [miou, None, None, None], "num_cases": 2}
+        for miou in (0.9, 0.1)
+    )
     monkeypatch.setattr("ecs_med.training.validation.corrector_scores", lambda *_: next(scores))
     run = train(settings(method="corrector", start_from=base, keep="last"))
     rows = validations(run)
@@ -136,7 +139,7 @@ def test_what_does_not_fit_is_refused(settings: Build, base: Path, tmp_path: Pat
         train(settings(method="corrector"))
     with pytest.raises(RunFolderError, match="no trained model here"):
         train(settings(start_from=tmp_path / "nowhere"))
-    with pytest.raises(SettingsError, match="encoder=test_resnet, not resnet18; leave --encoder"):
+    with pytest.raises(SettingsError, match="encoder=test_resnet, not resnet18; leave `encoder`"):
         train(settings(start_from=base, encoder="resnet18"))
     with pytest.raises(SettingsError, match="network=deeplabv3plus, not deeplabv2"):
         train(settings(start_from=base, network="deeplabv2"))
@@ -168,6 +171,6 @@ def test_cases_that_the_first_run_was_trained_on_are_not_scored_unnoticed(
     values = {"data": flat, "method": "corrector", "start_from": base}
     other = train(settings(**values, seed=1, run=tmp_path / "other"))
     warnings = read(other / "manifest.json")["warnings"]
-    assert any("was trained on" in w and "--labeled" in w for w in warnings)
+    assert any("was trained on" in w and "`labeled`" in w for w in warnings)
     same = train(settings(**values, labeled=str(base / "split.json"), run=tmp_path / "same"))
     assert not any("was trained on" in w for w in read(same / "manifest.json")["warnings"])

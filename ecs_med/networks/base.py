@@ -1,0 +1,142 @@
+"""The contract of a segmenter's architecture, and how architectures are found."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import nn
+
+from ecs_med.config import Settings
+from ecs_med.networks.initialization import Initialization
+from ecs_med.registry import Registry
+
+__all__ = [
+    "NETWORKS",
+    "Network",
+    "available_networks",
+    "build_segmenter",
+    "network_class",
+    "network_settings",
+]
+
+
+class Network(ABC):
+    """An architecture of the segmenter, and how it is built.
+
+    To add one, derive from this class and name it under the entry-point group `ecs_med.networks`:
+
+        class SmallUNet(Network):
+            name, title = "unet", "U-Net"
+
+            @classmethod
+            def build(cls, initialization, *, in_channels, num_classes, settings):
+                return monai.networks.nets.UNet(2, in_channels, num_classes, (16, 32, 64), (2, 2))
+    """
+
+    name: ClassVar[str]
+    """Value of `network`."""
+    title: ClassVar[str]
+    """In messages."""
+    spatial_dims: ClassVar[int] = 2
+    """Dimensions of the images that it takes; training is on slices, that is 2."""
+    has_encoder: ClassVar[bool] = False
+    """Whether it is built on a named encoder of segmentation-models-pytorch or timm, which it then
+    holds as `encoder`."""
+    settings_class: ClassVar[type[Settings]] = Settings
+    """What it can be told by `network_settings`; `Settings` has nothing."""
+
+    @classmethod
+    @abstractmethod
+    def build(
+        cls,
+        initialization: Initialization,
+        *,
+        in_channels: int,
+        num_classes: int,
+        settings: Settings,
+    ) -> nn.Module:
+        """Build it.
+
+        Args:
+            initialization: Encoder and its weights, where there is one. Where its source is `none`
+                the weights are drawn, or filled afterwards; where it is `network`, an architecture
+                without an encoder loads what it has of its own.
+            in_channels: Channels of the image.
+            num_classes: N.
+            settings: Of `settings_class`.
+
+        Returns:
+            A module from `(B, in_channels, *spatial)` to logits `(B, N, *spatial)`; sides are
+            multiples of 32.
+
+        Raises:
+            SettingsError: If it cannot be built so.
+        """
+
+    @classmethod
+    def statistics(cls, initialization: Initialization, channels: int) -> tuple[list[float], ...]:
+        """Mean and standard deviation of each channel, in 0..1, that it expects to be taken out.
+
+        Returns:
+            0 and 1, unless overridden: it sees intensities in 0..1.
+        """
+        return [0.0] * channels, [1.0] * channels
+
+
+NETWORKS: Registry[Network] = Registry("ecs_med.networks", "network", Network)
+"""Every architecture of the segmenter: those of this package, and those of others."""
+
+
+def available_networks() -> tuple[str, ...]:
+    """Names of the architectures that are installed, sorted."""
+    return NETWORKS.names()
+
+
+def network_class(name: str) -> type[Network]:
+    """The architecture of that name.
+
+    Raises:
+        SettingsError: If there is none, with the nearest; or if its package is broken.
+    """
+    return NETWORKS.get(name)
+
+
+def network_settings(name: str, values: Mapping[str, Any]) -> Settings:
+    """What the architecture `name` is told by `values`.
+
+    Raises:
+        SettingsError: If it does not know a setting.
+    """
+    return network_class(name).settings_class.parse(values, "network_settings")
+
+
+def build_segmenter(
+    initialization: Initialization,
+    *,
+    in_channels: int,
+    num_classes: int,
+    network: str = "deeplabv3plus",
+    settings: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """A network from image to N classes.
+
+    Args:
+        initialization: Encoder and its weights.
+        in_channels: Channels of the image.
+        num_classes: N.
+        network: Name of the architecture.
+        settings: `network_settings`; `None` for its defaults.
+
+    Returns:
+        A module from `(B, in_channels, H, W)` to logits `(B, N, H, W)`; H and W are multiples
+        of 32.
+
+    Raises:
+        SettingsError: If the network, a setting or the encoder is unknown, or weights do not fit.
+    """
+    return network_class(network).build(
+        initialization,
+        in_channels=in_channels,
+        num_classes=num_classes,
+        settings=network_settings(network, settings or {}),
+    )
