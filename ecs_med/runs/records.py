@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from ecs_med.metrics import Scores
 from ecs_med.records import Record
 from ecs_med.runs.spec import ModelSpec
@@ -162,7 +164,7 @@ class TrainRow(Record):
     """Learning rate by network."""
     images_per_second: float
     """Over the same iterations."""
-    signals: dict[str, float | None] = {}
+    signals: dict[str, float | None] = Field(default_factory=dict)
     """Other quantities worth watching; `None` where undefined."""
 
 
