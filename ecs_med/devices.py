@@ -56,7 +56,7 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if precision == "bf16" else None
 
 
-def describe_device(device: torch.device) -> dict[str, object]:
+def describe_device(device: torch.device) -> dict[str, str | int]:
     """Name, memory and threads, for the manifest."""
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)

@@ -1,10 +1,10 @@
 """What a person sees while training runs: a bar on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
@@ -13,6 +13,10 @@ from rich.text import Text
 
 from ecs_med_cli.console import duration
 from ecs_med_cli.declaration import in_options
+
+if TYPE_CHECKING:
+    from ecs_med.runs import Metrics, TrainRow, ValidationRow
+    from ecs_med.training.listener import RunPlan
 
 __all__ = ["ProgressDisplay"]
 
@@ -76,13 +80,12 @@ class ProgressDisplay:
         if not self._console.is_terminal and done == total:
             self._line(f"{total} images prepared")
 
-    def started(self, plan: Mapping[str, Any]) -> None:
+    def started(self, plan: "RunPlan") -> None:
         """Print what is about to happen and start the bar."""
         for label, key in _PLAN_LINES:
-            if plan.get(key):
-                self._line(f"[bold]{label:<11}[/bold]{escape(str(plan[key]))}")
-        self._num_iterations = int(plan["iterations"])
-        done = int(plan.get("iteration", 0))
+            self._line(f"[bold]{label:<11}[/bold]{escape(getattr(plan, key))}")
+        self._num_iterations = plan.iterations
+        done = plan.iteration
         self._first = (done, time.monotonic())
         self._next_line = self._after(done)
         self._training = self._bar.add_task(
@@ -90,9 +93,9 @@ class ProgressDisplay:
         )
         self._bar.start()
 
-    def trained(self, row: Mapping[str, Any]) -> None:
+    def trained(self, row: "TrainRow") -> None:
         """Move the bar, or print a line where a tenth has passed."""
-        iteration = int(row["iteration"])
+        iteration = row.iteration
         status, losses = self._status(row, iteration), _losses(row)
         if self._training is not None:
             self._bar.details = losses
@@ -103,35 +106,31 @@ class ProgressDisplay:
         if iteration == self._num_iterations:
             self._bar.details = "scoring and writing the report"
 
-    def validated(self, row: Mapping[str, Any]) -> None:
+    def validated(self, row: "ValidationRow") -> None:
         """Print the scores of a validation."""
-        scores = row["validation"]
-        self._last_miou = scores["miou"]
+        scores = row.validation
+        self._last_miou = scores.miou
         text = (
-            f"iteration {row['iteration']}/{self._num_iterations}  "
-            f"validation mIoU {_score(scores['miou'])}, Dice {_score(scores['dice'])}"
+            f"iteration {row.iteration}/{self._num_iterations}  "
+            f"validation mIoU {_score(scores.miou)}, Dice {_score(scores.dice)}"
         )
-        corrector = row.get("corrector")
-        if corrector:
-            text += f", corrector's mIoU {_score(corrector['miou'])}"
-        health = row.get("pseudo_labels")
-        if health and health.get("miou") is not None:
-            text += f", pseudo-labels {_score(health['miou'])}"
-        self._line(escape(text) + ("  [bold](best)[/bold]" if row.get("best") else ""))
+        if row.corrector is not None:
+            text += f", corrector's mIoU {_score(row.corrector.miou)}"
+        if row.pseudo_labels is not None and row.pseudo_labels.miou is not None:
+            text += f", pseudo-labels {_score(row.pseudo_labels.miou)}"
+        self._line(escape(text) + ("  [bold](best)[/bold]" if row.best else ""))
 
     def warned(self, sentence: str) -> None:
         """Print a warning."""
         self._line(f"[yellow]Warning:[/yellow] {escape(in_options(sentence))}")
 
-    def finished(self, run: Path, metrics: Mapping[str, Any]) -> None:
+    def finished(self, run: Path, metrics: "Metrics") -> None:
         """Take the bar away; the caller prints the outcome."""
         self._bar.details = ""
         self._bar.stop()
 
-    def _status(self, row: Mapping[str, Any], iteration: int) -> str:
-        parts = []
-        if row.get("images_per_second"):
-            parts.append(f"{row['images_per_second']:.1f} images/s")
+    def _status(self, row: "TrainRow", iteration: int) -> str:
+        parts = [f"{row.images_per_second:.1f} images/s"]
         remaining = self._remaining(iteration)
         if remaining:
             parts.append(f"{remaining} left")
@@ -165,13 +164,14 @@ _PLAN_LINES = (
     ("Encoder", "encoder"),
     ("Weights", "initialization"),
     ("Device", "device"),
+    ("Validation", "validation"),
     ("Run folder", "run"),
 )
 
 
-def _losses(row: Mapping[str, Any]) -> str:
-    parts = [f"{name} {value:.3f}" for name, value in row.get("losses", {}).items()]
-    rate = row.get("lr", {}).get("segmenter")
+def _losses(row: "TrainRow") -> str:
+    parts = [f"{name} {value:.3f}" for name, value in row.losses.items()]
+    rate = row.lr.get("segmenter")
     return "  ".join(parts if rate is None else [*parts, f"lr {rate:.2g}"])
 
 

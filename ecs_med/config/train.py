@@ -98,7 +98,12 @@ class TrainConfig(Settings):
     """Slices with a longer side are segmented in overlapping tiles of this side, in pixels; `None`:
     1,024, or `crop` where that is more."""
     evaluate_every: int | None = Field(None, ge=1)
-    """Iterations between validations and checkpoints; `None`: a tenth of all."""
+    """Iterations between validations and checkpoints; `None`: a tenth of all, or more where scoring
+    would cost more than the training."""
+    validation_cases: int | None = Field(None, ge=1)
+    """Validation cases that are scored in between; the chosen model is scored on all of them.
+    `None`: all, or fewer where `evaluate_every` is left open too and scoring would cost more than
+    the training."""
     workers: int = Field(0, ge=0, json_schema_extra=MACHINE)
     """Processes that prepare batches; 0: the training process itself."""
     cache: Path | None = Field(None, json_schema_extra=PLACE)

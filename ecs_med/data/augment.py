@@ -1,6 +1,7 @@
-"""Random transforms of training slices: zoom, padding, crop, flip, colour jitter."""
+"""Random transforms of training slices: a caller's own, zoom, padding, crop, flip, jitter."""
 
-from collections.abc import Hashable, Mapping
+import re
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import torch
@@ -14,11 +15,18 @@ from monai.transforms import (
     SpatialPadd,
     Transform,
 )
+from monai.utils import convert_to_tensor
 
 from ecs_med.config import AugmentationSettings
+from ecs_med.errors import SettingsError
 from ecs_med.types import IGNORE_INDEX
 
-__all__ = ["ColorJitterd", "training_transform"]
+__all__ = [
+    "ColorJitterd",
+    "apply_own_transform",
+    "describe_transform",
+    "training_transform",
+]
 
 
 def training_transform(crop: int, settings: AugmentationSettings) -> Compose:
@@ -94,3 +102,66 @@ class ColorJitterd(MapTransform, Randomizable):  # type: ignore[misc]
             grey = image.mean(dim=0, keepdim=True)
             image = (image - grey) * self.saturation + grey
         return image.clamp(0, 1)
+
+
+def apply_own_transform(
+    transform: Callable[[Mapping[str, torch.Tensor]], Mapping[str, Any]],
+    sample: Mapping[str, torch.Tensor],
+    seed: int,
+) -> dict[str, torch.Tensor]:
+    """Apply a caller's transform to a whole slice, and hold it to what the rest relies on.
+
+    Args:
+        transform: Of MONAI's dictionary transforms, or any callable that takes and gives a mapping
+            with the keys of `sample`. What it draws comes from its `R` (MONAI's `Randomizable`).
+        sample: `image` `(C, H, W)`, floating point in 0..1, `valid` `(1, H, W)`, 1 where there is
+            image, and for labelled slices `labels` `(1, H, W)`.
+        seed: Of this sample.
+
+    Returns:
+        The same keys; labels are void where nothing is valid.
+
+    Raises:
+        SettingsError: If it drops a key, gives labels that are no whole numbers, or changes the
+            shape of one of them alone.
+    """
+    if isinstance(transform, Randomizable):
+        transform.set_random_state(seed=seed)
+    given = transform(dict(sample))
+    missing = sorted(sample.keys() - given.keys())
+    if missing:
+        raise SettingsError(
+            f"`transform`: drops the key {missing[0]!r}; a transform of slices keeps "
+            f"{', '.join(sorted(sample))}."
+        )
+    found = {key: convert_to_tensor(given[key], track_meta=False) for key in sample}
+    height_width = tuple(found["image"].shape[1:])
+    for key, value in found.items():
+        expected = (sample[key].shape[0], *height_width)
+        if tuple(value.shape) != expected:
+            raise SettingsError(
+                f"`transform`: gives {key!r} the shape {tuple(value.shape)} where its image needs "
+                f"{expected}; transform image, labels and valid alike."
+            )
+        if key != "image" and not bool((value == value.round()).all()):
+            raise SettingsError(
+                f"`transform`: interpolates {key!r}; transform labels and valid with mode nearest."
+            )
+    if "labels" in found:
+        found["labels"] = found["labels"].masked_fill(found["valid"] == 0, IGNORE_INDEX)
+    return found
+
+
+def describe_transform(transform: object) -> str:
+    """A transform in words that are the same in every process.
+
+    Example:
+        >>> describe_transform(Compose([RandFlipd("image")]))
+        'Compose(RandFlipd)'
+    """
+    if isinstance(transform, Compose):
+        parts = ", ".join(describe_transform(part) for part in transform.transforms)
+        return f"{type(transform).__name__}({parts})"
+    if type(transform).__repr__ is object.__repr__:
+        return type(transform).__name__
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(transform))

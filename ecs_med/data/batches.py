@@ -1,26 +1,44 @@
-"""Training batches: batch number i is a pure function of the seed and i."""
+"""Training batches: batch number i is a pure function of the seed and i.
 
+Order and augmentation are counted, not remembered: nothing has to be saved to resume a
+run exactly, and the number of worker processes changes nothing.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from monai.data import set_track_meta
 from torch.utils.data import DataLoader, Dataset
 
 from ecs_med.config import AugmentationSettings
-from ecs_med.data.augment import training_transform
-from ecs_med.data.order import draw_seed, nth_case
+from ecs_med.data.augment import apply_own_transform, training_transform
 from ecs_med.data.store import PreparedSlice, SliceStore
 from ecs_med.distributed import rank, world_size
 from ecs_med.types import Batch
 
-__all__ = ["Normalization", "TrainingBatches", "batch_loader", "to_device"]
+__all__ = [
+    "Normalization",
+    "TrainingBatches",
+    "batch_loader",
+    "draw_seed",
+    "nth_case",
+    "to_device",
+]
 
 _LABELED, _UNLABELED = 1, 2
+_OWN_TRANSFORM = 10
+"""Added to a stream, so that draws of the caller's transform are apart from those of crop and flip.
+"""
 _FOREGROUND_SHARE = 1 / 3
 """Share of draws from labelled volumes that take a slice with foreground (as in nnU-Net)."""
 
 RawBatch = dict[str, torch.Tensor]
+OwnTransform = Callable[[Mapping[str, torch.Tensor]], Mapping[str, Any]]
 
 
 class TrainingBatches(Dataset[RawBatch]):
@@ -35,6 +53,7 @@ class TrainingBatches(Dataset[RawBatch]):
         crop: Side of the square crop in pixels.
         augmentation: Random transforms.
         num_batches: Length of the run.
+        transform: Applied to whole slices before everything random; see `apply_own_transform`.
     """
 
     def __init__(
@@ -47,6 +66,7 @@ class TrainingBatches(Dataset[RawBatch]):
         crop: int,
         augmentation: AugmentationSettings,
         num_batches: int,
+        transform: OwnTransform | None = None,
     ) -> None:
         set_track_meta(False)
         self._stores = {_LABELED: labeled}
@@ -57,6 +77,7 @@ class TrainingBatches(Dataset[RawBatch]):
         part = batch // world_size()
         self._slots = range(rank() * part, (rank() + 1) * part)
         self._num_batches = num_batches
+        self._own_transform = transform
         self._transform = training_transform(crop, augmentation)
 
     def __len__(self) -> int:
@@ -83,6 +104,9 @@ class TrainingBatches(Dataset[RawBatch]):
         if stream == _LABELED:
             assert drawn.labels is not None
             sample["labels"] = drawn.labels[None]
+        if self._own_transform is not None:
+            own_seed = draw_seed(self._seed, stream + _OWN_TRANSFORM, position)
+            sample = apply_own_transform(self._own_transform, sample, own_seed)
         self._transform.set_random_state(seed=seed)
         sample = self._transform(sample)
         sample["image"] = sample["image"].half()
@@ -101,6 +125,32 @@ class TrainingBatches(Dataset[RawBatch]):
             if len(shown):
                 number = int(shown[int(rng.integers(len(shown)))])
         return store.slice(case, number)
+
+
+def nth_case(seed: int, stream: int, num_cases: int, position: int) -> int:
+    """The case at `position` of an endless sequence of shuffled passes over all cases.
+
+    Args:
+        seed: Seed of the run.
+        stream: Number that keeps independent sequences apart.
+        num_cases: Cases in one pass, at least 1.
+        position: 0 and up.
+
+    Returns:
+        Index in 0..num_cases-1; each occurs once per pass.
+    """
+    epoch, offset = divmod(position, num_cases)
+    return int(_permutation(seed, stream, num_cases, epoch)[offset])
+
+
+@lru_cache(maxsize=8)
+def _permutation(seed: int, stream: int, num_cases: int, epoch: int) -> npt.NDArray[np.int64]:
+    return np.random.default_rng([seed, stream, epoch]).permutation(num_cases)
+
+
+def draw_seed(seed: int, stream: int, position: int) -> int:
+    """A seed below 2**32 for the random transforms of one sample, or for one iteration."""
+    return int(np.random.SeedSequence([seed, stream, position]).generate_state(1)[0])
 
 
 def batch_loader(batches: TrainingBatches, first: int, workers: int) -> DataLoader[RawBatch]:

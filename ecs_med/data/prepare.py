@@ -73,13 +73,13 @@ def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic
 
 
 def prepare_labels(
-    labels: npt.NDArray[np.uint8], scan: Scan, preparation: Preparation
+    labels: npt.NDArray[np.uint8], scan: Scan | ScanHeader, preparation: Preparation
 ) -> npt.NDArray[np.uint8]:
     """Bring labels the same way as their scan; resized by nearest neighbour only.
 
     Args:
         labels: `(H, W)` or `(X, Y, Z)` on the scan's grid.
-        scan: The scan they belong to.
+        scan: The scan they belong to, or its header.
         preparation: The settings.
 
     Returns:

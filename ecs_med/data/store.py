@@ -1,8 +1,8 @@
-"""Prepared scans on disk: decoded, sliced and resized once, read slice by slice ever after.
+"""Prepared cases on disk: decoded, sliced and resized once, read slice by slice ever after.
 
 A cache entry is keyed on reader, path, size and modification time of its files and on the
 settings that made it, so a changed file is prepared anew. A damaged entry is prepared
-anew as well. Where the cache folder cannot be written, scans are prepared on each access.
+anew as well. Where the cache folder cannot be written, cases are prepared on each access.
 """
 
 import hashlib
@@ -13,24 +13,25 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import torch
-from monai.data import PersistentDataset
-from monai.transforms import Transform
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch.utils.data import Dataset
 
+from ecs_med.data.cases import PreparedCase, prepare_case
 from ecs_med.data.masks.label_scheme import LabelScheme
-from ecs_med.data.masks.reading import read_labels
-from ecs_med.data.prepare import Preparation, prepare_labels, prepare_scan
-from ecs_med.data.scans import fingerprint, read_scan
-from ecs_med.errors import EcsMedError
+from ecs_med.data.prepare import Preparation
+from ecs_med.data.scans import fingerprint, read_header
+from ecs_med.errors import DataError
 from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["PreparedSlice", "SliceStore", "default_cache_folder"]
 
-_FORMAT = 1
+_FORMAT = 2
+
+Tensors = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,11 @@ class PreparedSlice:
     labels: torch.Tensor | None
 
 
-class SliceStore(PersistentDataset):  # type: ignore[misc]
+class SliceStore(Dataset[Tensors]):
     """A sequence of prepared cases.
 
-    `store[i]` is a mapping with `image` `(D, C, H, W)` and, where the case has a mask,
-    `labels` `(D, H, W)`, `foreground` (indices of the slices that show a class other
+    `store[i]` is a mapping with `image` `(D, C, H, W)`, `num_slices` and, where the case has a
+    mask, `labels` `(D, H, W)`, `foreground` (indices of the slices that show a class other
     than 0) and `classes` (labels that occur). `store.slice(i, d)` reads one slice without the rest.
 
     Args:
@@ -58,6 +59,9 @@ class SliceStore(PersistentDataset):  # type: ignore[misc]
         preparation: How scans are prepared.
         scheme: How stored mask values become classes; needed where there are masks.
         folder: Where entries are kept; made if missing.
+        references: `prepared` or `native`: the grid of the masks. With `native`, that of the scan
+            itself, an entry holds `reference` instead of what is said above of masks, and
+            `prepared_case` gives what scores are taken on.
     """
 
     def __init__(
@@ -66,82 +70,125 @@ class SliceStore(PersistentDataset):  # type: ignore[misc]
         preparation: Preparation,
         scheme: LabelScheme | None,
         folder: Path,
+        *,
+        references: Literal["prepared", "native"] = "prepared",
     ) -> None:
+        self.cases: tuple[Case | UnlabeledCase, ...] = tuple(cases)
+        self._preparation = preparation
+        self._scheme = scheme
+        self._native = references == "native"
+        self._folder = folder
+        self._writable = _make_folder(folder)
         self._settings = json.dumps(
             {
                 "format": _FORMAT,
                 "preparation": preparation.model_dump(mode="json"),
                 "scheme": scheme.model_dump(mode="json") if scheme else None,
+                "references": references,
             },
             sort_keys=True,
         )
-        self._writable = _make_folder(folder)
-        super().__init__(
-            data=list(cases),
-            transform=_Prepare(preparation, scheme),
-            cache_dir=folder if self._writable else None,
-        )
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def __getitem__(self, index: int) -> Tensors:
+        return self._read(self.cases[index])
 
     def num_slices(self, index: int) -> int:
         """Number of slices of a case; 1 for a picture."""
-        with self._entry(index) as entry:
-            return int(entry.get_slice("image").get_shape()[0])
+        return int(self._read(self.cases[index], ("num_slices",))["num_slices"])
 
     def foreground_slices(self, index: int) -> torch.Tensor:
         """Indices of a labelled case's slices that show a class other than 0."""
-        with self._entry(index) as entry:
-            tensor: torch.Tensor = entry.get_tensor("foreground")
-            return tensor
+        return self._read(self.cases[index], ("foreground",))["foreground"]
 
     def classes(self, index: int) -> frozenset[int]:
         """Class indices that occur in a case, void included; empty without a mask."""
-        with self._entry(index) as entry:
-            if "classes" not in entry.keys():  # noqa: SIM118
-                return frozenset()
-            return frozenset(entry.get_tensor("classes").tolist())
+        found = self._read(self.cases[index], ("classes",))
+        return frozenset(found["classes"].tolist()) if found else frozenset()
 
     def slice(self, index: int, number: int) -> PreparedSlice:
         """One slice of one case."""
-        with self._entry(index) as entry:
-            labels = entry.get_slice("labels")[number] if "labels" in entry.keys() else None  # noqa: SIM118
-            return PreparedSlice(image=entry.get_slice("image")[number], labels=labels)
+        found = self._read(self.cases[index], ("image", "labels"), number)
+        return PreparedSlice(found["image"], found.get("labels"))
 
-    def _entry(self, index: int) -> Any:
-        """An open entry, prepared first where it is missing or damaged."""
-        if not self._writable:
-            return _InMemory(self._prepared(self.data[index]))
-        path = self._path(self.data[index])
-        try:
-            return safe_open(path, framework="pt")
-        except (OSError, SafetensorError):
-            content = self._prepared(self.data[index])
-        if self._write(path, content):
-            return safe_open(path, framework="pt")
-        return _InMemory(content)
+    def prepared_case(self, case: Case | UnlabeledCase) -> PreparedCase:
+        """A case as it is scored; with `references="native"`.
 
-    def _prepared(self, case: Case | UnlabeledCase) -> Mapping[str, torch.Tensor]:
-        try:
-            content: Mapping[str, torch.Tensor] = self._pre_transform(case)
-        except RuntimeError as error:
-            # MONAI wraps what a transform raises; the user needs the sentence inside.
-            if isinstance(error.__cause__, EcsMedError):
-                raise error.__cause__ from None
-            raise
-        return content
+        Args:
+            case: Any case that its files are prepared like, one of `cases` or not.
 
-    def _cachecheck(self, item: Case | UnlabeledCase) -> Mapping[str, torch.Tensor]:
-        with self._entry(self.data.index(item)) as entry:
-            return {key: entry.get_tensor(key) for key in entry.keys()}  # noqa: SIM118
+        Raises:
+            DataError: If a file cannot be read.
+        """
+        assert self._native
+        found = self._read(case)
+        reference = found.get("reference")
+        return PreparedCase(
+            header=read_header(case.images, case.frame),
+            slices=found["image"],
+            preparation=self._preparation,
+            reference=None if reference is None else reference.numpy(),
+        )
 
-    def _path(self, case: Case | UnlabeledCase) -> Path:
+    def _read(
+        self,
+        case: Case | UnlabeledCase,
+        names: Sequence[str] | None = None,
+        number: int | None = None,
+    ) -> Tensors:
+        """Those tensors of an entry that it has, of one slice alone if `number` is given.
+
+        The entry is prepared first where it is missing or damaged.
+        """
+        path = self._path(case) if self._writable else None
+        if path is not None:
+            try:
+                with safe_open(path, framework="pt") as entry:
+                    wanted = [n for n in entry.keys() if names is None or n in names]  # noqa: SIM118
+                    if number is None:
+                        return {name: entry.get_tensor(name) for name in wanted}
+                    return {name: entry.get_slice(name)[number] for name in wanted}
+            except (OSError, SafetensorError):
+                pass
+        content = self._prepare(case)
+        if path is not None:
+            self._write(path, content)
+        wanted = [name for name in content if names is None or name in names]
+        return {name: content[name] if number is None else content[name][number] for name in wanted}
+
+    def _prepare(self, case: Case | UnlabeledCase) -> Tensors:
+        found = prepare_case(case, self._preparation, self._scheme)
+        content = {
+            "image": found.slices.contiguous(),
+            "num_slices": torch.tensor(len(found.slices)),
+        }
+        if found.reference is None or self._scheme is None:
+            return content
+        if self._native:
+            return content | {"reference": torch.tensor(found.reference).contiguous()}
+        labels = found.labels
+        assert labels is not None
+        shown = ((labels > 0) & (labels < self._scheme.num_classes)).flatten(1).any(dim=1)
+        return content | {
+            "labels": labels.contiguous(),
+            "foreground": shown.nonzero()[:, 0],
+            "classes": labels.unique(),
+        }
+
+    def _path(self, case: Case | UnlabeledCase) -> Path | None:
+        """Where the entry lies; `None` where a file is gone, as preparing it will say."""
         mask = case.mask if isinstance(case, Case) else None
-        states = [fingerprint(case.images, case.frame), fingerprint([mask]) if mask else None]
+        try:
+            states = [fingerprint(case.images, case.frame), fingerprint([mask]) if mask else None]
+        except (OSError, DataError):
+            return None
         digest = hashlib.sha256(json.dumps([states, self._settings]).encode()).hexdigest()
-        assert self.cache_dir is not None
-        return Path(self.cache_dir) / digest[:2] / f"{digest[2:34]}.safetensors"
+        return self._folder / digest[:2] / f"{digest[2:34]}.safetensors"
 
-    def _write(self, path: Path, content: Mapping[str, torch.Tensor]) -> bool:
-        """Write an entry so that no reader ever sees half of it; whether that worked."""
+    def _write(self, path: Path, content: Tensors) -> None:
+        """Write an entry so that no reader ever sees half of it, or go on without a cache."""
         try:
             path.parent.mkdir(exist_ok=True)
             handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
@@ -158,64 +205,6 @@ class SliceStore(PersistentDataset):  # type: ignore[misc]
                 "training goes on without the cache, more slowly.",
                 stacklevel=2,
             )
-        return self._writable
-
-
-class _Prepare(Transform):  # type: ignore[misc]
-    """The deterministic transform: a case becomes tensors."""
-
-    def __init__(self, preparation: Preparation, scheme: LabelScheme | None) -> None:
-        self.preparation = preparation
-        self.scheme = scheme
-
-    def __call__(self, case: Case | UnlabeledCase) -> dict[str, torch.Tensor]:
-        scan = read_scan(case.images, case.frame)
-        content = {"image": torch.from_numpy(prepare_scan(scan, self.preparation)).contiguous()}
-        if isinstance(case, Case) and case.mask is not None and self.scheme is not None:
-            raw = read_labels(case.images, case.mask, self.scheme, case.frame)
-            labels = torch.from_numpy(prepare_labels(raw, scan, self.preparation)).contiguous()
-            shown = ((labels > 0) & (labels < self.scheme.num_classes)).flatten(1).any(dim=1)
-            content |= {
-                "labels": labels,
-                "foreground": shown.nonzero()[:, 0],
-                "classes": labels.unique(),
-            }
-        return content
-
-
-class _InMemory:
-    """Content with the reading interface of `safe_open`."""
-
-    def __init__(self, content: Mapping[str, torch.Tensor]) -> None:
-        self._content = content
-
-    def __enter__(self) -> "_InMemory":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def keys(self) -> list[str]:
-        return list(self._content)
-
-    def get_tensor(self, name: str) -> torch.Tensor:
-        return self._content[name]
-
-    def get_slice(self, name: str) -> "_Sliced":
-        return _Sliced(self._content[name])
-
-
-class _Sliced:
-    """A tensor with the interface of safetensors' slices."""
-
-    def __init__(self, tensor: torch.Tensor) -> None:
-        self._tensor = tensor
-
-    def get_shape(self) -> list[int]:
-        return list(self._tensor.shape)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self._tensor[index]
 
 
 def default_cache_folder() -> Path:

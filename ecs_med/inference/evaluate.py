@@ -1,17 +1,20 @@
 """Scores of a model on labelled cases."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from ecs_med.data.masks.reading import LabelScheme, read_labels
-from ecs_med.data.scans import Scan, read_scan
+from ecs_med.data.cases import PreparedCase, prepare_case
+from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.data.scans import read_header
 from ecs_med.errors import DataError
-from ecs_med.inference.segment import check_scan, segment_stream
+from ecs_med.inference.predictor import BATCH, CorrectorView, check_scan, segment_cases
+from ecs_med.losses import correction_map
 from ecs_med.metrics import (
     Scores,
     confusion_matrix,
@@ -21,12 +24,13 @@ from ecs_med.metrics import (
     scores_from_confusion,
     surface_distance_95,
 )
+from ecs_med.runs import CorrectorScores
 from ecs_med.types import IGNORE_INDEX, Case
 
 if TYPE_CHECKING:
     from ecs_med.inference.model import Model
 
-__all__ = ["CaseScores", "Evaluation", "evaluate_cases"]
+__all__ = ["CaseScores", "Evaluation", "corrector_confusion", "evaluate_cases"]
 
 Labels = npt.NDArray[np.uint8]
 
@@ -90,10 +94,12 @@ class Evaluation:
     Attributes:
         scores: From one confusion matrix over the whole set.
         per_case: One entry per case, in the order given.
+        corrector: Scores of the corrector on the same cases; `None` where not asked for.
     """
 
     scores: Scores
     per_case: tuple[CaseScores, ...]
+    corrector: CorrectorScores | None = None
 
     def rows(self) -> list[dict[str, Any]]:
         """The cases as flat rows; see `CaseScores.to_row`."""
@@ -104,63 +110,107 @@ def evaluate_cases(
     model: "Model",
     cases: Sequence[Case],
     *,
+    corrector: bool = False,
     surface: bool = False,
-    batch: int = 8,
+    batch: int = BATCH,
     labels: LabelScheme | None = None,
+    prepared: Callable[[Case], PreparedCase] | None = None,
     on_case: Callable[[CaseScores], None] | None = None,
 ) -> Evaluation:
-    """Segment cases at full size and score them on their own grids.
+    """Segment each case once, and score both networks on it.
 
-    Pictures of one size that follow each other are segmented together, `batch` at a time;
-    volumes in chunks of `batch` slices. No gradients; the networks stay in the mode they are in.
+    The segmenter is scored on the cases' own grids, the corrector on the prepared grid, on which it
+    works. No gradients; the networks stay in the mode they are in.
 
     Args:
         model: A trained model, or the one in training.
         cases: Cases with masks; with none of them, every score is `None`.
+        corrector: Also score the corrector, which the model then has, on the segmenter's labels.
         surface: Also measure surface distances, in volumes; pictures have no millimetres.
         batch: Pictures or slices at a time.
         labels: How the masks are stored; `None`: as those of training.
+        prepared: Gives a prepared case, from a cache; `None`: read and prepare it.
         on_case: Called with the scores of each case as they come.
 
     Raises:
         DataError: If a case has no mask, or a file cannot be read.
         SettingsError: If the model was trained on scans of another kind.
+
+    Source:
+        Mendel et al. 2020, section 4.6 and Fig. 3, for the corrector.
     """
     names = model.spec.class_names
+    read = prepared or partial(_read, model=model, scheme=labels or model.spec.labels)
     total = torch.zeros(len(names), len(names), dtype=torch.int64)
+    corrections = torch.zeros(len(names) + 1, len(names) + 1, dtype=torch.int64)
     per_case: list[CaseScores] = []
-    for case, scan, predicted in segment_stream(model, _scans(model, cases), batch=batch):
-        reference = _reference(case, labels or model.spec.labels)
-        matrix = confusion_matrix(torch.tensor(predicted), torch.tensor(reference), len(names))
-        total += matrix
-        result = _case_scores(case, matrix)
-        if surface and scan.spacing_mm is not None:
-            distances = _distances(predicted, reference, scan.spacing_mm, len(names))
-            result = replace(result, hd95_mm_per_class=distances)
-        per_case.append(result)
-        if on_case is not None:
-            on_case(result)
-    scores = scores_from_confusion(
+    with model.evaluating():
+        items = ((case, read(_with_mask(case))) for case in cases)
+        for case, found, result in segment_cases(model, items, corrector=corrector, batch=batch):
+            assert found.reference is not None
+            matrix = confusion_matrix(
+                torch.from_numpy(result.labels), torch.tensor(found.reference), len(names)
+            )
+            total += matrix
+            if result.view is not None:
+                corrections += corrector_confusion(result.view, found, len(names))
+            scores = _case_scores(case, matrix)
+            if surface and found.header.spacing_mm is not None:
+                distances = _distances(
+                    result.labels, found.reference, found.header.spacing_mm, len(names)
+                )
+                scores = replace(scores, hd95_mm_per_class=distances)
+            per_case.append(scores)
+            if on_case is not None:
+                on_case(scores)
+    of_set = scores_from_confusion(
         total,
         names,
         num_cases=len(per_case),
         dice_per_case=_mean([case.foreground_dice for case in per_case]),
     )
-    return Evaluation(_with_distances(scores, per_case), tuple(per_case))
+    return Evaluation(
+        _with_distances(of_set, per_case),
+        tuple(per_case),
+        _corrector_scores(corrections, names, len(per_case)) if corrector else None,
+    )
 
 
-def _scans(model: "Model", cases: Sequence[Case]) -> Iterator[tuple[Case, Scan]]:
-    for case in cases:
-        scan = read_scan(case.images)
-        check_scan(model, scan, case.images[0])
-        yield case, scan
-
-
-def _reference(case: Case, scheme: LabelScheme) -> Labels:
+def _with_mask(case: Case) -> Case:
     if case.mask is None:
         raise DataError(f"{case.images[0]}: has no mask to be scored against; give it one.")
-    labels: Labels = read_labels(case.images, case.mask, scheme)
-    return labels
+    return case
+
+
+def _read(case: Case, model: "Model", scheme: LabelScheme) -> PreparedCase:
+    check_scan(model, read_header(case.images, case.frame), case.images[0])
+    return prepare_case(case, model.spec.preparation, scheme)
+
+
+def corrector_confusion(view: CorrectorView, case: PreparedCase, num_classes: int) -> torch.Tensor:
+    """Count pixels by correction map (eq. 1) and by the corrector's class; void is not counted.
+
+    Args:
+        view: Of all slices of the case.
+        case: With a reference.
+        num_classes: N.
+
+    Returns:
+        `(N+1, N+1)`, int64; row = correction map, column = corrector.
+    """
+    reference = case.labels
+    assert reference is not None
+    target = correction_map(view.segmented, reference, num_classes)
+    return confusion_matrix(view.corrected, target, num_classes + 1)
+
+
+def _corrector_scores(
+    matrix: torch.Tensor, class_names: Sequence[str], num_cases: int
+) -> CorrectorScores:
+    scores = scores_from_confusion(matrix, (*class_names, "right"), num_cases=num_cases)
+    return CorrectorScores(
+        miou=scores.miou, iou_per_class=scores.iou_per_class, num_cases=num_cases
+    )
 
 
 def _case_scores(case: Case, matrix: torch.Tensor) -> CaseScores:

@@ -1,13 +1,11 @@
 """A trained model: what it needs to be applied to scans, kept beside its weights."""
 
-import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import torch
 from monai.inferers import sliding_window_inference
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
@@ -16,19 +14,16 @@ from torch.nn import functional as F
 from ecs_med.data.batches import Normalization
 from ecs_med.devices import choose_device
 from ecs_med.errors import RunFolderError
-from ecs_med.files import write_json, write_tensors
+from ecs_med.files import write_tensors
 from ecs_med.inference.presence import switch_off_absent
 from ecs_med.networks import Initialization, build_corrector, build_segmenter, corrector_input
 from ecs_med.networks.classifier import build_classifier
-from ecs_med.runs.spec import ModelSpec
+from ecs_med.runs import ModelSpec, RunFolder
 
 __all__ = ["Model", "load_model", "newest_run", "read_spec", "save_model"]
 
 _MULTIPLE = 32
 """Sides are padded to a multiple of this before a network sees them."""
-
-WEIGHTS_FILE = "model.safetensors"
-SPEC_FILE = "model.json"
 
 
 class Model:
@@ -71,6 +66,18 @@ class Model:
     def has_corrector(self) -> bool:
         """Whether correction maps and certainty can be had."""
         return self.corrector is not None
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """All networks in evaluation mode inside, in the mode that they were in after.
+
+        Every call does this by itself; around many of them it is done once.
+        """
+        with ExitStack() as stack:
+            for network in (self.segmenter, self.corrector, self.classifier):
+                if network is not None:
+                    stack.enter_context(evaluating(network))
+            yield
 
     def logits(self, slices: torch.Tensor) -> torch.Tensor:
         """Segment prepared slices.
@@ -142,12 +149,14 @@ class Model:
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
     """Evaluation mode inside, the former mode after."""
-    was_training = network.training
+    if not network.training:  # Walking through some hundred modules takes milliseconds.
+        yield
+        return
     network.eval()
     try:
         yield
     finally:
-        network.train(was_training)
+        network.train()
 
 
 def save_model(model: Model) -> None:
@@ -157,8 +166,9 @@ def save_model(model: Model) -> None:
         tensors |= {f"corrector.{k}": v for k, v in model.corrector.state_dict().items()}
     if model.classifier is not None:
         tensors |= {f"classifier.{k}": v for k, v in model.classifier.state_dict().items()}
-    write_tensors(model.run / WEIGHTS_FILE, tensors)
-    write_json(model.run / SPEC_FILE, model.spec.model_dump(mode="json"))
+    folder = RunFolder(model.run)
+    write_tensors(folder.weights_file, tensors)
+    model.spec.write(folder.spec_file)
 
 
 def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
@@ -198,7 +208,7 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
             num_classes=spec.num_classes,
         )
     networks = {"segmenter": segmenter, "corrector": corrector, "classifier": classifier}
-    _fill(folder / WEIGHTS_FILE, networks)
+    _fill(RunFolder(folder).weights_file, networks)
     for network in networks.values():
         if network is not None:
             network.to(target).to(memory_format=torch.channels_last).eval()
@@ -211,7 +221,7 @@ def newest_run(below: Path = Path("runs")) -> Path:
     Raises:
         RunFolderError: If there is none.
     """
-    specs = list(below.glob(f"*/{SPEC_FILE}"))
+    specs = list(below.glob(f"*/{RunFolder(below).spec_file.name}"))
     if not specs:
         raise RunFolderError(
             f"{below}: no trained run here; train one with `ecs-med train`, or give --model."
@@ -225,17 +235,13 @@ def read_spec(folder: Path) -> ModelSpec:
     Raises:
         RunFolderError: If there is no model, or its file is damaged.
     """
-    path = folder / SPEC_FILE
+    path = RunFolder(folder).spec_file
     if not path.is_file():
         raise RunFolderError(
-            f"{folder}: no trained model here ({SPEC_FILE} is missing); name a run folder that "
+            f"{folder}: no trained model here ({path.name} is missing); name a run folder that "
             "`ecs-med train` has finished."
         )
-    try:
-        return ModelSpec.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (ValueError, OSError) as error:
-        detail = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
-        raise RunFolderError(f"{path}: damaged ({detail}); train again or restore it.") from error
+    return ModelSpec.read(path)
 
 
 def _fill(path: Path, networks: dict[str, nn.Module | None]) -> None:
@@ -252,4 +258,4 @@ def _fill(path: Path, networks: dict[str, nn.Module | None]) -> None:
         try:
             network.load_state_dict(state)
         except RuntimeError as error:
-            raise RunFolderError(f"{path}: does not fit {SPEC_FILE}; {remedy}.") from error
+            raise RunFolderError(f"{path}: does not fit the model's settings; {remedy}.") from error

@@ -19,8 +19,13 @@ from ecs_med.files import RESULT_REMEDY, write_text
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
 from ecs_med.inference.inputs import PredictionInput, find_inputs
 from ecs_med.inference.model import Model, load_model
-from ecs_med.inference.overlay import draw_overlay
-from ecs_med.inference.segment import Segmentation, check_corrector, check_scan, segment_scan
+from ecs_med.inference.predictor import (
+    Segmentation,
+    check_corrector,
+    check_scan,
+    segment_scan,
+)
+from ecs_med.inference.views import draw_overlay
 from ecs_med.records import Record
 
 __all__ = ["PredictionOptions", "PredictionReport", "predict", "predict_files"]

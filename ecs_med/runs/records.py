@@ -101,6 +101,8 @@ class Manifest(Record):
     """Where the networks began."""
     validation: str
     """How often and on what the model was validated, one sentence."""
+    transform: str | None = None
+    """The transform of training images that the caller gave, in words."""
     seed: int
     """Of the run."""
     command: tuple[str, ...]

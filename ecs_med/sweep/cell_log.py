@@ -3,10 +3,12 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+
+from ecs_med.runs import Metrics, TrainRow, ValidationRow
+from ecs_med.training.listener import RunPlan
 
 __all__ = ["Journal", "append_line", "send_output_to"]
 
@@ -46,31 +48,30 @@ class Journal:
         self._log = log
         self._last = 0.0
 
-    def started(self, plan: Mapping[str, Any]) -> None:
+    def started(self, plan: RunPlan) -> None:
         """Say where the run begins."""
-        self._log(f"iteration {plan.get('iteration', 0)} of {plan['iterations']}")
+        self._log(f"iteration {plan.iteration} of {plan.iterations}")
 
     def preparing(self, done: int, total: int) -> None:
         """Say when all images are ready."""
         if done == total:
             self._log(f"{total} images prepared")
 
-    def trained(self, row: Mapping[str, Any]) -> None:
+    def trained(self, row: TrainRow) -> None:
         """Say every half minute how far the run is."""
         if time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
             self._last = time.monotonic()
-            losses = "  ".join(f"{name} {value:.3f}" for name, value in row["losses"].items())
-            self._log(f"iteration {row['iteration']}  {losses}")
+            losses = "  ".join(f"{name} {value:.3f}" for name, value in row.losses.items())
+            self._log(f"iteration {row.iteration}  {losses}")
 
-    def validated(self, row: Mapping[str, Any]) -> None:
+    def validated(self, row: ValidationRow) -> None:
         """Say what a validation gave."""
-        miou = row["validation"]["miou"]
-        self._log(f"iteration {row['iteration']}  validation mIoU {miou}")
+        self._log(f"iteration {row.iteration}  validation mIoU {row.validation.miou}")
 
     def warned(self, sentence: str) -> None:
         """Pass a warning on."""
         self._log(f"Warning: {sentence}")
 
-    def finished(self, run: Path, metrics: Mapping[str, Any]) -> None:
+    def finished(self, run: Path, metrics: Metrics) -> None:
         """Say that it is done."""
         self._log(f"done: {run}")

@@ -5,16 +5,16 @@ import math
 import statistics
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from ecs_med.config import TrainConfig
+from ecs_med.runs import TrainRow, ValidationRow
 from ecs_med.sweep.plan import Cell
 from ecs_med.sweep.state import look_at
-from ecs_med.training.events import Silence
+from ecs_med.training.listener import NullListener
 
 __all__ = ["Pace", "cell_seconds", "measure_pace", "sweep_seconds"]
 
@@ -49,7 +49,7 @@ class Pace:
         )
 
 
-class _Stopwatch(Silence):
+class _Stopwatch(NullListener):
     """Remembers when things happened."""
 
     def __init__(self) -> None:
@@ -57,10 +57,10 @@ class _Stopwatch(Silence):
         self.rows: list[float] = []
         self.validation = 0.0
 
-    def trained(self, row: Mapping[str, Any]) -> None:
+    def trained(self, row: TrainRow) -> None:
         self.rows.append(time.perf_counter())
 
-    def validated(self, row: Mapping[str, Any]) -> None:
+    def validated(self, row: ValidationRow) -> None:
         self.validation = time.perf_counter() - self.rows[-1]
 
     def pace(self) -> Pace:

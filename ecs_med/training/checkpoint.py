@@ -4,10 +4,8 @@ Order and augmentation are functions of seed and iteration, and every iteration 
 own random numbers; so tensors, iteration and a few numbers are the whole state.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,22 +13,46 @@ from safetensors import SafetensorError, safe_open
 from ecs_med.errors import RunFolderError
 from ecs_med.files import write_tensors
 from ecs_med.methods import Method
+from ecs_med.metrics import Scores
+from ecs_med.records import Record
+from ecs_med.runs import CorrectorScores
 
-__all__ = ["load_checkpoint", "save_checkpoint"]
+__all__ = ["Progress", "load_checkpoint", "save_checkpoint"]
 
 _KEPT = 2
 
 
-def save_checkpoint(
-    folder: Path, method: Method, iteration: int, progress: Mapping[str, Any]
-) -> Path:
+class Progress(Record):
+    """What belongs to the state of a run beside its tensors."""
+
+    started: str
+    """Time of the first start, ISO 8601, UTC."""
+    seconds: float = 0.0
+    """So far, over all resumptions."""
+    validation_seconds: float = 0.0
+    """Of validation."""
+    energy_wh: float | None = None
+    """Used so far; `None` where it is not counted."""
+    best_iteration: int = 0
+    """The model that is kept."""
+    best_score: float | None = None
+    """What it was chosen by."""
+    validation: Scores | None = None
+    """Its scores on the cases that are scored in between."""
+    corrector: CorrectorScores | None = None
+    """Those of its corrector."""
+    transform: str | None = None
+    """The caller's transform in words."""
+
+
+def save_checkpoint(folder: Path, method: Method, iteration: int, progress: Progress) -> Path:
     """Write the state after `iteration` and drop all but the two newest checkpoints.
 
     Args:
         folder: `checkpoints/` of the run.
         method: Networks and optimisers.
         iteration: Iterations done.
-        progress: JSON-able numbers that belong to the state.
+        progress: What else belongs to the state.
 
     Raises:
         RunFolderError: If it cannot be written; earlier checkpoints are untouched.
@@ -44,14 +66,14 @@ def save_checkpoint(
                 if value is not None:
                     tensors[f"optimizer.{name}.{index}.{key}"] = torch.as_tensor(value)
     path = folder / f"iteration-{iteration:08d}.safetensors"
-    metadata = {"iteration": str(iteration), "progress": json.dumps(dict(progress))}
+    metadata = {"iteration": str(iteration), "progress": progress.to_line()}
     write_tensors(path, tensors, metadata)
     for old in sorted(folder.glob("iteration-*.safetensors"))[:-_KEPT]:
         old.unlink(missing_ok=True)
     return path
 
 
-def load_checkpoint(folder: Path, method: Method) -> tuple[int, dict[str, Any]]:
+def load_checkpoint(folder: Path, method: Method) -> tuple[int, Progress]:
     """Restore the newest checkpoint that is whole.
 
     Args:
@@ -59,7 +81,7 @@ def load_checkpoint(folder: Path, method: Method) -> tuple[int, dict[str, Any]]:
         method: Networks and optimisers to fill.
 
     Returns:
-        Iterations done, and the numbers saved with them.
+        Iterations done, and what was saved with them.
 
     Raises:
         RunFolderError: If no checkpoint is whole, or they belong to other networks.
@@ -70,7 +92,8 @@ def load_checkpoint(folder: Path, method: Method) -> tuple[int, dict[str, Any]]:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata()
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            iteration, progress = int(metadata["iteration"]), json.loads(metadata["progress"])
+            iteration = int(metadata["iteration"])
+            progress = Progress.model_validate_json(metadata["progress"])
             _restore(method, tensors)
         except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
             reasons.append(f"{path.name}: {error}")

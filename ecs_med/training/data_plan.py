@@ -6,22 +6,29 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ecs_med.config import TrainConfig
-from ecs_med.data.batches import TrainingBatches
+import numpy as np
+
+from ecs_med.config import ReadingSettings, TrainConfig
+from ecs_med.data.batches import OwnTransform, TrainingBatches
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.data.prepare import Preparation
-from ecs_med.data.scans import read_scan
 from ecs_med.data.store import SliceStore
 from ecs_med.errors import DataError
 from ecs_med.methods import method_class
 from ecs_med.splits import Split, absent_classes_warning, draw_split
-from ecs_med.training.mask_content import class_pixels
 from ecs_med.training.resolve import Images, look_at_images
 from ecs_med.types import Case, CaseCollection, Problem
 
-__all__ = ["DataPlan", "Stores", "build_stores", "plan_data", "training_batches"]
+__all__ = [
+    "DataPlan",
+    "Stores",
+    "build_stores",
+    "class_pixels",
+    "plan_data",
+    "training_batches",
+]
 
 _THREADS = 4
 
@@ -50,15 +57,17 @@ class DataPlan:
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """Prepared cases for training.
+    """Prepared cases.
 
     Attributes:
-        labeled: With masks.
-        unlabeled: Without; `None` where there are none or the method uses none.
+        labeled: Trained on with their masks.
+        unlabeled: Trained on without; `None` where there are none or the method uses none.
+        scored: Validation and test cases, with their references on the scans' own grids.
     """
 
     labeled: SliceStore
     unlabeled: SliceStore | None
+    scored: SliceStore
 
 
 def plan_data(config: TrainConfig, split_file: Path | None = None) -> DataPlan:
@@ -111,7 +120,7 @@ def build_stores(
     preparation: Preparation,
     progress: Callable[[int, int], None],
 ) -> tuple[Stores, list[str]]:
-    """Prepare every training case and read every other one before the first iteration.
+    """Prepare every case before the first iteration.
 
     A broken file so ends the run before it begins, not after hours.
 
@@ -129,35 +138,32 @@ def build_stores(
         DataError: If a file cannot be read.
     """
     assert config.cache is not None
-    labeled = SliceStore(plan.split.labeled, preparation, plan.scheme, config.cache)
+    split = plan.split
+    labeled = SliceStore(split.labeled, preparation, plan.scheme, config.cache)
+    scored = SliceStore(
+        (*split.validation, *split.test),
+        preparation,
+        plan.scheme,
+        config.cache,
+        references="native",
+    )
     unlabeled = None
     warnings = []
-    if method_class(config.method).uses_unlabeled and plan.split.unlabeled:
-        unlabeled = SliceStore(plan.split.unlabeled, preparation, None, config.cache)
+    if method_class(config.method).uses_unlabeled and split.unlabeled:
+        unlabeled = SliceStore(split.unlabeled, preparation, None, config.cache)
     elif method_class(config.method).uses_unlabeled:
         warnings.append(
             f"Method {config.method} learns from unlabelled images and there are none; it trains "
-            "on the labelled ones alone; lower --labeled, or add images without masks."
+            "on the labelled ones alone; lower `labeled`, or add images without masks."
         )
-    jobs: list[Job] = [partial(labeled.classes, index) for index in range(len(labeled))]
-    if unlabeled is not None:
-        jobs += [partial(unlabeled.classes, index) for index in range(len(unlabeled))]
-    jobs += [
-        partial(_try_to_read, case, plan.scheme)
-        for case in (*plan.split.validation, *plan.split.test)
+    stores = [labeled, scored, *([unlabeled] if unlabeled is not None else [])]
+    jobs: list[Job] = [
+        partial(store.classes, index) for store in stores for index in range(len(store))
     ]
     present = _run_all(jobs, progress)
-    shown = {case.id: present[i] for i, case in enumerate(plan.split.labeled)}
+    shown = {case.id: present[i] for i, case in enumerate(split.labeled)}
     absent = absent_classes_warning(shown, plan.scheme.class_names)
-    return Stores(labeled, unlabeled), [*warnings, *([absent] if absent else [])]
-
-
-def _try_to_read(case: Case, scheme: LabelScheme) -> frozenset[int]:
-    """Read a case that is needed only later, so that a fault in it is found now."""
-    read_scan(case.images)
-    if case.mask is not None:
-        read_labels(case.images, case.mask, scheme)
-    return frozenset()
+    return Stores(labeled, unlabeled, scored), [*warnings, *([absent] if absent else [])]
 
 
 def _run_all(jobs: Sequence[Job], progress: Callable[[int, int], None]) -> list[frozenset[int]]:
@@ -174,12 +180,18 @@ def _run_all(jobs: Sequence[Job], progress: Callable[[int, int], None]) -> list[
     return results
 
 
-def training_batches(stores: Stores, config: TrainConfig) -> TrainingBatches:
-    """All batches of a run with resolved settings."""
+def training_batches(
+    stores: Stores, config: TrainConfig, transform: OwnTransform | None = None
+) -> TrainingBatches:
+    """All batches of a run with resolved settings.
+
+    Raises:
+        SettingsError: If a caller's `transform` does not keep to its contract.
+    """
     assert config.batch is not None
     assert config.crop is not None
     assert config.iterations is not None
-    return TrainingBatches(
+    batches = TrainingBatches(
         stores.labeled,
         stores.unlabeled,
         seed=config.seed,
@@ -187,4 +199,42 @@ def training_batches(stores: Stores, config: TrainConfig) -> TrainingBatches:
         crop=config.crop,
         augmentation=config.augmentation,
         num_batches=config.iterations,
+        transform=transform,
     )
+    if transform is not None:
+        batches[0]  # What is wrong with it is said before the run begins.
+    return batches
+
+
+def class_pixels(
+    collection: CaseCollection, reading: ReadingSettings
+) -> dict[str, tuple[int, ...]]:
+    """Pixels of each class in every training case that has a mask, in and outside the budget.
+
+    This is read before the budget is drawn and given to the draw alone; nothing of it reaches
+    training.
+
+    Args:
+        collection: What the layout found.
+        reading: How masks are understood.
+
+    Returns:
+        Counts by case id, background first, void left out.
+
+    Raises:
+        DataError: If a mask cannot be read.
+    """
+    cases = [case for case in collection.cases if case.mask is not None]
+    masks = [case.mask for case in cases if case.mask is not None]
+    scheme, problems = understand_masks(masks, reading, collection.labels)
+    _refuse_errors(problems)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        counts = pool.map(partial(_count, scheme=scheme), cases)
+    return dict(zip((case.id for case in cases), counts, strict=True))
+
+
+def _count(case: Case, scheme: LabelScheme) -> tuple[int, ...]:
+    assert case.mask is not None
+    labels = read_labels(case.images, case.mask, scheme, case.frame)
+    counts: Sequence[int] = np.bincount(labels.ravel(), minlength=256).tolist()
+    return tuple(counts[: scheme.num_classes])

@@ -1,23 +1,29 @@
-"""The end of a run: test once, pictures, manifest, report."""
+"""The end of a run: test once, pictures, the files that remain, report."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.masks.reading import read_labels
-from ecs_med.data.prepare import slice_axis
-from ecs_med.data.scans import Scan, read_scan
-from ecs_med.files import write_json
+from ecs_med.data.cases import prepare_case
+from ecs_med.data.scans import Scan
 from ecs_med.inference.evaluate import Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
-from ecs_med.inference.segment import segment_scan
+from ecs_med.inference.predictor import segment_case
+from ecs_med.inference.views import grey_slices, stored_index, upright_slices
 from ecs_med.reporting.run.gallery import GalleryItem, choose_cases, write_gallery
 from ecs_med.reporting.run.report import write_report
+from ecs_med.runs import (
+    CaseCounts,
+    CorrectorMetrics,
+    Manifest,
+    Metrics,
+    RunFolder,
+    TestCases,
+)
 from ecs_med.splits.ordering import digest
-from ecs_med.training.data_plan import DataPlan
-from ecs_med.training.manifest import Manifest
+from ecs_med.training.checkpoint import Progress
+from ecs_med.training.data_plan import DataPlan, Stores
 from ecs_med.types import Case
 
 __all__ = ["finish_run"]
@@ -26,33 +32,47 @@ _NUM_SAMPLES = 4
 """Test cases that are drawn for every run alike, to be compared across runs."""
 
 
-def finish_run(model: Model, plan: DataPlan, manifest: Manifest) -> None:
+def finish_run(
+    model: Model, plan: DataPlan, stores: Stores, progress: Progress, manifest: Manifest
+) -> Metrics:
     """Score the chosen model on the test cases and write everything that remains.
 
     Args:
         model: The model chosen on validation, as loaded from the run folder.
         plan: The data.
-        manifest: What the run has collected.
+        stores: Prepared test cases.
+        progress: Which model was chosen, with its scores on all validation cases.
+        manifest: What the run says of itself.
+
+    Returns:
+        What `metrics.json` holds, which is written last.
     """
-    test = evaluate_cases(model, plan.split.test, surface=plan.images.kind == "volume")
-    metrics: dict[str, Any] = {
-        "best_iteration": manifest.progress["best_iteration"],
-        "validation": manifest.progress["validation"],
-        "test": test.scores.to_json(),
-        "class_names": list(model.spec.class_names),
-    }
-    if "corrector" in manifest.progress:
-        metrics["corrector"] = {"validation": manifest.progress["corrector"]}
-    names = model.spec.class_names
-    items, ranks = _gallery_items(model, plan, test)
-    write_gallery(model.run, items, names, ranks=ranks)
-    samples = [_item(model, case, {}) for case in _samples(plan.split.test)]
-    write_gallery(
-        model.run, samples, names, ranks={i.case_id: "" for i in samples}, folder_name="samples"
+    folder, names = RunFolder(model.run), model.spec.class_names
+    cases = plan.split.test
+    test = evaluate_cases(
+        model,
+        cases,
+        surface=plan.images.kind == "volume",
+        prepared=stores.scored.prepared_case,
     )
-    write_json(model.run / "test_cases.json", _case_counts(test))
-    manifest.write(metrics)
+    items, ranks = _gallery_items(model, cases, test)
+    write_gallery(model.run, items, names, ranks=ranks)
+    samples = [_item(model, case, {}) for case in _samples(cases)]
+    no_ranks = {item.case_id: "" for item in samples}
+    write_gallery(model.run, samples, names, ranks=no_ranks, folder_name=folder.samples.name)
+    counts = tuple(CaseCounts(case=c.case, confusion=c.confusion) for c in test.per_case)
+    TestCases(class_names=names, cases=counts).write(folder.test_cases_file)
+    metrics = Metrics(
+        best_iteration=progress.best_iteration,
+        validation=progress.validation,
+        test=test.scores,
+        class_names=names,
+        corrector=CorrectorMetrics(validation=progress.corrector) if progress.corrector else None,
+    )
+    manifest.write(folder.manifest_file)
+    metrics.write(folder.metrics_file)
     write_report(model.run)
+    return metrics
 
 
 def _samples(cases: Sequence[Case]) -> list[Case]:
@@ -60,18 +80,8 @@ def _samples(cases: Sequence[Case]) -> list[Case]:
     return sorted(cases, key=lambda case: digest(f"sample:{case.id}"))[:_NUM_SAMPLES]
 
 
-def _case_counts(test: Evaluation) -> dict[str, Any]:
-    """Confusion matrix of every test case, from which scores of any selection can be taken."""
-    return {
-        "class_names": list(test.scores.class_names),
-        "cases": [
-            {"case": c.case, "confusion": [list(r) for r in c.confusion]} for c in test.per_case
-        ],
-    }
-
-
 def _gallery_items(
-    model: Model, plan: DataPlan, test: Evaluation
+    model: Model, cases: Sequence[Case], test: Evaluation
 ) -> tuple[list[GalleryItem], dict[str, str]]:
     """The worst, median and best of all test cases, and which of these each one is."""
     scores = {
@@ -80,47 +90,48 @@ def _gallery_items(
         if case.foreground_dice is not None and case.foreground_iou is not None
     }
     chosen = choose_cases(scores.items())
-    cases = {case.id: case for case in plan.split.test}
-    return [_item(model, cases[case_id], scores[case_id]) for case_id in chosen], chosen
+    by_id = {case.id: case for case in cases}
+    return [_item(model, by_id[case_id], scores[case_id]) for case_id in chosen], chosen
 
 
 def _item(model: Model, case: Case, scores: dict[str, float]) -> GalleryItem:
-    scan = read_scan(case.images)
-    assert case.mask is not None
-    reference = read_labels(case.images, case.mask, model.spec.labels)
-    found = segment_scan(model, scan, certainty=model.has_corrector)
-    index = None
-    where: tuple[Any, ...] = (slice(None), slice(None))
-    if scan.is_volume:
-        axis = slice_axis(scan, model.spec.preparation.axis)
-        shown = (reference > 0) & (reference < model.spec.num_classes)
-        others = tuple(i for i in range(3) if i != axis)
-        index = int(np.argmax(shown.sum(axis=others)))
-        where = tuple(index if i == axis else slice(None) for i in range(3))
-
-    def upright(plane: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
-        if plane is None:
-            return None
-        cut: npt.NDArray[Any] = plane[where]
-        return np.rot90(cut).copy() if scan.is_volume else cut
-
+    """A picture, or the slice of a volume that shows most of what is looked for."""
+    found = prepare_case(case, model.spec.preparation, model.spec.labels)
+    assert found.scan is not None
+    assert found.reference is not None
+    if found.scan.affine is None:
+        result = segment_case(model, found, certainty=model.has_corrector)
+        return GalleryItem(
+            case_id=case.id,
+            image=_picture(found.scan),
+            reference=found.reference,
+            prediction=result.labels,
+            correction=result.correction,
+            certainty=result.certainty,
+            scores=scores,
+        )
+    axis, affine = found.axis, found.scan.affine
+    reference = upright_slices(found.reference, affine, axis)
+    shown = (reference > 0) & (reference < model.spec.num_classes)
+    place = int(np.argmax(shown.sum(axis=(1, 2))))
+    index = stored_index(place, len(reference), affine, axis)
+    result = segment_case(model, found.only(index), certainty=model.has_corrector)
+    correction, certainty = (
+        None if plane is None else upright_slices(plane, affine, axis)[0]
+        for plane in (result.correction, result.certainty)
+    )
+    grey = grey_slices(found.scan, axis, model.spec.preparation.window)[place]
     return GalleryItem(
         case_id=case.id,
-        image=_picture(scan, where),
-        reference=upright(reference),
-        prediction=upright(found.labels),  # type: ignore[arg-type]
-        correction=upright(found.correction),
-        certainty=upright(found.certainty),
+        image=np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1),
+        reference=reference[place],
+        prediction=upright_slices(result.labels, affine, axis)[0],
+        correction=correction,
+        certainty=certainty,
         scores=scores,
         slice_index=index,
     )
 
 
-def _picture(scan: Scan, where: tuple[Any, ...]) -> npt.NDArray[np.uint8]:
-    """The picture itself, or the shown slice of a volume's first channel as grey."""
-    if not scan.is_volume:
-        return np.ascontiguousarray(np.moveaxis(scan.array, 0, -1)).astype(np.uint8)
-    plane = np.rot90(scan.array[0][where]).astype(np.float32)
-    lower, upper = np.percentile(scan.array[0], (0.5, 99.5))
-    grey = np.clip((plane - lower) / max(float(upper - lower), 1e-9), 0, 1) * 255
-    return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1)
+def _picture(scan: Scan) -> npt.NDArray[np.uint8]:
+    return np.ascontiguousarray(np.moveaxis(scan.array, 0, -1)).astype(np.uint8)

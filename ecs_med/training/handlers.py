@@ -1,4 +1,4 @@
-"""What happens around the iterations: logging, validation, checkpoints, signals.
+"""What happens around the iterations: logging, checkpoints, TensorBoard, being stopped.
 
 Every handler follows MONAI's convention: a class with `attach(engine)`.
 """
@@ -7,20 +7,36 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from ignite.engine import Engine, Events
 
 from ecs_med.distributed import any_process, is_main_process
-from ecs_med.errors import TrainingDivergedError, TrainingInterrupted
+from ecs_med.errors import (
+    MissingExtraError,
+    SettingsError,
+    TrainingDivergedError,
+    TrainingInterrupted,
+)
 from ecs_med.methods import Method
-from ecs_med.training.events import Listener
-from ecs_med.training.run_folder import History
+from ecs_med.runs import TrainRow
+from ecs_med.runs.history import HistoryFile
+from ecs_med.training.listener import Listener
 
-__all__ = ["Checkpoints", "Log", "Signals", "Validation", "is_due"]
+__all__ = [
+    "Checkpoints",
+    "Interruption",
+    "Log",
+    "StopToken",
+    "check_handlers",
+    "is_due",
+    "tensorboard_handler",
+]
 
 SaveState = Callable[[int], None]
 
@@ -48,7 +64,7 @@ class Log:
 
     def __init__(
         self,
-        history: History,
+        history: HistoryFile,
         listener: Listener,
         method: Method,
         *,
@@ -104,17 +120,16 @@ class Log:
                 )
 
     def _write(self, means: dict[str, dict[str, float]], iteration: int) -> None:
-        row = {
-            "kind": "train",
-            "iteration": iteration,
-            "losses": means["losses"],
-            "lr": {
+        row = TrainRow(
+            iteration=iteration,
+            losses=means["losses"],
+            lr={
                 name: optimizer.param_groups[0]["lr"]
                 for name, optimizer in self._method.optimizers.items()
             },
-            "images_per_second": self._images * self._count / max(self._spent, 1e-9),
-            "signals": {k: v if math.isfinite(v) else None for k, v in means["signals"].items()},
-        }
+            images_per_second=self._images * self._count / max(self._spent, 1e-9),
+            signals={k: v if math.isfinite(v) else None for k, v in means["signals"].items()},
+        )
         if is_main_process():
             self._history.append(row)
             self._listener.trained(row)
@@ -123,29 +138,6 @@ class Log:
                 self._warn(warning)
         self._sums = {"losses": {}, "signals": {}}
         self._count, self._spent = 0, 0.0
-
-
-class Validation:
-    """Calls `validate(iteration)` where it is due.
-
-    Args:
-        validate: Scores the model, keeps the best one, writes the history.
-        every: Iterations between validations.
-        last: Last iteration of the run.
-    """
-
-    def __init__(self, validate: Callable[[int], None], *, every: int, last: int) -> None:
-        self._validate = validate
-        self._every = every
-        self._last = last
-
-    def attach(self, engine: Engine) -> None:
-        """Validate after the iterations where it is due."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._complete)
-
-    def _complete(self, engine: Engine) -> None:
-        if is_due(engine.state.iteration, self._every, self._last):
-            self._validate(engine.state.iteration)
 
 
 class Checkpoints:
@@ -166,7 +158,7 @@ class Checkpoints:
         self._saved = time.monotonic()
 
     def attach(self, engine: Engine) -> None:
-        """Save after the iterations where it is due; attach this after `Validation`."""
+        """Save after the iterations where it is due; attach this after the validation."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._complete)
 
     def _complete(self, engine: Engine) -> None:
@@ -179,25 +171,36 @@ class Checkpoints:
             self._saved = time.monotonic()
 
 
-class Signals:
-    """SIGTERM and Ctrl-C: save after the current iteration, then stop resumably.
+class StopToken(Protocol):
+    """Something that says when to stop, such as a `threading.Event`."""
 
-    Usable as a context manager, which puts the former handlers back.
+    def is_set(self) -> bool:
+        """Whether to stop after the current iteration."""
+
+
+class Interruption:
+    """SIGTERM, Ctrl-C or a stop token: save after the current iteration, then stop resumably.
+
+    Usable as a context manager, which puts the former signal handlers back. In other threads than
+    the main one, which signals never reach, the token alone is looked at.
 
     Args:
         save: Writes a checkpoint.
+        resume_hint: How to go on.
+        stop: Looked at after every iteration.
 
     Raises:
         TrainingInterrupted: After saving.
     """
 
-    def __init__(self, save: SaveState, resume_hint: str) -> None:
+    def __init__(self, save: SaveState, resume_hint: str, stop: StopToken | None = None) -> None:
         self._save = save
         self._hint = resume_hint
+        self._stop = stop
         self._caught: str | None = None
         self._former: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> "Signals":
+    def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGTERM, signal.SIGINT):
                 self._former[number] = signal.signal(number, self._catch)
@@ -211,10 +214,12 @@ class Signals:
         self._caught = signal.Signals(number).name
 
     def attach(self, engine: Engine) -> None:
-        """Look for a signal after every iteration; attach this last."""
+        """Look after every iteration; attach this last."""
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._complete)
 
     def _complete(self, engine: Engine) -> None:
+        if self._caught is None and self._stop is not None and self._stop.is_set():
+            self._caught = "the stop token"
         # Signals reach processes at different times; all must stop after the same iteration.
         if any_process(self._caught is not None, engine.state.device):
             self._save(engine.state.iteration)
@@ -222,3 +227,35 @@ class Signals:
                 f"Stopped by {self._caught or 'another process'} after iteration "
                 f"{engine.state.iteration}, everything is saved; {self._hint}."
             )
+
+
+def check_handlers(handlers: Sequence[Any]) -> None:
+    """Refuse what is no handler.
+
+    Raises:
+        SettingsError: If one cannot be attached to an engine.
+    """
+    for handler in handlers:
+        if not callable(getattr(handler, "attach", None)):
+            raise SettingsError(
+                f"`handlers`: {type(handler).__name__} cannot be attached to an engine; give "
+                "objects with `attach(engine)`, such as those of monai.handlers."
+            )
+
+
+def tensorboard_handler(folder: Path) -> Any:
+    """MONAI's handler that writes every iteration's losses into `folder`/tensorboard.
+
+    Raises:
+        MissingExtraError: If TensorBoard is not installed.
+    """
+    if find_spec("tensorboard") is None:
+        raise MissingExtraError("--tensorboard", "tensorboard")
+    from monai.handlers import TensorBoardStatsHandler
+
+    def losses(output: dict[str, Any]) -> dict[str, float]:
+        return {name: value.item() for name, value in output["losses"].items()}
+
+    return TensorBoardStatsHandler(
+        log_dir=str(folder / "tensorboard"), epoch_log=False, output_transform=losses
+    )

@@ -1,4 +1,4 @@
-"""`manifest.json` and `metrics.json`: what ran, on what, for how long, and what came out."""
+"""What a run says of itself: what ran, on what, for how long, and with how much energy."""
 
 import importlib.metadata
 import platform
@@ -7,10 +7,8 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -18,13 +16,15 @@ import ecs_med
 from ecs_med.config import TrainConfig
 from ecs_med.devices import describe_device
 from ecs_med.distributed import world_size
-from ecs_med.files import write_json
 from ecs_med.methods import method_class
 from ecs_med.networks import Initialization
+from ecs_med.runs import DataFacts, InitialWeights, Manifest
+from ecs_med.training.checkpoint import Progress
 from ecs_med.training.data_plan import DataPlan
-from ecs_med.training.energy import EnergyMeter
+from ecs_med.training.listener import RunPlan
+from ecs_med.training.schedule import Schedule
 
-__all__ = ["Clock", "Manifest", "start_manifest"]
+__all__ = ["Clock", "EnergyMeter", "RunNotes", "now"]
 
 _PACKAGES = (
     "ecs-med",
@@ -37,6 +37,7 @@ _PACKAGES = (
     "numpy",
     "pillow",
 )
+_MILLIJOULES_PER_WATT_HOUR = 3.6e6
 
 
 class Clock:
@@ -55,114 +56,153 @@ class Clock:
         return self._before + time.monotonic() - self._started
 
 
-class Manifest:
-    """Collects what a run has to say about itself.
+class EnergyMeter:
+    """Reads the energy counter of an NVIDIA GPU, which covers everything that runs on it.
+
+    The counter needs the package `nvidia-ml-py` and a GPU of the Volta generation or later; without
+    them there is no figure, and never an error.
 
     Args:
-        folder: Run folder.
-        content: What is known at the start.
-        config: Resolved settings.
+        device: Where the run trains.
+        before_wh: What the run has used before it was resumed; `None` if that was not counted.
     """
 
-    def __init__(self, folder: Path, content: dict[str, Any], config: TrainConfig) -> None:
-        self.folder = folder
-        self.content = content
-        self.config = config
-        self.metrics: dict[str, Any] = {}
-        self.progress: Mapping[str, Any] = {}
+    def __init__(self, device: torch.device, before_wh: float | None = 0.0) -> None:
+        self._device = device
+        self._before_wh = before_wh
+        self._first = _read_counter(device)
 
-    def warn(self, sentence: str) -> None:
-        """Keep a warning for the report."""
-        if not self.has_warned(sentence):
-            self.content["warnings"].append(sentence)
+    def watt_hours(self) -> float | None:
+        """Energy since the meter was made and before, in Wh; `None` where it is not counted."""
+        last = _read_counter(self._device)
+        if self._first is None or last is None or self._before_wh is None:
+            return None
+        return self._before_wh + (last - self._first) / _MILLIJOULES_PER_WATT_HOUR
 
-    def has_warned(self, sentence: str) -> bool:
-        """Whether the warning is already kept."""
-        return sentence in self.content["warnings"]
 
-    def plan(self, iteration: int) -> dict[str, Any]:
+class RunNotes:
+    """Collects what a run has to say of itself, until it is written as `manifest.json`.
+
+    Args:
+        config: Resolved settings.
+        plan: The data.
+        initializations: Of segmenter and corrector.
+        schedule: Of the validations.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        plan: DataPlan,
+        initializations: tuple[Initialization, Initialization],
+        schedule: Schedule,
+    ) -> None:
+        method, split = method_class(config.method), plan.split
+        self.warnings: list[str] = []
+        self._config = config
+        self._schedule = schedule
+        self._method = method.facts()
+        self._initialization = InitialWeights(
+            segmenter=initializations[0].sentence(),
+            corrector=initializations[1].sentence() if self._method.uses_corrector else None,
+        )
+        self._data = DataFacts(
+            name=plan.collection.name,
+            root=plan.collection.root,
+            layout=plan.collection.layout,
+            unit="volume" if plan.images.kind == "volume" else "image",
+            num_cases=len(plan.collection.cases),
+            num_labeled=len(split.labeled),
+            num_unlabeled=len(split.unlabeled),
+            num_validation=len(split.validation),
+            num_test=len(split.test),
+            notes=split.notes,
+        )
+
+    def warn(self, sentence: str) -> bool:
+        """Keep a warning for the report; whether it is a new one."""
+        is_new = sentence not in self.warnings
+        if is_new:
+            self.warnings.append(sentence)
+        return is_new
+
+    def plan(self, iteration: int) -> RunPlan:
         """What is about to happen, for whoever listens."""
-        data, config = self.content["data"], self.config
-        return {
-            "data": f"{data['root']} ({data['layout']}, {data['num_cases']} cases)",
-            "cases": (
-                f"{data['num_labeled']} labelled, {data['num_unlabeled']} unlabelled, "
-                f"{data['num_validation']} validation, {data['num_test']} test"
+        data, config = self._data, self._config
+        assert config.iterations is not None
+        return RunPlan(
+            data=f"{data.root} ({data.layout}, {data.num_cases} cases)",
+            cases=(
+                f"{data.num_labeled} labelled, {data.num_unlabeled} unlabelled, "
+                f"{data.num_validation} validation, {data.num_test} test"
             ),
-            "method": f"{config.method}, seed {config.seed}",
-            "encoder": config.encoder,
-            "initialization": self.content["initialization"]["segmenter"],
-            "device": (
+            method=f"{config.method}, seed {config.seed}",
+            encoder=config.encoder,
+            initialization=self._initialization.segmenter,
+            device=(
                 f"{config.device}, {config.precision}, batch {config.batch}, crop {config.crop}, "
                 f"{_sides(config)}"
             ),
-            "run": str(self.folder),
-            "iterations": config.iterations,
-            "iteration": iteration,
-        }
+            validation=self._schedule.sentence(),
+            run=str(config.run),
+            iterations=config.iterations,
+            iteration=iteration,
+        )
 
-    def stop_clock(self, clock: Clock, energy: EnergyMeter, device: torch.device) -> None:
-        """Note duration, speed, peak memory and energy of training."""
-        config = self.config
+    def manifest(self, progress: Progress, device: torch.device) -> Manifest:
+        """Everything, at the end of training.
+
+        Args:
+            progress: With the seconds and the energy of all of it.
+            device: Where it trained.
+        """
+        config = self._config
         assert config.iterations is not None
         assert config.batch is not None
-        with_unlabeled = method_class(config.method).uses_unlabeled
-        streams = 2 if with_unlabeled and self.content["data"]["num_unlabeled"] else 1
-        seconds = clock.seconds()
-        self.content |= {
-            "seconds": round(seconds, 3),
-            "images_per_second": round(config.iterations * config.batch * streams / seconds, 3),
-            "peak_memory_mb": _peak_memory_mb(device),
-            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        watt_hours = energy.watt_hours()
-        if watt_hours is not None:
-            self.content["energy_wh"] = round(watt_hours, 3)
+        streams = 2 if self._method.uses_unlabeled and self._data.num_unlabeled else 1
+        energy, images = progress.energy_wh, config.iterations * config.batch * streams
+        return Manifest(
+            method=self._method,
+            data=self._data,
+            versions={"python": platform.python_version(), **_versions()},
+            device=describe_device(device),
+            processes=world_size(),
+            precision=config.precision,
+            git_commit=_git_commit(),
+            initialization=self._initialization,
+            validation=self._schedule.sentence(),
+            transform=progress.transform,
+            seed=config.seed,
+            command=(Path(sys.argv[0]).name, *sys.argv[1:]),
+            warnings=tuple(self.warnings),
+            started=progress.started,
+            finished=now(),
+            seconds=round(progress.seconds, 3),
+            validation_seconds=round(progress.validation_seconds, 3),
+            images_per_second=round(images / progress.seconds, 3),
+            peak_memory_mb=_peak_memory_mb(device),
+            energy_wh=None if energy is None else round(energy, 3),
+        )
 
-    def write(self, metrics: dict[str, Any]) -> None:
-        """Write `manifest.json`, then `metrics.json`, which marks the run as complete."""
-        self.metrics = metrics
-        write_json(self.folder / "manifest.json", self.content)
-        write_json(self.folder / "metrics.json", metrics)
+
+def now() -> str:
+    """The time, ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def start_manifest(
-    folder: Path,
-    config: TrainConfig,
-    plan: DataPlan,
-    initializations: tuple[Initialization, Initialization],
-) -> Manifest:
-    """What is known before training."""
-    split = plan.split
-    with_corrector = method_class(config.method).uses_corrector()
-    content = {
-        "versions": {"python": platform.python_version(), **_versions()},
-        "device": describe_device(torch.device(config.device)),
-        "processes": world_size(),
-        "precision": config.precision,
-        "git_commit": _git_commit(),
-        "initialization": {
-            "segmenter": initializations[0].sentence(),
-            "corrector": initializations[1].sentence() if with_corrector else None,
-        },
-        "data": {
-            "name": plan.collection.name,
-            "root": str(plan.collection.root),
-            "layout": plan.collection.layout,
-            "unit": "volume" if plan.images.kind == "volume" else "image",
-            "num_cases": len(plan.collection.cases),
-            "num_labeled": len(split.labeled),
-            "num_unlabeled": len(split.unlabeled),
-            "num_validation": len(split.validation),
-            "num_test": len(split.test),
-            "notes": list(split.notes),
-        },
-        "seed": config.seed,
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "warnings": [],
-    }
-    return Manifest(folder, content, config)
+def _read_counter(device: torch.device) -> int | None:
+    """Millijoules since the driver was loaded."""
+    if device.type != "cuda":
+        return None
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid.encode())
+        return int(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle))
+    except Exception:  # A missing package, an older GPU, a driver without the call.
+        return None
 
 
 def _sides(config: TrainConfig) -> str:

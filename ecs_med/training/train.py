@@ -1,48 +1,57 @@
 """`train`: one run, from settings to a finished run folder."""
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from ignite.engine import Events
 
 from ecs_med.config import TrainConfig
-from ecs_med.data.batches import Normalization, batch_loader
+from ecs_med.data.augment import describe_transform
+from ecs_med.data.batches import Normalization, OwnTransform, batch_loader
 from ecs_med.distributed import (
     is_main_process,
     main_process_first,
     process_group,
     wait_for_all,
-    world_size,
 )
 from ecs_med.errors import DeviceMemoryError, SettingsError
 from ecs_med.inference.model import load_model, save_model
-from ecs_med.methods import with_own_settings
-from ecs_med.runs import Origin, RunFolder, ValidationRow
+from ecs_med.runs import Metrics
+from ecs_med.runs.history import HistoryFile
 from ecs_med.training.build import build_model
-from ecs_med.training.checkpoint import load_checkpoint, save_checkpoint
-from ecs_med.training.data_plan import DataPlan, build_stores, plan_data, training_batches
-from ecs_med.training.energy import EnergyMeter
-from ecs_med.training.events import Listener, Silence
+from ecs_med.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from ecs_med.training.data_plan import build_stores, training_batches
 from ecs_med.training.finish import finish_run
-from ecs_med.training.handlers import Checkpoints, Log, Signals, Validation
-from ecs_med.training.health import SILENT_CORRECTOR, is_silent
-from ecs_med.training.manifest import Clock, start_manifest
-from ecs_med.training.origin import check_origin, networks_from, open_origin, settings_from
-from ecs_med.training.resolve import default_run_folder, preparation_of, resolve
-from ecs_med.training.run_folder import (
-    History,
-    create_run_folder,
-    refuse_existing_run,
-    resume_config,
-    write_config,
+from ecs_med.training.handlers import (
+    Checkpoints,
+    Interruption,
+    Log,
+    StopToken,
+    check_handlers,
+    is_due,
+    tensorboard_handler,
 )
+from ecs_med.training.listener import Listener, NullListener
+from ecs_med.training.manifest import Clock, EnergyMeter, RunNotes, now
+from ecs_med.training.opening import Opening, open_run
+from ecs_med.training.scoring import SILENT_CORRECTOR, Scoring, is_silent
 from ecs_med.training.trainer import MethodTrainer
-from ecs_med.training.validation import validation_row
 
 __all__ = ["train"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Doors:
+    """What a caller hands in that no file can hold."""
+
+    handlers: Sequence[Any] = ()
+    transform: OwnTransform | None = None
+    stop: StopToken | None = None
 
 
 def train(
@@ -50,6 +59,9 @@ def train(
     listener: Listener | None = None,
     *,
     resume: bool = False,
+    handlers: Sequence[Any] = (),
+    transform: OwnTransform | None = None,
+    stop: StopToken | None = None,
 ) -> Path:
     """Train, choose the best model on validation, test it once, write the report.
 
@@ -60,165 +72,147 @@ def train(
         config: Settings, or a mapping of them.
         listener: Told what happens; `None` for silence.
         resume: Go on with the run of the same folder, to the same end as if it had never stopped.
+        handlers: MONAI's or Ignite's, anything with `attach(engine)`; attached to the trainer,
+            whose `engine.state.output` `MethodTrainer` describes.
+        transform: A dictionary transform of MONAI for whole training slices, before crop and flip:
+            `image` `(C, H, W)` in 0..1, `valid` and, for labelled slices, `labels` `(1, H, W)`,
+            which are to be transformed by nearest neighbour. Seeded for each sample. To resume,
+            the same one is given again.
+        stop: A stop token such as `threading.Event`; once set, the run ends after the current
+            iteration as by SIGTERM, in any thread.
 
     Returns:
         The run folder.
 
     Raises:
         EcsMedError: One of its kinds, for everything that a user can mend.
-        TrainingInterrupted: After SIGTERM or Ctrl-C, when everything is saved.
+        TrainingInterrupted: After SIGTERM, Ctrl-C or `stop`, when everything is saved.
     """
     if not isinstance(config, TrainConfig):
         config = TrainConfig.parse(config)
+    check_handlers(handlers)
     with process_group(config.device):
         if listener is None or not is_main_process():
-            listener = Silence()
-        run = _Run(config, listener, resume=resume)
+            listener = NullListener()
+        run = _Run(config, listener, _Doors(handlers, transform, stop), resume=resume)
         with run.memory_errors_in_words():
             run.train()
             if is_main_process():
-                finish_run(load_model(run.folder, run.config.device), run.plan, run.manifest)
+                listener.finished(run.folder.path, run.finish())
             wait_for_all()
-    run.listener.finished(run.folder, run.manifest.metrics)
-    return run.folder
+    return run.folder.path
 
 
 class _Run:
     """The parts of one run, built in the order in which a mistake is cheapest to find."""
 
-    def __init__(self, config: TrainConfig, listener: Listener, *, resume: bool) -> None:
-        with_own_settings(config)
+    def __init__(
+        self, config: TrainConfig, listener: Listener, doors: _Doors, *, resume: bool
+    ) -> None:
         self.listener = listener
+        self.doors = doors
         self.clock = Clock()
-        opened = self._reopen(config) if resume else self._open(config)
-        self.plan, self.folder, config, origin = opened
-        from_run = networks_from(origin, config.method) if origin else ()
-        self.config, self.initializations = resolve(config, self.plan.images, self.folder, from_run)
-        self._check_sizes()
-        self.manifest = start_manifest(self.folder, self.config, self.plan, self.initializations)
-        for sentence in [*self.plan.warnings, *(origin.warnings if origin else ())]:
+        opening = open_run(config, resume=resume)
+        self.config, self.plan, self.folder = opening.config, opening.plan, opening.folder
+        self.schedule = opening.schedule
+        self.notes = RunNotes(self.config, self.plan, opening.initializations, self.schedule)
+        for sentence in opening.warnings:
             self._warn(sentence)
-        self.preparation = preparation_of(self.config)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             self.stores, more = main_process_first(
-                lambda: build_stores(self.plan, self.config, self.preparation, listener.preparing)
+                lambda: build_stores(
+                    self.plan, self.config, opening.preparation, listener.preparing
+                )
             )
         for sentence in [*(str(w.message) for w in caught), *more]:
             self._warn(sentence)
+        self.batches = training_batches(self.stores, self.config, doors.transform)
+        self.scoring = Scoring(opening.scored, self.schedule, self.stores.scored, self.plan.split)
         self.device = torch.device(self.config.device)
         self.method, self.model = build_model(
             self.config,
             self.plan,
-            self.initializations,
+            opening.initializations,
             self.device,
-            origin=None if resume else origin,
+            origin=None if resume else opening.origin,
         )
         if not resume and is_main_process():
-            create_run_folder(self.folder)
-            write_config(self.folder, self.config)
-            if origin:
-                origin.write(RunFolder(self.folder).origin_file)
-            self.plan.split.write(self.folder / "split.json")
-        self.energy = EnergyMeter(self.device)
-        self.history = History(self.folder / "history.jsonl")
-        self.progress: dict[str, Any] = {"best_miou": None, "best_iteration": 0}
-        self.progress |= {"seconds": 0.0, "energy_wh": None}
+            self._write_beginning(opening)
+        self.history = HistoryFile(self.folder.history_file)
+        transform = describe_transform(doors.transform) if doors.transform else None
+        self.progress = Progress(started=now(), transform=transform)
         self.first = self._restore() if resume else 0
+        self.energy = EnergyMeter(self.device, self.progress.energy_wh if resume else 0.0)
 
-    def _open(self, config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig, Origin | None]:
-        origin = open_origin(config)
-        config = settings_from(origin, config) if origin else config
-        plan = plan_data(config)
-        folder = config.run or default_run_folder(config, plan.collection.name)
-        if is_main_process():
-            refuse_existing_run(folder)
-        return plan, folder, config, check_origin(origin, config, plan) if origin else None
-
-    def _reopen(self, config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig, Origin | None]:
-        folder = config.run
-        if folder is None:
-            from ecs_med.data.layout import open_data
-
-            folder = default_run_folder(config, open_data(config.data, config.reading).name)
-        config = resume_config(folder, config)
-        origin = RunFolder(folder).read_origin()
-        return plan_data(config, folder / "split.json"), folder, config, origin
-
-    def _check_sizes(self) -> None:
-        crop, max_size = self.config.crop or 0, self.config.max_size or 0
-        batch, parts = self.config.batch or 0, world_size()
-        if batch % parts:
-            raise SettingsError(
-                f"--batch {batch} cannot be divided among {parts} processes; choose a multiple."
-            )
-        if crop > 4096 or max_size > 16384:
-            raise SettingsError(
-                f"--crop {crop} with --max-size {max_size} is more than any GPU holds; lower them."
-            )
+    def _write_beginning(self, opening: Opening) -> None:
+        self.folder.create()
+        self.folder.write_config(self.config)
+        if opening.origin:
+            opening.origin.write(self.folder.origin_file)
+        self.plan.split.write(self.folder.split_file)
 
     def _warn(self, sentence: str) -> None:
-        if not self.manifest.has_warned(sentence):
-            self.manifest.warn(sentence)
+        if self.notes.warn(sentence):
             self.listener.warned(sentence)
 
     def _restore(self) -> int:
-        iteration, progress = load_checkpoint(self.folder / "checkpoints", self.method)
+        iteration, progress = load_checkpoint(self.folder.checkpoints, self.method)
+        if progress.transform != self.progress.transform:
+            raise SettingsError(
+                f"{self.folder.path}: was started with `transform` {progress.transform}, not "
+                f"{self.progress.transform}; resume it with the same one."
+            )
         self.progress = progress
-        self.manifest.progress = progress
         if is_main_process():
             self.history.rewind(iteration)
-        self.clock.add(progress["seconds"])
-        self.energy = EnergyMeter(self.device, progress.get("energy_wh"))
+        self.clock.add(progress.seconds)
+        self.scoring.seconds = progress.validation_seconds
         return iteration
 
     def train(self) -> None:
         """Iterate to the end; every iteration's result depends on settings and seed alone."""
         config = self.config
         assert config.iterations is not None
-        assert config.evaluate_every is not None
         assert config.batch is not None
-        self.listener.started(self.manifest.plan(self.first))
+        self.listener.started(self.notes.plan(self.first))
         if self.first == 0:
             self._save(0)
+        every, last = self.schedule.every, config.iterations
         trainer = MethodTrainer(
             self.method,
-            batch_loader(training_batches(self.stores, config), self.first, config.workers),
+            batch_loader(self.batches, self.first, config.workers),
             device=self.device,
             normalization=Normalization(self.model.spec.mean, self.model.spec.std),
             seed=config.seed,
-            max_iterations=config.iterations,
-            epoch_length=config.evaluate_every,
+            max_iterations=last,
+            epoch_length=every,
             first_iteration=self.first,
         )
-        images = config.batch * (1 if self.stores.unlabeled is None else 2)
-        interval = {"every": config.evaluate_every, "last": config.iterations}
-        hint = f"go on with `ecs-med train --resume --run {self.folder}`"
-        with Signals(self._save, hint) as signals:
-            every = max(1, min(10, config.iterations // 20))
-            log = Log(
-                self.history,
-                self.listener,
-                self.method,
-                every=every,
-                last=config.iterations,
-                images_per_iteration=images,
-                warn=self._warn,
-            )
-            for handler in (
-                log,
-                Validation(self._validate, **interval),
-                Checkpoints(self._save, **interval),
-                signals,
-            ):
+        log = Log(
+            self.history,
+            self.listener,
+            self.method,
+            every=max(1, min(10, last // 20)),
+            last=last,
+            images_per_iteration=config.batch * (1 if self.stores.unlabeled is None else 2),
+            warn=self._warn,
+        )
+        hint = f"go on with `ecs-med train --resume --run {self.folder.path}`"
+        with Interruption(self._save, hint, self.doors.stop) as interruption:
+            for handler in (log, *self.doors.handlers):
                 handler.attach(trainer)
+            trainer.add_event_handler(
+                Events.ITERATION_COMPLETED(event_filter=lambda _, i: is_due(i, every, last)),
+                lambda engine: self._validate(engine.state.iteration),
+            )
+            Checkpoints(self._save, every=every, last=last).attach(trainer)
+            interruption.attach(trainer)
             if config.tensorboard:
-                from ecs_med.training.tensorboard import attach_tensorboard
-
-                attach_tensorboard(trainer, self.folder)
-            if self.first < config.iterations:
+                tensorboard_handler(self.folder.path).attach(trainer)
+            if self.first < last:
                 trainer.run()
-        self.manifest.stop_clock(self.clock, self.energy, self.device)
+        self._take_stock()
 
     def _validate(self, iteration: int) -> None:
         if not is_main_process():
@@ -226,38 +220,54 @@ class _Run:
         choosing = self.config.keep == "best"
         if not choosing and iteration == self.config.iterations:
             self._keep_last(iteration)
-        if not choosing and not self.method.always_validates:
+        if not self.schedule.num_all:
             return
-        split = self.plan.split
-        cases = split.validation or (split.labeled if choosing else split.test)
-        row = validation_row(self.model, split, cases, iteration)
-        if is_silent(row.get("pseudo_labels", {})):
+        row = self.scoring.in_between(self.model, iteration)
+        if row.pseudo_labels is not None and is_silent(row.pseudo_labels):
             self._warn(SILENT_CORRECTOR)
-        best = self.progress["best_miou"]
-        score = self.method.selection_score(
-            ValidationRow.model_validate({k: v for k, v in row.items() if v != {}})
-        )
-        row["best"] = choosing and (best is None or (score is not None and score > best))
-        if row["best"]:
+        score, best = self.method.selection_score(row), self.progress.best_score
+        if choosing and (best is None or (score is not None and score > best)):
+            row = row.model_copy(update={"best": True})
             save_model(self.model)
-            self.progress |= {"best_miou": score, "best_iteration": iteration}
-            self.progress |= {k: row[k] for k in ("validation", "corrector") if k in row}
-        self.manifest.progress = self.progress
+            self._note(
+                best_score=score,
+                best_iteration=iteration,
+                validation=row.validation,
+                corrector=row.corrector,
+            )
         self.history.append(row)
         self.listener.validated(row)
 
     def _keep_last(self, iteration: int) -> None:
         """Keep the model as it is, as published protocols do; nothing is scored before the test."""
         save_model(self.model)
-        self.progress |= {"best_miou": None, "best_iteration": iteration, "validation": None}
-        self.manifest.progress = self.progress
+        self._note(best_score=None, best_iteration=iteration, validation=None)
+
+    def _note(self, **changes: Any) -> None:
+        self.progress = self.progress.model_copy(update=changes)
+
+    def _take_stock(self) -> None:
+        self._note(
+            seconds=self.clock.seconds(),
+            validation_seconds=self.scoring.seconds,
+            energy_wh=self.energy.watt_hours(),
+        )
 
     def _save(self, iteration: int) -> None:
-        if not is_main_process():
-            return
-        self.progress["seconds"] = self.clock.seconds()
-        self.progress["energy_wh"] = self.energy.watt_hours()
-        save_checkpoint(self.folder / "checkpoints", self.method, iteration, self.progress)
+        if is_main_process():
+            self._take_stock()
+            save_checkpoint(self.folder.checkpoints, self.method, iteration, self.progress)
+
+    def finish(self) -> Metrics:
+        """Score the chosen model on all validation cases and once on the test cases."""
+        model = load_model(self.folder.path, self.config.device)
+        if self.progress.validation is not None and not self.scoring.scores_all:
+            whole = self.scoring.at_the_end(model, corrector=self.method.always_validates)
+            corrector = whole.corrector or self.progress.corrector
+            self._note(validation=whole.scores, corrector=corrector)
+            self._take_stock()
+        manifest = self.notes.manifest(self.progress, self.device)
+        return finish_run(model, self.plan, self.stores, self.progress, manifest)
 
     @contextmanager
     def memory_errors_in_words(self) -> Iterator[None]:
@@ -270,5 +280,5 @@ class _Run:
                 raise
             raise DeviceMemoryError(
                 f"{self.config.device} ran out of memory at batch {self.config.batch} and crop "
-                f"{self.config.crop}; lower --batch or --crop (or --max-size) and start a new run."
+                f"{self.config.crop}; lower `batch` or `crop` (or `max_size`) and start a new run."
             ) from error

@@ -19,8 +19,7 @@ import torch
 from monai.engines import IterationEvents, Trainer
 from monai.utils.enums import CommonKeys
 
-from ecs_med.data.batches import Normalization, RawBatch, to_device
-from ecs_med.data.order import draw_seed
+from ecs_med.data.batches import Normalization, RawBatch, draw_seed, to_device
 from ecs_med.distributed import mean_over_processes
 from ecs_med.methods import Method
 from ecs_med.methods.optimizers import polynomial_decay, set_learning_rate

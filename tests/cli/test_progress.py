@@ -4,40 +4,56 @@ import io
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
-from ecs_med.training.events import Listener
+from ecs_med.metrics import scores_from_confusion
+from ecs_med.runs import Metrics, PseudoLabelHealth, TrainRow, ValidationRow
+from ecs_med.training.listener import Listener, RunPlan
 from ecs_med_cli.console import duration
 from ecs_med_cli.progress import ProgressDisplay
 
-PLAN = {"iterations": 100, "run": "runs/x"}
+
+def plan(iterations: int = 100, iteration: int = 0) -> RunPlan:
+    words = dict.fromkeys(
+        ("data", "cases", "method", "encoder", "initialization", "device", "validation"), "-"
+    )
+    return RunPlan(**words, run="runs/x", iterations=iterations, iteration=iteration)
 
 
-def row(iteration: int) -> dict[str, object]:
-    return {
-        "kind": "train",
-        "iteration": iteration,
-        "losses": {"segmentation": 0.61, "correction": 0.8},
-        "lr": {"segmenter": 0.01},
-        "images_per_second": 21.3,
-    }
+METRICS = Metrics(
+    best_iteration=100,
+    validation=None,
+    test=scores_from_confusion(torch.eye(2, dtype=torch.int64), ("background", "polyp")),
+    class_names=("background", "polyp"),
+)
 
 
-def validation(iteration: int, *, best: bool = True) -> dict[str, object]:
-    return {
-        "kind": "validation",
-        "iteration": iteration,
-        "validation": {"miou": 0.7321, "dice": None},
-        "best": best,
-        "pseudo_labels": {"miou": 0.65},
-    }
+def row(iteration: int) -> TrainRow:
+    return TrainRow(
+        iteration=iteration,
+        losses={"segmentation": 0.61, "correction": 0.8},
+        lr={"segmenter": 0.01},
+        images_per_second=21.3,
+    )
+
+
+def validation(iteration: int, *, best: bool = True) -> ValidationRow:
+    return ValidationRow(
+        iteration=iteration,
+        validation=METRICS.test.model_copy(update={"miou": 0.7321, "dice": None}),
+        best=best,
+        pseudo_labels=PseudoLabelHealth(
+            num_cases=1, right_share=0.5, mean_certainty=0.5, miou=0.65
+        ),
+    )
 
 
 def follow(display: Listener, iterations: range) -> None:
-    display.started(PLAN)
+    display.started(plan())
     for iteration in iterations:
         display.trained(row(iteration))
-    display.finished(Path("runs/x"), {})
+    display.finished(Path("runs/x"), METRICS)
 
 
 def test_log_file_gets_a_line_every_tenth() -> None:
@@ -52,7 +68,7 @@ def test_log_file_gets_a_line_every_tenth() -> None:
 def test_log_file_holds_no_control_characters() -> None:
     stream = io.StringIO()
     with ProgressDisplay(Console(file=stream, force_terminal=False)) as display:
-        display.started(PLAN)
+        display.started(plan())
         display.preparing(3, 3)
         display.warned("Class [polyp] has no labelled pixel.")
         display.validated(validation(10))
@@ -67,7 +83,7 @@ def test_terminal_gets_one_bar() -> None:
     stream = io.StringIO()
     console = Console(file=stream, force_terminal=True, width=200)
     with ProgressDisplay(console) as display:
-        display.started(PLAN)
+        display.started(plan())
         display.validated(validation(10, best=False))
         display.trained(row(50))
     text = stream.getvalue()
@@ -79,7 +95,7 @@ def test_terminal_gets_one_bar() -> None:
 def test_resumed_run_goes_on_counting() -> None:
     stream = io.StringIO()
     with ProgressDisplay(Console(file=stream, force_terminal=False)) as display:
-        display.started({**PLAN, "iteration": 55})
+        display.started(plan(iteration=55))
         for iteration in range(56, 71):
             display.trained(row(iteration))
     lines = [line for line in stream.getvalue().splitlines() if line.startswith("iteration")]
@@ -89,7 +105,7 @@ def test_resumed_run_goes_on_counting() -> None:
 def test_fewer_iterations_than_lines() -> None:
     stream = io.StringIO()
     with ProgressDisplay(Console(file=stream, force_terminal=False)) as display:
-        display.started({"iterations": 3})
+        display.started(plan(3))
         for iteration in range(1, 4):
             display.trained(row(iteration))
     assert stream.getvalue().count("iteration") == 3

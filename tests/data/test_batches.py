@@ -8,9 +8,15 @@ import torch
 from PIL import Image
 
 from ecs_med.config import AugmentationSettings
-from ecs_med.data.batches import Normalization, TrainingBatches, batch_loader, to_device
+from ecs_med.data.batches import (
+    Normalization,
+    TrainingBatches,
+    batch_loader,
+    draw_seed,
+    nth_case,
+    to_device,
+)
 from ecs_med.data.masks.label_scheme import LabelScheme
-from ecs_med.data.order import draw_seed, nth_case
 from ecs_med.data.prepare import Preparation
 from ecs_med.data.store import SliceStore
 from ecs_med.types import IGNORE_INDEX, Case

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ecs_med.training.energy import EnergyMeter
+from ecs_med.training.manifest import EnergyMeter
 
 CUDA = torch.device("cuda", 0)
 

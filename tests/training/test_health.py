@@ -13,7 +13,7 @@ from ecs_med.data.prepare import Preparation
 from ecs_med.inference.model import Model
 from ecs_med.runs.spec import ModelSpec
 from ecs_med.splits import HiddenReferences
-from ecs_med.training.health import is_silent, pseudo_label_health
+from ecs_med.training.scoring import is_silent, pseudo_label_health
 from ecs_med.types import UnlabeledCase
 
 SIZE = 32
@@ -66,12 +66,12 @@ def test_a_corrector_that_mends_half_of_the_errors(
     """S says background everywhere; C amends the first 4 of the 8 polyp rows."""
     mends = model(tmp_path, Everywhere(2, label=0), Everywhere(3, label=2, rows=4, other=1))
     health = pseudo_label_health(mends, [case[0]], HiddenReferences(dict([case])))
-    assert health["num_cases"] == 1
-    assert health["right_share"] == pytest.approx(28 / 32)
-    assert health["correction_accuracy"] == pytest.approx(0.5)
-    assert health["segmenter_miou"] == pytest.approx((24 / 32 + 0) / 2)
-    assert health["miou"] == pytest.approx((24 / 28 + 4 / 8) / 2)
-    assert health["mean_certainty"] == pytest.approx(1, abs=1e-6)
+    assert health.num_cases == 1
+    assert health.right_share == pytest.approx(28 / 32)
+    assert health.correction_accuracy == pytest.approx(0.5)
+    assert health.segmenter_miou == pytest.approx((24 / 32 + 0) / 2)
+    assert health.miou == pytest.approx((24 / 28 + 4 / 8) / 2)
+    assert health.mean_certainty == pytest.approx(1, abs=1e-6)
     assert not is_silent(health)
 
 
@@ -80,9 +80,9 @@ def test_without_hidden_masks_scores_are_unknown(
 ) -> None:
     silent = model(tmp_path, Everywhere(2, label=0), Everywhere(3, label=2))
     health = pseudo_label_health(silent, [case[0]], HiddenReferences({}))
-    assert health["right_share"] == 1
-    assert health["miou"] is None
-    assert health["correction_accuracy"] is None
+    assert health.right_share == 1
+    assert health.miou is None
+    assert health.correction_accuracy is None
     assert is_silent(health)
 
 
@@ -92,5 +92,5 @@ def test_a_hidden_mask_that_does_not_fit_the_classes_is_left_out(
     Image.fromarray(np.full((SIZE, SIZE), 77, np.uint8)).save(case[1])
     silent = model(tmp_path, Everywhere(2, label=0), Everywhere(3, label=2))
     health = pseudo_label_health(silent, [case[0]], HiddenReferences(dict([case])))
-    assert health["num_cases"] == 0
-    assert health["miou"] is None
+    assert health.num_cases == 0
+    assert health.miou is None

@@ -8,8 +8,7 @@ from PIL import Image
 
 from ecs_med.config import TrainConfig
 from ecs_med.data.layout import open_data
-from ecs_med.training.data_plan import plan_data
-from ecs_med.training.mask_content import class_pixels
+from ecs_med.training.data_plan import class_pixels, plan_data
 
 Build = Callable[..., TrainConfig]
 

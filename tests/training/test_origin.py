@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.methods.corrector_only import CorrectorOnly
+from ecs_med.runs import CorrectorScores
 from ecs_med.training.train import train
 
 Build = Callable[..., TrainConfig]
@@ -119,11 +120,12 @@ def test_the_last_corrector_is_kept_and_its_course_is_scored(
     settings: Build, base: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a published protocol keeps the last model, the best one would be another."""
-    scores = iter(
-        {"miou": miou, "iou_per_class": [miou, None, None, None], "num_cases": 2}
-        for miou in (0.9, 0.1)
-    )
-    monkeypatch.setattr("ecs_med.training.validation.corrector_scores", lambda *_: next(scores))
+    mious = iter([0.9, 0.1])
+
+    def made_up(*_: Any) -> CorrectorScores:
+        return CorrectorScores(miou=next(mious), iou_per_class=(None,) * 4, num_cases=1)
+
+    monkeypatch.setattr("ecs_med.inference.evaluate._corrector_scores", made_up)
     run = train(settings(method="corrector", start_from=base, keep="last"))
     rows = validations(run)
     assert [row["corrector"]["miou"] for row in rows] == [0.9, 0.1]

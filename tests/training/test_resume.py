@@ -111,7 +111,7 @@ def test_other_settings_are_refused(settings: Build, monkeypatch: pytest.MonkeyP
         die_at(patch, 3)
         with pytest.raises(Killed):
             train(settings())
-    with pytest.raises(SettingsError, match="was started with batch=2, not 4"):
+    with pytest.raises(SettingsError, match="was started with `batch` 2, not 4"):
         train(settings(batch=4), resume=True)
 
 

@@ -25,7 +25,8 @@ from ecs_med.errors import (
 )
 from ecs_med.inference.evaluate import evaluate_cases
 from ecs_med.methods import Ecs
-from ecs_med.training.events import Silence
+from ecs_med.runs import ValidationRow
+from ecs_med.training.listener import NullListener, RunPlan
 from ecs_med.training.train import train
 
 Build = Callable[..., TrainConfig]
@@ -51,19 +52,19 @@ def note_open(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(note_open)
 
 
-class Recorder(Silence):
+class Recorder(NullListener):
     """Remembers what it was told."""
 
     def __init__(self) -> None:
-        self.plan: dict[str, Any] = {}
+        self.plan: RunPlan | None = None
         self.warnings: list[str] = []
         self.validations: list[int] = []
 
-    def started(self, plan: Any) -> None:
-        self.plan = dict(plan)
+    def started(self, plan: RunPlan) -> None:
+        self.plan = plan
 
-    def validated(self, row: Any) -> None:
-        self.validations.append(row["iteration"])
+    def validated(self, row: ValidationRow) -> None:
+        self.validations.append(row.iteration)
 
     def warned(self, sentence: str) -> None:
         self.warnings.append(sentence)
@@ -93,7 +94,7 @@ def test_a_run_folder_is_complete(settings: Build, method: str) -> None:
     assert manifest["initialization"]["segmenter"] == "test_resnet with random weights"
     assert recorder.validations == [2, 4]
     validations = [row for row in rows(run) if row["kind"] == "validation"]
-    assert [("pseudo_labels" in row) for row in validations] == [method == "ecs"] * 2
+    assert [row["pseudo_labels"] is not None for row in validations] == [method == "ecs"] * 2
     assert TrainConfig.parse(read(run / "config.json")).iterations == 4
 
 
@@ -121,7 +122,7 @@ def test_masks_outside_the_budget_are_never_read_for_training(
     settings: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With reporting switched off, no hidden mask may be opened at all."""
-    monkeypatch.setattr("ecs_med.training.validation.pseudo_label_health", lambda *_: {})
+    monkeypatch.setattr("ecs_med.training.scoring.pseudo_label_health", lambda *_: None)
     OPENED.clear()
     run = train(settings(labeled="2"))
     opened = set(OPENED)
@@ -233,7 +234,7 @@ def test_out_of_memory_names_what_to_lower(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(Ecs, "step", exhausted)
-    with pytest.raises(DeviceMemoryError, match="lower --batch or --crop"):
+    with pytest.raises(DeviceMemoryError, match="lower `batch` or `crop`"):
         train(settings())
 
 

@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import torch
 
+from ecs_med.data.cases import PreparedCase
 from ecs_med.data.prepare import Preparation
 from ecs_med.data.scans import Scan
 from ecs_med.errors import SettingsError
-from ecs_med.inference.segment import segment_scan, segment_stream
+from ecs_med.inference.predictor import look_at_slices, segment_case, segment_cases, segment_scan
 
 RNG = np.random.default_rng(0)
 
@@ -18,6 +20,10 @@ def picture(height=12, width=9):
 def volume(shape=(5, 6, 7), spacing=(1.0, 1.0, 1.0)):
     values = RNG.choice([0.0, 10.0], (1, *shape)).astype(np.float32)
     return Scan(values, np.diag([*spacing, 1.0]), "volume")
+
+
+def prepared(model, scans):
+    return [PreparedCase.of_scan(scan, model.spec.preparation) for scan in scans]
 
 
 def test_picture_on_its_own_grid(make_model):
@@ -67,22 +73,52 @@ def test_mode_of_the_networks_is_left_as_found(make_model):
 def test_stream_batches_equal_sizes_and_keeps_the_order(make_model):
     model = make_model()
     scans = [picture(), picture(), picture(), picture(8, 8), picture(40, 8), picture(40, 8)]
-    results = list(segment_stream(model, enumerate(scans), batch=2))
+    results = list(segment_cases(model, enumerate(prepared(model, scans)), batch=2))
     assert [number for number, _, _ in results] == list(range(6))
     assert [shape[0] for shape in model.segmenter.calls] == [2, 1, 1, 2]
-    for _, scan, labels in results:
-        np.testing.assert_array_equal(labels, segment_scan(model, scan).labels)
+    for _, case, result in results:
+        np.testing.assert_array_equal(result.labels, segment_scan(model, case.scan).labels)
+        assert result.view is None
 
 
 def test_stream_of_volumes(make_model):
     model = make_model("volume")
-    results = list(segment_stream(model, [("a", volume()), ("b", volume((3, 3, 3)))]))
+    cases = prepared(model, [volume(), volume((3, 3, 3))])
+    results = list(segment_cases(model, zip("ab", cases, strict=True)))
     assert [name for name, _, _ in results] == ["a", "b"]
-    assert results[1][2].shape == (3, 3, 3)
+    assert results[1][2].labels.shape == (3, 3, 3)
+
+
+@pytest.mark.parametrize("kind", ["picture", "volume"])
+def test_one_pass_gives_labels_and_the_view_of_the_corrector(make_model, kind):
+    model = make_model(kind)
+    scans = [volume(), volume((9, 6, 7))] if kind == "volume" else [picture()] * 3 + [picture(8, 8)]
+    cases = prepared(model, scans)
+    results = list(segment_cases(model, enumerate(cases), corrector=True, batch=2))
+    calls = len(model.segmenter.calls)
+    assert sum(shape[0] for shape in model.segmenter.calls) == sum(len(c.slices) for c in cases)
+    for _, case, result in results:
+        apart = look_at_slices(model, case.slices)
+        for name in ("segmented", "corrected", "certainty"):
+            assert torch.equal(getattr(result.view, name), getattr(apart, name)), name
+        bright = case.slices[:, 0].float() > 0.5 * (255 if kind == "picture" else 1)
+        assert torch.equal(result.view.segmented, bright.to(torch.uint8))
+        assert torch.equal(result.view.corrected, torch.where(bright, 1, 2).to(torch.uint8))
+    assert len(model.segmenter.calls) > calls
+
+
+def test_a_single_slice_is_segmented_as_in_the_volume(make_model):
+    model = make_model("volume")
+    (case,) = prepared(model, [volume((5, 6, 7), (1.0, 3.0, 1.0))])
+    whole = segment_case(model, case, certainty=True)
+    one = segment_case(model, case.only(4), certainty=True)
+    assert one.labels.shape == (5, 1, 7)
+    np.testing.assert_array_equal(one.labels, whole.labels[:, 4:5])
+    np.testing.assert_array_equal(one.certainty, whole.certainty[:, 4:5])
 
 
 def test_stream_of_nothing(make_model):
-    assert list(segment_stream(make_model(), [])) == []
+    assert list(segment_cases(make_model(), [])) == []
 
 
 def test_certainty_without_a_corrector(make_model):

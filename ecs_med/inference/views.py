@@ -1,26 +1,86 @@
-"""Pictures with a segmentation drawn in: contours and a transparent fill."""
+"""What a person looks at: slices the right way up, and pictures with a segmentation drawn in.
+
+There is one rule of orientation. Seen in planes across the body, the patient's right is on the
+left and anterior or superior is up, as radiology shows it; sagittal planes face left. It follows
+from the affine, so that the same anatomy gives the same picture however it is stored.
+"""
 
 import math
 from collections.abc import Sequence
+from typing import TypeVar
 
-import nibabel.orientations
 import numpy as np
 import numpy.typing as npt
+from nibabel.orientations import apply_orientation, io_orientation
 from PIL import Image
 from scipy import ndimage
 
 from ecs_med.data.scans import Scan
 from ecs_med.palette import class_color
 
-__all__ = ["draw_labels", "draw_overlay", "draw_volume_overlay"]
+__all__ = [
+    "draw_labels",
+    "draw_overlay",
+    "draw_volume_overlay",
+    "grey_slices",
+    "stored_index",
+    "upright_slices",
+]
 
 FILL_OPACITY = 0.35
 TILE_SIDE = 256
 """Longer side of a slice in a montage, in pixels."""
 MAX_TILES = 12
 
+Affine = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.uint8]
 Picture = npt.NDArray[np.uint8]
+Value = TypeVar("Value", bound=np.generic)
+
+
+def upright_slices(volume: npt.NDArray[Value], affine: Affine, axis: int) -> npt.NDArray[Value]:
+    """The slices of a volume as a person sees them.
+
+    Args:
+        volume: `(X, Y, Z)`, axes as in the file.
+        affine: `(4, 4)`, voxel to RAS mm.
+        axis: Array axis along which it is sliced.
+
+    Returns:
+        `(D, rows, columns)`, a view: from right to left, posterior to anterior or inferior to
+        superior.
+    """
+    orientation = io_orientation(affine)
+    along = int(orientation[axis][0])
+    canonical = apply_orientation(volume, orientation)
+    # Columns run towards the patient's left where the first axis points right.
+    slices: npt.NDArray[Value] = np.moveaxis(canonical, along, 0).swapaxes(1, 2)[:, ::-1, ::-1]
+    return slices
+
+
+def stored_index(index: int, num_slices: int, affine: Affine, axis: int) -> int:
+    """The index along `axis` of the array of the slice that is `upright_slices(...)[index]`."""
+    flipped = io_orientation(affine)[axis][1] < 0
+    return num_slices - 1 - index if flipped else index
+
+
+def grey_slices(
+    scan: Scan, axis: int, window: tuple[float, float] | None = None
+) -> npt.NDArray[np.float32]:
+    """The first channel of a volume, upright, as grey values 0..255, not rounded.
+
+    Args:
+        scan: A volume.
+        axis: Array axis along which it is sliced.
+        window: Intensities that become black and white; `None`: percentiles 0.5 and 99.5.
+    """
+    assert scan.affine is not None
+    image = scan.array[0].astype(np.float32, copy=False)
+    lower, upper = window or tuple(np.percentile(image, (0.5, 99.5)))
+    scale = 255 / (upper - lower) if upper > lower else 0.0
+    shown = upright_slices(image, scan.affine, axis)
+    grey: npt.NDArray[np.float32] = np.clip((shown - lower) * scale, 0, 255)
+    return grey
 
 
 def draw_overlay(
@@ -72,8 +132,7 @@ def draw_volume_overlay(
     """Montage of the slices that hold labels, in true proportions.
 
     At most twelve slices, evenly spread over those with labels (over all of them where there
-    are none), from the first axis end to the last. Seen in planes across the body, the
-    patient's right is on the left and anterior or superior is up, as radiology shows it.
+    are none).
 
     Args:
         scan: A volume; its first channel is shown.
@@ -86,48 +145,33 @@ def draw_volume_overlay(
     """
     assert scan.affine is not None
     assert scan.spacing_mm is not None
-    image = scan.array[0]
-    lower, upper = window or tuple(np.percentile(image, (0.5, 99.5)))
-    orientation = nibabel.orientations.io_orientation(scan.affine)
-    shown = nibabel.orientations.apply_orientation(image, orientation)
-    drawn = nibabel.orientations.apply_orientation(labels, orientation)
-    spacing: list[float] = [0.0, 0.0, 0.0]
-    for old, (new, _) in enumerate(orientation):
-        spacing[int(new)] = scan.spacing_mm[old]
-    along = int(orientation[axis][0])
-    in_plane = [step for direction, step in enumerate(spacing) if direction != along]
-    scale = 255 / (upper - lower) if upper > lower else 0.0
-    tiles = []
-    for index in _slices_to_show(drawn, along):
-        grey = np.clip((np.take(shown, index, along) - lower) * scale, 0, 255)
-        plane = np.take(drawn, index, along)
-        tiles.append(_tile(_upright(grey, along), _upright(plane, along), in_plane))
-    return _montage(tiles)
+    shown = grey_slices(scan, axis, window)
+    drawn = upright_slices(labels, scan.affine, axis)
+    # Rows run along the later of the two RAS axes of the plane.
+    directions = [int(new) for new, _ in io_orientation(scan.affine)]
+    columns_mm, rows_mm = (
+        step
+        for new, step in sorted(zip(directions, scan.spacing_mm, strict=True))
+        if new != directions[axis]
+    )
+    return _montage(
+        [_tile(shown[i], drawn[i], (rows_mm, columns_mm)) for i in _slices_to_show(drawn)]
+    )
 
 
-def _slices_to_show(labels: Labels, axis: int) -> list[int]:
-    others = tuple(other for other in range(3) if other != axis)
-    labeled = np.flatnonzero((labels > 0).any(axis=others))
+def _slices_to_show(labels: Labels) -> list[int]:
+    labeled = np.flatnonzero((labels > 0).any(axis=(1, 2)))
     if len(labeled) == 0:
-        labeled = np.arange(labels.shape[axis])
+        labeled = np.arange(len(labels))
     count = min(MAX_TILES, len(labeled))
     # Centres of equal parts: the ends of a structure show less than its middle.
     chosen = (np.arange(count) + 0.5) * len(labeled) / count
     return [int(labeled[int(position)]) for position in chosen]
 
 
-def _upright(plane: npt.NDArray[np.generic], along: int) -> npt.NDArray[np.generic]:
-    """From the plane's two RAS axes, (right, anterior) for example, to rows and columns."""
-    rows = plane.T[::-1]
-    # Columns run towards the patient's left where the first axis points right; sagittal planes
-    # run towards anterior, and are shown facing left.
-    return rows[:, ::-1]
-
-
-def _tile(
-    grey: npt.NDArray[np.generic], labels: npt.NDArray[np.generic], in_plane: Sequence[float]
-) -> Picture:
-    rows_mm, columns_mm = grey.shape[0] * in_plane[1], grey.shape[1] * in_plane[0]
+def _tile(grey: npt.NDArray[np.float32], labels: Labels, sides_mm: tuple[float, float]) -> Picture:
+    """One slice; `sides_mm` are those of a pixel, rows first."""
+    rows_mm, columns_mm = grey.shape[0] * sides_mm[0], grey.shape[1] * sides_mm[1]
     scale = TILE_SIDE / max(rows_mm, columns_mm)
     size = (max(1, round(columns_mm * scale)), max(1, round(rows_mm * scale)))
     enlarged = Image.fromarray(np.rint(grey).astype(np.uint8)).resize(

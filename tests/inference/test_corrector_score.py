@@ -9,12 +9,14 @@ from PIL import Image
 from references import IGNORE, correction_map
 from torch import nn
 
+from ecs_med.data.cases import prepare_case
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.prepare import Preparation
 from ecs_med.errors import DataError
+from ecs_med.inference.evaluate import corrector_confusion, evaluate_cases
 from ecs_med.inference.model import Model
-from ecs_med.runs.spec import ModelSpec
-from ecs_med.training.corrector_score import corrector_confusion, corrector_scores
+from ecs_med.inference.predictor import segment_cases
+from ecs_med.runs import CorrectorScores, ModelSpec
 from ecs_med.types import Case
 
 NAMES = ("background", "polyp", "tool")
@@ -80,16 +82,30 @@ def slow_confusion(model: Model, cases: list[Case]) -> np.ndarray:
     return counts
 
 
+def corrector_scores_of(model: Model, cases: list[Case]) -> CorrectorScores:
+    found = evaluate_cases(model, cases, corrector=True).corrector
+    assert found is not None
+    return found
+
+
 def test_one_matrix_over_the_whole_set(pair: Model, cases: list[Case]) -> None:
     counts = slow_confusion(pair, cases)
-    found = corrector_confusion(pair, cases)
+    prepared = [
+        (case, prepare_case(case, pair.spec.preparation, pair.spec.labels)) for case in cases
+    ]
+    found = sum(
+        corrector_confusion(result.view, case, 3)
+        for _, case, result in segment_cases(pair, prepared, corrector=True)
+        if result.view is not None
+    )
+    assert isinstance(found, torch.Tensor)
     assert found.tolist() == counts.tolist()
     assert found.sum().item() == 28 * 32 + 28 * 64
     ious = [counts[k, k] / (counts[k].sum() + counts[:, k].sum() - counts[k, k]) for k in range(4)]
-    scores = corrector_scores(pair, cases)
-    assert scores["iou_per_class"] == pytest.approx(ious)
-    assert scores["miou"] == pytest.approx(np.mean(ious))
-    assert scores["num_cases"] == 3
+    scores = corrector_scores_of(pair, cases)
+    assert list(scores.iou_per_class) == pytest.approx(ious)
+    assert scores.miou == pytest.approx(np.mean(ious))
+    assert scores.num_cases == 3
 
 
 def test_a_class_that_never_occurs_does_not_enter_the_mean(pair: Model, cases: list[Case]) -> None:
@@ -102,26 +118,26 @@ def test_a_class_that_never_occurs_does_not_enter_the_mean(pair: Model, cases: l
         labels = np.asarray(Image.open(mask)).copy()
         labels[labels == 1] = 0
         Image.fromarray(labels).save(mask)
-    scores = corrector_scores(pair, cases)
-    assert scores["iou_per_class"][:2] == [None, None], "background is always right, no polyp"
-    assert scores["iou_per_class"][3] == 0
-    assert scores["miou"] == pytest.approx(scores["iou_per_class"][2] / 2)
+    scores = corrector_scores_of(pair, cases)
+    assert scores.iou_per_class[:2] == (None, None), "background is always right, no polyp"
+    assert scores.iou_per_class[3] == 0
+    assert scores.miou == pytest.approx(scores.iou_per_class[2] / 2)
 
 
 def test_nothing_but_void_has_no_score(pair: Model, cases: list[Case]) -> None:
-    scores = corrector_scores(pair, cases[2:])
-    assert scores == {"miou": None, "iou_per_class": [None] * 4, "num_cases": 1}
+    scores = corrector_scores_of(pair, cases[2:])
+    assert scores == CorrectorScores(miou=None, iou_per_class=(None,) * 4, num_cases=1)
 
 
 def test_the_networks_stay_in_their_modes(pair: Model, cases: list[Case]) -> None:
     pair.segmenter.eval()
     assert pair.corrector is not None
     pair.corrector.train()
-    corrector_scores(pair, cases[:1])
+    corrector_scores_of(pair, cases[:1])
     assert not pair.segmenter.training
     assert pair.corrector.training
 
 
 def test_a_case_without_a_mask_is_refused(pair: Model, cases: list[Case]) -> None:
     with pytest.raises(DataError, match="no mask to be scored against"):
-        corrector_scores(pair, [Case("bare", cases[0].images)])
+        corrector_scores_of(pair, [Case("bare", cases[0].images)])

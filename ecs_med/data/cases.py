@@ -1,0 +1,109 @@
+"""The one way from a case's files to what networks see and what they are scored against."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.data.masks.reading import read_labels
+from ecs_med.data.prepare import Preparation, prepare_labels, prepare_scan, slice_axis
+from ecs_med.data.scans import Scan, ScanHeader, read_scan
+from ecs_med.types import Case, UnlabeledCase
+
+__all__ = ["PreparedCase", "prepare_case"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCase:
+    """A case, ready for the networks.
+
+    Attributes:
+        header: Grid of the scan.
+        slices: `(D, C, H, W)`, uint8 in 0..255 or float16 in 0..1.
+        preparation: How they were made from the scan.
+        reference: Labels on the scan's grid, `(H, W)` or `(X, Y, Z)`, uint8; `None` without a mask.
+        scan: The pixels as they were read; `None` where the slices come from a cache.
+    """
+
+    header: ScanHeader
+    slices: torch.Tensor
+    preparation: Preparation
+    reference: npt.NDArray[np.uint8] | None = None
+    scan: Scan | None = None
+
+    @classmethod
+    def of_scan(
+        cls,
+        scan: Scan,
+        preparation: Preparation,
+        reference: npt.NDArray[np.uint8] | None = None,
+    ) -> Self:
+        """Prepare a scan that is read already."""
+        return cls(
+            header=ScanHeader(scan.spatial_shape, scan.array.shape[0], scan.affine, scan.kind),
+            # A copy, because torch refuses to wrap arrays that a reader left read-only.
+            slices=torch.tensor(prepare_scan(scan, preparation)),
+            preparation=preparation,
+            reference=reference,
+            scan=scan,
+        )
+
+    @property
+    def axis(self) -> int:
+        """Array axis along which the scan is sliced, 0 for pictures."""
+        return slice_axis(self.header, self.preparation.axis)
+
+    @property
+    def labels(self) -> torch.Tensor | None:
+        """The reference on the grid of the slices, `(D, H, W)`, uint8; `None` without a mask."""
+        if self.reference is None:
+            return None
+        return torch.tensor(prepare_labels(self.reference, self.header, self.preparation))
+
+    def only(self, index: int) -> "PreparedCase":
+        """The case as if the scan had a single slice: the one of that index."""
+        if len(self.header.shape) == 2:
+            return self
+        axis, place = self.axis, slice(index, index + 1)
+        shape = tuple(1 if i == axis else side for i, side in enumerate(self.header.shape))
+        return replace(
+            self,
+            header=replace(self.header, shape=shape),
+            slices=self.slices[place],
+            reference=None if self.reference is None else _cut(self.reference, axis, place),
+            scan=None,
+        )
+
+
+def prepare_case(
+    case: Case | UnlabeledCase,
+    preparation: Preparation,
+    scheme: LabelScheme | None = None,
+    mask: Path | None = None,
+) -> PreparedCase:
+    """Read a case and bring it into the form that networks see.
+
+    Args:
+        case: A mask of its own is read where there is a `scheme`.
+        preparation: How scans are prepared.
+        scheme: How stored mask values become classes; `None`: read no mask.
+        mask: Read instead of the case's own; a hidden mask, for reports.
+
+    Raises:
+        DataError: If a file cannot be read, or image and mask do not belong on one grid.
+    """
+    scan = read_scan(case.images, case.frame)
+    if mask is None and isinstance(case, Case):
+        mask = case.mask
+    reference = None
+    if mask is not None and scheme is not None:
+        reference = read_labels(case.images, mask, scheme, case.frame)
+    return PreparedCase.of_scan(scan, preparation, reference)
+
+
+def _cut(values: npt.NDArray[np.uint8], axis: int, place: slice) -> npt.NDArray[np.uint8]:
+    return values[tuple(place if i == axis else slice(None) for i in range(values.ndim))]

@@ -1,0 +1,82 @@
+"""What a run tells whoever listens, without knowing of a terminal."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ecs_med.runs import Metrics, TrainRow, ValidationRow
+
+__all__ = ["Listener", "NullListener", "RunPlan"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """What is about to happen, in words but for the two numbers.
+
+    Attributes:
+        data: Where the data lie and how they were understood.
+        cases: How many cases are for what.
+        method: Method and seed.
+        encoder: Encoder of the segmenter.
+        initialization: First weights of the segmenter.
+        device: Device, precision and sizes.
+        validation: How often and on what the model is validated.
+        run: Run folder.
+        iterations: Of the whole run.
+        iteration: Iterations that are done, where the run is resumed.
+    """
+
+    data: str
+    cases: str
+    method: str
+    encoder: str
+    initialization: str
+    device: str
+    validation: str
+    run: str
+    iterations: int
+    iteration: int
+
+
+class Listener(Protocol):
+    """Receives what happens during training, in this order."""
+
+    def preparing(self, done: int, total: int) -> None:
+        """`done` of `total` images are decoded and cached."""
+
+    def started(self, plan: RunPlan) -> None:
+        """Everything is decided; training is about to begin."""
+
+    def trained(self, row: TrainRow) -> None:
+        """Some iterations are done."""
+
+    def validated(self, row: ValidationRow) -> None:
+        """The model was scored on validation cases."""
+
+    def warned(self, sentence: str) -> None:
+        """Something deserves a look."""
+
+    def finished(self, run: Path, metrics: Metrics) -> None:
+        """The run folder is complete."""
+
+
+class NullListener:
+    """A listener that ignores everything."""
+
+    def preparing(self, done: int, total: int) -> None:
+        """Ignore."""
+
+    def started(self, plan: RunPlan) -> None:
+        """Ignore."""
+
+    def trained(self, row: TrainRow) -> None:
+        """Ignore."""
+
+    def validated(self, row: ValidationRow) -> None:
+        """Ignore."""
+
+    def warned(self, sentence: str) -> None:
+        """Ignore."""
+
+    def finished(self, run: Path, metrics: Metrics) -> None:
+        """Ignore."""

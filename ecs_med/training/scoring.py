@@ -1,0 +1,171 @@
+"""What a validation measures: both networks on validation cases, and the health of pseudo-labels.
+
+Hidden masks reach this module through `HiddenReferences.for_reporting` and leave it as
+numbers only.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import torch
+
+from ecs_med.data.cases import prepare_case
+from ecs_med.data.store import SliceStore
+from ecs_med.errors import DataError
+from ecs_med.inference.evaluate import Evaluation, evaluate_cases
+from ecs_med.inference.model import Model
+from ecs_med.inference.predictor import look_at_slices
+from ecs_med.losses import correction_map, pseudo_labels
+from ecs_med.metrics import confusion_matrix, scores_from_confusion
+from ecs_med.runs import PseudoLabelHealth, ValidationRow
+from ecs_med.splits import HiddenReferences, Split
+from ecs_med.training.schedule import Schedule, cases_in_between
+from ecs_med.types import Case, UnlabeledCase
+
+__all__ = ["SILENT_CORRECTOR", "Scoring", "is_silent", "pseudo_label_health"]
+
+SILENT_CORRECTOR = (
+    "The corrector calls more than 99.9 % of the unlabelled pixels right, so it corrects nothing "
+    "and pseudo-labels are the segmenter's own; more iterations or a higher learning rate of the "
+    "corrector may give it time to learn, more labelled images give it mistakes to learn from."
+)
+
+_HEALTH_CASES = 24
+"""Unlabelled cases that pseudo-labels are scored on, at most."""
+
+_SLICES = 8
+
+
+class Scoring:
+    """Scores models of a run on the cases that choose one, and counts the time that it takes.
+
+    Args:
+        cases: With masks.
+        schedule: How many of them are scored in between.
+        store: Of prepared cases.
+        split: Pseudo-labels are looked at on its unlabelled cases.
+    """
+
+    def __init__(
+        self, cases: Sequence[Case], schedule: Schedule, store: SliceStore, split: Split
+    ) -> None:
+        self._cases = cases
+        self._chosen = cases_in_between(cases, schedule.num_cases)
+        self._store = store
+        self._split = split
+        self.seconds = 0.0
+
+    @property
+    def scores_all(self) -> bool:
+        """Whether all cases are scored in between."""
+        return len(self._chosen) == len(self._cases)
+
+    def in_between(self, model: Model, iteration: int) -> ValidationRow:
+        """Score a model in training.
+
+        Args:
+            model: Shares its networks with the method.
+            iteration: Iterations done.
+
+        Returns:
+            The scores of the segmenter, and where there is a corrector, its own on the same cases
+            and the health of pseudo-labels, on no more cases.
+        """
+        started = time.monotonic()
+        found = self._evaluate(model, self._chosen, corrector=model.has_corrector)
+        health = None
+        if model.has_corrector:
+            limit = _HEALTH_CASES if self.scores_all else min(_HEALTH_CASES, len(self._chosen))
+            health = pseudo_label_health(model, self._split.unlabeled, self._split.hidden, limit)
+        self.seconds += time.monotonic() - started
+        return ValidationRow(
+            iteration=iteration,
+            validation=found.scores,
+            corrector=found.corrector,
+            pseudo_labels=health,
+        )
+
+    def at_the_end(self, model: Model, *, corrector: bool) -> Evaluation:
+        """Score the chosen model on all cases."""
+        started = time.monotonic()
+        found = self._evaluate(model, self._cases, corrector=corrector)
+        self.seconds += time.monotonic() - started
+        return found
+
+    def _evaluate(self, model: Model, cases: Sequence[Case], *, corrector: bool) -> Evaluation:
+        return evaluate_cases(model, cases, corrector=corrector, prepared=self._store.prepared_case)
+
+
+def pseudo_label_health(
+    model: Model,
+    unlabeled: Sequence[UnlabeledCase],
+    hidden: HiddenReferences,
+    num_cases: int = _HEALTH_CASES,
+) -> PseudoLabelHealth:
+    """Score the pseudo-labels of a few unlabelled cases.
+
+    Args:
+        model: The model in training, with a corrector.
+        unlabeled: Used where no hidden mask exists; then only shares and certainty are known.
+        hidden: The masks outside the budget.
+        num_cases: At most so many.
+    """
+    classes = model.spec.num_classes
+    own = torch.zeros(classes, classes, dtype=torch.int64)
+    amended = own.clone()
+    totals = dict.fromkeys(("cases", "pixels", "right", "certainty", "wrong", "repaired"), 0.0)
+    with model.evaluating():
+        for slices, reference in _samples(model, unlabeled, hidden, num_cases):
+            view = look_at_slices(model, slices)
+            totals["cases"] += 1
+            totals["pixels"] += view.corrected.numel()
+            totals["right"] += (view.corrected == classes).sum().item()
+            totals["certainty"] += view.certainty.sum().item()
+            if reference is None:
+                continue
+            labels = pseudo_labels(view.segmented, view.corrected, classes)
+            own += confusion_matrix(view.segmented, reference, classes)
+            amended += confusion_matrix(labels, reference, classes)
+            target = correction_map(view.segmented, reference, classes)
+            wrong = target < classes
+            totals["wrong"] += wrong.sum().item()
+            totals["repaired"] += (wrong & (view.corrected == target)).sum().item()
+    names, known = model.spec.class_names, bool(own.sum())
+    return PseudoLabelHealth(
+        num_cases=int(totals["cases"]),
+        right_share=_ratio(totals["right"], totals["pixels"]),
+        mean_certainty=_ratio(totals["certainty"], totals["pixels"]),
+        miou=scores_from_confusion(amended, names).miou if known else None,
+        segmenter_miou=scores_from_confusion(own, names).miou if known else None,
+        correction_accuracy=_ratio(totals["repaired"], totals["wrong"]),
+    )
+
+
+def is_silent(health: PseudoLabelHealth) -> bool:
+    """Whether the corrector has no corrections to make."""
+    return health.right_share is not None and health.right_share > 0.999
+
+
+def _samples(
+    model: Model, unlabeled: Sequence[UnlabeledCase], hidden: HiddenReferences, num_cases: int
+) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+    """Prepared slices of a few cases, evenly spread, with their references where there are any."""
+    preparation, scheme = model.spec.preparation, model.spec.labels
+    step = max(1, len(unlabeled) // num_cases)
+    pairs: list[tuple[UnlabeledCase, Path | None]] = [*hidden.for_reporting(num_cases)]
+    for case, mask in pairs or [(case, None) for case in unlabeled[::step][:num_cases]]:
+        try:
+            found = prepare_case(case, preparation, scheme, mask)
+        except DataError:
+            if mask is None:
+                raise
+            continue  # a hidden mask outside the scheme must not stop a run that never uses it
+        labels = found.labels
+        every = math.ceil(len(found.slices) / _SLICES)
+        yield found.slices[::every], None if labels is None else labels[::every]
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
