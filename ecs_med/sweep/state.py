@@ -82,7 +82,7 @@ def refuse_other_settings(cell: Cell) -> None:
     if not path.is_file():
         return
     try:
-        ran = fixed_settings(TrainConfig.from_file(path))
+        ran = fixed_settings(TrainConfig.from_file(path), with_defaults=True)
     except SettingsError as error:
         raise RunFolderError(f"{error} Remove {cell.folder}, or choose another --out.") from error
     for name, planned in fixed_settings(cell.config, with_defaults=True).items():

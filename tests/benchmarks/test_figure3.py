@@ -18,7 +18,8 @@ def write_run(folder: Path, *, seed: int = 0, shift: float = 0.0, **settings: An
     folder.mkdir(parents=True)
     ecs = {"corrector_loss": "cross_entropy", "class_weight": 2.0}
     config = {"data": "/data/kvasir", "labeled": "1/4", "seed": seed, "batch": 4}
-    config |= {"ecs": ecs | settings.pop("ecs", {})} | settings
+    own = {"corrector": ecs | settings.pop("ecs", {})}
+    config |= {"method_settings": own} | settings
     (folder / "config.json").write_text(json.dumps(config))
     roles = ["labeled"] * 8 + ["unlabeled"] * 24 + ["test"] * 5
     cases = [{"id": str(i), "role": role} for i, role in enumerate(roles)]

@@ -73,6 +73,20 @@ def test_three_steps_equal_the_literal_ones(dimensions: int) -> None:
         torch.testing.assert_close(weights(module), weights(pair[name]), rtol=1e-4, atol=1e-6)
 
 
+def test_optimisers_of_ones_own_move_the_networks_in_a_loop_of_ones_own() -> None:
+    method = build(dimensions=3)
+    pair = copy.deepcopy(method.networks)
+    optimizers = {n: torch.optim.RMSprop(m.parameters(), 1e-3) for n, m in pair.items()}
+    before = {name: weights(module) for name, module in pair.items()}
+    own = Ecs(pair, EcsSettings(), optimizers, num_classes=NUM_CLASSES)
+    own.train_mode()
+    losses = [sum(own.step(batch(3)).losses.values()).item() for _ in range(5)]  # type: ignore[union-attr]
+    assert own.optimizers == optimizers
+    assert own.predictor() is pair["segmenter"]
+    assert not any(torch.equal(weights(pair[name]), value) for name, value in before.items())
+    assert losses[-1] < losses[0]
+
+
 def test_activations_that_are_computed_again_change_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
