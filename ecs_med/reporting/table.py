@@ -13,8 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.files import write_json, write_text
-from ecs_med.reporting.run.history import number
-from ecs_med.reporting.text import NOTHING, count, decimal, duration, percent
+from ecs_med.reporting.text import (
+    NOTHING,
+    budget_share,
+    count,
+    decimal,
+    duration,
+    percent,
+    points,
+)
 
 __all__ = [
     "FORMS",
@@ -22,10 +29,8 @@ __all__ = [
     "PrintedTable",
     "Table",
     "Value",
-    "budget_share",
     "csv_text",
     "interval",
-    "points",
 ]
 
 Value = str | int | float | None
@@ -216,53 +221,18 @@ def _latex_cell(text: str, bold: bool) -> str:
     return rf"\textbf{{{_latex(text)}}}" if bold else _latex(text)
 
 
-def points(difference: object, digits: int = 1) -> str:
-    """A difference of scores (0..1) in points such as `+2.3`; a dash where there is none."""
-    finite = number(difference)
-    if finite is None:
+def _p_value(value: float | None) -> str:
+    if value is None:
         return NOTHING
-    shown = f"{100 * finite:+.{digits}f}"
-    return shown if float(shown) else f"{0:.{digits}f}"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def budget_share(value: object) -> str:
-    """A labelled share as it is planned, such as `6.25 %`; a dash where there is none."""
-    finite = number(value)
-    return NOTHING if finite is None else f"{100 * finite:.3g} %"
+def _signed(value: float | None) -> str:
+    return NOTHING if value is None else f"{round(value):+,}" if round(value) else "0"
 
 
-def _text(value: object) -> str:
-    return NOTHING if value is None else str(value)
-
-
-def _p_value(value: object) -> str:
-    finite = number(value)
-    if finite is None:
-        return NOTHING
-    return "< 0.001" if finite < 0.001 else f"{finite:.3f}"
-
-
-def _signed(value: object) -> str:
-    finite = number(value)
-    return NOTHING if finite is None else f"{round(finite):+,}" if round(finite) else "0"
-
-
-def _hours(value: object) -> str:
-    finite = number(value)
-    return NOTHING if finite is None else f"{finite:+,.1f}"
-
-
-def _energy(value: object) -> str:
-    finite = number(value)
-    return NOTHING if finite is None else f"{finite:,.1f} Wh"
-
-
-def _megabytes(value: object) -> str:
-    return NOTHING if number(value) is None else f"{count(value)} MB"
-
-
-FORMS: Mapping[str, Callable[[object], str]] = {
-    "text": _text,
+FORMS: Mapping[str, Callable[[Any], str]] = {
+    "text": lambda value: NOTHING if value is None else str(value),
     "count": count,
     "score": decimal,
     "sd": lambda value: decimal(value, 4),
@@ -271,9 +241,9 @@ FORMS: Mapping[str, Callable[[object], str]] = {
     "budget share": budget_share,
     "p": _p_value,
     "signed": _signed,
-    "hours": _hours,
+    "hours": lambda value: NOTHING if value is None else f"{value:+,.1f}",
     "time": duration,
-    "memory": _megabytes,
-    "energy": _energy,
+    "memory": lambda value: NOTHING if value is None else f"{count(value)} MB",
+    "energy": lambda value: NOTHING if value is None else f"{value:,.1f} Wh",
 }
 """How values are printed."""

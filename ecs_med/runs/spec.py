@@ -2,9 +2,9 @@
 
 from typing import Literal
 
-from ecs_med.records import Record
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.prepare import Preparation
+from ecs_med.records import Record
 
 __all__ = ["ModelSpec"]
 

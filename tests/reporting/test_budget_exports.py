@@ -6,15 +6,18 @@ import re
 import numpy as np
 import pytest
 from scipy import stats
-from sweep_folders import SweepSpec, write_sweep
+from sweep_folders import METHODS, SweepSpec, write_sweep
 
-from ecs_med.reporting.sweep.exports import paper_table
+from ecs_med.reporting.sweep.class_maps import class_differences
 from ecs_med.reporting.sweep.grid import arrange
-from ecs_med.reporting.sweep.heatmaps import class_differences
 from ecs_med.reporting.sweep.runs import read_runs
 from ecs_med.reporting.sweep.statistics import compute_statistics
+from ecs_med.reporting.sweep.tables import paper_table
 from ecs_med.reporting.sweep.verdict import verdict
-from ecs_med.reporting.table import Column, PrintedTable, Table, interval, points
+from ecs_med.reporting.table import Column, PrintedTable, Table, interval
+from ecs_med.reporting.text import points
+
+SUPERVISED, ECS = METHODS["supervised"], METHODS["ecs"]
 
 
 def grid_of(folder, **values):
@@ -53,7 +56,7 @@ def test_bold_only_where_the_test_says_so(clear, chance):
 
 def test_cells_are_mean_and_deviation_in_percent(clear):
     budget = clear.budgets[0]
-    values = [100 * run.miou for run in clear.runs("supervised", budget)]
+    values = [100 * run.miou for run in clear.runs(SUPERVISED, budget)]
     cell = f"{np.mean(values):.1f} ± {np.std(values, ddof=1):.1f}"
     assert cell in markdown_table(clear, compute_statistics(clear))
     assert cell.replace("±", r"\pm") in latex_table(clear, compute_statistics(clear))
@@ -71,8 +74,8 @@ def test_p_values_are_those_of_scipy_and_corrected_by_holm(clear):
     found = compute_statistics(clear)
     expected = [
         stats.ttest_rel(
-            [run.miou for run in clear.runs("ecs", budget)],
-            [run.miou for run in clear.runs("supervised", budget)],
+            [run.miou for run in clear.runs(ECS, budget)],
+            [run.miou for run in clear.runs(SUPERVISED, budget)],
         ).pvalue
         for budget in clear.budgets
     ]
@@ -95,13 +98,11 @@ def test_class_differences_are_paired(clear):
     budget = clear.budgets[1]
     expected = np.mean(
         [
-            100 * (a.iou_per_class[1] - b.iou_per_class[1])
-            for a, b in zip(
-                clear.runs("ecs", budget), clear.runs("supervised", budget), strict=True
-            )
+            100 * (a.iou_of(1) - b.iou_of(1))
+            for a, b in zip(clear.runs(ECS, budget), clear.runs(SUPERVISED, budget), strict=True)
         ]
     )
-    assert class_differences(clear, "ecs")[1, 1] == pytest.approx(expected)
+    assert class_differences(clear, ECS)[1, 1] == pytest.approx(expected)
 
 
 def test_an_interval_shares_a_cell_on_the_page():
