@@ -82,7 +82,11 @@ def read_curve(run: Path, *, labeled: str | None = None) -> CorrectorCurve:
         RunFolderError: If it is no run folder, or holds no score of a corrector.
     """
     record = read_run(run)
-    rows = [(row.iteration, row.corrector) for row in record.history.validation if row.corrector]
+    rows = [
+        (row.iteration, row.corrector)
+        for row in record.history.validation
+        if row.corrector is not None and row.corrector.miou is not None
+    ]
     if not rows or record.config is None:
         raise RunFolderError(
             f"{run}: holds no score of a corrector; name runs of --method corrector."
