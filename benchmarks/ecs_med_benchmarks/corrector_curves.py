@@ -176,5 +176,4 @@ def _counts(record: RunRecord) -> tuple[int, int]:
             f"{record.folder / 'split.json'}: is missing or damaged; leave this run out, or train "
             "it again."
         )
-    labeled, unlabeled = (record.split.ids.get(role, ()) for role in ("labeled", "unlabeled"))
-    return len(labeled), len(unlabeled)
+    return len(record.split.ids("labeled")), len(record.split.ids("unlabeled"))

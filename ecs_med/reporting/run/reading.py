@@ -1,6 +1,6 @@
 """Reads a run folder for the report; every part but the folder itself may be missing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -8,26 +8,11 @@ from typing import TypeVar
 from ecs_med.config import TrainConfig
 from ecs_med.errors import EcsMedError, RunFolderError
 from ecs_med.runs import Gallery, History, Manifest, Metrics, RunFolder, read_history
-from ecs_med.splits.split_document import read_document, read_roles
+from ecs_med.splits import SplitDocument
 
-__all__ = ["RunRecord", "SplitRecord", "read_run", "read_split"]
+__all__ = ["RunRecord", "read_run"]
 
 Part = TypeVar("Part")
-
-
-@dataclass(frozen=True, slots=True)
-class SplitRecord:
-    """What `split.json` says.
-
-    Attributes:
-        ids: Ids of the cases by role, in the order of the file.
-        notes: How the split came about, one sentence each.
-        warnings: What a person should know of, one sentence each.
-    """
-
-    ids: Mapping[str, tuple[str, ...]]
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +32,7 @@ class RunRecord:
 
     folder: Path
     config: TrainConfig | None
-    split: SplitRecord | None
+    split: SplitDocument | None
     metrics: Metrics | None
     manifest: Manifest | None
     gallery: Gallery | None
@@ -108,7 +93,7 @@ def read_run(path: Path) -> RunRecord:
     return RunRecord(
         folder=path,
         config=parts.read(folder.config_file, TrainConfig.from_file),
-        split=parts.read(folder.split_file, read_split),
+        split=parts.read(folder.split_file, SplitDocument.read),
         metrics=parts.read(folder.metrics_file, Metrics.read),
         manifest=parts.read(folder.manifest_file, Manifest.read),
         gallery=parts.read(folder.gallery / "gallery.json", Gallery.read),
@@ -135,20 +120,3 @@ class _Parts:
             reason = str(error).removeprefix(f"{path}: ")
             self.notes.append(f"{name} cannot be shown: {reason}")
             return None
-
-
-def read_split(path: Path) -> SplitRecord:
-    """Read a split without its data set.
-
-    Raises:
-        UnreadableFileError: If the file is missing, damaged, or no split.
-    """
-    document = read_document(path)
-    ids: dict[str, list[str]] = {}
-    for case_id, role in read_roles(path, document).items():
-        ids.setdefault(role, []).append(case_id)
-    return SplitRecord(
-        {role: tuple(members) for role, members in ids.items()},
-        tuple(document.get("notes") or ()),
-        tuple(document.get("warnings") or ()),
-    )

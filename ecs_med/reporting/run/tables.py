@@ -8,13 +8,14 @@ from ecs_med.palette import css_color
 from ecs_med.reporting.run.reading import RunRecord
 from ecs_med.reporting.text import NOTHING, count, decimal, percent
 from ecs_med.runs import Metrics
+from ecs_med.splits import Role
 
-__all__ = ["Cell", "Role", "ScoreTable", "Tile", "key_figures", "roles", "score_table"]
+__all__ = ["Cell", "RoleShare", "ScoreTable", "Tile", "key_figures", "roles", "score_table"]
 
 MAX_LISTED = 2000
 """Case ids shown of one role; more would only weigh the report down."""
 
-_ROLES = {
+_ROLES: dict[Role, str] = {
     "labeled": "labelled, for training",
     "unlabeled": "unlabelled, for training",
     "validation": "validation, chooses the model",
@@ -62,7 +63,7 @@ class ScoreTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Role:
+class RoleShare:
     """One role in the split.
 
     Attributes:
@@ -73,7 +74,7 @@ class Role:
         share: Of all cases, in percent.
     """
 
-    key: str
+    key: Role
     name: str
     num_cases: int
     ids: tuple[str, ...]
@@ -189,14 +190,15 @@ def _score_cell(value: float | None) -> Cell:
     return Cell(decimal(value), round(100 * min(max(value, 0.0), 1.0), 1))
 
 
-def roles(record: RunRecord) -> tuple[Role, ...]:
+def roles(record: RunRecord) -> tuple[RoleShare, ...]:
     """Who does what in the split; `unused` only where there are any."""
-    ids = record.split.ids if record.split else {}
-    total = sum(map(len, ids.values()))
+    if record.split is None:
+        return ()
+    total = len(record.split.cases)
     found = []
     for key, name in _ROLES.items():
-        members = ids.get(key, ())
-        share = round(100 * len(members) / total, 2) if total else 0.0
+        members = record.split.ids(key)
+        share = round(100 * len(members) / total, 2)
         if members or key != "unused":
-            found.append(Role(key, name, len(members), members[:MAX_LISTED], share))
+            found.append(RoleShare(key, name, len(members), members[:MAX_LISTED], share))
     return tuple(found)

@@ -1,7 +1,7 @@
 """Reads the run folders of a budget report: what is needed of each one, and nothing more."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import EcsMedError, RunFolderError
-from ecs_med.reporting.run.reading import SplitRecord, read_split
 from ecs_med.runs import Failure, Manifest, MethodFacts, Metrics, RunFolder
+from ecs_med.splits import SplitDocument
 
 __all__ = ["FinishedRun", "SplitFacts", "Unfinished", "collect_folders", "read_runs"]
 
@@ -47,18 +47,16 @@ class SplitFacts:
     warnings: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, split: SplitRecord) -> "SplitFacts":
+    def of(cls, split: SplitDocument) -> "SplitFacts":
         """The facts of one split."""
-        ids = {role: split.ids.get(role, ()) for role in ("test", "validation", "labeled")}
-        digests = {
-            role: hashlib.sha256("\n".join(sorted(members)).encode()).hexdigest()
-            for role, members in ids.items()
-        }
+        test, validation, labeled = (split.ids(role) for role in ("test", "validation", "labeled"))
         return cls(
-            **digests,
-            num_labeled=len(ids["labeled"]),
-            num_unlabeled=len(split.ids.get("unlabeled", ())),
-            num_test=len(ids["test"]),
+            test=_digest(test),
+            validation=_digest(validation),
+            labeled=_digest(labeled),
+            num_labeled=len(labeled),
+            num_unlabeled=len(split.ids("unlabeled")),
+            num_test=len(test),
             drawn_by_seed=frozenset(
                 part
                 for part in ("test", "validation")
@@ -66,6 +64,10 @@ class SplitFacts:
             ),
             warnings=split.warnings,
         )
+
+
+def _digest(ids: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,5 +236,5 @@ def _read_split(path: Path, known: dict[str, SplitFacts]) -> SplitFacts:
     """Facts of a split; runs of one seed and budget share their text, which is parsed once."""
     key = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
     if key not in known:
-        known[key] = SplitFacts.of(read_split(path))
+        known[key] = SplitFacts.of(SplitDocument.read(path))
     return known[key]
