@@ -96,9 +96,10 @@ def write_text(path: Path, text: str, *, remedy: str = _RUN_REMEDY) -> None:
     write_bytes(path, text.encode(), remedy=remedy)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any], *, remedy: str = _RUN_REMEDY) -> None:
     """Write indented JSON atomically; errors as `write_atomically`."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, f"{text}\n", remedy=remedy)
 
 
 def write_tensors(

@@ -3,13 +3,24 @@
 import base64
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-__all__ = ["embedded_picture", "rendered_page"]
+__all__ = ["Tile", "embedded_picture", "rendered_page"]
 
 _ROOM = "ecs_med.reporting"
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One key figure: what it is, its value, and a remark."""
+
+    name: str
+    value: str
+    remark: str = ""
+    main: bool = False
 
 
 def rendered_page(

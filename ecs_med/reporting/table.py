@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecs_med.files import write_json, write_text
+from ecs_med.files import RESULT_REMEDY, write_json, write_text
 from ecs_med.reporting.text import (
     NOTHING,
     budget_share,
@@ -174,8 +174,8 @@ class Table:
         Raises:
             RunFolderError: If they cannot be written.
         """
-        write_text(folder / f"{self.name}.csv", self.to_csv())
-        write_json(folder / f"{self.name}.json", self.to_json())
+        write_text(folder / f"{self.name}.csv", self.to_csv(), remedy=RESULT_REMEDY)
+        write_json(folder / f"{self.name}.json", self.to_json(), remedy=RESULT_REMEDY)
 
 
 def csv_text(keys: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> str:

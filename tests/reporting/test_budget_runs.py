@@ -90,6 +90,12 @@ def test_a_finished_run_must_say_what_it_was(folders, name):
         read_runs(folders)
 
 
+def test_a_setting_that_is_none_is_named_with_its_file(folders):
+    change_json(folders[0] / "config.json", batch=0)
+    with pytest.raises(RunFolderError, match=r"config.json: batch: .*, or leave this run out"):
+        read_runs(folders)
+
+
 def test_a_damaged_split(folders):
     (folders[0] / "split.json").write_text('{"cases": [1]}', encoding="utf-8")
     with pytest.raises(RunFolderError, match=r"split.json: is .*leave this run out"):

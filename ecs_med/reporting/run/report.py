@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ecs_med.files import write_text
+from ecs_med.files import RESULT_REMEDY, write_text
 from ecs_med.palette import css_color
 from ecs_med.reporting.html import embedded_picture, rendered_page
 from ecs_med.reporting.run import charts
@@ -46,7 +46,8 @@ def write_report(run: Path) -> Path:
     """
     record = read_run(run)
     path = RunFolder(run).report_file
-    write_text(path, rendered_page("report.html.j2", package=__package__, **_context(record)))
+    page = rendered_page("report.html.j2", package=__package__, **_context(record))
+    write_text(path, page, remedy=RESULT_REMEDY)
     return path
 
 

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from ecs_med.metrics import Scores
 from ecs_med.palette import css_color
+from ecs_med.reporting.html import Tile
 from ecs_med.reporting.run.reading import RunRecord
 from ecs_med.reporting.text import NOTHING, count, decimal, percent
 from ecs_med.runs import Metrics
 from ecs_med.splits import Role
 
-__all__ = ["Cell", "RoleShare", "ScoreTable", "Tile", "key_figures", "roles", "score_table"]
+__all__ = ["Cell", "RoleShare", "ScoreTable", "key_figures", "roles", "score_table"]
 
 MAX_LISTED = 2000
 """Case ids shown of one role; more would only weigh the report down."""
@@ -22,16 +23,6 @@ _ROLES: dict[Role, str] = {
     "test": "test, scored once",
     "unused": "left out",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One key figure: what it is, its value, and a remark."""
-
-    name: str
-    value: str
-    remark: str = ""
-    main: bool = False
 
 
 @dataclass(frozen=True, slots=True)

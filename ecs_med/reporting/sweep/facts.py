@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ecs_med.config import TrainConfig
 from ecs_med.reporting.sweep.checks import deciding_settings
 from ecs_med.reporting.sweep.grid import Grid
+from ecs_med.reporting.sweep.tables import CELL_COLUMNS, cell_values
 from ecs_med.reporting.table import Column, Table, Value
 from ecs_med.reporting.text import NOTHING, count, decimal, duration, flat, plural
 from ecs_med.runs import Manifest
@@ -115,30 +116,23 @@ def cost_sentence(grid: Grid) -> str:
 def cost_table(grid: Grid) -> Table:
     """Cost by method and budget: mean time of a run, sums, the largest memory."""
     rows: list[dict[str, Value]] = []
-    for method in grid.methods:
-        for budget in grid.budgets:
-            manifests = [run.manifest for run in grid.runs(method, budget)]
-            if not manifests:
-                continue
-            seconds = [manifest.seconds for manifest in manifests]
-            energy = [m.energy_wh for m in manifests if m.energy_wh is not None]
-            rows.append(
-                {
-                    "method": method.short_name,
-                    "budget": budget.name,
-                    "num_labeled": budget.num_labeled,
-                    "num_runs": len(manifests),
-                    "seconds_mean": statistics.fmean(seconds),
-                    "seconds_sum": sum(seconds),
-                    "peak_memory_mb": max(manifest.peak_memory_mb for manifest in manifests),
-                    "energy_wh": sum(energy) if energy else None,
-                }
-            )
+    for method, budget, runs in grid.by_method():
+        manifests = [run.manifest for run in runs]
+        seconds = [manifest.seconds for manifest in manifests]
+        energy = [m.energy_wh for m in manifests if m.energy_wh is not None]
+        rows.append(
+            {
+                **cell_values(method, budget),
+                "num_runs": len(runs),
+                "seconds_mean": statistics.fmean(seconds),
+                "seconds_sum": sum(seconds),
+                "peak_memory_mb": max(manifest.peak_memory_mb for manifest in manifests),
+                "energy_wh": sum(energy) if energy else None,
+            }
+        )
     with_energy = any(row["energy_wh"] is not None for row in rows)
     columns = (
-        Column("method", "Method"),
-        Column("budget", "Budget"),
-        Column("num_labeled", "Labels", "count"),
+        *CELL_COLUMNS,
         Column("num_runs", "Runs", "count"),
         Column("seconds_mean", "Time of a run", "time"),
         Column("seconds_sum", "Time in all", "time"),

@@ -1,7 +1,7 @@
 """The grid of a budget report: which runs stand for which method at which budget."""
 
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -59,6 +59,13 @@ class Grid:
     def runs(self, method: MethodFacts, budget: Budget) -> tuple[FinishedRun, ...]:
         """Runs of one cell; empty where there is none."""
         return self.cells.get((method, budget), ())
+
+    def by_method(self) -> Iterator[tuple[MethodFacts, Budget, tuple[FinishedRun, ...]]]:
+        """Every cell that has runs, method by method."""
+        for method in self.methods:
+            for budget in self.budgets:
+                if runs := self.runs(method, budget):
+                    yield method, budget, runs
 
     def pairs(self, method: MethodFacts, budget: Budget) -> list[tuple[FinishedRun, FinishedRun]]:
         """Runs of a method and of the baseline with the same budget and seed, by seed."""

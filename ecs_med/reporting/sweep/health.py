@@ -11,6 +11,7 @@ from ecs_med.reporting.run.findings import RIGHT_SHARE_LIMIT
 from ecs_med.reporting.sweep.axes import budget_axis
 from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.reporting.sweep.runs import FinishedRun
+from ecs_med.reporting.sweep.tables import CELL_COLUMNS, cell_values
 from ecs_med.reporting.table import Column, Table, Value
 from ecs_med.reporting.text import decimal, percent, plural
 from ecs_med.runs import MethodFacts, PseudoLabelHealth, RunFolder, read_history
@@ -56,28 +57,28 @@ class CellHealth:
 def read_health(grid: Grid) -> list[CellHealth]:
     """Read the pseudo-labels of all runs that have any, at the iteration each one kept."""
     found = []
-    for budget in grid.budgets:
-        for method in grid.methods:
-            runs = grid.runs(method, budget) if method.uses_corrector else ()
-            rows = [row for run in runs if (row := _chosen_row(run)) is not None]
-            if rows:
-                found.append(
-                    CellHealth(
-                        method=method,
-                        budget=budget,
-                        num_runs=len(rows),
-                        right_share=_mean(row.right_share for row in rows),
-                        correction_accuracy=_mean(row.correction_accuracy for row in rows),
-                        miou=_mean(row.miou for row in rows),
-                        segmenter_miou=_mean(row.segmenter_miou for row in rows),
-                        mean_certainty=_mean(row.mean_certainty for row in rows),
-                    )
+    for (method, budget), runs in grid.cells.items():
+        rows = [row for run in runs if (row := _chosen_row(run)) is not None]
+        if rows:
+            found.append(
+                CellHealth(
+                    method=method,
+                    budget=budget,
+                    num_runs=len(rows),
+                    right_share=_mean(row.right_share for row in rows),
+                    correction_accuracy=_mean(row.correction_accuracy for row in rows),
+                    miou=_mean(row.miou for row in rows),
+                    segmenter_miou=_mean(row.segmenter_miou for row in rows),
+                    mean_certainty=_mean(row.mean_certainty for row in rows),
                 )
+            )
     return found
 
 
 def _chosen_row(run: FinishedRun) -> PseudoLabelHealth | None:
     """Pseudo-labels at the chosen iteration, or the last ones before it."""
+    if not run.method.uses_corrector:
+        return None
     try:
         history = read_history(RunFolder(run.folder).history_file, validation_only=True)
     except RunFolderError:
@@ -127,9 +128,7 @@ def health_table(rows: Sequence[CellHealth]) -> Table:
     """Pseudo-labels by method and budget."""
     values: list[dict[str, Value]] = [
         {
-            "method": row.method.short_name,
-            "budget": row.budget.name,
-            "num_labeled": row.budget.num_labeled,
+            **cell_values(row.method, row.budget),
             "right_share": row.right_share,
             "correction_accuracy": row.correction_accuracy,
             "miou": row.miou,
@@ -141,9 +140,7 @@ def health_table(rows: Sequence[CellHealth]) -> Table:
         for row in rows
     ]
     columns = (
-        Column("method", "Method"),
-        Column("budget", "Budget"),
-        Column("num_labeled", "Labels", "count"),
+        *CELL_COLUMNS,
         Column("right_share", "Pixels found right", "share"),
         Column("correction_accuracy", "Errors mended", "share"),
         Column("miou", "mIoU, pseudo-labels", "score"),

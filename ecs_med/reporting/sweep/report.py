@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.errors import RunFolderError
-from ecs_med.files import make_folder, write_bytes, write_text
+from ecs_med.files import RESULT_REMEDY, make_folder, write_bytes, write_text
 from ecs_med.reporting.html import rendered_page
 from ecs_med.reporting.plots import Drawing
 from ecs_med.reporting.sweep import answers, facts, tables
@@ -37,7 +37,7 @@ _OWN_FIGURE = re.compile(
 
 
 def write_budget_report(
-    out: Path,
+    output: Path,
     runs: Sequence[Path],
     *,
     failures: Sequence[Unfinished] = (),
@@ -51,7 +51,7 @@ def write_budget_report(
     table for a paper as LaTeX and Markdown. The same run folders give the same bytes.
 
     Args:
-        out: Folder to write into, made where it is missing.
+        output: Folder to write into, made where it is missing.
         runs: Run folders. Those without a score are shown as such and never averaged.
         failures: Name of a run without a score and the reason, for runs not among `runs`.
         minutes_per_label: Minutes of an expert for one label, above 0.
@@ -63,7 +63,7 @@ def write_budget_report(
 
     Raises:
         RunFolderError: If no run has a score, runs are not comparable, a folder is no run, or
-            `out` cannot be written.
+            `output` cannot be written.
         SettingsError: If a number is not above 0, a cost has no minutes, or `allow` names
             something else.
     """
@@ -73,13 +73,15 @@ def write_budget_report(
     if not finished:
         named = ", ".join(name for name, _ in failed[:3]) or "none given"
         raise RunFolderError(
-            f"{out}: there is nothing to report, since no run has a score yet ({named}); finish a "
-            "run first."
+            f"{output}: there is nothing to report, since no run has a score yet ({named}); finish "
+            "a run first."
         )
     allowed = check_comparable(finished, allow)
     report = _Report(arrange(finished), prices)
-    _write_tables(out / "tables", [*report.tables.values(), tables.failure_table(failed)], report)
-    _write_figures(out / "figures", report.all_drawings())
+    _write_tables(
+        output / "tables", [*report.tables.values(), tables.failure_table(failed)], report
+    )
+    _write_figures(output / "figures", report.all_drawings())
     page = rendered_page(
         "budget.html.j2",
         package=__package__,
@@ -89,8 +91,9 @@ def write_budget_report(
         **report.context(),
     )
     # A line must not begin with a percent sign that has lost its number.
-    write_text(out / REPORT_NAME, re.sub(r"(?<=\d) %(?=[\s<.,;)])", "\u00a0%", page))
-    return out / REPORT_NAME
+    page = re.sub(r"(?<=\d) %(?=[\s<.,;)])", "\u00a0%", page)
+    write_text(output / REPORT_NAME, page, remedy=RESULT_REMEDY)
+    return output / REPORT_NAME
 
 
 class _Report:
@@ -179,8 +182,8 @@ def _write_figures(folder: Path, drawings: Sequence[Drawing]) -> None:
     make_folder(folder)
     written = set()
     for drawing in drawings:
-        write_text(folder / f"{drawing.name}.svg", drawing.svg)
-        write_bytes(folder / f"{drawing.name}.png", drawing.png)
+        write_text(folder / f"{drawing.name}.svg", drawing.svg, remedy=RESULT_REMEDY)
+        write_bytes(folder / f"{drawing.name}.png", drawing.png, remedy=RESULT_REMEDY)
         written |= {f"{drawing.name}.svg", f"{drawing.name}.png"}
     for path in folder.iterdir():
         # A forecast of yesterday's runs must not lie beside today's refusal to give one.
@@ -195,5 +198,6 @@ def _write_tables(folder: Path, shown: Sequence[Table], report: _Report) -> None
         table.write(folder)
     paper = tables.paper_table(report.grid, report.found)
     caption = tables.paper_caption(report.grid)
-    write_text(folder / "paper.tex", paper.to_latex(caption))
-    write_text(folder / "paper.md", f"{paper.to_markdown()}\n{caption}\n")
+    write_text(folder / "paper.tex", paper.to_latex(caption), remedy=RESULT_REMEDY)
+    markdown = f"{paper.to_markdown()}\n{caption}\n"
+    write_text(folder / "paper.md", markdown, remedy=RESULT_REMEDY)

@@ -229,7 +229,9 @@ def _read_run(folder: RunFolder, metrics: Metrics, splits: dict[str, SplitFacts]
             split=_read_split(folder.split_file, splits),
         )
     except EcsMedError as error:
-        raise RunFolderError(f"{str(error).removesuffix('.')}, or leave this run out.") from error
+        where = "" if str(folder.path) in str(error) else f"{folder.config_file}: "
+        sentence = f"{where}{error}".removesuffix(".")
+        raise RunFolderError(f"{sentence}, or leave this run out.") from error
 
 
 def _read_split(path: Path, known: dict[str, SplitFacts]) -> SplitFacts:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from ecs_med.reporting.sweep.grid import Budget, Grid
-from ecs_med.reporting.sweep.runs import FinishedRun, Unfinished
+from ecs_med.reporting.sweep.runs import Unfinished
 from ecs_med.reporting.sweep.statistics import CellScore, Gain, Statistics, class_means
 from ecs_med.reporting.sweep.verdict import SIGNIFICANT
 from ecs_med.reporting.table import Column, PrintedTable, Table, Value, interval
@@ -11,6 +11,8 @@ from ecs_med.reporting.text import NOTHING
 from ecs_med.runs import MethodFacts
 
 __all__ = [
+    "CELL_COLUMNS",
+    "cell_values",
     "class_table",
     "failure_table",
     "gain_table",
@@ -20,11 +22,21 @@ __all__ = [
     "score_table",
 ]
 
-_CELL = (
+CELL_COLUMNS = (
     Column("method", "Method"),
     Column("budget", "Budget"),
     Column("num_labeled", "Labels", "count"),
 )
+"""Which cell of the grid a row is about; `cell_values` fills them."""
+
+
+def cell_values(method: MethodFacts, budget: Budget) -> dict[str, Value]:
+    """Values of `CELL_COLUMNS`."""
+    return {
+        "method": method.short_name,
+        "budget": budget.name,
+        "num_labeled": budget.num_labeled,
+    }
 
 
 def score_table(grid: Grid, found: Statistics) -> Table:
@@ -35,9 +47,7 @@ def score_table(grid: Grid, found: Statistics) -> Table:
             cases = cell.cases
             rows.append(
                 {
-                    "method": method.short_name,
-                    "budget": cell.budget.name,
-                    "num_labeled": cell.budget.num_labeled,
+                    **cell_values(method, cell.budget),
                     "share": cell.budget.share,
                     "miou": cell.seeds.mean,
                     "sd": cell.seeds.sd,
@@ -49,7 +59,7 @@ def score_table(grid: Grid, found: Statistics) -> Table:
                 }
             )
     columns = (
-        *_CELL,
+        *CELL_COLUMNS,
         Column("share", "Share", "budget share"),
         Column("miou", "mIoU, mean", "score"),
         Column("sd", "SD", "sd"),
@@ -64,9 +74,7 @@ def gain_table(gains: Sequence[Gain]) -> Table:
     """Gain over supervised training at every budget, in mIoU points."""
     rows: list[dict[str, Value]] = [
         {
-            "method": gain.method.short_name,
-            "budget": gain.budget.name,
-            "num_labeled": gain.budget.num_labeled,
+            **cell_values(gain.method, gain.budget),
             "gain": gain.seeds.difference,
             "lower": gain.seeds.lower,
             "upper": gain.seeds.upper,
@@ -79,7 +87,7 @@ def gain_table(gains: Sequence[Gain]) -> Table:
         for gain in gains
     ]
     columns = (
-        *_CELL,
+        *CELL_COLUMNS,
         Column("gain", "Gain, mIoU points", "points"),
         *interval("lower", "upper", "95 % interval over seeds", "points"),
         *interval("cases_lower", "cases_upper", "95 % interval over test cases", "points"),
@@ -94,26 +102,20 @@ def class_table(grid: Grid) -> Table:
     """IoU of every class for every method and budget."""
     rows: list[dict[str, Value]] = []
     for index, name in enumerate(grid.class_names):
-        for method in grid.methods:
-            for budget in grid.budgets:
-                runs = grid.runs(method, budget)
-                if not runs:
-                    continue
-                mean, deviation = class_means(runs, index)
-                rows.append(
-                    {
-                        "class": name,
-                        "method": method.short_name,
-                        "budget": budget.name,
-                        "num_labeled": budget.num_labeled,
-                        "iou": mean,
-                        "sd": deviation,
-                        "num_runs": sum(run.iou_of(index) is not None for run in runs),
-                    }
-                )
+        for method, budget, runs in grid.by_method():
+            mean, deviation = class_means(runs, index)
+            rows.append(
+                {
+                    "class": name,
+                    **cell_values(method, budget),
+                    "iou": mean,
+                    "sd": deviation,
+                    "num_runs": sum(run.iou_of(index) is not None for run in runs),
+                }
+            )
     columns = (
         Column("class", "Class"),
-        *_CELL,
+        *CELL_COLUMNS,
         Column("iou", "IoU, mean", "score"),
         Column("sd", "SD", "sd"),
         Column("num_runs", "Runs", "count"),
@@ -123,14 +125,22 @@ def class_table(grid: Grid) -> Table:
 
 def run_table(grid: Grid) -> Table:
     """Every single run, so that nobody has to trust the means."""
-    rows = [
-        _run_row(run, budget.name)
-        for method in grid.methods
-        for budget in grid.budgets
-        for run in grid.runs(method, budget)
+    rows: list[dict[str, Value]] = [
+        {
+            **cell_values(method, budget),
+            "num_labeled": run.split.num_labeled,
+            "seed": run.seed,
+            "miou": run.miou,
+            "foreground_dice": run.metrics.test.foreground_dice,
+            "best_iteration": run.metrics.best_iteration,
+            "seconds": run.manifest.seconds,
+            "run": run.name,
+        }
+        for method, budget, runs in grid.by_method()
+        for run in runs
     ]
     columns = (
-        *_CELL,
+        *CELL_COLUMNS,
         Column("seed", "Seed"),
         Column("miou", "mIoU", "score"),
         Column("foreground_dice", "Dice, foreground", "score"),
@@ -139,20 +149,6 @@ def run_table(grid: Grid) -> Table:
         Column("run", "Run"),
     )
     return Table("runs", "Every run", columns, rows)
-
-
-def _run_row(run: FinishedRun, budget: str) -> dict[str, Value]:
-    return {
-        "method": run.method.short_name,
-        "budget": budget,
-        "num_labeled": run.split.num_labeled,
-        "seed": run.seed,
-        "miou": run.miou,
-        "foreground_dice": run.metrics.test.foreground_dice,
-        "best_iteration": run.metrics.best_iteration,
-        "seconds": run.manifest.seconds,
-        "run": run.name,
-    }
 
 
 def failure_table(failures: Sequence[Unfinished]) -> Table:

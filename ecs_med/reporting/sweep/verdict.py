@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ecs_med.reporting.run.tables import Tile
+from ecs_med.reporting.html import Tile
 from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.reporting.sweep.statistics import Gain, Statistics
 from ecs_med.reporting.text import decimal, plural, points
