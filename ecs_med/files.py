@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RESULT_REMEDY",
+    "make_folder",
     "write_atomically",
     "write_bytes",
     "write_json",
@@ -27,6 +28,25 @@ RESULT_REMEDY = "check the folder's permissions and free space"
 """What to do where a result that belongs to no run folder cannot be written."""
 
 _RUN_REMEDY = "free disk space or choose another folder, then go on with `resume`"
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder and those above it; one that is there already is as good.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        RunFolderError: If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(
+            f"{folder}: cannot be made ({error.strerror}); choose another folder, or make the one "
+            "above it writable."
+        ) from error
+    return folder
 
 
 def write_atomically(
@@ -76,9 +96,10 @@ def write_text(path: Path, text: str, *, remedy: str = _RUN_REMEDY) -> None:
     write_bytes(path, text.encode(), remedy=remedy)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any], *, remedy: str = _RUN_REMEDY) -> None:
     """Write indented JSON atomically; errors as `write_atomically`."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(path, f"{text}\n", remedy=remedy)
 
 
 def write_tensors(

@@ -5,7 +5,7 @@ form of colour blindness. The order begins with the hues that stand out best
 against mucosa and skin, and against the greys of MRI and CT.
 """
 
-__all__ = ["CLASS_COLORS", "RIGHT_COLOR", "class_color"]
+__all__ = ["CLASS_COLORS", "RIGHT_COLOR", "class_color", "css_color"]
 
 CLASS_COLORS: tuple[tuple[int, int, int], ...] = (
     (86, 180, 233),
@@ -34,3 +34,13 @@ def class_color(index: int) -> tuple[int, int, int]:
     if index < 1:
         raise ValueError(f"class {index} is drawn transparent and has no colour")
     return CLASS_COLORS[(index - 1) % len(CLASS_COLORS)]
+
+
+def css_color(index: int) -> str | None:
+    """The colour of a class in CSS; `None` for the background.
+
+    Example:
+        >>> css_color(1)
+        '#56b4e9'
+    """
+    return None if index == 0 else "#{:02x}{:02x}{:02x}".format(*class_color(index))

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.errors import RunFolderError
-from ecs_med.reporting.run.history import number
-from ecs_med.reporting.run.reading import RunRecord, inner, read_run
+from ecs_med.methods import method_settings
+from ecs_med.methods.correcting import CorrectorSettings
+from ecs_med.reporting.run.reading import RunRecord, read_run
 
 __all__ = ["CorrectorCurve", "MeanPoint", "curve_rows", "mean_curve", "read_curve", "share_name"]
 
@@ -83,32 +84,36 @@ def read_curve(run: Path, *, labeled: str | None = None) -> CorrectorCurve:
         RunFolderError: If it is no run folder, or holds no score of a corrector.
     """
     record = read_run(run)
-    rows = [row for row in record.history.validation if _score(row) is not None]
-    if not rows:
+    rows = [
+        (row.iteration, row.corrector)
+        for row in record.history.validation
+        if row.corrector is not None and row.corrector.miou is not None
+    ]
+    if not rows or record.config is None:
         raise RunFolderError(
             f"{run}: holds no score of a corrector; name runs of --method corrector."
         )
+    config = record.config
     num_labeled, num_unlabeled = _counts(record)
-    batch = int(number(record.config.get("batch")) or 0)
-    settings = inner(inner(record.config, "method_settings"), "corrector")
-    asked = str(record.config.get("labeled", "all"))
+    settings = method_settings(config)
+    assert isinstance(settings, CorrectorSettings)
     if labeled is None:
-        is_budget = re.fullmatch(_BUDGET, asked) is not None
-        labeled = asked if is_budget else share_name(num_labeled, num_unlabeled)
-    iterations = tuple(int(row["iteration"]) for row in rows)
+        is_budget = re.fullmatch(_BUDGET, config.labeled) is not None
+        labeled = config.labeled if is_budget else share_name(num_labeled, num_unlabeled)
+    iterations = tuple(iteration for iteration, _ in rows)
     return CorrectorCurve(
         run=run,
-        dataset=str(inner(record.manifest, "data").get("name") or _data_name(record)),
+        dataset=record.manifest.data.name if record.manifest else config.data.name,
         labeled=labeled,
         num_labeled=num_labeled,
-        num_scored=int(number(inner(rows[-1], "corrector").get("num_cases")) or 0),
-        seed=int(number(record.config.get("seed")) or 0),
-        loss=str(settings.get("corrector_loss", "cross_entropy")),
-        class_weight=float(settings.get("class_weight", 2.0)),
+        num_scored=rows[-1][1].num_cases,
+        seed=config.seed,
+        loss=settings.corrector_loss,
+        class_weight=settings.class_weight,
         iterations=iterations,
-        epochs=tuple(iteration * batch / num_labeled for iteration in iterations),
-        miou=tuple(_score(row) or 0.0 for row in rows),
-        iou_right=tuple(number((inner(row, "corrector")["iou_per_class"])[-1]) for row in rows),
+        epochs=tuple(iteration * (config.batch or 0) / num_labeled for iteration in iterations),
+        miou=tuple(scores.miou or 0.0 for _, scores in rows),
+        iou_right=tuple(scores.iou_per_class[-1] for _, scores in rows),
     )
 
 
@@ -168,21 +173,11 @@ def curve_rows(curves: Iterable[CorrectorCurve]) -> list[dict[str, Any]]:
     ]
 
 
-def _score(row: Any) -> float | None:
-    return number(inner(row, "corrector").get("miou"))
-
-
 def _counts(record: RunRecord) -> tuple[int, int]:
     """Labelled and unlabelled images by the split, which is there from the beginning."""
-    cases = record.split.get("cases")
-    roles = [case.get("role") for case in cases] if isinstance(cases, list) else []
-    if not roles.count("labeled"):
+    if record.split is None:
         raise RunFolderError(
             f"{record.folder / 'split.json'}: is missing or damaged; leave this run out, or train "
             "it again."
         )
-    return roles.count("labeled"), roles.count("unlabeled")
-
-
-def _data_name(record: RunRecord) -> str:
-    return Path(str(record.config.get("data", "data"))).name
+    return len(record.split.ids("labeled")), len(record.split.ids("unlabeled"))

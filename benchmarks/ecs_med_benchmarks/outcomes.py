@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.analysis import Summary, summarize
-from ecs_med.reporting.run.history import number
-from ecs_med.reporting.run.reading import RunRecord, read_run
+from ecs_med.runs import History, RunFolder, read_history
 from ecs_med.sweep.plan import Cell
 from ecs_med.sweep.state import look_at
 from ecs_med_benchmarks.variants import Variant
@@ -112,28 +111,29 @@ def collect(rows: Iterable[tuple[Variant, str]], cells: Sequence[Cell]) -> list[
 
 
 def _outcome(cell: Cell) -> Outcome:
-    record = read_run(cell.folder)
-    test, data = record.metrics["test"], record.manifest.get("data", {})
+    folder = RunFolder(cell.folder)
+    manifest, test = folder.read_manifest(), folder.read_metrics().test
+    assert test.miou is not None, "a run that is done has a score"
     return Outcome(
         folder=cell.folder,
         seed=cell.seed,
-        miou=float(test["miou"]),
-        iou_per_class=dict(zip(test["class_names"], test["iou_per_class"], strict=True)),
-        num_labeled=int(data.get("num_labeled", 0)),
-        num_test=int(test["num_cases"]),
-        seconds=float(record.manifest.get("seconds", 0.0)),
-        selected_share=_selected_at_the_end(record),
-        initialization=str(record.manifest.get("initialization", {}).get("segmenter", "unknown")),
-        manifest=record.manifest,
-        warnings=tuple(record.manifest.get("warnings", ())),
+        miou=test.miou,
+        iou_per_class=dict(zip(test.class_names, test.iou_per_class, strict=True)),
+        num_labeled=manifest.data.num_labeled,
+        num_test=test.num_cases,
+        seconds=manifest.seconds,
+        selected_share=_selected_at_the_end(read_history(folder.history_file)),
+        initialization=manifest.initialization.segmenter,
+        manifest=manifest.to_json(),
+        warnings=manifest.warnings,
     )
 
 
-def _selected_at_the_end(record: RunRecord) -> float | None:
-    rows = record.history.train
+def _selected_at_the_end(history: History) -> float | None:
+    rows = history.train
     if not rows:
         return None
-    first = rows[-1]["iteration"] * (1 - _LAST_PART)
-    values = [number(r.get("signals", {}).get(_SELECTED)) for r in rows if r["iteration"] > first]
+    first = rows[-1].iteration * (1 - _LAST_PART)
+    values = [row.signals.get(_SELECTED) for row in rows if row.iteration > first]
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None

@@ -76,7 +76,6 @@ def write_page(out: Path, title: str) -> Path:
     page = rendered_page(
         "benchmark.html.j2",
         package="ecs_med_benchmarks",
-        styles=("report.css", "budget.css"),
         title=title,
         tables=tables,
         figures=figures,

@@ -1,38 +1,83 @@
-"""One self-contained HTML page from a template."""
+"""One self-contained HTML page: its template, its style, its pictures."""
 
+import base64
+import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-__all__ = ["rendered_page"]
+__all__ = ["Tile", "embedded_picture", "rendered_page"]
+
+_ROOM = "ecs_med.reporting"
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One key figure: what it is, its value, and a remark."""
+
+    name: str
+    value: str
+    remark: str = ""
+    main: bool = False
 
 
 def rendered_page(
-    template: str,
-    *,
-    package: str = "ecs_med.reporting",
-    styles: Sequence[str] = ("report.css",),
-    **context: Any,
+    template: str, *, package: str, styles: Sequence[str] = (), **context: Any
 ) -> str:
     """Fill a template; everything in it is escaped but `style`.
+
+    A template may extend `page.html.j2` of this room, which is the frame of every report.
 
     Args:
         template: Its file name.
         package: Where it lies.
-        styles: Style sheets of `ecs_med.reporting` that make up the variable `style`.
+        styles: Style sheets beside it that follow `page.css` of this room in the variable `style`.
         **context: Variables of the template; a missing one is an error.
+
+    Returns:
+        The page, safe to be written as UTF-8.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
-    root, _, folder = package.partition(".")
+    places = [name.partition(".") for name in (package, _ROOM)]
     environment = Environment(
-        loader=PackageLoader(root, folder or "."),
+        loader=ChoiceLoader(
+            [PackageLoader(root, inside.replace(".", "/") or ".") for root, _, inside in places]
+        ),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    sheets = files("ecs_med.reporting")
-    style = "".join(sheets.joinpath(name).read_text(encoding="utf-8") for name in styles)
-    return environment.get_template(template).render(style=Markup(style), **context)
+    sheets = [files(_ROOM) / "page.css", *(files(package) / name for name in styles)]
+    style = "".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
+    page = environment.get_template(template).render(style=Markup(style), **context)
+    # A lone surrogate from an undecodable file name cannot be written as UTF-8.
+    return page.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def embedded_picture(path: Path, side: int) -> str:
+    """A PNG as a JPEG data URI, small enough to be one of dozens.
+
+    Args:
+        path: A panel of a gallery.
+        side: Longer side in pixels at most.
+
+    Returns:
+        Empty where the file cannot be read.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path, formats=("PNG",)) as picture:
+            panel = picture.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return ""
+    panel.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    # Full chroma resolution keeps coloured outlines crisp.
+    panel.save(buffer, format="JPEG", quality=84, subsampling=0, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

@@ -1,31 +1,33 @@
-"""Draws a figure of the budget report for the page, and as SVG and PNG for a paper.
+"""Draws a figure for the page, and as SVG and PNG for a paper.
 
-The page's copy takes its colours from the page, so that it reads well in light, in dark
-and in print. The copies for a paper have colours of their own.
+The page's copy is drawn with placeholder colours, which become CSS variables afterwards: so it
+reads well in light, in dark and in print. The copies for a paper have colours of their own.
 """
 
 import io
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ecs_med.reporting import figures
-from ecs_med.reporting.table import budget_share
-
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from ecs_med.reporting.sweep.grid import Budget
+__all__ = ["DASHES", "Draw", "Drawing", "Pen", "draw_figure", "draw_for_page"]
 
-__all__ = ["Drawing", "Pen", "budget_axis", "direct_labels", "draw_figure", "markers_apart"]
+DASHES: tuple[tuple[float, ...], ...] = (
+    (),
+    (5, 1.6),
+    (1.2, 1.4),
+    (6, 2, 1, 2),
+    (3, 1),
+    (8, 1.4, 1.4, 1.4, 1.4, 1.4),
+)
+"""One a series, so that colour is never needed alone."""
 
-_NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-_PAPER_SERIES = ("#0072b2", "#c44e00", "#00795a", "#a8467f", "#8a6a00")
-"""As `--series-N` of `report.css` in print: apart for every form of colour blindness."""
-
-_MARKERS = "osD^v"
+_MARKERS = "osD^vP"
 _PNG_DPI = 200
+_NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,38 +58,39 @@ class Pen:
     Attributes:
         ink: Text and strong lines.
         faint: Axes and grid.
-        series: One per method, in the order of `look`.
+        series: One a series; there are as many as `DASHES`.
     """
 
     ink: str
     faint: str
     series: tuple[str, ...]
 
-    def look(self, method: str, methods: Sequence[str]) -> dict[str, Any]:
-        """Colour, marker and dashes of a method, so that colour is never needed alone."""
-        index = _place(method, methods)
-        dashes = figures.DASHES[index % len(figures.DASHES)]
+    def style(self, place: int) -> dict[str, Any]:
+        """Colour, marker and dashes of a series by its place, repeated after the last."""
+        place %= len(self.series)
+        dashes = DASHES[place]
         return {
-            "color": self.series[index % len(self.series)],
-            "marker": _MARKERS[index % len(_MARKERS)],
+            "color": self.series[place],
+            "marker": _MARKERS[place],
             "linestyle": (0, dashes) if dashes else "-",
         }
 
 
-def _place(method: str, methods: Sequence[str]) -> int:
-    """ECS has the accent colour of every report, the baseline the second one."""
-    fixed = {"ecs": 0, "supervised": 1}
-    others = [name for name in methods if name not in fixed]
-    return fixed[method] if method in fixed else 2 + others.index(method)
+Draw = Callable[["Figure", Pen], None]
+"""Draws into an empty figure with the colours of the pen."""
 
-
-_PAGE = Pen("#010101", "#020202", tuple(f"#0301{index:02x}" for index in range(5)))
-_PAPER = Pen("#1d2733", "#c4c9c6", _PAPER_SERIES)
+_PAGE = Pen("#010101", "#020202", tuple(f"#0301{place:02x}" for place in range(len(DASHES))))
+# As `--series-N` of `page.css` in print: apart for every form of colour blindness.
+_PAPER = Pen(
+    "#1d2733",
+    "#c4c9c6",
+    ("#0072b2", "#c44e00", "#00795a", "#a8467f", "#8a6a00", "#5a4fb0"),
+)
 
 
 def draw_figure(
     name: str,
-    draw: Callable[["Figure", Pen], None],
+    draw: Draw,
     *,
     title: str,
     caption: str,
@@ -97,9 +100,8 @@ def draw_figure(
     """Draw a figure in all its copies.
 
     Args:
-        name: File name without suffix.
-        draw: Draws into an empty figure with the colours of the pen; called once for the page
-            and once for the paper.
+        name: File name without suffix; what has no place in one becomes a hyphen.
+        draw: Called once for the page and once for the paper.
         title: Heading.
         caption: What stands below.
         alt: What a reader who cannot see the figure should know.
@@ -108,24 +110,32 @@ def draw_figure(
     Returns:
         The copies; the same input gives the same bytes.
     """
-    page, _ = _copies(draw, _PAGE, size, png=False)
+    name = re.sub(r"[^\w.-]", "-", name)
     svg, png = _copies(draw, _PAPER, size, png=True)
-    return Drawing(name, title, caption, figures.for_page(page, name, alt), svg, png)
+    return Drawing(name, title, caption, draw_for_page(name, draw, alt, size), svg, png)
 
 
-def _copies(
-    draw: Callable[["Figure", Pen], None], pen: Pen, size: tuple[float, float], *, png: bool
-) -> tuple[str, bytes]:
+def draw_for_page(name: str, draw: Draw, alt: str, size: tuple[float, float] = (4.7, 2.9)) -> str:
+    """Draw the copy for the page alone.
+
+    Args:
+        name: Prefix of every id inside, unique on the page.
+        draw: As for `draw_figure`.
+        alt: What a reader who cannot see the figure should know.
+        size: Width and height in inches.
+
+    Returns:
+        An `<svg>` element; the same input gives the same text.
+    """
+    return _for_page(_copies(draw, _PAGE, size, png=False)[0], name, alt)
+
+
+def _copies(draw: Draw, pen: Pen, size: tuple[float, float], *, png: bool) -> tuple[str, bytes]:
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    colors = {figures.INK: pen.ink, figures.FAINT: pen.faint}
-    style = {
-        key: colors.get(value, value) if isinstance(value, str) else value
-        for key, value in figures.STYLE.items()
-    }
-    with matplotlib.rc_context(style):
+    with matplotlib.rc_context(_style(pen)):
         figure = Figure(figsize=size)
         FigureCanvasAgg(figure)
         draw(figure, pen)
@@ -136,64 +146,47 @@ def _copies(
     return text.getvalue(), pixels.getvalue()
 
 
-def budget_axis(axes: "Axes", budgets: Sequence["Budget"], unit: str, reach: float = 1.0) -> None:
-    """A logarithmic axis of labelled cases, with a tick and its share at every budget.
-
-    Args:
-        axes: Where.
-        budgets: From few labels to many.
-        unit: What a case is called.
-        reach: How far beyond the largest budget the axis goes, as a factor.
-    """
-    from matplotlib.ticker import FixedLocator, NullLocator
-
-    axes.set_xscale("log", base=2)
-    places = [budget.num_labeled for budget in budgets]
-    axes.set_xlim(places[0] / 2**0.35, places[-1] * reach * 2**0.35)
-    axes.xaxis.set_major_locator(FixedLocator(places))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticklabels([tick_label(budget) for budget in budgets])
-    axes.set_xlabel(f"labelled {unit}s (share of the training {unit}s)")
-    axes.grid(axis="y")
-    axes.set_axisbelow(True)
+def _style(pen: Pen) -> dict[Any, Any]:
+    return {
+        **dict.fromkeys(("axes.edgecolor", "grid.color"), pen.faint),
+        **dict.fromkeys(("axes.labelcolor", "text.color", "xtick.color", "ytick.color"), pen.ink),
+        "axes.linewidth": 0.8,
+        "axes.spines.right": False,
+        "axes.spines.top": False,
+        "axes.unicode_minus": False,
+        "axes.formatter.useoffset": False,
+        "font.size": 11.5,
+        "grid.linewidth": 0.5,
+        "lines.linewidth": 1.9,
+        "path.simplify": True,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "ecs-med",
+        "text.parse_math": False,
+    }
 
 
-def tick_label(budget: "Budget") -> str:
-    """Number of labelled cases above their share, such as `50` and `6.25 %`."""
-    number = f"{budget.num_labeled:,}"
-    if budget.share is None:
-        return number
-    return f"{number}\n{budget_share(budget.share)}"
+def _for_page(svg: str, name: str, alt: str) -> str:
+    """Make a file into an element: page colours, page font, ids of its own, an alternative text."""
+    from markupsafe import escape
 
-
-def markers_apart(place: float, method: str, methods: Sequence[str]) -> float:
-    """Where to draw a method's dots, so that those of two methods do not hide each other."""
-    middle = (len(methods) - 1) / 2
-    return float(place * 2 ** (0.07 * (list(methods).index(method) - middle)))
-
-
-def direct_labels(
-    axes: "Axes", ends: Sequence[tuple[float, float, str, str]], gap: float = 0.085
-) -> None:
-    """Write names beside the ends of lines, moved apart where they would overlap.
-
-    Args:
-        axes: With its final limits.
-        ends: Place, value, name and colour of every line.
-        gap: Smallest distance of two names, as a share of the height.
-    """
-    low, high = axes.get_ylim()
-    height = (high - low) * gap
-    last = float("-inf")
-    for place, value, name, color in sorted(ends, key=lambda end: end[1]):
-        last = max(value, last + height)
-        axes.annotate(
-            name,
-            (place, last),
-            xytext=(12, 0),
-            textcoords="offset points",
-            verticalalignment="center",
-            color=color,
-            annotation_clip=False,
-            fontweight="bold",
-        )
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<(metadata|style)\b.*?</\1>|<defs>\s*</defs>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
+    svg = re.sub(r">\s+<", "><", svg)
+    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'href="#', f'href="#{name}-', svg).replace("xlink:href", "href")
+    svg = svg.replace("url(#", f"url(#{name}-")
+    svg = svg.replace(_PAGE.ink, "var(--ink)").replace(_PAGE.faint, "var(--line)")
+    svg = re.sub(r"#0301(\d\d)", lambda found: f"var(--series-{int(found[1])})", svg)
+    # The browser's own font: sizes stay, families go.
+    svg = re.sub(r"font: (?:\w+ )*?([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    svg = re.sub(r"font-family:[^;\"]*;?", "", svg)
+    opening = re.match(r"<svg[^>]*>", svg)
+    box = re.search(r'viewBox="[^"]*"', svg)
+    if opening is None or box is None:
+        raise AssertionError("matplotlib wrote no svg element")
+    return (
+        f'<svg class="chart" {box[0]} role="img" aria-label="{escape(alt)}">'
+        f"{svg[opening.end() :].strip()}"
+    )

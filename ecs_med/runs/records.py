@@ -1,9 +1,9 @@
 """What the JSON files of a run folder hold, one class a file or a row."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, StringConstraints, model_validator
 
 from ecs_med.metrics import Scores
 from ecs_med.records import Record
@@ -29,6 +29,10 @@ __all__ = [
 ]
 
 
+CssColor = Annotated[str, StringConstraints(pattern=r"^#[0-9a-fA-F]{6}$")]
+"""Such as `#56b4e9`; anything else has no place in a style attribute."""
+
+
 class MethodFacts(Record):
     """What a reader of a run has to know of its training method, which may not be installed."""
 
@@ -42,6 +46,8 @@ class MethodFacts(Record):
     """Whether correction maps and certainty can be had."""
     uses_unlabeled: bool
     """Whether it learns from unlabelled images."""
+    chosen_by: str = "best validation mIoU"
+    """What the kept model was chosen by, in words that follow "the weights were kept:"."""
     settings: tuple[str, ...] = ()
     """Sections and fields of `config.json` that mean something to this method alone, dotted."""
 
@@ -152,6 +158,13 @@ class PseudoLabelHealth(Record):
     correction_accuracy: float | None = None
     """Share of the segmenter's errors that the corrector amends rightly."""
 
+    @property
+    def gain(self) -> float | None:
+        """MIoU that correcting gives; `None` without hidden masks."""
+        if self.miou is None or self.segmenter_miou is None:
+            return None
+        return self.miou - self.segmenter_miou
+
 
 class TrainRow(Record):
     """A row of `history.jsonl` on some iterations of training."""
@@ -207,6 +220,21 @@ class Metrics(Record):
     """Background first."""
     corrector: CorrectorMetrics | None = None
     """Of the corrector, where it is scored."""
+
+    @model_validator(mode="after")
+    def _check_number_of_classes(self) -> Self:
+        for scores in (self.validation, self.test):
+            if scores is None:
+                continue
+            per_class = (
+                scores.iou_per_class,
+                scores.dice_per_class,
+                scores.hd95_mm_per_class,
+                scores.hd95_num_missing_per_class,
+            )
+            if any(v is not None and len(v) != len(self.class_names) for v in per_class):
+                raise ValueError("a score by class has not as many values as there are classes")
+        return self
 
 
 class CaseCounts(Record):
@@ -272,7 +300,7 @@ class Gallery(Record):
 
     class_names: tuple[str, ...]
     """Background first."""
-    class_colors: tuple[str | None, ...]
+    class_colors: tuple[CssColor | None, ...]
     """CSS colours; `None` for the background."""
     num_candidates: int
     """Cases to choose from."""

@@ -76,6 +76,10 @@ class SplitDocument(Record):
         """The role of every case by id."""
         return {case.id: case.role for case in self.cases}
 
+    def ids(self, role: Role) -> tuple[str, ...]:
+        """Ids of the cases of a role."""
+        return tuple(case.id for case in self.cases if case.role == role)
+
     def write(self, path: Path) -> None:
         """Write it as JSON, one case a line, all of it or nothing.
 

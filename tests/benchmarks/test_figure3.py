@@ -1,43 +1,51 @@
 """Figure 3 from run folders that are written by hand."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError
+from ecs_med.metrics import scores_from_confusion
+from ecs_med.runs import CorrectorScores, RunFolder, ValidationRow
+from ecs_med.runs.history import HistoryFile
+from ecs_med.splits import Role, Split
+from ecs_med.types import Case
 from ecs_med_benchmarks.corrector_curves import curve_rows, mean_curve, read_curve
 from ecs_med_benchmarks.figure3 import draw_figure3
 
 SCORES = {10: 0.2, 20: 0.4, 25: None, 30: 0.5}
 
 
-def write_run(folder: Path, *, seed: int = 0, shift: float = 0.0, **settings: Any) -> Path:
+def write_run(path: Path, *, seed: int = 0, shift: float = 0.0, **settings: Any) -> Path:
     """A run of 8 labelled and 24 unlabelled images at batch 4; one validation has no score."""
-    folder.mkdir(parents=True)
-    ecs = {"corrector_loss": "cross_entropy", "class_weight": 2.0}
-    config = {"data": "/data/kvasir", "labeled": "1/4", "seed": seed, "batch": 4}
-    own = {"corrector": ecs | settings.pop("ecs", {})}
-    config |= {"method_settings": own} | settings
-    (folder / "config.json").write_text(json.dumps(config))
-    roles = ["labeled"] * 8 + ["unlabeled"] * 24 + ["test"] * 5
-    cases = [{"id": str(i), "role": role} for i, role in enumerate(roles)]
-    (folder / "split.json").write_text(json.dumps({"cases": cases}))
-    rows = [
-        {
-            "kind": "validation",
-            "iteration": iteration,
-            "corrector": {
-                "miou": None if miou is None else miou + shift,
-                "iou_per_class": [miou, None, 0.9],
-                "num_cases": 5,
-            },
-        }
-        for iteration, miou in SCORES.items()
+    path.mkdir(parents=True)
+    folder = RunFolder(path)
+    own = {"corrector": settings.pop("ecs", {})}
+    config = {"data": "/data/kvasir", "labeled": "1/4", "seed": seed, "batch": 4, **settings}
+    config |= {"method": "corrector", "method_settings": own}
+    folder.write_config(TrainConfig.parse(config))
+    roles: list[Role] = [*["labeled"] * 8, *["unlabeled"] * 24, *["test"] * 5]
+    cases = [
+        Case(id=f"{place:02d}", images=(Path("i.png"),), mask=Path("m.png"))
+        for place in range(len(roles))
     ]
-    (folder / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return folder
+    by_id = {case.id: role for case, role in zip(cases, roles, strict=True)}
+    Split.from_roles(cases, by_id, seed=seed, asked="1/4").write(folder.split_file)
+    segmenter = scores_from_confusion(torch.eye(2, dtype=torch.int64), ("background", "polyp"))
+    history = HistoryFile(folder.history_file)
+    for iteration, miou in SCORES.items():
+        corrector = CorrectorScores(
+            miou=None if miou is None else miou + shift,
+            iou_per_class=(miou, None, 0.9),
+            num_cases=5,
+        )
+        history.append(
+            ValidationRow(iteration=iteration, validation=segmenter, corrector=corrector)
+        )
+    return path
 
 
 def test_epochs_are_passes_over_the_labelled_images(tmp_path: Path) -> None:

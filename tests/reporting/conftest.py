@@ -1,6 +1,5 @@
 """A run folder as training leaves it, with plausible numbers, and a strict reader of its page."""
 
-import json
 import math
 import shutil
 from html.parser import HTMLParser
@@ -8,69 +7,89 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sweep_folders import METHODS
 
+from ecs_med.config import TrainConfig
+from ecs_med.metrics import Scores
 from ecs_med.reporting.run.gallery import GalleryItem, write_gallery
+from ecs_med.runs import (
+    DataFacts,
+    InitialWeights,
+    Manifest,
+    Metrics,
+    PseudoLabelHealth,
+    RunFolder,
+    TrainRow,
+    ValidationRow,
+)
+from ecs_med.splits import Split
+from ecs_med.types import Case
 
 CLASS_NAMES = ("background", "polyp", "instrument")
 VOID_ELEMENTS = {"meta", "img", "br"}
 
 
-def write_json_file(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content), encoding="utf-8")
-
-
 def scores(dice, num_cases=50, names=CLASS_NAMES):
     """Scores whose last class does not occur where there are three."""
-    iou = [0.955, round(dice / (2 - dice), 4), None][: len(names)]
-    per_class = [0.977, dice, None][: len(names)]
+    iou = (0.955, round(dice / (2 - dice), 4), None)[: len(names)]
     present = [value for value in iou if value is not None]
-    return {
-        "miou": sum(present) / len(present),
-        "dice": (0.977 + dice) / 2,
-        "iou_per_class": iou,
-        "dice_per_class": per_class,
-        "foreground_iou": iou[1],
-        "foreground_dice": dice,
-        "dice_per_case": dice - 0.034,
-        "pixel_accuracy": 0.9587,
-        "num_cases": num_cases,
-        "class_names": list(names),
-    }
+    return Scores(
+        miou=sum(present) / len(present),
+        dice=(0.977 + dice) / 2,
+        iou_per_class=iou,
+        dice_per_class=(0.977, dice, None)[: len(names)],
+        foreground_iou=iou[1],
+        foreground_dice=dice,
+        dice_per_case=dice - 0.034,
+        pixel_accuracy=0.9587,
+        num_cases=num_cases,
+        class_names=tuple(names),
+    )
 
 
-def history_rows(num_iterations=1000, every=100, right_share=0.94, gain=0.02, ecs=True):
+def train_row(iteration, losses, lr=(), signals=()):
+    return TrainRow(
+        iteration=iteration,
+        losses=dict(losses),
+        lr=dict(lr),
+        images_per_second=20.0,
+        signals=dict(signals),
+    )
+
+
+def history_rows(num_iterations=1000, every=100, right_share=0.94, gain=0.02, corrector=True):
     random = np.random.default_rng(0)
     for iteration in range(10, num_iterations + 1, 10):
         done = iteration / num_iterations
         decay = (1 - done) ** 0.9
         losses = {"segmentation": 0.12 + 0.6 * math.exp(-5 * done) + 0.03 * random.random()}
         lr = {"segmenter": 0.01 * decay}
-        if ecs:
+        if corrector:
             losses["correction"] = 0.35 + 0.9 * math.exp(-4 * done) + 0.05 * random.random()
             losses["judgement"] = 0.2 + 0.05 * random.random()
             losses["pseudo"] = 0.08 + 0.2 * math.exp(-3 * done) + 0.02 * random.random()
             lr["corrector"] = 1e-4 * decay
-        yield {"kind": "train", "iteration": iteration, "losses": losses, "lr": lr}
+        yield train_row(iteration, losses, lr)
         if iteration % every == 0:
             dice = 0.84 * (1 - math.exp(-4 * done)) - (0.02 if done > 0.92 else 0)
-            row = {
-                "kind": "validation",
-                "iteration": iteration,
-                "validation": scores(dice),
-                "best": done <= 0.92,
-            }
-            if ecs:
-                miou = 0.6 + 0.15 * done
-                row["pseudo_labels"] = {
-                    "num_cases": 16,
-                    "miou": miou + gain,
-                    "segmenter_miou": miou,
-                    "right_share": right_share + 0.03 * done * (1 - right_share),
-                    "correction_accuracy": 0.35 + 0.25 * done,
-                    "mean_certainty": 0.7 + 0.2 * done,
-                }
-            yield row
+            yield ValidationRow(
+                iteration=iteration,
+                validation=scores(dice),
+                best=done <= 0.92,
+                pseudo_labels=health(done, right_share, gain) if corrector else None,
+            )
+
+
+def health(done, right_share, gain):
+    miou = 0.6 + 0.15 * done
+    return PseudoLabelHealth(
+        num_cases=16,
+        miou=miou + gain,
+        segmenter_miou=miou,
+        right_share=right_share + 0.03 * done * (1 - right_share),
+        correction_accuracy=0.35 + 0.25 * done,
+        mean_certainty=0.7 + 0.2 * done,
+    )
 
 
 def picture(seed, size=(48, 64)):
@@ -81,8 +100,8 @@ def picture(seed, size=(48, 64)):
     vignette = 1 - 0.7 * (((rows / height - 0.5) ** 2) + ((columns / width - 0.5) ** 2))
     base = np.stack([200 * vignette, 110 * vignette, 90 * vignette], axis=2)
     image = base + random.normal(0, 6, (*size, 3))
-    centre = (height * random.uniform(0.35, 0.65), width * random.uniform(0.35, 0.65))
-    mask = (rows - centre[0]) ** 2 + (columns - centre[1]) ** 2 < (height / 4) ** 2
+    center = (height * random.uniform(0.35, 0.65), width * random.uniform(0.35, 0.65))
+    mask = (rows - center[0]) ** 2 + (columns - center[1]) ** 2 < (height / 4) ** 2
     image[mask] += (30, 20, 10)
     return np.clip(image, 0, 255).astype(np.uint8), mask.astype(np.uint8)
 
@@ -115,79 +134,76 @@ def make_run(
     run: Path,
     *,
     method="ecs",
+    facts=None,
+    unit="image",
     names=CLASS_NAMES,
     right_share=0.94,
     gain=0.02,
-    test=True,
     gallery=True,
     warnings=("Class 'instrument' has no labelled pixel.",),
 ):
     """Write a whole run folder and return it."""
+    facts = facts or METHODS[method]
     run.mkdir(parents=True, exist_ok=True)
-    ecs = method == "ecs"
-    write_json_file(
-        run / "config.json",
-        {
-            "data": "data/kvasir-seg",
-            "method": method,
-            "labeled": "10%",
-            "seed": 3,
-            "iterations": 1000,
-            "batch": 8,
-            "crop": 256,
-            "encoder": "tf_efficientnet_lite0",
-            "segmenter_optimizer": {"name": "sgd", "lr": 0.01, "betas": [0.9, 0.99]},
-            "reading": {"mask_values": None},
-        },
-    )
+    folder = RunFolder(run)
+    settings = {"iterations": 1000, "batch": 8, "crop": 256, "encoder": "tf_efficientnet_lite0"}
+    grid = {"data": "data/kvasir-seg", "method": facts.name, "labeled": "10%", "seed": 3}
+    folder.write_config(TrainConfig.parse({**grid, **settings}))
     members = {"labeled": 80, "unlabeled": 720, "validation": 50, "test": 50}
-    cases = [
-        {"id": f"{role}/{index:03d}", "patient": None, "role": role}
-        for role, size in members.items()
-        for index in range(size)
-    ]
-    write_json_file(
-        run / "split.json", {"seed": 3, "labeled": "10%", "warnings": [], "cases": cases}
-    )
-    rows = history_rows(right_share=right_share, gain=gain, ecs=ecs)
-    lines = [json.dumps(row) for row in rows]
-    (run / "history.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    metrics = {"best_iteration": 900, "class_names": list(names)}
-    metrics["validation"] = scores(0.8314, names=names)
-    if test:
-        metrics["test"] = scores(0.8172, names=names)
-    write_json_file(run / "metrics.json", metrics)
-    write_json_file(
-        run / "manifest.json",
-        {
-            "versions": {"ecs-med": "0.1.0", "python": "3.11.7", "torch": "2.10.0"},
-            "device": {"name": "CPU", "threads": 2},
-            "precision": "fp32",
-            "seconds": 1934.2,
-            "images_per_second": 21.4,
-            "peak_memory_mb": 2315.0,
-            "git_commit": "0123abcd",
-            "initialization": {
-                "segmenter": "ImageNet weights of tf_efficientnet_lite0, packaged.",
-                "corrector": "ImageNet weights; the map channels with He initialization.",
-            },
-            "data": {
-                "name": "kvasir-seg",
-                "root": "data/kvasir-seg",
-                "layout": "folder",
-                "num_cases": 900,
-                **{f"num_{role}": size for role, size in members.items()},
-            },
-            "seed": 3,
-            "started": "2025-01-01T10:00:00+00:00",
-            "finished": "2025-01-01T10:32:14+00:00",
-            "command": ["ecs-med", "train", "--labeled", "10%"],
-            "warnings": list(warnings),
-        },
-    )
+    roles = {f"{role}/{i:03d}": role for role, size in members.items() for i in range(size)}
+    cases = [Case(id=id_, images=(Path("image.png"),), mask=Path("mask.png")) for id_ in roles]
+    Split.from_roles(cases, roles, seed=3, asked="10%").write(folder.split_file)
+    rows = history_rows(right_share=right_share, gain=gain, corrector=facts.uses_corrector)
+    add_rows(run, rows)
+    Metrics(
+        best_iteration=900,
+        validation=scores(0.8314, names=names),
+        test=scores(0.8172, names=names),
+        class_names=tuple(names),
+    ).write(folder.metrics_file)
+    manifest(facts, unit, members, warnings).write(folder.manifest_file)
     if gallery:
-        write_gallery(run, make_items(3, corrector=ecs), names)
+        write_gallery(run, make_items(3, corrector=facts.uses_corrector), names)
     return run
+
+
+def add_rows(run, rows):
+    history = RunFolder(run).history_file
+    with history.open("a", encoding="utf-8") as file:
+        file.writelines(f"{row.to_line()}\n" for row in rows)
+
+
+def manifest(facts, unit, members, warnings):
+    return Manifest(
+        method=facts,
+        data=DataFacts(
+            name="kvasir-seg",
+            root=Path("data/kvasir-seg"),
+            layout="folder",
+            unit=unit,
+            num_cases=900,
+            **{f"num_{role}": size for role, size in members.items()},
+        ),
+        versions={"ecs-med": "0.1.0", "python": "3.11.7", "torch": "2.10.0"},
+        device={"name": "CPU", "threads": 2},
+        processes=1,
+        precision="fp32",
+        git_commit="0123abcd",
+        initialization=InitialWeights(
+            segmenter="ImageNet weights of tf_efficientnet_lite0, packaged.",
+            corrector="ImageNet weights; the map channels with He initialization.",
+        ),
+        validation="On all 50 validation images, every 100 iterations.",
+        seed=3,
+        command=("ecs-med", "train", "--labeled", "10%"),
+        warnings=tuple(warnings),
+        started="2025-01-01T10:00:00+00:00",
+        finished="2025-01-01T10:32:14+00:00",
+        seconds=1934.2,
+        validation_seconds=61.5,
+        images_per_second=21.4,
+        peak_memory_mb=2315,
+    )
 
 
 class Page(HTMLParser):
@@ -249,9 +265,9 @@ def read_page():
 
 
 @pytest.fixture
-def write_json():
-    """Function that writes a JSON file."""
-    return write_json_file
+def log():
+    """Function that adds training steps to the history of a run: `log(run, iteration, ...)`."""
+    return lambda run, *values, **named: add_rows(run, [train_row(*values, **named)])
 
 
 @pytest.fixture(scope="session")

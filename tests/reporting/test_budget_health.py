@@ -5,7 +5,7 @@ import json
 import pytest
 from sweep_folders import SweepSpec, change_json, write_sweep
 
-from ecs_med.reporting.sweep.gallery import sample_gallery
+from ecs_med.reporting.sweep.gallery import SampleGallery, sample_gallery
 from ecs_med.reporting.sweep.grid import arrange
 from ecs_med.reporting.sweep.health import health_reading, read_health
 from ecs_med.reporting.sweep.runs import read_runs
@@ -25,7 +25,7 @@ def grid_of(folders):
 def test_the_chosen_iteration_counts(folders):
     """Iteration 360 of 400: the made-up share is 0.3 + iteration / 4000."""
     rows = read_health(grid_of(folders))
-    assert [(row.method, row.budget.num_labeled, row.num_runs) for row in rows] == [
+    assert [(row.method.name, row.budget.num_labeled, row.num_runs) for row in rows] == [
         ("ecs", 100, 2),
         ("ecs", 200, 2),
     ]
@@ -33,25 +33,36 @@ def test_the_chosen_iteration_counts(folders):
     assert rows[0].gain == pytest.approx(0.01)
 
 
+def kept_row(folder, **values):
+    """The validation of iteration 360 with other pseudo-labels, as a line of the history."""
+    lines = (folder / "history.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines if '"validation"' in line]
+    row = next(row for row in rows if row["iteration"] == 360)
+    row["pseudo_labels"] |= values
+    return json.dumps(row) + "\n"
+
+
 def test_a_row_logged_again_after_resuming_holds_and_a_torn_one_does_not(folders):
     for folder in folders:
-        row = {"kind": "validation", "iteration": 360, "pseudo_labels": {"right_share": 0.5}}
-        with (folder / "history.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + '\n{"iteration": 360, "pseudo_labels": {"righ')
-    rows = [row for row in read_health(grid_of(folders)) if row.method == "ecs"]
+        if folder.name.startswith("ecs"):
+            again = kept_row(folder, right_share=0.5, miou=None)
+            torn = kept_row(folder, right_share=0.7)[:-20]
+            with (folder / "history.jsonl").open("a", encoding="utf-8") as file:
+                file.write(again + torn)
+    rows = read_health(grid_of(folders))
     assert rows[0].right_share == 0.5
     assert rows[0].gain is None
 
 
 def test_an_idle_corrector_is_named(folders):
+    folders = [folder for folder in folders if "ecs" in folder.name]
     for folder in folders:
-        row = {"iteration": 360, "pseudo_labels": {"right_share": 1.0, "miou": 0.6}}
-        row["pseudo_labels"]["segmenter_miou"] = 0.61 if "1-8" in folder.name else 0.6
-        (folder / "history.jsonl").write_text(json.dumps(row), encoding="utf-8")
-    grid = grid_of([folder for folder in folders if "ecs" in folder.name])
-    told = health_reading(read_health(grid), "image")
-    assert "With 100 and 200 labelled images the corrector finds more than 99.9 %" in told[0]
-    assert told[1].startswith("Correcting makes them worse with 100 labelled images")
+        segmenter_miou = 0.61 if "1-8" in folder.name else 0.6
+        line = kept_row(folder, right_share=1.0, miou=0.6, segmenter_miou=segmenter_miou)
+        (folder / "history.jsonl").write_text(line, encoding="utf-8")
+    sentences = health_reading(read_health(grid_of(folders)), "image")
+    assert "With 100 and 200 labelled images the corrector finds more than 99.9 %" in sentences[0]
+    assert sentences[1].startswith("Correcting makes them worse with 100 labelled images")
 
 
 def test_the_gallery_shows_one_seed_for_every_cell(folders):
@@ -73,7 +84,17 @@ def test_a_missing_or_damaged_picture_leaves_a_gap(folders):
     assert case.rows[1][1][1].source
 
 
-def test_a_colour_that_is_none_is_left_out(folders):
+def test_a_gallery_with_a_colour_that_is_none_is_not_shown(folders):
     for folder in folders:
         change_json(folder / "samples" / "gallery.json", class_colors=[None, "red;x:url(a)"])
-    assert sample_gallery(grid_of(folders)).legend == ()
+    assert sample_gallery(grid_of(folders)) == SampleGallery()
+
+
+def test_pictures_outside_the_folder_are_out_of_reach(folders):
+    first = next(folder for folder in folders if folder.name == "ecs-1-8-s3")
+    index = first / "samples" / "gallery.json"
+    (first / "samples" / "000-prediction.png").replace(first / "secret.png")
+    items = json.loads(index.read_text(encoding="utf-8"))["items"]
+    items[0]["panels"]["prediction"] = "../secret.png"
+    change_json(index, items=items)
+    assert sample_gallery(grid_of(folders)).cases[0].rows[1][1][0].source == ""

@@ -9,7 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from sweep_folders import FOUR_CLASSES, SweepSpec, change_json, fail, write_sweep
+from sweep_folders import (
+    FOUR_CLASSES,
+    METHODS,
+    SweepSpec,
+    change_json,
+    fail,
+    write_run,
+    write_sweep,
+)
 
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.reporting.sweep.report import write_budget_report
@@ -140,6 +148,45 @@ def test_one_method_and_one_budget(tmp_path, read_page):
     assert "There is no gain to show" in text
 
 
+def test_methods_without_a_baseline_are_not_compared(tmp_path, read_page):
+    spec = SweepSpec(methods=("ecs", "s4gan"), budgets=("1/8",), num_samples=0, num_test=8)
+    text = read_page(
+        write_budget_report(tmp_path, write_sweep(tmp_path, spec)).read_text("utf-8")
+    ).text
+    assert "None of them learns from labelled images alone" in text
+    assert "There is no gain to show" in text
+
+
+def test_names_from_outside_are_escaped(tmp_path, read_page):
+    hostile = "<script>alert('x')</script>"
+    facts = METHODS["ecs"].model_copy(
+        update={"name": '../e"><script>', "title": hostile, "short_name": hostile}
+    )
+    spec = SweepSpec(
+        methods=("supervised", facts.name),
+        budgets=("1/8", "1/4"),
+        class_names=("background", hostile),
+        num_samples=1,
+        num_test=8,
+        facts={**METHODS, facts.name: facts},
+    )
+    runs = tmp_path / "runs"
+    folders = []
+    for index, method in enumerate(spec.methods):
+        for labeled in spec.budgets:
+            folder = runs / f"{index}-{labeled.replace('/', '-')}"
+            write_run(folder, spec, method=method, labeled=labeled, seed=0, miou=0.6)
+            folders.append(folder)
+    page = read_page(write_budget_report(tmp_path, folders).read_text("utf-8"))
+    assert page.text.count(hostile) > 10
+    assert not page.all("script")
+    names = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert "classes-..-e---script-.svg" in names
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("budget.html", "figures", "runs", "tables"),
+    }
+
+
 def test_failed_runs_are_shown_and_never_averaged(tmp_path, read_page):
     folders = write_sweep(tmp_path, SMALL)
     fail(folders[0], "The loss became <NaN>; lower the learning rate.")
@@ -167,7 +214,7 @@ def test_a_later_report_leaves_no_old_figure(tmp_path):
 def test_allowed_differences_are_printed(tmp_path, read_page):
     folders = write_sweep(tmp_path, SMALL)
     change_json(folders[2] / "config.json", iterations=800)
-    with pytest.raises(RunFolderError, match=r"setting iterations \(400 and 800\).*--allow prot"):
+    with pytest.raises(RunFolderError, match=r"setting iterations \(400 and 800\).*`allow` prot"):
         write_budget_report(tmp_path, folders)
     report = write_budget_report(tmp_path, folders, allow=["protocol"])
     text = read_page(report.read_text("utf-8")).text
@@ -185,7 +232,7 @@ def test_nothing_to_report(tmp_path):
 
 @pytest.mark.parametrize(
     ("minutes", "cost", "said"),
-    [(0, None, "above 0"), (5, -1, "above 0"), (None, 50, "minutes per label too")],
+    [(0, None, "above 0"), (5, -1, "above 0"), (None, 50, "give `minutes_per_label` too")],
 )
 def test_wrong_prices(tmp_path, minutes, cost, said):
     with pytest.raises(SettingsError, match=said):

@@ -43,7 +43,7 @@ def test_not_a_run_folder(tmp_path):
 def test_what_is_read(folders):
     runs, failures = read_runs(folders)
     assert failures == []
-    assert {(run.method, run.labeled, run.seed) for run in runs} == {
+    assert {(run.method.name, run.labeled, run.seed) for run in runs} == {
         (method, "1/8", seed) for method in ("supervised", "ecs") for seed in (0, 1)
     }
     first = runs[0]
@@ -52,16 +52,15 @@ def test_what_is_read(folders):
         700,
         4,
     )
-    assert first.miou == pytest.approx(sum(first.iou_per_class) / 2)
+    assert first.miou == pytest.approx((first.iou_of(0) + first.iou_of(1)) / 2)
     assert first.split.labeled == runs[1].split.labeled != runs[2].split.labeled
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("{", "metrics.json is damaged"),
-        ('{"best_iteration": 3}', "without a score on test cases"),
-        ('{"test": {"miou": NaN}}', "without a score on test cases"),
+        ("{", "metrics.json: is damaged (Invalid JSON"),
+        ('{"best_iteration": 3}', "metrics.json: is damaged (validation: Field required)"),
     ],
 )
 def test_metrics_without_a_score(folders, content, reason):
@@ -72,28 +71,42 @@ def test_metrics_without_a_score(folders, content, reason):
     assert reason in failures[0][1]
 
 
+def test_a_test_set_without_a_pixel_has_no_score(folders):
+    metrics = json.loads((folders[0] / "metrics.json").read_text(encoding="utf-8"))
+    change_json(folders[0] / "metrics.json", test=metrics["test"] | {"miou": None})
+    reason = "The run has ended without a score on test cases."
+    assert read_runs(folders)[1] == [(folders[0].name, reason)]
+
+
 def test_a_failed_run_says_why(folders):
     fail(folders[0], "The disk is full.")
     assert read_runs(folders)[1] == [(folders[0].name, "The disk is full.")]
 
 
-@pytest.mark.parametrize("name", ["config.json", "split.json"])
+@pytest.mark.parametrize("name", ["config.json", "split.json", "manifest.json"])
 def test_a_finished_run_must_say_what_it_was(folders, name):
     (folders[0] / name).unlink()
     with pytest.raises(RunFolderError, match=f"{name}: .*leave this run out"):
         read_runs(folders)
 
 
+def test_a_setting_that_is_none_is_named_with_its_file(folders):
+    change_json(folders[0] / "config.json", batch=0)
+    with pytest.raises(RunFolderError, match=r"config.json: batch: .*, or leave this run out"):
+        read_runs(folders)
+
+
 def test_a_damaged_split(folders):
     (folders[0] / "split.json").write_text('{"cases": [1]}', encoding="utf-8")
-    with pytest.raises(RunFolderError, match=r"split.json: is damaged"):
+    with pytest.raises(RunFolderError, match=r"split.json: is .*leave this run out"):
         read_runs(folders)
 
 
 def test_a_class_that_does_not_occur(folders):
     metrics = json.loads((folders[0] / "metrics.json").read_text(encoding="utf-8"))
     change_json(folders[0] / "metrics.json", test=metrics["test"] | {"iou_per_class": [0.9, None]})
-    assert read_runs(folders)[0][0].iou_per_class == (0.9, None)
+    run = read_runs(folders)[0][0]
+    assert [run.iou_of(index) for index in range(3)] == [0.9, None, None]
 
 
 def test_parts_that_the_seed_drew(folders):

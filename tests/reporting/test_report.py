@@ -4,10 +4,12 @@ import subprocess
 import sys
 
 import pytest
+from sweep_folders import METHODS, change_json
 
 from ecs_med.errors import RunFolderError
 from ecs_med.reporting.run.gallery import choose_cases, write_gallery
 from ecs_med.reporting.run.report import write_report
+from ecs_med.runs import MethodFacts
 
 CLASS_NAMES = ("background", "polyp", "instrument")
 
@@ -61,22 +63,43 @@ def test_the_same_run_gives_the_same_bytes_below_three_megabytes(run):
     assert len(first) < 3_000_000
 
 
-def test_names_from_outside_are_escaped(tmp_path, write_run, gallery_items, write_json, page_of):
+def test_names_from_outside_are_escaped(tmp_path, log, write_run, gallery_items, page_of):
     hostile = "<script>alert('x')</script> $\\frac{1}{0}$"
-    run = write_run(tmp_path / "run", names=("background", hostile), warnings=(hostile,))
+    facts = METHODS["ecs"].model_copy(update={"title": hostile, "short_name": hostile})
+    names = ("background", hostile)
+    run = write_run(tmp_path / "run", facts=facts, names=names, warnings=(hostile,))
     items = [
         type(item)(f"{hostile}{i}", item.image, item.reference, item.prediction)
         for i, item in enumerate(gallery_items(3))
     ]
-    write_gallery(run, items, ("background", hostile))
-    row = {"kind": "train", "iteration": 1005, "losses": {hostile: 1.0}, "lr": {hostile: 0.1}}
-    with (run / "history.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
-    config = json.loads((run / "config.json").read_text(encoding="utf-8"))
-    write_json(run / "config.json", config | {hostile: hostile})
+    write_gallery(run, items, names)
+    log(run, 1005, {hostile: 1.0}, {hostile: 0.1})
+    change_json(run / "config.json", labeled=hostile)
     page = page_of(run)
-    assert hostile in page.text
+    assert page.text.count(hostile) > 6
     assert not page.all("script")
+
+
+def test_a_method_that_nobody_here_knows_has_its_own_names(tmp_path, write_run, page_of):
+    facts = MethodFacts(
+        name="mine",
+        title="My method (Doe 2031)",
+        short_name="MINE",
+        uses_corrector=False,
+        uses_unlabeled=True,
+        chosen_by="lowest regret",
+    )
+    page = page_of(write_run(tmp_path / "run", facts=facts))
+    for text in ("My method (Doe 2031)", "MINE", "were kept: lowest regret."):
+        assert text in page.text
+    assert "trained with 80 labelled and 720 unlabelled images" in page.text
+
+
+def test_the_last_model_is_not_called_the_best(run, page_of):
+    change_json(run / "config.json", keep="last")
+    text = page_of(run).text
+    assert "were kept: the last ones." in text
+    assert "neither the validation nor the test set had a say" in text
 
 
 def test_a_supervised_run_says_that_it_has_no_pseudo_labels(tmp_path, write_run, page_of):
@@ -116,21 +139,22 @@ def test_any_one_file_is_enough(tmp_path, kept, write_run, page_of):
 @pytest.mark.parametrize(
     "content", ["{", "[1, 2]", '{"miou": NaN}', "\x00", '{"test": [], "items": 3}']
 )
-def test_damaged_files_are_named_or_read_as_empty(run, content, page_of):
-    (run / "history.jsonl").unlink()
+def test_damaged_files_are_named(run, content, page_of):
     names = ["config.json", "split.json", "metrics.json", "manifest.json", "gallery/gallery.json"]
     for name in names:
         (run / name).write_text(content, encoding="utf-8")
     text = page_of(run).text
-    if content[0] != "{" or content == "{":
-        assert text.count("is damaged") == len(names)
+    for name in names:
+        assert f"{name} cannot be shown: " in text
+    assert "at iteration 1,000: there is no test score" in text
 
 
-def test_without_test_cases_the_verdict_speaks_of_validation(tmp_path, write_run, page_of):
-    text = page_of(write_run(tmp_path / "run", test=False)).text
-    assert "On 50 validation images" in text
-    assert "No test images were set aside" in text
-    assert "Only the validation set has been scored." in text
+def test_a_field_that_does_not_fit_is_named(run, page_of):
+    change_json(run / "metrics.json", class_names=["background"])
+    change_json(run / "manifest.json", seconds="long")
+    text = page_of(run).text
+    assert "a score by class has not as many values as there are classes" in text
+    assert "manifest.json cannot be shown: is damaged (seconds: " in text
 
 
 def test_a_damaged_picture_is_reported_and_the_others_shown(run, page_of):
@@ -140,16 +164,16 @@ def test_a_damaged_picture_is_reported_and_the_others_shown(run, page_of):
     assert len(page.all("img")) == 2 * 4
 
 
-def test_pictures_outside_the_gallery_are_out_of_reach(run, write_json, page_of):
+def test_pictures_outside_the_gallery_are_out_of_reach(run, page_of):
     (run / "gallery" / "000-image.png").replace(run / "secret.png")
     index = json.loads((run / "gallery" / "gallery.json").read_text(encoding="utf-8"))
     index["items"][0]["panels"]["image"] = "../secret.png"
-    write_json(run / "gallery" / "gallery.json", index)
+    change_json(run / "gallery" / "gallery.json", items=index["items"])
     assert "1 of the cases cannot be shown" in page_of(run).text
 
 
 def test_how_the_cases_were_chosen_is_told(tmp_path, write_run, gallery_items, page_of):
-    run = write_run(tmp_path / "run", gallery=False)
+    run = write_run(tmp_path / "run", gallery=False, unit="volume")
     items = list(gallery_items(3, slices=True))
     write_gallery(run, items, CLASS_NAMES)
     assert "among 3 volumes drawn for this gallery, not among all" in page_of(run).text
@@ -159,10 +183,10 @@ def test_how_the_cases_were_chosen_is_told(tmp_path, write_run, gallery_items, p
     assert "slice 2" in text
 
 
-def test_distances_and_missing_ones_have_their_column(run, write_json, page_of):
+def test_distances_and_missing_ones_have_their_column(run, page_of):
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
     distances = {"hd95_mm_per_class": [None, 4.25, None], "hd95_num_missing_per_class": [0, 3, 0]}
-    write_json(run / "metrics.json", metrics | {"test": metrics["test"] | distances})
+    change_json(run / "metrics.json", test=metrics["test"] | distances)
     text = page_of(run).text
     assert "HD95 (mm)" in text
     assert "4.2 (3 missing)" in text

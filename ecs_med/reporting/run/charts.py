@@ -1,17 +1,42 @@
 """The charts of a report: which quantities go together, and what each chart says in words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ecs_med.reporting.figures import NUM_COLORS, Line, Mark, legend, line_chart
-from ecs_med.reporting.run.findings import chosen_iteration
-from ecs_med.reporting.run.health import Health
-from ecs_med.reporting.run.history import Series, condense, series
-from ecs_med.reporting.run.reading import RunRecord, inner
-from ecs_med.reporting.text import count, decimal, label
+from ecs_med.reporting.run.curves import (
+    Line,
+    Mark,
+    Series,
+    condense,
+    legend,
+    line_chart,
+    series,
+)
+from ecs_med.reporting.run.reading import RunRecord
+from ecs_med.reporting.text import count, decimal
+from ecs_med.runs import PseudoLabelHealth, TrainRow
 
 __all__ = ["Chart", "learning_rates", "losses", "pseudo_labels", "selection", "validation"]
+
+_SHARES = (-0.02, 1.02)
+_SELECTION = ("selected_share", "fooled_share", "recognized_share", "presence_accuracy")
+_LABELS = {
+    "segmentation": "segmenter, labelled images",
+    "correction": "corrector",
+    "judgement": "judgement by the corrector",
+    "pseudo": "pseudo-labels, unlabelled images",
+    "adversarial": "judged as real, labelled images",
+    "adversarial_unlabeled": "judged as real, unlabelled images",
+    "self_training": "own labels, selected unlabelled images",
+    "discrimination": "discriminator",
+    "matching": "features of real and found",
+    "presence": "classifier, labelled images",
+    "consistency": "classifier and teacher, unlabelled images",
+    "selected_share": "unlabelled data selected",
+    "fooled_share": "segmentations taken for real",
+    "recognized_share": "references taken for real",
+    "presence_accuracy": "classes found or ruled out rightly",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +46,7 @@ class Chart:
     Attributes:
         svg: The `<svg>` element; empty where there is nothing to draw.
         caption: One or two sentences below it.
-        legend: As `figures.legend` gives it.
+        legend: As `curves.legend` gives it.
     """
 
     svg: str
@@ -32,12 +57,12 @@ class Chart:
 def losses(record: RunRecord) -> Chart:
     """Training losses over iterations."""
     rows = record.history.train
-    lines = [Line(label(key), series(rows, "losses", key)) for key in _keys(rows, "losses")]
+    lines = _lines(rows, lambda row: row.losses)
     group = max((condense(line.points)[1] for line in lines), default=1)
     caption = "Lower is better; the losses have different scales."
     if group > 1:
         caption += f" Each point is the mean of {group} logged values."
-    alt = "Training losses over iterations. " + " ".join(_trend(line) for line in lines)
+    alt = _in_words("Training losses over iterations.", lines)
     return Chart(line_chart(lines, chart_id="losses", alt=alt), caption, legend(lines))
 
 
@@ -45,115 +70,124 @@ def validation(record: RunRecord) -> Chart:
     """Validation scores over iterations, with the chosen iteration marked."""
     rows = record.history.validation
     lines = [
-        Line("mIoU, all classes", series(rows, "validation", "miou"), markers=True),
-        Line("Dice, foreground", series(rows, "validation", "foreground_dice"), markers=True),
+        Line("mIoU, all classes", series(rows, lambda row: row.validation.miou), markers=True),
+        Line(
+            "Dice, foreground",
+            series(rows, lambda row: row.validation.foreground_dice),
+            markers=True,
+        ),
     ]
-    by_corrector = record.config.get("method") == "corrector"
-    if by_corrector:
-        score = series(rows, "corrector", "miou")
-        lines.insert(0, Line("mIoU of the corrector, classes and right", score, markers=True))
-    chosen = chosen_iteration(record)
+    method = record.manifest.method if record.manifest else None
+    if method is not None and method.uses_corrector and not method.uses_unlabeled:
+        # Only the corrector learns, so that its score is the one to look at.
+        score = series(rows, lambda row: row.corrector.miou if row.corrector else None)
+        lines.append(Line("mIoU of the corrector, classes and right", score, markers=True))
+    chosen = record.chosen_iteration
     mark, caption = None, "Higher is better."
     if chosen is not None:
-        points = dict(zip(lines[0].points.iterations, lines[0].points.values, strict=True))
-        mark = Mark(chosen, points.get(chosen), f"chosen: {count(chosen)}")
-        caption += f" The weights of iteration {count(chosen)} were kept: best validation mIoU"
-        caption += " of the corrector; the segmenter does not move." if by_corrector else "."
-    alt = "Validation scores over iterations. " + " ".join(_trend(line) for line in lines)
+        mark = Mark(chosen, f"chosen: {count(chosen)}")
+        caption += f" The weights of iteration {count(chosen)} were kept: {_chosen_by(record)}."
+    alt = _in_words("Validation scores over iterations.", lines)
     limits = _limits([line.points for line in lines])
-    return Chart(
-        line_chart(lines, chart_id="validation", alt=alt, mark=mark, limits=limits),
-        caption,
-        legend(lines),
-    )
+    svg = line_chart(lines, chart_id="validation", alt=alt, mark=mark, limits=limits)
+    return Chart(svg, caption, legend(lines))
+
+
+def _chosen_by(record: RunRecord) -> str:
+    if record.config is not None and record.config.keep == "last":
+        return "the last ones"
+    return record.manifest.method.chosen_by if record.manifest else "best validation so far"
 
 
 def learning_rates(record: RunRecord) -> Chart:
     """Learning rates over iterations."""
     rows = record.history.train
-    lines = []
-    for key in _keys(rows, "lr"):
-        points = series(rows, "lr", key)
-        pairs = zip(points.iterations, points.values, strict=True)
-        drawable = [(iteration, value) for iteration, value in pairs if value > 0]
-        points = Series(tuple(i for i, _ in drawable), tuple(v for _, v in drawable))
-        lines.append(Line(key, points))
-    alt = "Learning rates over iterations. " + " ".join(_trend(line, 6) for line in lines)
+    # A rate of 0, that of the last iteration, has no place on a logarithmic axis.
+    lines = _lines(rows, lambda row: {name: rate for name, rate in row.lr.items() if rate > 0})
+    alt = _in_words("Learning rates over iterations.", lines, digits=6)
     svg = line_chart(lines, chart_id="rates", alt=alt, log=True)
     return Chart(svg, "Logarithmic scale.", legend(lines))
 
 
-def pseudo_labels(health: Health) -> tuple[Chart, Chart]:
-    """Score of the pseudo-labels against the segmenter's own, and the corrector's behaviour."""
+def pseudo_labels(record: RunRecord) -> tuple[Chart, Chart]:
+    """Score of the pseudo-labels against the segmenter's own, and what the corrector does."""
+
+    def line(name: str, value: Callable[[PseudoLabelHealth], float | None]) -> Line:
+        rows = record.history.validation
+        points = series(rows, lambda row: value(row.pseudo_labels) if row.pseudo_labels else None)
+        return Line(name, points, markers=True)
+
     quality = [
-        Line(name, series(health.rows, "pseudo_labels", key), markers=True)
-        for name, key in (("pseudo-labels", "miou"), ("segmenter alone", "segmenter_miou"))
+        line("pseudo-labels", lambda scores: scores.miou),
+        line("segmenter alone", lambda scores: scores.segmenter_miou),
     ]
-    behaviour = [
-        Line(name, series(health.rows, "pseudo_labels", key), markers=True)
-        for name, key in (
-            ("pixels found right", "right_share"),
-            ("errors mended", "correction_accuracy"),
-            ("mean certainty", "mean_certainty"),
-        )
+    behavior = [
+        line("pixels found right", lambda scores: scores.right_share),
+        line("errors mended", lambda scores: scores.correction_accuracy),
+        line("mean certainty", lambda scores: scores.mean_certainty),
     ]
+    alt = _in_words("mIoU on unlabelled images.", quality)
+    limits = _limits([line.points for line in quality])
     return (
         Chart(
-            line_chart(
-                quality,
-                chart_id="pseudo",
-                alt="mIoU on unlabelled images. " + " ".join(_trend(line) for line in quality),
-                limits=_limits([line.points for line in quality]),
-            ),
+            line_chart(quality, chart_id="pseudo", alt=alt, limits=limits),
             "mIoU against the hidden masks. Pseudo-labels above the segmenter: correcting helps.",
             legend(quality),
         ),
         Chart(
             line_chart(
-                behaviour,
+                behavior,
                 chart_id="corrector",
-                alt="The corrector on unlabelled images. " + " ".join(map(_trend, behaviour)),
-                limits=(-0.02, 1.02),
+                alt=_in_words("The corrector on unlabelled images.", behavior),
+                limits=_SHARES,
             ),
             "Shares, 0 to 1. Pixels found right close to 1 and few errors mended: the "
             "corrector does nothing.",
-            legend(behaviour),
+            legend(behavior),
         ),
     )
 
 
 def selection(record: RunRecord) -> Chart:
-    """What the discriminator of a rival lets through; empty for methods that have none."""
+    """What a discriminator lets through; empty for methods that have none."""
     rows = record.history.train
-    names = ("selected_share", "fooled_share", "recognized_share", "presence_accuracy")
-    lines = [Line(label(name), series(rows, "signals", name)) for name in names]
-    if not any("selected_share" in inner(row, "signals") for row in rows):
-        lines = []
+    has_discriminator = any("selected_share" in row.signals for row in rows)
+    lines = _lines(rows, lambda row: row.signals, _SELECTION) if has_discriminator else []
     return Chart(
         line_chart(
             lines,
             chart_id="selection",
-            alt="The discriminator. " + " ".join(_trend(line) for line in lines),
-            limits=(-0.02, 1.02),
+            alt=_in_words("The discriminator.", lines),
+            limits=_SHARES,
         ),
         "Shares, 0 to 1. Data selected close to 0: the unlabelled images are ignored.",
         legend(lines),
     )
 
 
-def _keys(rows: Sequence[Mapping[str, Any]], part: str) -> list[str]:
-    """Names below `part` in the order of their first appearance."""
-    keys: dict[str, None] = {}
-    for row in rows:
-        keys.update(dict.fromkeys(map(str, inner(row, part))))
-    return list(keys)[:NUM_COLORS]
+def _lines(
+    rows: Sequence[TrainRow],
+    part: Callable[[TrainRow], Mapping[str, float | None]],
+    names: Iterable[str] = (),
+) -> list[Line]:
+    """A line for each of `names`; without them for each that occurs, as it first appears."""
+
+    def line(name: str) -> Line:
+        words = _LABELS.get(name, name.replace("_", " "))
+        return Line(words, series(rows, lambda row: part(row).get(name)))
+
+    return [line(name) for name in names or dict.fromkeys(key for row in rows for key in part(row))]
 
 
-def _trend(line: Line, digits: int = 3) -> str:
-    if not line.points:
-        return ""
-    first, last = line.points.values[0], line.points.values[-1]
-    return f"{line.name}: from {decimal(first, digits)} to {decimal(last, digits)}."
+def _in_words(title: str, lines: Iterable[Line], digits: int = 3) -> str:
+    """Where every line begins and ends."""
+    ends = (
+        f"{line.name}: from {decimal(line.points.values[0], digits)} to "
+        f"{decimal(line.points.values[-1], digits)}."
+        for line in lines
+        if line.points
+    )
+    return " ".join([title, *ends])
 
 
 def _limits(all_points: Sequence[Series]) -> tuple[float, float] | None:

@@ -1,59 +1,33 @@
-"""What a run means, in sentences: the verdict, and what to bear in mind."""
+"""What a run means, in sentences: the verdict, what to bear in mind, the pseudo-labels."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from ecs_med.reporting.run.history import number, series
-from ecs_med.reporting.run.reading import RunRecord, inner
-from ecs_med.reporting.text import count, decimal, plural
+from ecs_med.metrics import Scores
+from ecs_med.reporting.run.reading import RunRecord
+from ecs_med.reporting.text import count, decimal, percent, plural
+from ecs_med.runs import PseudoLabelHealth
 
-__all__ = ["case_unit", "chosen_iteration", "observations", "verdict"]
+__all__ = ["RIGHT_SHARE_LIMIT", "Health", "examine_health", "observations", "verdict"]
 
 FEW_TEST_CASES = 10
 GAP_LIMIT = 0.1
 NO_OVERLAP = 0.005
-
-
-def case_unit(record: RunRecord) -> str:
-    """What a case is called: `image`, or `volume` where its slices are shown."""
-    unit = inner(record.manifest, "data").get("unit")
-    if unit in ("image", "volume"):
-        return str(unit)
-    items = record.gallery.get("items")
-    entries = items if isinstance(items, list) else []
-    if any(isinstance(e, Mapping) and e.get("slice_index") is not None for e in entries):
-        return "volume"
-    return "image"
-
-
-def chosen_iteration(record: RunRecord) -> int | None:
-    """Iteration whose weights the run keeps: as scored, else the best validated so far."""
-    best = number(record.metrics.get("best_iteration"))
-    if best is not None:
-        return int(best)
-    flagged = [row["iteration"] for row in record.history.validation if row.get("best") is True]
-    return int(flagged[-1]) if flagged else None
+RIGHT_SHARE_LIMIT = 0.999
+"""A corrector that finds more than this share right leaves pseudo-labels as they were."""
 
 
 def verdict(record: RunRecord) -> str:
     """The one sentence a reader takes away."""
-    unit = case_unit(record)
-    test, validation = inner(record.metrics, "test"), inner(record.metrics, "validation")
-    if number(test.get("num_cases")):
-        opening = f"On {plural(test.get('num_cases'), f'test {unit}')} never used for training, "
-        return opening + _overlap(test) + _trained_with(record, unit)
-    if validation:
-        opening = f"On {plural(validation.get('num_cases'), f'validation {unit}')}, "
-        closing = (
-            f" No test {unit}s were set aside, and the validation {unit}s also chose the model, "
-            "so expect less on new ones."
-        )
-        return opening + _overlap(validation) + _trained_with(record, unit) + closing
-    return _unfinished(record)
+    if record.metrics is None:
+        return _unfinished(record)
+    test = record.metrics.test
+    size = plural(test.num_cases, f"test {record.unit}")
+    return f"On {size} never used for training, {_overlap(test)}{_trained_with(record)}"
 
 
-def _overlap(scores: Mapping[str, Any]) -> str:
-    dice = number(scores.get("foreground_dice"))
+def _overlap(scores: Scores) -> str:
+    dice = scores.foreground_dice
     if dice is None:
         return "there is no foreground to score"
     if dice < NO_OVERLAP:
@@ -61,39 +35,36 @@ def _overlap(scores: Mapping[str, Any]) -> str:
     return f"the segmentation overlaps the expert's by Dice {decimal(dice, 2)} (foreground)"
 
 
-def _trained_with(record: RunRecord, unit: str) -> str:
-    data = inner(record.manifest, "data")
-    labeled, unlabeled = number(data.get("num_labeled")), number(data.get("num_unlabeled"))
-    if labeled is None:
+def _trained_with(record: RunRecord) -> str:
+    if record.manifest is None:
         return "."
-    if not unlabeled:
-        return f", trained with {plural(labeled, f'labelled {unit}')}."
-    if record.config.get("method") in ("supervised", "corrector"):
-        return (
-            f", trained with {plural(labeled, f'labelled {unit}')} only; "
-            f"{plural(unlabeled, f'unlabelled {unit}')} lay unused."
-        )
-    return (
-        f", trained with {count(labeled)} labelled and {plural(unlabeled, f'unlabelled {unit}')}."
-    )
+    data, unit = record.manifest.data, record.unit
+    if not data.num_unlabeled:
+        return f", trained with {plural(data.num_labeled, f'labelled {unit}')}."
+    unlabeled = plural(data.num_unlabeled, f"unlabelled {unit}")
+    if record.manifest.method.uses_unlabeled:
+        return f", trained with {count(data.num_labeled)} labelled and {unlabeled}."
+    labeled = plural(data.num_labeled, f"labelled {unit}")
+    return f", trained with {labeled} only; {unlabeled} lay unused."
 
 
 def _unfinished(record: RunRecord) -> str:
-    rows = (*record.history.train, *record.history.validation)
-    if not rows:
+    history = record.history
+    iterations = [row.iteration for row in history.train]
+    iterations += [row.iteration for row in history.validation]
+    if not iterations:
         return "Training has not begun to log, so there is nothing to judge yet."
-    last = max(int(row["iteration"]) for row in rows)
-    planned = number(record.config.get("iterations"))
-    progress = f"iteration {count(last)}" + (f" of {count(planned)}" if planned else "")
+    planned = record.config.iterations if record.config else None
+    progress = f"iteration {count(max(iterations))}"
+    progress += f" of {count(planned)}" if planned else ""
     sentence = f"Training has stopped or is still going on at {progress}: there is no test score."
-    best = chosen_iteration(record)
-    scores = [row for row in record.history.validation if row["iteration"] == best]
-    dice = inner(scores[0], "validation").get("foreground_dice") if scores else None
-    if number(dice) is None:
+    best = record.chosen_iteration
+    scores = [row.validation for row in history.validation if row.iteration == best]
+    if not scores or scores[0].foreground_dice is None:
         return sentence
     return (
-        f"{sentence} Best validation so far: foreground Dice {decimal(dice, 2)} at iteration "
-        f"{count(best)}."
+        f"{sentence} Best validation so far: foreground Dice "
+        f"{decimal(scores[0].foreground_dice, 2)} at iteration {count(best)}."
     )
 
 
@@ -103,12 +74,13 @@ def observations(record: RunRecord) -> tuple[str, ...]:
 
 
 def _about_the_test(record: RunRecord) -> Iterator[str]:
-    unit = case_unit(record)
-    test, validation = inner(record.metrics, "test"), inner(record.metrics, "validation")
-    num_cases = number(test.get("num_cases"))
-    if num_cases and num_cases < FEW_TEST_CASES:
-        yield f"The test score rests on {plural(num_cases, unit)} only; single cases move it a lot."
-    dice, expected = number(test.get("foreground_dice")), number(validation.get("foreground_dice"))
+    if record.metrics is None:
+        return
+    test, validation = record.metrics.test, record.metrics.validation
+    if test.num_cases < FEW_TEST_CASES:
+        size = plural(test.num_cases, record.unit)
+        yield f"The test score rests on {size} only; single cases move it a lot."
+    dice = test.foreground_dice
     if dice is None:
         return
     if dice < NO_OVERLAP:
@@ -116,6 +88,7 @@ def _about_the_test(record: RunRecord) -> Iterator[str]:
             "The model finds next to no foreground: train longer, label more, or check that the "
             "masks are understood as they are meant."
         )
+    expected = validation.foreground_dice if validation else None
     if expected is not None and expected - dice > GAP_LIMIT:
         yield (
             f"The test Dice ({decimal(dice)}) lies well below the validation Dice "
@@ -124,16 +97,76 @@ def _about_the_test(record: RunRecord) -> Iterator[str]:
 
 
 def _about_validation(record: RunRecord) -> Iterator[str]:
-    unit = case_unit(record)
-    validation = inner(record.metrics, "validation")
-    if validation and number(inner(record.manifest, "data").get("num_validation")) == 0:
+    metrics, manifest, unit = record.metrics, record.manifest, record.unit
+    if metrics and metrics.validation and manifest and not manifest.data.num_validation:
         yield (
             f"There were no validation {unit}s: the scores called validation are those of the "
             f"labelled training {unit}s themselves, and so too good."
         )
-    scored = series(record.history.validation, "validation", "miou")
-    if record.metrics and len(scored) > 2 and scored.iterations[-1] == chosen_iteration(record):
+    scored = [row for row in record.history.validation if row.validation.miou is not None]
+    if metrics and len(scored) > 2 and scored[-1].iteration == metrics.best_iteration:
         yield (
             "The last validation was the best one, so training may have ended too early; "
             "more iterations may score higher."
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How the pseudo-labels of a run did.
+
+    Attributes:
+        reading: What the figures say, in sentences; empty where none were logged.
+        warnings: What is wrong, one sentence each.
+    """
+
+    reading: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def examine_health(record: RunRecord) -> Health:
+    """Judge the pseudo-labels at the chosen iteration, or at the last one logged before it."""
+    rows = [(r.iteration, r.pseudo_labels) for r in record.history.validation if r.pseudo_labels]
+    if not rows:
+        return Health()
+    chosen = record.chosen_iteration
+    until = [row for row in rows if chosen is None or row[0] <= chosen] or rows[:1]
+    iteration, scores = until[-1]
+    where = f"At iteration {count(iteration)}"
+    warnings = []
+    if scores.right_share is not None and scores.right_share > RIGHT_SHARE_LIMIT:
+        warnings.append(
+            f"{where}, the corrector found {percent(scores.right_share, 2)} of the pixels right: "
+            "it hardly corrects, and the pseudo-labels are the segmenter's own output."
+        )
+    if scores.gain is not None and scores.gain < 0:
+        num_harmed = sum((other.gain or 0) < 0 for _, other in rows)
+        warnings.append(
+            f"{where}, the corrections harm: the pseudo-labels score mIoU "
+            f"{decimal(scores.miou)}, the segmenter alone {decimal(scores.segmenter_miou)} "
+            f"(they harm in {num_harmed} of {plural(len(rows), 'validation')})."
+        )
+    return Health(f"{where}, {_activity(scores)} {_benefit(scores)}", tuple(warnings))
+
+
+def _activity(scores: PseudoLabelHealth) -> str:
+    if scores.right_share is None:
+        return "the share of pixels marked as wrong was not logged."
+    cases = plural(scores.num_cases, "unlabelled case")
+    sentence = (
+        f"the corrector marked {percent(1 - scores.right_share)} of the pixels of {cases} as wrong"
+    )
+    if scores.correction_accuracy is not None:
+        sentence += f" and mended {percent(scores.correction_accuracy)} of the segmenter's errors"
+    return f"{sentence}."
+
+
+def _benefit(scores: PseudoLabelHealth) -> str:
+    if scores.gain is None:
+        return "There are no hidden masks to score the pseudo-labels against."
+    effect = "help" if scores.gain > 0 else "do not help"
+    return (
+        f"Against the hidden masks the pseudo-labels score mIoU {decimal(scores.miou)}, the "
+        f"segmenter alone {decimal(scores.segmenter_miou)}: the corrections {effect} "
+        f"({scores.gain:+.3f})."
+    )

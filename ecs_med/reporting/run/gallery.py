@@ -6,14 +6,12 @@ import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.errors import RunFolderError
-from ecs_med.files import write_atomically, write_json
-from ecs_med.palette import class_color
+from ecs_med.files import make_folder, write_atomically
+from ecs_med.palette import css_color
 from ecs_med.reporting.run.panels import (
     change_panel,
     fit_scale,
@@ -21,6 +19,7 @@ from ecs_med.reporting.run.panels import (
     scale_image,
     scale_map,
 )
+from ecs_med.runs import Gallery, GalleryEntry
 from ecs_med.types import IGNORE_INDEX
 
 __all__ = ["GalleryItem", "case_score", "choose_cases", "write_gallery"]
@@ -135,7 +134,7 @@ def write_gallery(
         groups = {item.case_id: "" for item in items[: 3 * num_each]}
     position = {case_id: index for index, case_id in enumerate(groups)}
     shown = sorted((i for i in items if i.case_id in groups), key=lambda i: position[i.case_id])
-    folder = _gallery_folder(run / folder_name)
+    folder = make_folder(run / folder_name)
     entries = []
     for index, item in enumerate(shown):
         panels = {}
@@ -143,26 +142,15 @@ def write_gallery(
             panels[name] = f"{index:03d}-{name}.png"
             write_atomically(folder / panels[name], functools.partial(_save_png, panel))
         entries.append(_entry(item, groups[item.case_id], panels))
-    content = {
-        "version": 1,
-        "class_names": list(class_names),
-        "class_colors": [_hex_color(index) for index in range(len(class_names))],
-        "num_candidates": len({item.case_id for item in items}),
-        "ranked_over_all": ranks is not None,
-        "items": entries,
-    }
-    write_json(folder / "gallery.json", content)
-    _remove_stale(folder, {str(name) for entry in entries for name in entry["panels"].values()})
-
-
-def _gallery_folder(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(
-            f"{folder}: cannot be made ({error.strerror}); make the run folder writable."
-        ) from error
-    return folder
+    gallery = Gallery(
+        class_names=tuple(class_names),
+        class_colors=tuple(css_color(index) for index in range(len(class_names))),
+        num_candidates=len({item.case_id for item in items}),
+        ranked_over_all=ranks is not None,
+        items=tuple(entries),
+    )
+    gallery.write(folder / "gallery.json")
+    _remove_stale(folder, {name for entry in entries for name in entry.panels.values()})
 
 
 def _draw(item: GalleryItem, num_classes: int) -> dict[str, npt.NDArray[np.uint8]]:
@@ -189,22 +177,16 @@ def _draw(item: GalleryItem, num_classes: int) -> dict[str, npt.NDArray[np.uint8
     return panels
 
 
-def _entry(item: GalleryItem, rank: str, panels: Mapping[str, str]) -> dict[str, Any]:
-    scores = {
-        key: float(value) if math.isfinite(value) else None for key, value in item.scores.items()
-    }
-    return {
-        "case_id": item.case_id,
-        "slice_index": item.slice_index,
-        "rank": rank,
-        "score": case_score(item.scores),
-        "scores": scores,
-        "panels": dict(panels),
-    }
-
-
-def _hex_color(index: int) -> str | None:
-    return None if index == 0 else "#{:02x}{:02x}{:02x}".format(*class_color(index))
+def _entry(item: GalleryItem, rank: str, panels: Mapping[str, str]) -> GalleryEntry:
+    finite = {key: float(v) if math.isfinite(v) else None for key, v in item.scores.items()}
+    return GalleryEntry(
+        case_id=item.case_id,
+        slice_index=item.slice_index,
+        rank=rank,
+        score=case_score(item.scores),
+        scores=finite,
+        panels=dict(panels),
+    )
 
 
 def _save_png(panel: npt.NDArray[np.uint8], path: Path) -> None:

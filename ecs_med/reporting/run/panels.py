@@ -115,9 +115,9 @@ def _finished(canvas: npt.NDArray[np.float32]) -> Image:
 
 
 def _dimmed(image: Image) -> npt.NDArray[np.float32]:
-    grey = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
-    canvas = np.repeat(grey[:, :, None] * 0.5, 3, axis=2)
-    _tint(canvas, np.ones(grey.shape, dtype=np.bool_), RIGHT_COLOR, 0.18)
+    gray = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], dtype=np.float32)
+    canvas = np.repeat(gray[:, :, None] * 0.5, 3, axis=2)
+    _tint(canvas, np.ones(gray.shape, dtype=np.bool_), RIGHT_COLOR, 0.18)
     return canvas
 
 

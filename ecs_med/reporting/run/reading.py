@@ -1,28 +1,23 @@
 """Reads a run folder for the report; every part but the folder itself may be missing."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from ecs_med.errors import RunFolderError
-from ecs_med.reporting.run.history import History, read_history
+from ecs_med.config import TrainConfig
+from ecs_med.errors import EcsMedError, RunFolderError
+from ecs_med.runs import Gallery, History, Manifest, Metrics, RunFolder, read_history
+from ecs_med.splits import SplitDocument
 
-__all__ = ["RunRecord", "inner", "read_json", "read_run", "texts"]
+__all__ = ["RunRecord", "read_run"]
 
-_PARTS = {
-    "config": "config.json",
-    "split": "split.json",
-    "metrics": "metrics.json",
-    "manifest": "manifest.json",
-    "gallery": "gallery/gallery.json",
-}
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
 class RunRecord:
-    """What a run folder holds, as read; mappings of missing or damaged files are empty.
+    """What a run folder holds; `None` for a file that is missing or damaged.
 
     Attributes:
         folder: The run folder.
@@ -31,84 +26,97 @@ class RunRecord:
         metrics: `metrics.json`.
         manifest: `manifest.json`.
         gallery: `gallery/gallery.json`.
-        history: `history.jsonl`.
+        history: `history.jsonl`; empty where it is missing.
         notes: One sentence for each part that is damaged.
     """
 
     folder: Path
-    config: Mapping[str, Any]
-    split: Mapping[str, Any]
-    metrics: Mapping[str, Any]
-    manifest: Mapping[str, Any]
-    gallery: Mapping[str, Any]
+    config: TrainConfig | None
+    split: SplitDocument | None
+    metrics: Metrics | None
+    manifest: Manifest | None
+    gallery: Gallery | None
     history: History
     notes: tuple[str, ...] = ()
 
+    @property
+    def unit(self) -> str:
+        """What a case is called."""
+        return self.manifest.data.unit if self.manifest else "image"
 
-def read_run(folder: Path) -> RunRecord:
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes, background first; empty where nothing has been written of them."""
+        for part in (self.metrics, self.gallery):
+            if part is not None:
+                return part.class_names
+        return (self.config.reading.class_names if self.config else None) or ()
+
+    @property
+    def uses_corrector(self) -> bool:
+        """Whether the method has a corrector; before the end of a run, whether it was scored."""
+        if self.manifest is not None:
+            return self.manifest.method.uses_corrector
+        return any(row.pseudo_labels or row.corrector for row in self.history.validation)
+
+    @property
+    def chosen_iteration(self) -> int | None:
+        """Iteration whose weights the run keeps: as scored, else the best validated so far."""
+        if self.metrics is not None:
+            return self.metrics.best_iteration
+        flagged = [row.iteration for row in self.history.validation if row.best]
+        return flagged[-1] if flagged else None
+
+
+def read_run(path: Path) -> RunRecord:
     """Read everything that a report is made of.
 
     Raises:
-        RunFolderError: If `folder` is no folder, or holds none of the files of a run.
+        RunFolderError: If `path` is no folder, or holds none of the files of a run.
     """
-    if not folder.is_dir():
-        raise RunFolderError(f"{folder}: no such run folder; check the path of the run.")
-    if not any((folder / name).exists() for name in (*_PARTS.values(), "history.jsonl")):
+    folder = RunFolder(path)
+    if not path.is_dir():
+        raise RunFolderError(f"{path}: no such run folder; check the path of the run.")
+    if not folder.is_run:
         raise RunFolderError(
-            f"{folder}: not a run folder (no config.json in it); name a folder that "
+            f"{path}: not a run folder (no config.json in it); name a folder that "
             "`ecs-med train` has written."
         )
-    notes: list[str] = []
-    parts: dict[str, Mapping[str, Any]] = {}
-    for part, name in _PARTS.items():
-        content, note = read_json(folder / name)
-        parts[part] = content
-        if note:
-            notes.append(f"{name} {note}, so that its part of this report is empty.")
-    try:
-        history = read_history(folder / "history.jsonl")
-    except OSError as error:
-        history = History()
-        notes.append(f"history.jsonl cannot be read ({error.strerror}), so there are no curves.")
+    parts = _Parts(path)
+    history = parts.read(folder.history_file, read_history) or History()
     if history.num_skipped:
         lines = "line" if history.num_skipped == 1 else "lines"
-        notes.append(
+        parts.notes.append(
             f"history.jsonl has {history.num_skipped} unreadable {lines}, left by a process that "
             "was stopped while writing; the rest is shown."
         )
-    return RunRecord(folder=folder, history=history, notes=tuple(notes), **parts)
+    return RunRecord(
+        folder=path,
+        config=parts.read(folder.config_file, TrainConfig.from_file),
+        split=parts.read(folder.split_file, SplitDocument.read),
+        metrics=parts.read(folder.metrics_file, Metrics.read),
+        manifest=parts.read(folder.manifest_file, Manifest.read),
+        gallery=parts.read(folder.gallery / "gallery.json", Gallery.read),
+        history=history,
+        notes=tuple(parts.notes),
+    )
 
 
-def read_json(path: Path) -> tuple[Mapping[str, Any], str]:
-    """Read a JSON object.
+class _Parts:
+    """Reads files of a folder one by one, and remembers what is wrong with them."""
 
-    Returns:
-        The object and an empty string; an empty object where the file is missing; an empty
-        object and what is wrong, as a predicate without a full stop, where it is damaged.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}, ""
-    except OSError as error:
-        return {}, f"cannot be read ({error.strerror})"
-    except (ValueError, RecursionError):
-        return {}, "is damaged (not JSON)"
-    if not isinstance(content, Mapping):
-        return {}, "is damaged (not a JSON object)"
-    return content, ""
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.notes: list[str] = []
 
-
-def inner(content: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
-    """The mapping below `keys`, or an empty one where there is none."""
-    value: object = content
-    for key in keys:
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value if isinstance(value, Mapping) else {}
-
-
-def texts(value: object) -> tuple[str, ...]:
-    """The elements of a JSON list as text; empty where `value` is no list."""
-    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-        return tuple(str(element) for element in value)
-    return ()
+    def read(self, path: Path, read: Callable[[Path], Part]) -> Part | None:
+        """`None` where the file is missing, or damaged, which `notes` then says."""
+        if not path.exists():
+            return None
+        try:
+            return read(path)
+        except EcsMedError as error:
+            name = path.relative_to(self._folder)
+            reason = str(error).removeprefix(f"{path}: ")
+            self.notes.append(f"{name} cannot be shown: {reason}")
+            return None

@@ -4,21 +4,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ecs_med.files import write_text
-from ecs_med.reporting.embedding import embedded_panel
-from ecs_med.reporting.html import rendered_page
+from ecs_med.files import RESULT_REMEDY, write_text
+from ecs_med.palette import css_color
+from ecs_med.reporting.html import embedded_picture, rendered_page
 from ecs_med.reporting.run import charts
-from ecs_med.reporting.run.findings import case_unit, chosen_iteration, observations, verdict
-from ecs_med.reporting.run.health import Health, examine_health
-from ecs_med.reporting.run.history import number
-from ecs_med.reporting.run.reading import RunRecord, inner, read_run, texts
-from ecs_med.reporting.run.roles import roles
-from ecs_med.reporting.run.tables import class_names, color_of, key_figures, score_table
-from ecs_med.reporting.text import NOTHING, count, decimal, duration, flat, method_name
+from ecs_med.reporting.run.findings import Health, examine_health, observations, verdict
+from ecs_med.reporting.run.reading import RunRecord, read_run
+from ecs_med.reporting.run.tables import key_figures, roles, score_table
+from ecs_med.reporting.text import NOTHING, count, decimal, duration, flat
+from ecs_med.runs import GalleryEntry, Manifest, RunFolder
 
 __all__ = ["write_report"]
 
-REPORT_NAME = "report.html"
 PANEL_SIDE = 400
 """Longer side of a panel inside the report in pixels; `gallery/` keeps the full one."""
 MAX_SHOWN = 12
@@ -48,117 +45,133 @@ def write_report(run: Path) -> Path:
         RunFolderError: If `run` is no run folder, or cannot be written to.
     """
     record = read_run(run)
-    path = run / REPORT_NAME
-    # A lone surrogate from an undecodable file name cannot be written as UTF-8.
-    page = _render(record).encode("utf-8", errors="replace").decode("utf-8")
-    write_text(path, page)
+    path = RunFolder(run).report_file
+    page = rendered_page("report.html.j2", package=__package__, **_context(record))
+    write_text(path, page, remedy=RESULT_REMEDY)
     return path
 
 
-def _render(record: RunRecord) -> str:
-    return rendered_page("report.html.j2", **_context(record))
-
-
 def _context(record: RunRecord) -> dict[str, Any]:
-    unit = case_unit(record)
-    health = examine_health(record)
-    manifest = record.manifest
-    names = class_names(record)
-    data = inner(manifest, "data")
-    chosen = chosen_iteration(record)
+    manifest, health, name = record.manifest, examine_health(record), record.folder.resolve().name
+    chosen = record.chosen_iteration
     return {
-        "title": str(data.get("name") or record.folder.resolve().name),
-        "run_name": record.folder.resolve().name,
-        "finished": str(manifest.get("finished") or "")[:16].replace("T", " "),
-        "method": method_name(record.config.get("method", "unknown method")),
-        "uses_corrector": record.config.get("method") == "ecs",
+        "title": manifest.data.name if manifest else name,
+        "run_name": name,
+        "finished": _minute(manifest.finished) if manifest else "",
+        "method": _method(record),
+        "uses_corrector": record.uses_corrector,
         "verdict": verdict(record),
-        "unit": unit,
-        "tiles": key_figures(record, unit) if record.metrics else (),
-        "scores": score_table(record, unit),
+        "unit": record.unit,
+        "tiles": key_figures(record),
+        "scores": score_table(record.metrics, record.unit),
+        "keeps_last": record.config is not None and record.config.keep == "last",
         "chosen": None if chosen is None else count(chosen),
         "loss_chart": charts.losses(record),
         "score_chart": charts.validation(record),
         "rate_chart": charts.learning_rates(record),
         "gallery": _gallery(record),
-        "legend": [(name, color_of(i)) for i, name in enumerate(names) if i],
+        "legend": [(name, css_color(i)) for i, name in enumerate(record.class_names) if i],
         "health": health,
-        "health_charts": charts.pseudo_labels(health),
+        "health_charts": charts.pseudo_labels(record),
         "selection_chart": charts.selection(record),
         "warnings": _warnings(record, health),
         "observations": observations(record),
         "notes": record.notes,
         "roles": roles(record),
-        "data": data,
-        "data_notes": texts(data.get("notes")),
-        "initialization": [
-            (part, text) for part, text in inner(manifest, "initialization").items() if text
-        ],
-        "seed": record.config.get("seed", manifest.get("seed")),
-        "settings": flat(record.config),
+        "data": _data_facts(record),
+        "data_notes": manifest.data.notes if manifest else (),
+        "initialization": _initialization(manifest),
+        "settings": flat(record.config.model_dump(mode="json")) if record.config else [],
         "environment": _environment(manifest),
     }
 
 
+def _minute(time: str) -> str:
+    """An ISO time to the minute."""
+    return time[:16].replace("T", " ")
+
+
+def _method(record: RunRecord) -> str:
+    if record.manifest is not None:
+        return record.manifest.method.title
+    return record.config.method if record.config else "unknown method"
+
+
 def _warnings(record: RunRecord, health: Health) -> tuple[str, ...]:
     """Warnings of the run, of its split, and of its pseudo-labels, each once."""
-    sources = (record.manifest.get("warnings"), record.split.get("warnings"), health.warnings)
-    return tuple(dict.fromkeys(text for source in sources for text in texts(source)))
+    of_run = record.manifest.warnings if record.manifest else ()
+    of_split = record.split.warnings if record.split else ()
+    return tuple(dict.fromkeys((*of_run, *of_split, *health.warnings)))
 
 
-def _environment(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    memory = number(manifest.get("peak_memory_mb"))
-    rows = [
-        ("time", duration(manifest.get("seconds"))),
-        ("speed", f"{decimal(manifest.get('images_per_second'), 1)} images/s"),
-        ("peak memory", f"{count(memory)} MB"),
-        ("precision", str(manifest.get("precision") or "unknown")),
-        ("git commit", str(manifest.get("git_commit") or "not from a git checkout")),
-        ("command", " ".join(texts(manifest.get("command")))),
-        ("device", _listed(inner(manifest, "device"))),
-        ("versions", _listed(inner(manifest, "versions"))),
+def _data_facts(record: RunRecord) -> list[tuple[str, str]]:
+    if record.manifest is None:
+        return []
+    data = record.manifest.data
+    return [
+        ("data set", data.name),
+        ("folder", str(data.root)),
+        ("layout", data.layout),
+        (f"{data.unit}s in all", count(data.num_cases)),
+        ("seed", str(record.manifest.seed)),
     ]
-    return rows if manifest else []
 
 
-def _listed(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} {value}" for key, value in flat(values)) or NOTHING
+def _initialization(manifest: Manifest | None) -> list[tuple[str, str]]:
+    found = manifest.initialization.to_json() if manifest else {}
+    return [(part, text) for part, text in found.items() if text]
+
+
+def _environment(manifest: Manifest | None) -> list[tuple[str, str]]:
+    if manifest is None:
+        return []
+    return [
+        ("time", duration(manifest.seconds)),
+        ("of this, validation", duration(manifest.validation_seconds)),
+        ("validation", manifest.validation),
+        ("speed", f"{decimal(manifest.images_per_second, 1)} images/s"),
+        ("peak memory", f"{count(manifest.peak_memory_mb)} MB"),
+        ("precision", manifest.precision),
+        ("git commit", manifest.git_commit or "not from a git checkout"),
+        ("command", " ".join(manifest.command)),
+        ("device", _listed(manifest.device)),
+        ("versions", _listed(manifest.versions)),
+    ]
+
+
+def _listed(values: Mapping[str, str | int]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in values.items()) or NOTHING
 
 
 def _gallery(record: RunRecord) -> dict[str, Any]:
-    entries = record.gallery.get("items")
-    shown, num_broken = [], 0
-    for entry in entries[:MAX_SHOWN] if isinstance(entries, list) else []:
-        panels = inner(entry, "panels") if isinstance(entry, Mapping) else {}
-        pictures = [
-            (
-                PANEL_TITLES[name],
-                embedded_panel(
-                    record.folder / "gallery" / Path(str(panels[name])).name, PANEL_SIDE
-                ),
-            )
-            for name in PANEL_TITLES
-            if name in panels
-        ]
-        if not pictures or not all(source for _, source in pictures):
-            num_broken += 1
-            continue
-        rank = str(entry.get("rank") or "")
-        place = entry.get("slice_index")
-        shown.append(
-            {
-                "case_id": str(entry.get("case_id")),
-                "slice": None if place is None else str(place),
-                "rank": rank,
-                "title": RANK_TITLES.get(rank, "Case"),
-                "score": decimal(entry.get("score")),
-                "pictures": pictures,
-            }
-        )
+    """Cases whose pictures are all there, and how they were chosen."""
+    if record.gallery is None:
+        return {"items": [], "num_broken": 0}
+    cases = [_case(record.folder, entry) for entry in record.gallery.items[:MAX_SHOWN]]
+    shown = [case for case in cases if case is not None]
+    num_test = record.metrics.test.num_cases if record.metrics else None
+    over_all = record.gallery.ranked_over_all or record.gallery.num_candidates == num_test
     return {
         "items": shown,
-        "num_broken": num_broken,
-        "num_candidates": record.gallery.get("num_candidates"),
-        "ranked_over_all": record.gallery.get("ranked_over_all") is True,
-        "num_cases": inner(record.metrics, "test").get("num_cases"),
+        "num_broken": len(cases) - len(shown),
+        "num_candidates": record.gallery.num_candidates,
+        "ranked_over_all": over_all,
+    }
+
+
+def _case(run: Path, entry: GalleryEntry) -> dict[str, Any] | None:
+    pictures = [
+        # Only names inside the folder count, whatever the file says.
+        (title, embedded_picture(run / "gallery" / Path(entry.panels[panel]).name, PANEL_SIDE))
+        for panel, title in PANEL_TITLES.items()
+        if panel in entry.panels
+    ]
+    if not pictures or not all(source for _, source in pictures):
+        return None
+    place = "" if entry.slice_index is None else f", slice {entry.slice_index}"
+    return {
+        "name": f"{entry.case_id}{place}",
+        "rank": RANK_TITLES.get(entry.rank, "Case"),
+        "score": decimal(entry.score),
+        "pictures": pictures,
     }

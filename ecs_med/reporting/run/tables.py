@@ -1,32 +1,28 @@
-"""Rows of the tables in a report, ready for the template."""
+"""What the report of a run tabulates: key figures, scores by class, roles of the cases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from ecs_med.palette import class_color
-from ecs_med.reporting.run.history import number
-from ecs_med.reporting.run.reading import RunRecord, inner, texts
+from ecs_med.metrics import Scores
+from ecs_med.palette import css_color
+from ecs_med.reporting.html import Tile
+from ecs_med.reporting.run.reading import RunRecord
 from ecs_med.reporting.text import NOTHING, count, decimal, percent
+from ecs_med.runs import Metrics
+from ecs_med.splits import Role
 
-__all__ = [
-    "Cell",
-    "ScoreTable",
-    "Tile",
-    "class_names",
-    "key_figures",
-    "score_table",
-]
+__all__ = ["Cell", "RoleShare", "ScoreTable", "key_figures", "roles", "score_table"]
 
+MAX_LISTED = 2000
+"""Case ids shown of one role; more would only weigh the report down."""
 
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """One key figure: what it is, its value, and a remark."""
-
-    name: str
-    value: str
-    remark: str = ""
-    main: bool = False
+_ROLES: dict[Role, str] = {
+    "labeled": "labelled, for training",
+    "unlabeled": "unlabelled, for training",
+    "validation": "validation, chooses the model",
+    "test": "test, scored once",
+    "unused": "left out",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +42,7 @@ class ScoreTable:
         measures: `Dice`, `IoU`, and `HD95 (mm)` where it was measured.
         rows: Name, colour (`None` for the background and for means), cells: measure by measure,
             and within it partition by partition.
+        means: Name and cells of means over classes.
         remarks: Scores that are not by class, as `(name, one text per partition)`.
     """
 
@@ -56,127 +53,143 @@ class ScoreTable:
     remarks: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def class_names(record: RunRecord) -> tuple[str, ...]:
-    """Names of the classes, background first, from whichever file has them."""
-    for source in (
-        record.metrics,
-        inner(record.metrics, "test"),
-        inner(record.metrics, "validation"),
-        record.gallery,
-        inner(record.config, "reading"),
-    ):
-        names = texts(source.get("class_names"))
-        if names:
-            return names
-    lengths = [
-        len(texts(inner(record.metrics, part).get("iou_per_class")))
-        for part in ("validation", "test")
+@dataclass(frozen=True, slots=True)
+class RoleShare:
+    """One role in the split.
+
+    Attributes:
+        key: `labeled`, `unlabeled`, `validation`, `test` or `unused`.
+        name: The role in words.
+        num_cases: Cases in it.
+        ids: Their ids, `MAX_LISTED` at most.
+        share: Of all cases, in percent.
+    """
+
+    key: Role
+    name: str
+    num_cases: int
+    ids: tuple[str, ...]
+    share: float
+
+
+def key_figures(record: RunRecord) -> tuple[Tile, ...]:
+    """The tiles below the verdict; none before a run has scores."""
+    if record.metrics is None:
+        return ()
+    test, validation = record.metrics.test, record.metrics.validation
+    tiles = [
+        Tile(
+            f"{name}, test",
+            decimal(score(test)),
+            f"{what}; validation {decimal(score(validation) if validation else None)}",
+            main=True,
+        )
+        for name, what, score in (
+            ("Dice", "foreground", lambda scores: scores.foreground_dice),
+            ("mIoU", "all classes", lambda scores: scores.miou),
+        )
     ]
-    return tuple("background" if i == 0 else f"class {i}" for i in range(max(lengths)))
+    return (*tiles, *_data_tiles(record), *_setting_tiles(record))
 
 
-def color_of(index: int) -> str | None:
-    """CSS colour of a class; `None` for the background."""
-    return None if index == 0 else "#{:02x}{:02x}{:02x}".format(*class_color(index))
-
-
-def key_figures(record: RunRecord, unit: str) -> tuple[Tile, ...]:
-    """The tiles below the verdict."""
-    part = "test" if inner(record.metrics, "test") else "validation"
-    scores, data = inner(record.metrics, part), inner(record.manifest, "data")
-    on_validation = inner(record.metrics, "validation")
-    tiles = []
-    for name, key, of in (
-        ("Dice", "foreground_dice", "foreground"),
-        ("mIoU", "miou", "all classes"),
-    ):
-        other = f"; validation {decimal(on_validation.get(key))}" if part == "test" else ""
-        tiles.append(Tile(f"{name}, {part}", decimal(scores.get(key)), of + other, main=True))
-    config = record.config
-    budget = config.get("labeled")
-    total = sum(number(data.get(key)) or 0 for key in ("num_labeled", "num_unlabeled"))
-    labeled = number(data.get("num_labeled"))
-    share = f"{percent(labeled / total)} of training" if labeled and total else ""
-    method = str(config.get("method", NOTHING))
-    seed = config.get("seed", record.manifest.get("seed"))
-    unused = "not used by this method" if method == "supervised" else ""
-    return (
-        *tiles,
-        Tile(f"labelled {unit}s", count(labeled), share),
-        Tile(f"unlabelled {unit}s", count(data.get("num_unlabeled")), unused),
-        Tile("method", "ECS" if method == "ecs" else method, f"budget {budget}" if budget else ""),
-        Tile("seed", NOTHING if seed is None else str(seed), "draws subset, order, weights"),
-    )
-
-
-def score_table(record: RunRecord, unit: str) -> ScoreTable | None:
-    """Scores by class on validation and test; `None` where nothing has been scored."""
-    parts = [
-        (name, inner(record.metrics, name))
-        for name in ("validation", "test")
-        if inner(record.metrics, name)
+def _data_tiles(record: RunRecord) -> list[Tile]:
+    if record.manifest is None:
+        return []
+    data, unit = record.manifest.data, record.unit
+    share = percent(data.num_labeled / max(1, data.num_labeled + data.num_unlabeled))
+    unused = "" if record.manifest.method.uses_unlabeled else "not used by this method"
+    return [
+        Tile(f"labelled {unit}s", count(data.num_labeled), f"{share} of training"),
+        Tile(f"unlabelled {unit}s", count(data.num_unlabeled), unused),
     ]
-    if not parts:
+
+
+def _setting_tiles(record: RunRecord) -> list[Tile]:
+    if record.config is None:
+        return []
+    config, manifest = record.config, record.manifest
+    method = manifest.method.short_name if manifest else config.method
+    return [
+        Tile("method", method, f"budget {config.labeled}"),
+        Tile("seed", str(config.seed), "draws subset, order, weights"),
+    ]
+
+
+def score_table(metrics: Metrics | None, unit: str) -> ScoreTable | None:
+    """Scores by class on validation and test; `None` where nothing has been scored.
+
+    Args:
+        metrics: Of a run.
+        unit: What a case is called.
+    """
+    if metrics is None:
         return None
-    measures = [("Dice", "dice_per_class"), ("IoU", "iou_per_class")]
-    if any(scores.get("hd95_mm_per_class") for _, scores in parts):
-        measures.append(("HD95 (mm)", "hd95_mm_per_class"))
+    named = (("validation", metrics.validation), ("test", metrics.test))
+    parts = [(name, scores) for name, scores in named if scores is not None]
+    measures: list[tuple[str, Callable[[Scores, int], Cell]]] = [
+        ("Dice", lambda scores, index: _class_cell(scores.dice_per_class[index])),
+        ("IoU", lambda scores, index: _class_cell(scores.iou_per_class[index])),
+    ]
+    if any(scores.hd95_mm_per_class for _, scores in parts):
+        measures.append(("HD95 (mm)", _distance_cell))
     rows = tuple(
         (
             name,
-            color_of(index),
-            tuple(
-                _distance_cell(scores, index)
-                if key.startswith("hd95")
-                else _class_cell(scores.get(key), index)
-                for _, key in measures
-                for _, scores in parts
-            ),
+            css_color(index),
+            tuple(cell(scores, index) for _, cell in measures for _, scores in parts),
         )
-        for index, name in enumerate(class_names(record))
+        for index, name in enumerate(metrics.class_names)
     )
     padding = (Cell(""),) * len(parts) * (len(measures) - 2)
     means = tuple(
-        (name, (*(_score_cell(s.get(k)) for k in keys for _, s in parts), *padding))
-        for name, keys in (
-            ("mean of the foreground classes", ("foreground_dice", "foreground_iou")),
-            ("mean of all classes", ("dice", "miou")),
-        )
+        (name, (*(_score_cell(value(s)) for value in values for _, s in parts), *padding))
+        for name, values in _MEANS
     )
     remarks = tuple(
-        (name, tuple(form(scores.get(key)) for _, scores in parts))
-        for name, key, form in (
-            (f"Foreground Dice, mean over {unit}s", "dice_per_case", decimal),
-            ("Pixels with the right class", "pixel_accuracy", percent),
-        )
-        if any(number(scores.get(key)) is not None for _, scores in parts)
+        (name.format(unit=unit), tuple(text(scores) for _, scores in parts))
+        for name, text in _REMARKS
     )
-    partitions = tuple((name, f"{count(s.get('num_cases'))} {unit}s") for name, s in parts)
+    partitions = tuple((name, f"{count(s.num_cases)} {unit}s") for name, s in parts)
     return ScoreTable(partitions, tuple(name for name, _ in measures), rows, means, remarks)
 
 
-def _class_cell(values: object, index: int) -> Cell:
-    value = _at(values, index)
-    if value is None and isinstance(values, Sequence) and index < len(values):
-        return Cell("does not occur")
-    return _score_cell(value)
+_Score = Callable[[Scores], float | None]
+_MEANS: tuple[tuple[str, tuple[_Score, _Score]], ...] = (
+    ("mean of the foreground classes", (lambda s: s.foreground_dice, lambda s: s.foreground_iou)),
+    ("mean of all classes", (lambda s: s.dice, lambda s: s.miou)),
+)
+_REMARKS: tuple[tuple[str, Callable[[Scores], str]], ...] = (
+    ("Foreground Dice, mean over {unit}s", lambda scores: decimal(scores.dice_per_case)),
+    ("Pixels with the right class", lambda scores: percent(scores.pixel_accuracy)),
+)
 
 
-def _distance_cell(scores: Mapping[str, Any], index: int) -> Cell:
-    distance = decimal(_at(scores.get("hd95_mm_per_class"), index), 1)
-    missing = number(_at(scores.get("hd95_num_missing_per_class"), index))
-    return Cell(f"{distance} ({count(missing)} missing)" if missing else distance)
+def _class_cell(value: float | None) -> Cell:
+    return Cell("does not occur") if value is None else _score_cell(value)
 
 
-def _at(values: object, index: int) -> object:
-    """Element of a JSON list, `None` where there is no list or it is too short."""
-    if isinstance(values, Sequence) and not isinstance(values, str) and index < len(values):
-        return values[index]
-    return None
+def _distance_cell(scores: Scores, index: int) -> Cell:
+    distances, missing = scores.hd95_mm_per_class, scores.hd95_num_missing_per_class
+    distance = decimal(distances[index] if distances else None, 1)
+    num_missing = missing[index] if missing else 0
+    return Cell(f"{distance} ({count(num_missing)} missing)" if num_missing else distance)
 
 
-def _score_cell(value: object) -> Cell:
-    finite = number(value)
-    if finite is None:
+def _score_cell(value: float | None) -> Cell:
+    if value is None:
         return Cell(NOTHING)
-    return Cell(decimal(finite), round(100 * min(max(finite, 0.0), 1.0), 1))
+    return Cell(decimal(value), round(100 * min(max(value, 0.0), 1.0), 1))
+
+
+def roles(record: RunRecord) -> tuple[RoleShare, ...]:
+    """Who does what in the split; `unused` only where there are any."""
+    if record.split is None:
+        return ()
+    total = len(record.split.cases)
+    found = []
+    for key, name in _ROLES.items():
+        members = record.split.ids(key)
+        share = round(100 * len(members) / total, 2)
+        if members or key != "unused":
+            found.append(RoleShare(key, name, len(members), members[:MAX_LISTED], share))
+    return tuple(found)

@@ -6,17 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecs_med.analysis import Forecast
-from ecs_med.reporting.plots import (
-    Drawing,
-    Pen,
-    budget_axis,
-    direct_labels,
-    draw_figure,
-    markers_apart,
-)
-from ecs_med.reporting.sweep.grid import Budget, Grid, short_name
+from ecs_med.reporting.plots import Drawing, Pen, draw_figure
+from ecs_med.reporting.sweep.axes import budget_axis, direct_labels, spread
+from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.reporting.sweep.statistics import CellScore, Gain, Statistics
 from ecs_med.reporting.text import decimal
+from ecs_med.runs import MethodFacts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,17 +34,18 @@ def score_chart(grid: Grid, found: Statistics) -> Drawing:
         ends = []
         for method in grid.methods:
             cells = [cell for cell in found.scores if cell.method == method]
-            look = pen.look(method, grid.methods)
-            _draw_scores(axes, grid, cells, look)
-            name = short_name(method)
-            ends.append((cells[-1].budget.num_labeled, cells[-1].seeds.mean, name, look["color"]))
+            style = pen.style(grid.place(method))
+            _draw_scores(axes, grid, cells, style)
+            last = cells[-1]
+            color = style["color"]
+            ends.append((last.budget.num_labeled, last.seeds.mean, method.short_name, color))
         budget_axis(axes, grid.budgets, grid.unit)
         axes.set_ylim(*limits)
         axes.set_ylabel("mIoU on the test set")
         direct_labels(axes, ends)
 
     lines = " ".join(
-        f"{short_name(method)}: "
+        f"{method.short_name}: "
         + ", ".join(
             f"{decimal(cell.seeds.mean)} with {cell.budget.num_labeled}"
             for cell in found.scores
@@ -82,29 +78,34 @@ def _axes(figure: "Figure", right: float = 0.97) -> "Axes":
 
 
 def _draw_scores(
-    axes: "Axes", grid: Grid, cells: Sequence[CellScore], look: Mapping[str, Any]
+    axes: "Axes", grid: Grid, cells: Sequence[CellScore], style: Mapping[str, Any]
 ) -> None:
-    places = [cell.budget.num_labeled for cell in cells]
-    axes.plot(places, [cell.seeds.mean for cell in cells], **look, markersize=0)
+    numbers = [cell.budget.num_labeled for cell in cells]
+    axes.plot(numbers, [cell.seeds.mean for cell in cells], **style, markersize=0)
+    place, num = grid.methods.index(cells[0].method), len(grid.methods)
     known = [(c.budget.num_labeled, c.seeds.lower, c.seeds.upper) for c in cells]
     band = np.array([row for row in known if row[1] is not None], dtype=float)
     if len(band) > 1:
-        axes.fill_between(*band.T, color=look["color"], alpha=0.14, linewidth=0)
+        axes.fill_between(*band.T, color=style["color"], alpha=0.14, linewidth=0)
     elif len(band):
         # A single interval has no width to shade; apart, so that methods do not hide each other.
-        place = markers_apart(band[0, 0], cells[0].method, grid.methods)
-        axes.vlines(place, *band[0, 1:], color=look["color"], linewidth=2.2, alpha=0.55)
+        axes.vlines(
+            spread(band[0, 0], place, num),
+            *band[0, 1:],
+            color=style["color"],
+            linewidth=2.2,
+            alpha=0.55,
+        )
     for cell in cells:
         runs = grid.runs(cell.method, cell.budget)
-        place = markers_apart(cell.budget.num_labeled, cell.method, grid.methods)
         axes.plot(
-            [place] * len(runs),
+            [spread(cell.budget.num_labeled, place, num)] * len(runs),
             [run.miou for run in runs],
             linestyle="none",
-            marker=look["marker"],
-            color=look["color"],
+            marker=style["marker"],
+            color=style["color"],
             markersize=4.2 if len(runs) < 12 else 2.4,
-            markerfacecolor="none" if look["marker"] != "o" else look["color"],
+            markerfacecolor="none" if style["marker"] != "o" else style["color"],
             markeredgewidth=1.1,
             alpha=0.85,
         )
@@ -136,20 +137,20 @@ def gain_chart(grid: Grid, gains: Sequence[Gain]) -> Drawing | None:
     def draw(figure: "Figure", pen: Pen) -> None:
         axes = _axes(figure)
         axes.axhline(0, color=pen.ink, linewidth=1)
-        for method in rivals:
+        for index, method in enumerate(rivals):
             mine = [gain for gain in gains if gain.method == method]
-            look = pen.look(method, grid.methods)
-            places = [markers_apart(g.budget.num_labeled, method, rivals) for g in mine]
+            style = pen.style(grid.place(method))
+            places = [spread(g.budget.num_labeled, index, len(rivals)) for g in mine]
             for place, gain in zip(places, mine, strict=True):
                 if gain.seeds.lower is not None and gain.seeds.upper is not None:
                     ends = (100 * gain.seeds.lower, 100 * gain.seeds.upper)
-                    axes.vlines(place, *ends, color=look["color"], linewidth=2.2, alpha=0.55)
-            axes.plot(places, [100 * g.seeds.difference for g in mine], **look, markersize=6)
+                    axes.vlines(place, *ends, color=style["color"], linewidth=2.2, alpha=0.55)
+            axes.plot(places, [100 * g.seeds.difference for g in mine], **style, markersize=6)
         budget_axis(axes, grid.budgets, grid.unit)
         axes.set_ylabel("gain in mIoU points")
 
-    told = ", ".join(
-        f"{short_name(gain.method)} {100 * gain.seeds.difference:+.1f} points with "
+    values = ", ".join(
+        f"{gain.method.short_name} {100 * gain.seeds.difference:+.1f} points with "
         f"{gain.budget.num_labeled}"
         for gain in gains
     )
@@ -157,15 +158,15 @@ def gain_chart(grid: Grid, gains: Sequence[Gain]) -> Drawing | None:
     return draw_figure(
         "gain",
         draw,
-        title=f"Gain over supervised training: {', '.join(map(short_name, rivals))}",
+        title=f"Gain over supervised training: {', '.join(rival.short_name for rival in rivals)}",
         caption="Difference of runs with the same seed and the same labelled "
         + f"{grid.unit}s. Above the zero line is better."
         + (" Bar: 95 % t interval." if interval else " One pair has no interval."),
-        alt=f"Gain over supervised training in mIoU points: {told}.",
+        alt=f"Gain over supervised training in mIoU points: {values}.",
     )
 
 
-def forecast_chart(grid: Grid, forecasts: Mapping[str, Forecast]) -> Drawing | None:
+def forecast_chart(grid: Grid, forecasts: Mapping[MethodFacts, Forecast]) -> Drawing | None:
     """Fitted learning curves, continued to twice the labels; `None` where none could be fitted."""
     if not forecasts:
         return None
@@ -176,16 +177,16 @@ def forecast_chart(grid: Grid, forecasts: Mapping[str, Forecast]) -> Drawing | N
         axes = _axes(figure, right=0.82)
         ends = []
         for method, curve in forecasts.items():
-            look = pen.look(method, grid.methods)
-            place, scores = _draw_forecast(axes, grid, method, curve, look)
-            ends.append((place, scores, short_name(method), look["color"]))
+            style = pen.style(grid.place(method))
+            place, scores = _draw_forecast(axes, grid, method, curve, style)
+            ends.append((place, scores, method.short_name, style["color"]))
         axes.axvline(last, color=pen.ink, linewidth=0.9, linestyle=(0, (2, 2)))
         budget_axis(axes, [*grid.budgets, doubled], grid.unit)
         axes.set_ylabel("mIoU on the test set")
         direct_labels(axes, ends)
 
-    told = ", ".join(
-        f"{short_name(method)} {decimal(curve.score_at(doubled.num_labeled).estimate)}"
+    values = ", ".join(
+        f"{method.short_name} {decimal(curve.score_at(doubled.num_labeled).estimate)}"
         for method, curve in forecasts.items()
     )
     return draw_figure(
@@ -194,30 +195,30 @@ def forecast_chart(grid: Grid, forecasts: Mapping[str, Forecast]) -> Drawing | N
         title="Learning curves",
         caption="Dots: means over seeds. Shaded: 95 % interval of the expected score. Right of the "
         "dotted line lies what has not been measured.",
-        alt=f"Learning curves; expected mIoU with {doubled.num_labeled:,} labels: {told}.",
+        alt=f"Learning curves; expected mIoU with {doubled.num_labeled:,} labels: {values}.",
         size=_WIDE,
     )
 
 
 def _draw_forecast(
-    axes: "Axes", grid: Grid, method: str, curve: Forecast, look: Mapping[str, Any]
+    axes: "Axes", grid: Grid, method: MethodFacts, curve: Forecast, style: Mapping[str, Any]
 ) -> tuple[float, float]:
     """Draw one curve and return where it ends."""
     budgets = [budget for budget in grid.budgets if grid.runs(method, budget)]
     places = np.geomspace(curve.smallest, FORECAST_REACH * curve.largest, 40)
     found = [curve.score_at(float(place)) for place in places]
     line = [interval.estimate for interval in found]
-    axes.plot(places, line, color=look["color"], linestyle=look["linestyle"])
+    axes.plot(places, line, color=style["color"], linestyle=style["linestyle"])
     band = [(interval.lower, interval.upper) for interval in found]
     if all(lower is not None and upper is not None for lower, upper in band):
         lower, upper = np.array(band, dtype=float).T
-        axes.fill_between(places, lower, upper, color=look["color"], alpha=0.14, linewidth=0)
+        axes.fill_between(places, lower, upper, color=style["color"], alpha=0.14, linewidth=0)
     axes.plot(
         [budget.num_labeled for budget in budgets],
         [float(np.mean([run.miou for run in grid.runs(method, b)])) for b in budgets],
         linestyle="none",
-        marker=look["marker"],
-        color=look["color"],
+        marker=style["marker"],
+        color=style["color"],
         markersize=5,
     )
     return float(places[-1]), line[-1]

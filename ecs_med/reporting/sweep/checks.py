@@ -1,28 +1,21 @@
 """Refuses run folders that must not be laid over each other, unless the user says so."""
 
-import functools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
-from ecs_med.reporting.run.reading import inner
-from ecs_med.reporting.sweep.runs import BudgetRun
+from ecs_med.reporting.sweep.runs import FinishedRun
 from ecs_med.reporting.text import flat
 
-__all__ = ["FREE_SETTINGS", "Difference", "Kind", "check_comparable", "protocol"]
+__all__ = ["Difference", "Kind", "check_comparable", "deciding_settings"]
 
 Kind = Literal["data", "split", "protocol"]
 """What may differ between runs of a set."""
 
-FREE_SETTINGS = frozenset(
-    ("method", "labeled", "seed", "run", "data", "workers", "cache", "device", "tensorboard")
-)
-"""Settings in which comparable runs differ: the grid itself, and how it was computed."""
-
-_CORRECTOR_SETTINGS = ("ecs", "corrector_encoder", "corrector_optimizer")
-"""Settings without effect on a method that has no corrector."""
+_GRID = frozenset(("method", "labeled", "seed"))
+"""The axes of the grid, in which comparable runs differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +31,7 @@ class Difference:
     sentence: str
 
 
-def check_comparable(runs: Sequence[BudgetRun], allow: Collection[str] = ()) -> tuple[str, ...]:
+def check_comparable(runs: Sequence[FinishedRun], allow: Collection[str] = ()) -> tuple[str, ...]:
     """Check that differences between scores can only come from method, budget and seed.
 
     Args:
@@ -54,41 +47,41 @@ def check_comparable(runs: Sequence[BudgetRun], allow: Collection[str] = ()) -> 
     """
     unknown = sorted(set(allow) - set(get_args(Kind)))
     if unknown:
-        raise SettingsError(f"--allow {unknown[0]}: allow data, split or protocol.")
+        raise SettingsError(f"`allow` {unknown[0]}: choose data, split or protocol.")
     allowed = []
     for difference in _differences(runs):
         if difference.kind not in allow:
             raise RunFolderError(
-                f"{difference.sentence}; leave one of them out, or add --allow {difference.kind}."
+                f"{difference.sentence}; leave one of them out, or add `allow` {difference.kind}."
             )
         allowed.append(f"{difference.sentence}.")
     return tuple(allowed)
 
 
-def _differences(runs: Sequence[BudgetRun]) -> Iterator[Difference]:
+def _differences(runs: Sequence[FinishedRun]) -> Iterator[Difference]:
     yield from _data_differences(runs)
     yield from _split_differences(runs)
     yield from _protocol_differences(runs)
 
 
-def _data_differences(runs: Sequence[BudgetRun]) -> Iterator[Difference]:
+def _data_differences(runs: Sequence[FinishedRun]) -> Iterator[Difference]:
     first = runs[0]
     for what, value in (
-        ("data set", lambda run: str(inner(run.manifest, "data").get("name") or "unknown")),
-        ("classes", lambda run: ", ".join(run.class_names)),
+        ("data set", lambda run: run.manifest.data.name),
+        ("classes", lambda run: ", ".join(run.metrics.class_names)),
     ):
         other = next((run for run in runs if value(run) != value(first)), None)
         if other is not None:
             yield _difference("data", first, other, what, value(first), value(other))
 
 
-def _split_differences(runs: Sequence[BudgetRun]) -> Iterator[Difference]:
+def _split_differences(runs: Sequence[FinishedRun]) -> Iterator[Difference]:
     """Test and validation cases of all runs, and the labelled ones of a seed and budget.
 
     Where the seed draws the test cases, only runs of one seed have to share them.
     """
     for part in ("test", "validation"):
-        seen: dict[object, BudgetRun] = {}
+        seen: dict[object, FinishedRun] = {}
         for run in runs:
             scope = run.seed if part in run.split.drawn_by_seed else None
             other = seen.setdefault(scope, run)
@@ -98,7 +91,7 @@ def _split_differences(runs: Sequence[BudgetRun]) -> Iterator[Difference]:
                     f"{other.folder} and {run.folder} have different {part} cases (split.json)",
                 )
                 break
-    drawn: dict[tuple[str, int], BudgetRun] = {}
+    drawn: dict[tuple[str, int], FinishedRun] = {}
     for run in runs:
         other = drawn.setdefault((run.labeled, run.seed), run)
         if other.split.labeled != run.split.labeled:
@@ -110,43 +103,43 @@ def _split_differences(runs: Sequence[BudgetRun]) -> Iterator[Difference]:
             break
 
 
-def _protocol_differences(runs: Sequence[BudgetRun]) -> Iterator[Difference]:
-    seen: dict[str, tuple[BudgetRun, str]] = {}
-    told: set[str] = set()
-    for run in runs:
-        for key, value in protocol(run.config).items():
-            other, expected = seen.setdefault(key, (run, value))
-            if value != expected and key not in told:
-                told.add(key)
+def _protocol_differences(runs: Sequence[FinishedRun]) -> Iterator[Difference]:
+    seen: dict[tuple[str, str], tuple[FinishedRun, str]] = {}
+    found: set[str] = set()
+    for run, settings in zip(runs, deciding_settings(runs), strict=True):
+        for key, value in settings.items():
+            scope = run.method.name if _is_among(key, run.method.settings) else ""
+            other, expected = seen.setdefault((scope, key), (run, value))
+            if value != expected and key not in found:
+                found.add(key)
                 yield _difference("protocol", other, run, f"setting {key}", expected, value)
 
 
-def protocol(config: Mapping[str, Any]) -> dict[str, str]:
-    """Settings that comparable runs share, by dotted name.
+def deciding_settings(runs: Sequence[FinishedRun]) -> list[dict[str, str]]:
+    """Settings that decide the score of each run beside method, budget and seed, by dotted name.
 
-    A setting that an older run has not recorded counts with its default. Settings of the
-    corrector are left out where the method has none.
-
-    Args:
-        config: `config.json` of a run.
+    A setting that means something to other methods alone, see `MethodFacts.settings`, is left out.
     """
-    settings = {key: value for key, value in _defaults() if key.split(".")[0] not in config}
-    settings.update(flat(config))
-    unused = () if config.get("method") == "ecs" else _CORRECTOR_SETTINGS
-    return {
-        key: value
-        for key, value in settings.items()
-        if key.split(".")[0] not in FREE_SETTINGS and key.split(".")[0] not in unused
-    }
+    deciding = TrainConfig.fields_affecting("result") - _GRID
+    of_methods = frozenset(name for run in runs for name in run.method.settings)
+    return [
+        {
+            key: value
+            for key, value in flat(run.config.model_dump(mode="json"))
+            if key.split(".")[0] in deciding
+            and (_is_among(key, run.method.settings) or not _is_among(key, of_methods))
+        }
+        for run in runs
+    ]
 
 
-@functools.cache
-def _defaults() -> tuple[tuple[str, str], ...]:
-    return tuple(flat(TrainConfig.parse({"data": "."}).model_dump(mode="json")))
+def _is_among(key: str, names: Iterable[str]) -> bool:
+    """Whether a dotted name is one of `names` or lies in a section of them."""
+    return any(key == name or key.startswith(f"{name}.") for name in names)
 
 
 def _difference(
-    kind: Kind, first: BudgetRun, second: BudgetRun, what: str, one: str, other: str
+    kind: Kind, first: FinishedRun, second: FinishedRun, what: str, one: str, other: str
 ) -> Difference:
     return Difference(
         kind, f"{first.folder} and {second.folder} differ in {what} ({one} and {other})"

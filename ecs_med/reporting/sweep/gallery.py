@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ecs_med.reporting.embedding import embedded_panel
-from ecs_med.reporting.run.history import number
-from ecs_med.reporting.run.reading import inner, read_json
-from ecs_med.reporting.sweep.grid import Budget, Grid, short_name
-from ecs_med.reporting.sweep.runs import BudgetRun
+from ecs_med.errors import RunFolderError
+from ecs_med.reporting.html import embedded_picture
+from ecs_med.reporting.sweep.grid import Budget, Grid
+from ecs_med.reporting.sweep.runs import FinishedRun
 from ecs_med.reporting.text import decimal
+from ecs_med.runs import Gallery, GalleryEntry, MethodFacts, RunFolder
 
 __all__ = ["GalleryCase", "Picture", "SampleGallery", "sample_gallery"]
 
@@ -59,29 +58,43 @@ class SampleGallery:
     remark: str = ""
 
 
+Cell = tuple[MethodFacts, Budget]
+
+
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """The samples of one run: its folder of pictures, and the entries by title."""
+
+    folder: Path
+    entries: Mapping[str, GalleryEntry]
+    gallery: Gallery
+
+    def picture(self, title: str, panel: str) -> str:
+        """Data URI of a panel; empty where there is none."""
+        entry = self.entries.get(title)
+        if entry is None or panel not in entry.panels:
+            return ""
+        # Only names inside the folder count, whatever the file says.
+        return embedded_picture(self.folder / Path(entry.panels[panel]).name, SIDE)
+
+
 def sample_gallery(grid: Grid) -> SampleGallery:
     """Collect pictures from the `samples/` of one run for each method and budget.
 
     The runs are those of the lowest seed that every cell has, else of the lowest of each cell.
     """
     chosen = _chosen_runs(grid)
-    indices = {cell: _index(run) for cell, run in chosen.items()}
-    first = next((index for index in indices.values() if index), None)
-    if first is None:
+    samples = {cell: found for cell, run in chosen.items() if (found := _samples(run))}
+    if not samples:
         return SampleGallery()
-    cases = []
-    for case_id in list(first)[:MAX_CASES]:
-        found = {cell: index[case_id] for cell, index in indices.items() if case_id in index}
-        folders = {cell: chosen[cell].folder / "samples" for cell in found}
-        cases.append(_case(grid, case_id, found, folders))
-    example = read_json(next(iter(chosen.values())).folder / "samples" / "gallery.json")[0]
-    return SampleGallery(tuple(cases), _legend(example, grid), _remark(chosen))
+    first = next(iter(samples.values()))
+    cases = [_case(grid, title, samples) for title in list(first.entries)[:MAX_CASES]]
+    pairs = zip(first.gallery.class_names, first.gallery.class_colors, strict=False)
+    legend = tuple((name, color) for name, color in pairs if color is not None)
+    return SampleGallery(tuple(cases), legend, _remark(chosen))
 
 
-Cell = tuple[str, Budget]
-
-
-def _chosen_runs(grid: Grid) -> dict[Cell, BudgetRun]:
+def _chosen_runs(grid: Grid) -> dict[Cell, FinishedRun]:
     seeds = [{run.seed for run in runs} for runs in grid.cells.values()]
     common = set.intersection(*seeds)
     wanted = min(common) if common else None
@@ -91,68 +104,52 @@ def _chosen_runs(grid: Grid) -> dict[Cell, BudgetRun]:
     }
 
 
-def _remark(chosen: Mapping[Cell, BudgetRun]) -> str:
+def _remark(chosen: Mapping[Cell, FinishedRun]) -> str:
     seeds = sorted({run.seed for run in chosen.values()})
     if len(seeds) == 1:
         return f"All pictures are of the runs with seed {seeds[0]}."
     return "No seed has a run in every cell, so the pictures are of different seeds."
 
 
-def _index(run: BudgetRun) -> dict[str, Mapping[str, Any]]:
-    """Entries of a run's samples by case and slice, in their order."""
-    items = read_json(run.folder / "samples" / "gallery.json")[0].get("items")
-    entries = [item for item in items if isinstance(item, Mapping)] if items else []
-    return {_title(entry): entry for entry in entries if inner(entry, "panels")}
+def _samples(run: FinishedRun) -> _Samples | None:
+    """The samples of a run; `None` where there are none, or their list is damaged."""
+    folder = RunFolder(run.folder).samples
+    try:
+        gallery = Gallery.read(folder / "gallery.json")
+    except RunFolderError:
+        return None
+    entries = {_title(entry): entry for entry in gallery.items}
+    return _Samples(folder, entries, gallery) if entries else None
 
 
-def _title(entry: Mapping[str, Any]) -> str:
-    place = entry.get("slice_index")
-    return f"{entry.get('case_id')}" + ("" if place is None else f", slice {place}")
+def _title(entry: GalleryEntry) -> str:
+    return entry.case_id + ("" if entry.slice_index is None else f", slice {entry.slice_index}")
 
 
-def _case(
-    grid: Grid,
-    title: str,
-    entries: Mapping[Cell, Mapping[str, Any]],
-    folders: Mapping[Cell, Path],
-) -> GalleryCase:
-    def picture(cell: Cell, panel: str, alt: str, caption: str) -> Picture:
-        name = inner(entries[cell], "panels").get(panel) if cell in entries else None
-        source = "" if name is None else embedded_panel(folders[cell] / Path(str(name)).name, SIDE)
-        return Picture(source, alt, caption)
-
-    example = next(iter(entries))
+def _case(grid: Grid, title: str, samples: Mapping[Cell, _Samples]) -> GalleryCase:
+    example = next(found for found in samples.values() if title in found.entries)
     rows = []
     for method in grid.methods:
         pictures = []
         for budget in grid.budgets:
-            cell = (method, budget)
-            scores = inner(entries[cell], "scores") if cell in entries else {}
-            dice = number(scores.get("foreground_dice"))
-            alt = f"Prediction of {short_name(method)} with {budget.num_labeled} labels for {title}"
-            caption = "" if dice is None else f"Dice {decimal(dice, 2)}"
-            pictures.append(picture(cell, "prediction", alt, caption))
-        rows.append((short_name(method), tuple(pictures)))
+            found = samples.get((method, budget))
+            entry = found.entries.get(title) if found else None
+            dice = entry.scores.get("foreground_dice") if entry else None
+            pictures.append(
+                Picture(
+                    source=found.picture(title, "prediction") if found else "",
+                    alt=f"Prediction of {method.short_name} with {budget.num_labeled} labels "
+                    f"for {title}",
+                    caption="" if dice is None else f"Dice {decimal(dice, 2)}",
+                )
+            )
+        rows.append((method.short_name, tuple(pictures)))
     leading = (
-        picture(example, "image", f"Image {title}", "image"),
-        picture(example, "reference", f"Expert's reference of {title}", "expert's reference"),
+        Picture(example.picture(title, "image"), f"Image {title}", "image"),
+        Picture(
+            example.picture(title, "reference"),
+            f"Expert's reference of {title}",
+            "expert's reference",
+        ),
     )
     return GalleryCase(title, leading, tuple(rows))
-
-
-def _legend(index: Mapping[str, Any], grid: Grid) -> tuple[tuple[str, str], ...]:
-    colors = index.get("class_colors")
-    if not isinstance(colors, list):
-        return ()
-    pairs = zip(grid.class_names, colors, strict=False)
-    return tuple((name, color) for name, color in pairs if _is_color(color))
-
-
-def _is_color(value: object) -> bool:
-    """Whether a value is `#rrggbb`; anything else has no place in a style attribute."""
-    return (
-        isinstance(value, str)
-        and len(value) == 7
-        and value.startswith("#")
-        and all(digit in "0123456789abcdefABCDEF" for digit in value[1:])
-    )

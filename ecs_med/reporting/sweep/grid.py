@@ -1,33 +1,17 @@
 """The grid of a budget report: which runs stand for which method at which budget."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from ecs_med.analysis import ScorePoint
 from ecs_med.errors import BudgetError, RunFolderError
-from ecs_med.reporting.run.reading import inner
-from ecs_med.reporting.sweep.runs import BudgetRun
+from ecs_med.reporting.sweep.runs import FinishedRun
+from ecs_med.runs import MethodFacts
 from ecs_med.splits import Count, Share, parse_labeled
 
-__all__ = ["BASELINE", "Budget", "Grid", "arrange", "short_name"]
-
-BASELINE = "supervised"
-"""The method that the others are held against."""
-
-_NAMES = {
-    "ecs": "ECS",
-    "supervised": "supervised",
-    "advsemiseg": "AdvSemiSeg",
-    "s4gan": "s4GAN",
-    "s4gan+mlmt": "s4GAN+MLMT",
-}
-
-
-def short_name(method: str) -> str:
-    """A method in one word, for tables and charts."""
-    return _NAMES.get(method, method)
+__all__ = ["Budget", "Grid", "arrange"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +36,45 @@ class Grid:
     """Finished runs by method and budget.
 
     Attributes:
-        methods: The baseline first.
+        methods: The baseline first, the others by name.
+        baseline: The method that the others are held against, which learns from labelled images
+            alone: of several such methods one without a corrector, of several of these the first
+            by name. `None` where every method learns from unlabelled images; then nothing is
+            compared.
         budgets: From few labels to many.
         cells: Runs by seed, ascending; a cell without a run is not there.
-        unit: What a case is called, `image` or `volume`.
+        unit: What a case is called.
         title: Name of the data set.
         class_names: Background first.
     """
 
-    methods: tuple[str, ...]
+    methods: tuple[MethodFacts, ...]
+    baseline: MethodFacts | None
     budgets: tuple[Budget, ...]
-    cells: Mapping[tuple[str, Budget], tuple[BudgetRun, ...]]
+    cells: Mapping[tuple[MethodFacts, Budget], tuple[FinishedRun, ...]]
     unit: str
     title: str
     class_names: tuple[str, ...]
 
-    def runs(self, method: str, budget: Budget) -> tuple[BudgetRun, ...]:
+    def runs(self, method: MethodFacts, budget: Budget) -> tuple[FinishedRun, ...]:
         """Runs of one cell; empty where there is none."""
         return self.cells.get((method, budget), ())
 
-    def pairs(self, method: str, budget: Budget) -> list[tuple[BudgetRun, BudgetRun]]:
+    def by_method(self) -> Iterator[tuple[MethodFacts, Budget, tuple[FinishedRun, ...]]]:
+        """Every cell that has runs, method by method."""
+        for method in self.methods:
+            for budget in self.budgets:
+                if runs := self.runs(method, budget):
+                    yield method, budget, runs
+
+    def pairs(self, method: MethodFacts, budget: Budget) -> list[tuple[FinishedRun, FinishedRun]]:
         """Runs of a method and of the baseline with the same budget and seed, by seed."""
-        base = {run.seed: run for run in self.runs(BASELINE, budget)}
+        if self.baseline is None:
+            return []
+        base = {run.seed: run for run in self.runs(self.baseline, budget)}
         return [(run, base[run.seed]) for run in self.runs(method, budget) if run.seed in base]
 
-    def points(self, method: str) -> list[ScorePoint]:
+    def points(self, method: MethodFacts) -> list[ScorePoint]:
         """Scores of a method for the statistics, by budget and seed."""
         return [
             ScorePoint(num_labeled=budget.num_labeled, seed=run.seed, score=run.miou)
@@ -85,14 +83,32 @@ class Grid:
         ]
 
     @property
-    def rivals(self) -> tuple[str, ...]:
-        """Methods that can be held against the baseline; none where it was not run."""
-        if BASELINE not in self.methods:
+    def rivals(self) -> tuple[MethodFacts, ...]:
+        """Methods that can be held against the baseline; none without one."""
+        if self.baseline is None:
             return ()
-        return tuple(method for method in self.methods if method != BASELINE)
+        return tuple(method for method in self.methods if method != self.baseline)
 
     @property
-    def all_runs(self) -> list[BudgetRun]:
+    def baseline_name(self) -> str:
+        """The baseline in one word; empty without one."""
+        return self.baseline.short_name if self.baseline else ""
+
+    @property
+    def main(self) -> MethodFacts | None:
+        """The method that the report is about: the first with a corrector, else the first rival."""
+        others = [method for method in self.methods if method != self.baseline]
+        corrected = [method for method in others if method.uses_corrector]
+        return next(iter(corrected or others), None)
+
+    def place(self, method: MethodFacts) -> int:
+        """Of a method's colour and marker: 0 for the main method, 1 for the baseline."""
+        fixed = [self.main, self.baseline]
+        others = [other for other in self.methods if other not in fixed]
+        return fixed.index(method) if method in fixed else 2 + others.index(method)
+
+    @property
+    def all_runs(self) -> list[FinishedRun]:
         """Every finished run."""
         return [run for runs in self.cells.values() for run in runs]
 
@@ -107,7 +123,7 @@ class Grid:
         return tuple(sorted({run.seed for run in self.all_runs}))
 
 
-def arrange(runs: Sequence[BudgetRun]) -> Grid:
+def arrange(runs: Iterable[FinishedRun]) -> Grid:
     """Sort runs into the grid.
 
     Budgets that are written differently and mean the same (`12.5%`, `1/8`) are one.
@@ -118,46 +134,55 @@ def arrange(runs: Sequence[BudgetRun]) -> Grid:
     Raises:
         RunFolderError: If two runs are the same method, budget and seed.
     """
-    groups: dict[object, list[BudgetRun]] = {}
-    for run in sorted(runs, key=lambda run: (run.labeled, run.seed, run.method, run.name)):
+    runs = sorted(runs, key=lambda run: (run.labeled, run.seed, run.method.name, run.name))
+    groups: dict[object, list[FinishedRun]] = {}
+    for run in runs:
         groups.setdefault(_meaning(run), []).append(run)
-    merged: dict[int, list[BudgetRun]] = {}
+    merged: dict[int, list[FinishedRun]] = {}
     for group in groups.values():
         merged.setdefault(_mean_labeled(group), []).extend(group)
-    methods = sorted({run.method for run in runs}, key=lambda name: (name != BASELINE, name))
+    facts = {run.method.name: run.method for run in reversed(runs)}
+    baseline = _baseline(facts.values())
+    methods = sorted(facts.values(), key=lambda method: (method != baseline, method.name))
     cells = {}
     budgets = []
     for num_labeled in sorted(merged):
         budget = _budget(num_labeled, merged[num_labeled])
         budgets.append(budget)
         for method in methods:
-            inside = [run for run in merged[num_labeled] if run.method == method]
+            inside = [run for run in merged[num_labeled] if run.method.name == method.name]
             if inside:
                 _refuse_doubles(inside)
                 cells[method, budget] = tuple(sorted(inside, key=lambda run: run.seed))
-    data = inner(min(runs, key=lambda run: run.name).manifest, "data")
+    data = min(runs, key=lambda run: run.name).manifest.data
     return Grid(
         methods=tuple(methods),
+        baseline=baseline,
         budgets=tuple(budgets),
         cells=cells,
-        unit="volume" if data.get("unit") == "volume" else "image",
-        title=str(data.get("name") or "unnamed data"),
-        class_names=runs[0].class_names,
+        unit=data.unit,
+        title=data.name,
+        class_names=runs[0].metrics.class_names,
     )
 
 
-def _refuse_doubles(runs: Sequence[BudgetRun]) -> None:
-    seen: dict[int, BudgetRun] = {}
+def _baseline(methods: Iterable[MethodFacts]) -> MethodFacts | None:
+    candidates = [method for method in methods if not method.uses_unlabeled]
+    return min(candidates, key=lambda method: (method.uses_corrector, method.name), default=None)
+
+
+def _refuse_doubles(runs: Sequence[FinishedRun]) -> None:
+    seen: dict[int, FinishedRun] = {}
     for run in runs:
         other = seen.setdefault(run.seed, run)
         if other is not run:
             raise RunFolderError(
-                f"{other.folder} and {run.folder} are both {run.method} with "
+                f"{other.folder} and {run.folder} are both {run.method.name} with "
                 f"{run.split.num_labeled} labels and seed {run.seed}; name one of them."
             )
 
 
-def _meaning(run: BudgetRun) -> tuple[str, Fraction]:
+def _meaning(run: FinishedRun) -> tuple[str, Fraction]:
     """A budget as a share or as a number of cases, however it is written."""
     try:
         asked = parse_labeled(run.labeled)
@@ -169,20 +194,18 @@ def _meaning(run: BudgetRun) -> tuple[str, Fraction]:
     return "cases", Fraction(asked.count if isinstance(asked, Count) else run.split.num_labeled)
 
 
-def _mean_labeled(group: Sequence[BudgetRun]) -> int:
+def _mean_labeled(group: Sequence[FinishedRun]) -> int:
     return round(statistics.fmean(run.split.num_labeled for run in group))
 
 
-def _budget(num_labeled: int, group: Sequence[BudgetRun]) -> Budget:
+def _budget(num_labeled: int, group: Sequence[FinishedRun]) -> Budget:
     shares = [
-        run.split.num_labeled / (run.split.num_labeled + run.split.num_unlabeled)
-        for run in group
-        if run.split.num_labeled
+        run.split.num_labeled / (run.split.num_labeled + run.split.num_unlabeled) for run in group
     ]
     everything = any(_meaning(run) == ("share", Fraction(1)) for run in group)
     return Budget(
         name="all" if everything else group[0].labeled,
         num_labeled=num_labeled,
-        share=statistics.fmean(shares) if shares else None,
+        share=statistics.fmean(shares),
         varies=len({run.split.num_labeled for run in group}) > 1,
     )

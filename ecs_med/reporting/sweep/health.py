@@ -1,33 +1,33 @@
 """Health of the pseudo-labels across budgets, as the chosen models of the runs left it."""
 
-import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ecs_med.reporting.plots import Drawing, Pen, budget_axis, draw_figure
-from ecs_med.reporting.run.health import RIGHT_SHARE_LIMIT
-from ecs_med.reporting.run.history import number
-from ecs_med.reporting.sweep.grid import Budget, Grid, short_name
-from ecs_med.reporting.sweep.runs import BudgetRun
-from ecs_med.reporting.table import Column, Table, Value, table
+from ecs_med.errors import RunFolderError
+from ecs_med.reporting.plots import Drawing, Pen, draw_figure
+from ecs_med.reporting.run.findings import RIGHT_SHARE_LIMIT
+from ecs_med.reporting.sweep.axes import budget_axis
+from ecs_med.reporting.sweep.grid import Budget, Grid
+from ecs_med.reporting.sweep.runs import FinishedRun
+from ecs_med.reporting.sweep.tables import CELL_COLUMNS, cell_values
+from ecs_med.reporting.table import Column, Table, Value
 from ecs_med.reporting.text import decimal, percent, plural
+from ecs_med.runs import MethodFacts, PseudoLabelHealth, RunFolder, read_history
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BudgetHealth", "health_charts", "health_reading", "health_table", "read_health"]
-
-_KEYS = ("right_share", "correction_accuracy", "miou", "segmenter_miou", "mean_certainty")
+__all__ = ["CellHealth", "health_charts", "health_reading", "health_table", "read_health"]
 
 
 @dataclass(frozen=True, slots=True)
-class BudgetHealth:
+class CellHealth:
     """Pseudo-labels of one method at one budget, each number a mean over runs.
 
     Attributes:
-        method: Name of the method.
+        method: The method.
         budget: The budget.
         num_runs: Runs that logged pseudo-labels.
         right_share: Share of pixels that the corrector found right, 0..1.
@@ -37,7 +37,7 @@ class BudgetHealth:
         mean_certainty: Mean certainty of the corrector, 0..1.
     """
 
-    method: str
+    method: MethodFacts
     budget: Budget
     num_runs: int
     right_share: float | None
@@ -54,51 +54,46 @@ class BudgetHealth:
         return self.miou - self.segmenter_miou
 
 
-def read_health(grid: Grid) -> list[BudgetHealth]:
+def read_health(grid: Grid) -> list[CellHealth]:
     """Read the pseudo-labels of all runs that have any, at the iteration each one kept."""
     found = []
-    for budget in grid.budgets:
-        for method in grid.methods:
-            rows = [row for run in grid.runs(method, budget) if (row := _chosen_row(run))]
-            if rows:
-                means = {key: _mean(rows, key) for key in _KEYS}
-                found.append(BudgetHealth(method, budget, len(rows), **means))
+    for (method, budget), runs in grid.cells.items():
+        rows = [row for run in runs if (row := _chosen_row(run)) is not None]
+        if rows:
+            found.append(
+                CellHealth(
+                    method=method,
+                    budget=budget,
+                    num_runs=len(rows),
+                    right_share=_mean(row.right_share for row in rows),
+                    correction_accuracy=_mean(row.correction_accuracy for row in rows),
+                    miou=_mean(row.miou for row in rows),
+                    segmenter_miou=_mean(row.segmenter_miou for row in rows),
+                    mean_certainty=_mean(row.mean_certainty for row in rows),
+                )
+            )
     return found
 
 
-def _chosen_row(run: BudgetRun) -> dict[str, Any] | None:
+def _chosen_row(run: FinishedRun) -> PseudoLabelHealth | None:
     """Pseudo-labels at the chosen iteration, or the last ones before it."""
-    rows: dict[float, dict[str, Any]] = {}
-    try:
-        with (run.folder / "history.jsonl").open(encoding="utf-8", errors="replace") as file:
-            for line in file:
-                # Most lines are training steps; parsing them all would take minutes in a sweep.
-                if '"pseudo_labels"' in line:
-                    _add_row(rows, line)
-    except OSError:
+    if not run.method.uses_corrector:
         return None
-    if not rows:
-        return None
-    until = [i for i in rows if run.best_iteration is None or i <= run.best_iteration]
-    return rows[max(until) if until else min(rows)]
-
-
-def _add_row(rows: dict[float, dict[str, Any]], line: str) -> None:
     try:
-        row = json.loads(line)
-        iteration, scores = number(row["iteration"]), row["pseudo_labels"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return
-    if iteration is not None and isinstance(scores, dict):
-        rows[iteration] = scores
+        history = read_history(RunFolder(run.folder).history_file, validation_only=True)
+    except RunFolderError:
+        return None
+    rows = [(row.iteration, row.pseudo_labels) for row in history.validation if row.pseudo_labels]
+    until = [scores for iteration, scores in rows if iteration <= run.metrics.best_iteration]
+    return until[-1] if until else rows[0][1] if rows else None
 
 
-def _mean(rows: Sequence[dict[str, Any]], key: str) -> float | None:
-    values = [value for row in rows if (value := number(row.get(key))) is not None]
-    return statistics.fmean(values) if values else None
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None
 
 
-def health_reading(rows: Sequence[BudgetHealth], unit: str) -> list[str]:
+def health_reading(rows: Sequence[CellHealth], unit: str) -> list[str]:
     """What the numbers say, one sentence for each thing worth knowing."""
     sentences = []
     idle = [row for row in rows if (row.right_share or 0) > RIGHT_SHARE_LIMIT]
@@ -124,26 +119,28 @@ def health_reading(rows: Sequence[BudgetHealth], unit: str) -> list[str]:
     return sentences
 
 
-def _budgets(rows: Sequence[BudgetHealth]) -> str:
+def _budgets(rows: Sequence[CellHealth]) -> str:
     numbers = list(dict.fromkeys(f"{row.budget.num_labeled:,}" for row in rows))
     return numbers[0] if len(numbers) == 1 else f"{', '.join(numbers[:-1])} and {numbers[-1]}"
 
 
-def health_table(rows: Sequence[BudgetHealth]) -> Table:
+def health_table(rows: Sequence[CellHealth]) -> Table:
     """Pseudo-labels by method and budget."""
     values: list[dict[str, Value]] = [
         {
-            "method": short_name(row.method),
-            "budget": row.budget.name,
-            "num_labeled": row.budget.num_labeled,
-            **{key: getattr(row, key) for key in (*_KEYS, "gain", "num_runs")},
+            **cell_values(row.method, row.budget),
+            "right_share": row.right_share,
+            "correction_accuracy": row.correction_accuracy,
+            "miou": row.miou,
+            "segmenter_miou": row.segmenter_miou,
+            "gain": row.gain,
+            "mean_certainty": row.mean_certainty,
+            "num_runs": row.num_runs,
         }
         for row in rows
     ]
     columns = (
-        Column("method", "Method"),
-        Column("budget", "Budget"),
-        Column("num_labeled", "Labels", "count"),
+        *CELL_COLUMNS,
         Column("right_share", "Pixels found right", "share"),
         Column("correction_accuracy", "Errors mended", "share"),
         Column("miou", "mIoU, pseudo-labels", "score"),
@@ -152,15 +149,15 @@ def health_table(rows: Sequence[BudgetHealth]) -> Table:
         Column("mean_certainty", "Mean certainty", "score"),
         Column("num_runs", "Runs", "count"),
     )
-    return table("pseudo-label-health", "Health of the pseudo-labels", columns, values)
+    return Table("pseudo-label-health", "Health of the pseudo-labels", columns, values)
 
 
-def health_charts(rows: Sequence[BudgetHealth], unit: str) -> list[Drawing]:
+def health_charts(rows: Sequence[CellHealth], unit: str) -> list[Drawing]:
     """Pseudo-labels against the segmenter, and what the corrector does, of the first method."""
     mine = [row for row in rows if row.method == rows[0].method] if rows else []
     if not mine:
         return []
-    name = short_name(mine[0].method)
+    name = mine[0].method.short_name
     runs = plural(sum(row.num_runs for row in mine), "run")
     return [
         _chart(
@@ -186,7 +183,7 @@ def health_charts(rows: Sequence[BudgetHealth], unit: str) -> list[Drawing]:
 
 def _chart(
     name: str,
-    rows: Sequence[BudgetHealth],
+    rows: Sequence[CellHealth],
     lines: Sequence[tuple[str, str]],
     *,
     title: str,
@@ -197,10 +194,12 @@ def _chart(
     def draw(figure: "Figure", pen: Pen) -> None:
         figure.subplots_adjust(left=0.17, right=0.97, bottom=0.27, top=0.87)
         axes = figure.add_subplot()
-        for (key, words), look in zip(lines, _looks(pen), strict=False):
+        for place, (key, words) in enumerate(lines):
             known = [row for row in rows if getattr(row, key) is not None]
-            places = [row.budget.num_labeled for row in known]
-            axes.plot(places, [getattr(row, key) for row in known], label=words, **look)
+            numbers = [row.budget.num_labeled for row in known]
+            # Colours that no method has.
+            style = pen.style(place) | {"color": pen.series[2 + place], "markersize": 4.5}
+            axes.plot(numbers, [getattr(row, key) for row in known], label=words, **style)
         budget_axis(axes, [row.budget for row in rows], unit)
         if limits is not None:
             axes.set_ylim(*limits)
@@ -208,16 +207,9 @@ def _chart(
             loc="lower left", bbox_to_anchor=(0, 1), ncols=2, frameon=False, borderaxespad=0.2
         )
 
-    told = "; ".join(
+    values = "; ".join(
         f"{words} "
         + ", ".join(f"{decimal(getattr(r, key))} with {r.budget.num_labeled}" for r in rows)
         for key, words in lines
     )
-    return draw_figure(name, draw, title=title, caption=caption, alt=f"{title} {told}.")
-
-
-def _looks(pen: Pen) -> list[dict[str, Any]]:
-    return [
-        {"color": pen.series[2], "marker": "o", "markersize": 4.5},
-        {"color": pen.series[3], "marker": "s", "markersize": 4.5, "linestyle": (0, (5, 1.6))},
-    ]
+    return draw_figure(name, draw, title=title, caption=caption, alt=f"{title} {values}.")

@@ -1,59 +1,46 @@
 """Builds `budget.html`, the report on what labels buy, from a set of run folders."""
 
+import functools
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-from ecs_med.errors import RunFolderError, SettingsError
-from ecs_med.files import write_text
+from ecs_med.errors import RunFolderError
+from ecs_med.files import RESULT_REMEDY, make_folder, write_bytes, write_text
 from ecs_med.reporting.html import rendered_page
 from ecs_med.reporting.plots import Drawing
-from ecs_med.reporting.sweep import protocol
-from ecs_med.reporting.sweep.answers import (
-    fitted,
-    forecast_sentences,
-    forecast_table,
-    saved_table,
-    savings_sentences,
-)
+from ecs_med.reporting.sweep import answers, facts, tables
 from ecs_med.reporting.sweep.charts import forecast_chart, gain_chart, score_chart
 from ecs_med.reporting.sweep.checks import check_comparable
-from ecs_med.reporting.sweep.cost import cost_sentence, cost_table
-from ecs_med.reporting.sweep.exports import write_figures, write_tables
+from ecs_med.reporting.sweep.class_maps import class_maps
 from ecs_med.reporting.sweep.gallery import sample_gallery
-from ecs_med.reporting.sweep.grid import Grid, arrange, short_name
+from ecs_med.reporting.sweep.grid import Grid, arrange
 from ecs_med.reporting.sweep.health import (
-    BudgetHealth,
     health_charts,
     health_reading,
     health_table,
     read_health,
 )
-from ecs_med.reporting.sweep.heatmaps import class_maps
-from ecs_med.reporting.sweep.runs import Failure, read_runs
-from ecs_med.reporting.sweep.statistics import Statistics, compute_statistics
-from ecs_med.reporting.sweep.tables import (
-    class_table,
-    failure_table,
-    gain_table,
-    run_table,
-    score_table,
-)
-from ecs_med.reporting.sweep.verdict import key_figures, main_method, verdict
+from ecs_med.reporting.sweep.runs import Unfinished, read_runs
+from ecs_med.reporting.sweep.statistics import compute_statistics
+from ecs_med.reporting.sweep.verdict import key_figures, verdict
 from ecs_med.reporting.table import Table
 from ecs_med.reporting.text import plural
 
 __all__ = ["write_budget_report"]
 
 REPORT_NAME = "budget.html"
+_OWN_FIGURE = re.compile(
+    r"(score-curve|gain|forecast|pseudo-labels|corrector|classes-[\w.-]+)\.(svg|png)"
+)
 
 
 def write_budget_report(
-    out: Path,
+    output: Path,
     runs: Sequence[Path],
     *,
-    failures: Sequence[Failure] = (),
+    failures: Sequence[Unfinished] = (),
     minutes_per_label: float | None = None,
     cost_per_hour: float | None = None,
     allow: Collection[str] = (),
@@ -64,7 +51,7 @@ def write_budget_report(
     table for a paper as LaTeX and Markdown. The same run folders give the same bytes.
 
     Args:
-        out: Folder to write into, made where it is missing.
+        output: Folder to write into, made where it is missing.
         runs: Run folders. Those without a score are shown as such and never averaged.
         failures: Name of a run without a score and the reason, for runs not among `runs`.
         minutes_per_label: Minutes of an expert for one label, above 0.
@@ -76,46 +63,37 @@ def write_budget_report(
 
     Raises:
         RunFolderError: If no run has a score, runs are not comparable, a folder is no run, or
-            `out` cannot be written.
+            `output` cannot be written.
         SettingsError: If a number is not above 0, a cost has no minutes, or `allow` names
             something else.
     """
-    _check_prices(minutes_per_label, cost_per_hour)
+    prices = answers.Prices(minutes_per_label, cost_per_hour)
     finished, unfinished = read_runs(runs)
-    failed = dict([*unfinished, *failures])
+    failed = sorted({**dict(unfinished), **dict(failures)}.items())
     if not finished:
-        named = ", ".join(sorted(failed)[:3]) or "none given"
+        named = ", ".join(name for name, _ in failed[:3]) or "none given"
         raise RunFolderError(
-            f"{out}: there is nothing to report, since no run has a score yet ({named}); finish a "
-            "run first."
+            f"{output}: there is nothing to report, since no run has a score yet ({named}); finish "
+            "a run first."
         )
     allowed = check_comparable(finished, allow)
-    report = _Report(arrange(finished), minutes_per_label, cost_per_hour)
-    tables = [*report.tables.values(), failure_table(sorted(failed.items()))]
-    write_tables(out / "tables", tables, report.grid, report.found)
-    write_figures(out / "figures", report.all_drawings())
-    page = _render(
-        report.context() | {"failures": sorted(failed.items()), "allowed": allowed},
+    report = _Report(arrange(finished), prices)
+    _write_tables(
+        output / "tables", [*report.tables.values(), tables.failure_table(failed)], report
     )
-    # A lone surrogate from an undecodable file name cannot be written as UTF-8.
-    write_text(out / REPORT_NAME, page.encode("utf-8", errors="replace").decode("utf-8"))
-    return out / REPORT_NAME
-
-
-def _check_prices(minutes_per_label: float | None, cost_per_hour: float | None) -> None:
-    for name, value in (("minutes per label", minutes_per_label), ("cost per hour", cost_per_hour)):
-        if value is not None and not 0 < value < float("inf"):
-            raise SettingsError(f"{name}: {value:g} is not above 0; give a number above 0.")
-    if cost_per_hour is not None and minutes_per_label is None:
-        raise SettingsError(
-            "cost per hour: money is counted by the hour; give the minutes per label too."
-        )
-
-
-def _render(context: Mapping[str, Any]) -> str:
-    page = rendered_page("budget.html.j2", styles=("report.css", "budget.css"), **context)
+    _write_figures(output / "figures", report.all_drawings())
+    page = rendered_page(
+        "budget.html.j2",
+        package=__package__,
+        styles=["budget.css"],
+        failures=failed,
+        allowed=allowed,
+        **report.context(),
+    )
     # A line must not begin with a percent sign that has lost its number.
-    return re.sub(r"(?<=\d) %(?=[\s<.,;)])", "\u00a0%", page)
+    page = re.sub(r"(?<=\d) %(?=[\s<.,;)])", "\u00a0%", page)
+    write_text(output / REPORT_NAME, page, remedy=RESULT_REMEDY)
+    return output / REPORT_NAME
 
 
 class _Report:
@@ -123,83 +101,103 @@ class _Report:
 
     Args:
         grid: Finished runs.
-        minutes_per_label: As for `write_budget_report`.
-        cost_per_hour: As for `write_budget_report`.
+        prices: Of an expert's labels.
     """
 
-    def __init__(
-        self, grid: Grid, minutes_per_label: float | None, cost_per_hour: float | None
-    ) -> None:
+    def __init__(self, grid: Grid, prices: answers.Prices) -> None:
         self.grid = grid
-        self.found: Statistics = compute_statistics(grid)
-        self.health: list[BudgetHealth] = read_health(grid)
-        self.minutes_per_label = minutes_per_label
-        self.cost_per_hour = cost_per_hour
-        self.tables: dict[str, Table] = {
-            "scores": score_table(grid, self.found),
-            "gains": gain_table(self.found.gains),
-            "classes": class_table(grid),
-            "forecast": forecast_table(grid, self.found),
-            "saved": saved_table(
-                self.found, minutes_per_label=minutes_per_label, cost_per_hour=cost_per_hour
-            ),
+        self.prices = prices
+        self.found = compute_statistics(grid)
+        self.health = read_health(grid)
+
+    @functools.cached_property
+    def tables(self) -> dict[str, Table]:
+        """Tables by their name in the template."""
+        return {
+            "scores": tables.score_table(self.grid, self.found),
+            "gains": tables.gain_table(self.found.gains),
+            "classes": tables.class_table(self.grid),
+            "forecast": answers.forecast_table(self.grid, self.found),
+            "saved": answers.saved_table(self.found, self.prices),
             "health": health_table(self.health),
-            "cost": cost_table(grid),
-            "runs": run_table(grid),
+            "cost": facts.cost_table(self.grid),
+            "runs": tables.run_table(self.grid),
         }
-        self.drawings: dict[str, Drawing | None] = {
-            "score": score_chart(grid, self.found),
-            "gain": gain_chart(grid, self.found.gains),
-            "forecast": forecast_chart(grid, fitted(self.found.forecasts)),
+
+    @functools.cached_property
+    def drawings(self) -> dict[str, list[Drawing]]:
+        """Figures by the section that shows them."""
+        gain = gain_chart(self.grid, self.found.gains)
+        forecast = forecast_chart(self.grid, answers.fitted(self.found.forecasts))
+        return {
+            "scores": [score_chart(self.grid, self.found), *([gain] if gain else [])],
+            "classes": class_maps(self.grid),
+            "forecast": [forecast] if forecast else [],
+            "health": health_charts(self.health, self.grid.unit),
         }
-        self.class_maps = class_maps(grid)
-        self.health_charts = health_charts(self.health, grid.unit)
 
     def all_drawings(self) -> list[Drawing]:
         """Every figure."""
-        single = [drawing for drawing in self.drawings.values() if drawing is not None]
-        return [*single, *self.class_maps, *self.health_charts]
+        return [drawing for drawings in self.drawings.values() for drawing in drawings]
 
     def context(self) -> dict[str, Any]:
         """What the template shows, apart from failures and allowed differences."""
         grid, found = self.grid, self.found
-        savings = savings_sentences(
-            grid,
-            found,
-            minutes_per_label=self.minutes_per_label,
-            cost_per_hour=self.cost_per_hour,
-        )
-        main = main_method(grid)
+        savings = answers.savings_sentences(grid, found, self.prices)
         return {
             "grid": grid,
             "subtitle": self._subtitle(),
             "verdict": verdict(grid, found),
-            "saving": savings[main][0] if main in savings else "",
+            "saving": savings[grid.main][0] if grid.main in savings else "",
             "tiles": key_figures(grid, found),
             "notes": found.notes,
-            "one_seed": len(grid.seeds) == 1,
             "tables": self.tables,
-            "drawings": self.drawings | {"classes": self.class_maps, "health": self.health_charts},
-            "forecast": forecast_sentences(grid, found),
-            "savings": [sentence for told in savings.values() for sentence in told],
+            "drawings": self.drawings,
+            "forecast": answers.forecast_sentences(grid, found),
+            "savings": [sentence for sentences in savings.values() for sentence in sentences],
             "gallery": sample_gallery(grid),
             "health": health_reading(self.health, grid.unit),
-            "cost": cost_sentence(grid),
-            "data": protocol.data_facts(grid),
-            "settings": protocol.setting_facts(grid),
-            "machine": protocol.machine_facts(grid),
-            "warnings": protocol.counted_warnings(grid),
-            "minutes_per_label": self.minutes_per_label,
-            "cost_per_hour": self.cost_per_hour,
+            "cost": facts.cost_sentence(grid),
+            "data": facts.data_facts(grid),
+            "settings": facts.setting_facts(grid),
+            "machine": facts.machine_facts(grid),
+            "warnings": facts.counted_warnings(grid),
+            "prices": self.prices,
         }
 
     def _subtitle(self) -> str:
         grid = self.grid
-        last = max(str(run.manifest.get("finished") or "") for run in grid.all_runs)
+        last = max(run.manifest.finished for run in grid.all_runs)
         parts = [
-            " and ".join(map(short_name, grid.methods)),
+            " and ".join(method.short_name for method in grid.methods),
             plural(len(grid.budgets), "budget"),
             plural(len(grid.seeds), "seed"),
-            *([f"finished {last[:16].replace('T', ' ')}"] if last else []),
+            f"finished {last[:16].replace('T', ' ')}",
         ]
         return " · ".join(parts)
+
+
+def _write_figures(folder: Path, drawings: Sequence[Drawing]) -> None:
+    """Write every figure as SVG and PNG, and remove those of an earlier report."""
+    make_folder(folder)
+    written = set()
+    for drawing in drawings:
+        write_text(folder / f"{drawing.name}.svg", drawing.svg, remedy=RESULT_REMEDY)
+        write_bytes(folder / f"{drawing.name}.png", drawing.png, remedy=RESULT_REMEDY)
+        written |= {f"{drawing.name}.svg", f"{drawing.name}.png"}
+    for path in folder.iterdir():
+        # A forecast of yesterday's runs must not lie beside today's refusal to give one.
+        if _OWN_FIGURE.fullmatch(path.name) and path.name not in written:
+            path.unlink(missing_ok=True)
+
+
+def _write_tables(folder: Path, shown: Sequence[Table], report: _Report) -> None:
+    """Write every table as CSV and JSON, and the table for a paper as LaTeX and Markdown."""
+    make_folder(folder)
+    for table in shown:
+        table.write(folder)
+    paper = tables.paper_table(report.grid, report.found)
+    caption = tables.paper_caption(report.grid)
+    write_text(folder / "paper.tex", paper.to_latex(caption), remedy=RESULT_REMEDY)
+    markdown = f"{paper.to_markdown()}\n{caption}\n"
+    write_text(folder / "paper.md", markdown, remedy=RESULT_REMEDY)

@@ -1,19 +1,20 @@
 """Reads the run folders of a budget report: what is needed of each one, and nothing more."""
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ecs_med.errors import RunFolderError
-from ecs_med.reporting.run.history import number
-from ecs_med.reporting.run.reading import inner, read_json, texts
+from pydantic import BaseModel, ValidationError
 
-__all__ = ["BudgetRun", "Failure", "SplitFacts", "collect_folders", "read_runs"]
+from ecs_med.config import TrainConfig
+from ecs_med.errors import EcsMedError, RunFolderError
+from ecs_med.runs import Failure, Manifest, MethodFacts, Metrics, RunFolder
+from ecs_med.splits import SplitDocument
 
-Failure = tuple[str, str]
+__all__ = ["FinishedRun", "SplitFacts", "Unfinished", "collect_folders", "read_runs"]
+
+Unfinished = tuple[str, str]
 """Name of a run and the sentence that says why it has no score."""
 
 DRAWN_BY_SEED = "drawn by the seed"
@@ -45,46 +46,91 @@ class SplitFacts:
     drawn_by_seed: frozenset[str]
     warnings: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, split: SplitDocument) -> "SplitFacts":
+        """The facts of one split."""
+        test, validation, labeled = (split.ids(role) for role in ("test", "validation", "labeled"))
+        return cls(
+            test=_digest(test),
+            validation=_digest(validation),
+            labeled=_digest(labeled),
+            num_labeled=len(labeled),
+            num_unlabeled=len(split.ids("unlabeled")),
+            num_test=len(test),
+            drawn_by_seed=frozenset(
+                part
+                for part in ("test", "validation")
+                if any(f"no {part} cases" in n and DRAWN_BY_SEED in n for n in split.notes)
+            ),
+            warnings=split.warnings,
+        )
+
+
+def _digest(ids: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(ids)).encode()).hexdigest()
+
 
 @dataclass(frozen=True, slots=True)
-class BudgetRun:
-    """A finished run as the report needs it.
+class FinishedRun:
+    """A run with a score on test cases.
 
     Attributes:
         folder: Run folder.
-        method: Name of the training method.
-        labeled: The budget as it was asked for, such as `1/8`.
-        seed: Seed.
-        miou: mIoU on the test cases, 0..1.
-        iou_per_class: One per class, background first; `None` for a class that does not occur.
-        class_names: As many.
-        best_iteration: The iteration that validation chose; `None` where it was not recorded.
-        split: Facts of `split.json`.
-        config: `config.json`.
-        manifest: `manifest.json`.
-        test: The part `test` of `metrics.json`.
+        config: Its settings.
+        manifest: What ran, on what, for how long.
+        metrics: Its scores; the mIoU on test cases is among them.
+        split: Facts of its split.
     """
 
     folder: Path
-    method: str
-    labeled: str
-    seed: int
-    miou: float
-    iou_per_class: tuple[float | None, ...]
-    class_names: tuple[str, ...]
-    best_iteration: int | None
+    config: TrainConfig
+    manifest: Manifest
+    metrics: Metrics
     split: SplitFacts
-    config: Mapping[str, Any]
-    manifest: Mapping[str, Any]
-    test: Mapping[str, Any]
 
     @property
     def name(self) -> str:
         """Name of the run folder."""
         return self.folder.name
 
+    @property
+    def method(self) -> MethodFacts:
+        """The training method."""
+        return self.manifest.method
 
-def collect_folders(paths: Sequence[Path]) -> tuple[list[Path], list[Failure]]:
+    @property
+    def labeled(self) -> str:
+        """The budget as it was asked for, such as `1/8`."""
+        return self.config.labeled
+
+    @property
+    def seed(self) -> int:
+        """Seed."""
+        return self.config.seed
+
+    @property
+    def miou(self) -> float:
+        """On the test cases, 0..1."""
+        assert self.metrics.test.miou is not None, "a run without a score is not read"
+        return self.metrics.test.miou
+
+    def iou_of(self, index: int) -> float | None:
+        """IoU of a class on the test cases, 0..1; `None` where it does not occur."""
+        values = self.metrics.test.iou_per_class
+        return values[index] if index < len(values) else None
+
+
+class _PlannedCell(BaseModel):
+    folder: Path
+
+
+class _Plan(BaseModel):
+    """What is needed of `sweep.json`."""
+
+    cells: tuple[_PlannedCell, ...] = ()
+
+
+def collect_folders(paths: Sequence[Path]) -> tuple[list[Path], list[Unfinished]]:
     """Run folders behind the arguments of a user, each once, in their order.
 
     Args:
@@ -97,12 +143,12 @@ def collect_folders(paths: Sequence[Path]) -> tuple[list[Path], list[Failure]]:
         RunFolderError: If a path is no folder.
     """
     folders: dict[Path, Path] = {}
-    missing: list[Failure] = []
+    missing: list[Unfinished] = []
     for path in paths:
         if not path.is_dir():
             raise RunFolderError(f"{path}: no such run folder; check the path.")
         inside = path / "runs"
-        if (path / "config.json").exists() or not inside.is_dir():
+        if RunFolder(path).config_file.exists() or not inside.is_dir():
             folders.setdefault(path.resolve(), path)
             continue
         for folder in sorted(inside.iterdir()):
@@ -112,21 +158,19 @@ def collect_folders(paths: Sequence[Path]) -> tuple[list[Path], list[Failure]]:
     return list(folders.values()), missing
 
 
-def _not_begun(sweep: Path) -> list[Failure]:
-    cells = read_json(sweep / "sweep.json")[0].get("cells")
-    planned = [
-        str(cell["folder"])
-        for cell in (cells if isinstance(cells, list) else [])
-        if isinstance(cell, Mapping) and cell.get("folder")
-    ]
+def _not_begun(sweep: Path) -> list[Unfinished]:
+    try:
+        plan = _Plan.model_validate_json((sweep / "sweep.json").read_bytes())
+    except (OSError, ValidationError):
+        return []
     return [
-        (Path(folder).name, "The sweep plans this run and has not begun it.")
-        for folder in planned
-        if not (sweep / folder).is_dir()
+        (cell.folder.name, "The sweep plans this run and has not begun it.")
+        for cell in plan.cells
+        if not (sweep / cell.folder).is_dir()
     ]
 
 
-def read_runs(folders: Sequence[Path]) -> tuple[list[BudgetRun], list[Failure]]:
+def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unfinished]]:
     """Read run folders.
 
     Args:
@@ -139,111 +183,60 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[BudgetRun], list[Failure]]:
         RunFolderError: If a folder is not there or is no run folder, or a finished run lacks
             a file that says what it was trained on.
     """
-    runs: list[BudgetRun] = []
-    failures: list[Failure] = []
+    runs: list[FinishedRun] = []
+    unfinished: list[Unfinished] = []
     splits: dict[str, SplitFacts] = {}
-    for folder in folders:
-        reason = _reason_without_score(folder)
-        if reason:
-            failures.append((folder.resolve().name, reason))
+    for path in folders:
+        folder = RunFolder(path.resolve())
+        if not (folder.is_run or (path / "output.log").exists()):
+            raise RunFolderError(
+                f"{path}: not a run folder (no config.json in it); name folders that "
+                "`ecs-med train` or `ecs-med budget` has written."
+            )
+        scored = _read_metrics(folder)
+        if isinstance(scored, str):
+            unfinished.append((folder.path.name, scored))
         else:
-            runs.append(_read_run(folder, splits))
-    return runs, failures
+            runs.append(_read_run(folder, scored, splits))
+    return runs, unfinished
 
 
-def _reason_without_score(folder: Path) -> str:
-    """Why a folder has no score; empty where it has one."""
-    known = ("config.json", "split.json", "metrics.json", "failure.json", "output.log")
-    if not folder.is_dir() or not any((folder / name).exists() for name in known):
-        raise RunFolderError(
-            f"{folder}: not a run folder (no config.json in it); name folders that "
-            "`ecs-med train` or `ecs-med budget` has written."
+def _read_metrics(folder: RunFolder) -> Metrics | str:
+    """The scores of a run, or why it has none."""
+    if folder.is_finished:
+        try:
+            metrics = folder.read_metrics()
+        except RunFolderError as error:
+            return str(error).removeprefix(f"{folder.path}/")
+        if metrics.test.miou is None:
+            return "The run has ended without a score on test cases."
+        return metrics
+    if not folder.failure_file.is_file():
+        return "The run has stopped or is still going on."
+    try:
+        return Failure.read(folder.failure_file).sentence
+    except RunFolderError as error:
+        return str(error).removeprefix(f"{folder.path}/")
+
+
+def _read_run(folder: RunFolder, metrics: Metrics, splits: dict[str, SplitFacts]) -> FinishedRun:
+    try:
+        return FinishedRun(
+            folder=folder.path,
+            config=folder.read_config(),
+            manifest=folder.read_manifest(),
+            metrics=metrics,
+            split=_read_split(folder.split_file, splits),
         )
-    metrics, damage = read_json(folder / "metrics.json")
-    if damage:
-        return f"metrics.json {damage}."
-    if metrics:
-        scored = number(inner(metrics, "test").get("miou")) is not None
-        return "" if scored else "The run has ended without a score on test cases."
-    failure = read_json(folder / "failure.json")[0].get("sentence")
-    return str(failure) if failure else "The run has stopped or is still going on."
-
-
-def _read_run(folder: Path, splits: dict[str, SplitFacts]) -> BudgetRun:
-    config = _required(folder / "config.json")
-    metrics = _required(folder / "metrics.json")
-    manifest, _ = read_json(folder / "manifest.json")
-    test = inner(metrics, "test")
-    per_class = test.get("iou_per_class")
-    ious = tuple(map(number, per_class)) if isinstance(per_class, list) else ()
-    names = texts(test.get("class_names")) or texts(metrics.get("class_names"))
-    if len(names) != len(ious):
-        names = tuple("background" if i == 0 else f"class {i}" for i in range(len(ious)))
-    best, seed = number(metrics.get("best_iteration")), number(config.get("seed"))
-    miou = number(test.get("miou"))
-    assert miou is not None, "a folder without a score is not read"
-    return BudgetRun(
-        folder=folder.resolve(),
-        method=str(config.get("method", "unknown")),
-        labeled=str(config.get("labeled", "all")),
-        seed=0 if seed is None else int(seed),
-        miou=miou,
-        iou_per_class=ious,
-        class_names=names,
-        best_iteration=None if best is None else int(best),
-        split=_read_split(folder / "split.json", splits),
-        config=config,
-        manifest=manifest,
-        test={key: value for key, value in test.items() if not isinstance(value, list)},
-    )
-
-
-def _required(path: Path) -> Mapping[str, Any]:
-    content, damage = read_json(path)
-    if not content:
-        raise RunFolderError(
-            f"{path}: {damage or 'is missing'}; leave this run out, or train it again."
-        )
-    return content
+    except EcsMedError as error:
+        where = "" if str(folder.path) in str(error) else f"{folder.config_file}: "
+        sentence = f"{where}{error}".removesuffix(".")
+        raise RunFolderError(f"{sentence}, or leave this run out.") from error
 
 
 def _read_split(path: Path, known: dict[str, SplitFacts]) -> SplitFacts:
     """Facts of a split; runs of one seed and budget share their text, which is parsed once."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or "cannot be read"
-        raise RunFolderError(f"{path}: {reason}; leave this run out, or train it again.") from error
-    key = hashlib.sha256(content).hexdigest()
+    key = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
     if key not in known:
-        known[key] = _split_facts(path, content)
+        known[key] = SplitFacts.of(SplitDocument.read(path))
     return known[key]
-
-
-def _split_facts(path: Path, content: bytes) -> SplitFacts:
-    ids: dict[str, list[str]] = {}
-    try:
-        document = json.loads(content)
-        for case in document["cases"]:
-            ids.setdefault(case["role"], []).append(case["id"])
-        notes, warnings = texts(document.get("notes")), texts(document.get("warnings"))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RunFolderError(
-            f"{path}: is damaged; leave this run out, or train it again."
-        ) from error
-    digests = {
-        role: hashlib.sha256("\n".join(sorted(ids.get(role, ()))).encode()).hexdigest()
-        for role in ("test", "validation", "labeled")
-    }
-    return SplitFacts(
-        **digests,
-        num_labeled=len(ids.get("labeled", ())),
-        num_unlabeled=len(ids.get("unlabeled", ())),
-        num_test=len(ids.get("test", ())),
-        drawn_by_seed=frozenset(
-            part
-            for part in ("test", "validation")
-            if any(f"no {part} cases" in note and DRAWN_BY_SEED in note for note in notes)
-        ),
-        warnings=warnings,
-    )

@@ -1,6 +1,5 @@
 """The numbers of a budget report: summaries, gains, classes, forecasts, labels saved."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +22,10 @@ from ecs_med.analysis import (
     labels_saved,
     summarize,
 )
-from ecs_med.reporting.sweep.grid import BASELINE, Budget, Grid
-from ecs_med.reporting.sweep.runs import BudgetRun
+from ecs_med.errors import RunFolderError
+from ecs_med.reporting.sweep.grid import Budget, Grid
+from ecs_med.reporting.sweep.runs import FinishedRun
+from ecs_med.runs import MethodFacts, RunFolder
 
 __all__ = ["CellScore", "Gain", "Statistics", "class_means", "compute_statistics"]
 
@@ -36,14 +37,14 @@ class CellScore:
     """Scores of one method at one budget.
 
     Attributes:
-        method: Name of the method.
+        method: The method.
         budget: The budget.
         seeds: mIoU over seeds, 0..1.
         cases: The same mean with the interval over test cases; `None` where the runs have no
             counts by case, or not the same test cases.
     """
 
-    method: str
+    method: MethodFacts
     budget: Budget
     seeds: Summary
     cases: Interval | None
@@ -54,14 +55,14 @@ class Gain:
     """What a method gives over the baseline at one budget.
 
     Attributes:
-        method: Name of the method.
+        method: The method.
         budget: The budget.
         seeds: Difference of mIoU over pairs of runs with the same seed.
         corrected: P-value corrected for all gains of the report; `None` for a single pair.
         cases: The same difference with the interval over test cases, or `None`.
     """
 
-    method: str
+    method: MethodFacts
     budget: Budget
     seeds: PairedComparison
     corrected: float | None
@@ -82,16 +83,16 @@ class Statistics:
 
     scores: tuple[CellScore, ...]
     gains: tuple[Gain, ...]
-    forecasts: Mapping[str, Forecast | Refusal]
-    saved: Mapping[str, tuple[LabelsSaved, ...]]
+    forecasts: Mapping[MethodFacts, Forecast | Refusal]
+    saved: Mapping[MethodFacts, tuple[LabelsSaved, ...]]
     notes: tuple[str, ...]
 
-    def score(self, method: str, budget: Budget) -> CellScore | None:
+    def score(self, method: MethodFacts, budget: Budget) -> CellScore | None:
         """The score of a cell; `None` where no run of it is finished."""
         found = (s for s in self.scores if s.method == method and s.budget == budget)
         return next(found, None)
 
-    def gain(self, method: str, budget: Budget) -> Gain | None:
+    def gain(self, method: MethodFacts, budget: Budget) -> Gain | None:
         """The gain of a method at a budget; `None` where there is no pair."""
         found = (g for g in self.gains if g.method == method and g.budget == budget)
         return next(found, None)
@@ -128,25 +129,24 @@ def compute_statistics(grid: Grid) -> Statistics:
     )
 
 
-def class_means(runs: Sequence[BudgetRun], index: int) -> tuple[float | None, float | None]:
+def class_means(runs: Sequence[FinishedRun], index: int) -> tuple[float | None, float | None]:
     """Mean and standard deviation of a class's IoU over runs.
 
     Returns:
         `None` for both where the class occurs in no run, and for the deviation of a single run.
     """
-    values = [run.iou_per_class[index] for run in runs if index < len(run.iou_per_class)]
-    known = [value for value in values if value is not None]
+    known = [value for run in runs if (value := run.iou_of(index)) is not None]
     if not known:
         return None, None
     summary = summarize(known)
     return summary.mean, summary.sd
 
 
-def _paired(grid: Grid, budget: Budget) -> list[str]:
+def _paired(grid: Grid, budget: Budget) -> list[MethodFacts]:
     return [method for method in grid.rivals if grid.pairs(method, budget)]
 
 
-def _gain(grid: Grid, method: str, budget: Budget, counts: Mapping[Path, Counts]) -> Gain:
+def _gain(grid: Grid, method: MethodFacts, budget: Budget, counts: Mapping[Path, Counts]) -> Gain:
     pairs = grid.pairs(method, budget)
     compared = compare_paired([a.miou for a, _ in pairs], [b.miou for _, b in pairs])
     first, second = ([counts.get(pair[side].folder) for pair in pairs] for side in (0, 1))
@@ -156,13 +156,13 @@ def _gain(grid: Grid, method: str, budget: Budget, counts: Mapping[Path, Counts]
     return Gain(method, budget, compared, None, cases)
 
 
-def _over_cases(runs: Sequence[BudgetRun], counts: Mapping[Path, Counts]) -> Interval | None:
+def _over_cases(runs: Sequence[FinishedRun], counts: Mapping[Path, Counts]) -> Interval | None:
     found = [counts[run.folder] for run in runs if run.folder in counts]
     return bootstrap_cases(found) if len(found) == len(runs) else None
 
 
-def _saved(grid: Grid) -> dict[str, tuple[LabelsSaved, ...]]:
-    base = grid.points(BASELINE)
+def _saved(grid: Grid) -> dict[MethodFacts, tuple[LabelsSaved, ...]]:
+    base = grid.points(grid.baseline) if grid.baseline else []
     if len({point.num_labeled for point in base}) < 2:
         return {}
     return {method: tuple(labels_saved(base, grid.points(method))) for method in grid.rivals}
@@ -180,7 +180,7 @@ def _counts_of(grid: Grid, budget: Budget, notes: list[str]) -> dict[Path, Count
     counts: dict[Path, Counts] = {}
     shared: tuple[str, ...] | None = None
     for run in runs:
-        cases, matrices = _read_counts(run.folder / "test_cases.json")
+        cases, matrices = _read_counts(RunFolder(run.folder))
         if matrices is None or (shared is not None and cases != shared):
             notes.append(
                 "Some runs have no usable test_cases.json, so the interval over test cases is "
@@ -192,15 +192,14 @@ def _counts_of(grid: Grid, budget: Budget, notes: list[str]) -> dict[Path, Count
     return counts
 
 
-def _read_counts(path: Path) -> tuple[tuple[str, ...], Counts | None]:
+def _read_counts(folder: RunFolder) -> tuple[tuple[str, ...], Counts | None]:
     """Ids in order and (num_cases, K, K) counts; `None` where the file is not usable."""
     try:
-        content = json.loads(path.read_bytes())
-        rows = sorted((str(row["case"]), row["confusion"]) for row in content["cases"])
-        matrices = np.array([matrix for _, matrix in rows], dtype=np.int64)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        rows = sorted(folder.read_test_cases().cases, key=lambda row: row.case)
+        matrices = np.array([row.confusion for row in rows], dtype=np.int64)
+    except (RunFolderError, ValueError, OverflowError):
         return (), None
     sound = matrices.ndim == 3 and matrices.shape[1] == matrices.shape[2] and matrices.size > 0
     if not sound or matrices.min() < 0 or matrices.sum() == 0:
         return (), None
-    return tuple(case for case, _ in rows), matrices
+    return tuple(row.case for row in rows), matrices

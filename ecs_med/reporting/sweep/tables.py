@@ -2,19 +2,41 @@
 
 from collections.abc import Sequence
 
-from ecs_med.reporting.run.history import number
-from ecs_med.reporting.sweep.grid import Grid, short_name
-from ecs_med.reporting.sweep.runs import BudgetRun, Failure
-from ecs_med.reporting.sweep.statistics import Gain, Statistics, class_means
-from ecs_med.reporting.table import Column, Table, Value, interval, table
+from ecs_med.reporting.sweep.grid import Budget, Grid
+from ecs_med.reporting.sweep.runs import Unfinished
+from ecs_med.reporting.sweep.statistics import CellScore, Gain, Statistics, class_means
+from ecs_med.reporting.sweep.verdict import SIGNIFICANT
+from ecs_med.reporting.table import Column, PrintedTable, Table, Value, interval
+from ecs_med.reporting.text import NOTHING
+from ecs_med.runs import MethodFacts
 
-__all__ = ["class_table", "failure_table", "gain_table", "run_table", "score_table"]
+__all__ = [
+    "CELL_COLUMNS",
+    "cell_values",
+    "class_table",
+    "failure_table",
+    "gain_table",
+    "paper_caption",
+    "paper_table",
+    "run_table",
+    "score_table",
+]
 
-_CELL = (
+CELL_COLUMNS = (
     Column("method", "Method"),
     Column("budget", "Budget"),
     Column("num_labeled", "Labels", "count"),
 )
+"""Which cell of the grid a row is about; `cell_values` fills them."""
+
+
+def cell_values(method: MethodFacts, budget: Budget) -> dict[str, Value]:
+    """Values of `CELL_COLUMNS`."""
+    return {
+        "method": method.short_name,
+        "budget": budget.name,
+        "num_labeled": budget.num_labeled,
+    }
 
 
 def score_table(grid: Grid, found: Statistics) -> Table:
@@ -25,9 +47,7 @@ def score_table(grid: Grid, found: Statistics) -> Table:
             cases = cell.cases
             rows.append(
                 {
-                    "method": short_name(method),
-                    "budget": cell.budget.name,
-                    "num_labeled": cell.budget.num_labeled,
+                    **cell_values(method, cell.budget),
                     "share": cell.budget.share,
                     "miou": cell.seeds.mean,
                     "sd": cell.seeds.sd,
@@ -39,7 +59,7 @@ def score_table(grid: Grid, found: Statistics) -> Table:
                 }
             )
     columns = (
-        *_CELL,
+        *CELL_COLUMNS,
         Column("share", "Share", "budget share"),
         Column("miou", "mIoU, mean", "score"),
         Column("sd", "SD", "sd"),
@@ -47,16 +67,14 @@ def score_table(grid: Grid, found: Statistics) -> Table:
         *interval("cases_lower", "cases_upper", "95 % interval over test cases", "score"),
         Column("num_runs", "Runs", "count"),
     )
-    return table("scores", "mIoU of every method and budget", columns, rows)
+    return Table("scores", "mIoU of every method and budget", columns, rows)
 
 
 def gain_table(gains: Sequence[Gain]) -> Table:
     """Gain over supervised training at every budget, in mIoU points."""
     rows: list[dict[str, Value]] = [
         {
-            "method": short_name(gain.method),
-            "budget": gain.budget.name,
-            "num_labeled": gain.budget.num_labeled,
+            **cell_values(gain.method, gain.budget),
             "gain": gain.seeds.difference,
             "lower": gain.seeds.lower,
             "upper": gain.seeds.upper,
@@ -69,7 +87,7 @@ def gain_table(gains: Sequence[Gain]) -> Table:
         for gain in gains
     ]
     columns = (
-        *_CELL,
+        *CELL_COLUMNS,
         Column("gain", "Gain, mIoU points", "points"),
         *interval("lower", "upper", "95 % interval over seeds", "points"),
         *interval("cases_lower", "cases_upper", "95 % interval over test cases", "points"),
@@ -77,53 +95,52 @@ def gain_table(gains: Sequence[Gain]) -> Table:
         Column("p_corrected", "p, Holm", "p"),
         Column("num_pairs", "Pairs", "count"),
     )
-    return table("gains", "Gain over supervised training", columns, rows)
+    return Table("gains", "Gain over supervised training", columns, rows)
 
 
 def class_table(grid: Grid) -> Table:
     """IoU of every class for every method and budget."""
     rows: list[dict[str, Value]] = []
     for index, name in enumerate(grid.class_names):
-        for method in grid.methods:
-            for budget in grid.budgets:
-                runs = grid.runs(method, budget)
-                if not runs:
-                    continue
-                mean, deviation = class_means(runs, index)
-                rows.append(
-                    {
-                        "class": name,
-                        "method": short_name(method),
-                        "budget": budget.name,
-                        "num_labeled": budget.num_labeled,
-                        "iou": mean,
-                        "sd": deviation,
-                        "num_runs": sum(
-                            index < len(run.iou_per_class) and run.iou_per_class[index] is not None
-                            for run in runs
-                        ),
-                    }
-                )
+        for method, budget, runs in grid.by_method():
+            mean, deviation = class_means(runs, index)
+            rows.append(
+                {
+                    "class": name,
+                    **cell_values(method, budget),
+                    "iou": mean,
+                    "sd": deviation,
+                    "num_runs": sum(run.iou_of(index) is not None for run in runs),
+                }
+            )
     columns = (
         Column("class", "Class"),
-        *_CELL,
+        *CELL_COLUMNS,
         Column("iou", "IoU, mean", "score"),
         Column("sd", "SD", "sd"),
         Column("num_runs", "Runs", "count"),
     )
-    return table("classes", "IoU of every class", columns, rows)
+    return Table("classes", "IoU of every class", columns, rows)
 
 
 def run_table(grid: Grid) -> Table:
     """Every single run, so that nobody has to trust the means."""
-    rows = [
-        _run_row(run, budget.name)
-        for method in grid.methods
-        for budget in grid.budgets
-        for run in grid.runs(method, budget)
+    rows: list[dict[str, Value]] = [
+        {
+            **cell_values(method, budget),
+            "num_labeled": run.split.num_labeled,
+            "seed": run.seed,
+            "miou": run.miou,
+            "foreground_dice": run.metrics.test.foreground_dice,
+            "best_iteration": run.metrics.best_iteration,
+            "seconds": run.manifest.seconds,
+            "run": run.name,
+        }
+        for method, budget, runs in grid.by_method()
+        for run in runs
     ]
     columns = (
-        *_CELL,
+        *CELL_COLUMNS,
         Column("seed", "Seed"),
         Column("miou", "mIoU", "score"),
         Column("foreground_dice", "Dice, foreground", "score"),
@@ -131,25 +148,64 @@ def run_table(grid: Grid) -> Table:
         Column("seconds", "Time", "time"),
         Column("run", "Run"),
     )
-    return table("runs", "Every run", columns, rows)
+    return Table("runs", "Every run", columns, rows)
 
 
-def _run_row(run: BudgetRun, budget: str) -> dict[str, Value]:
-    return {
-        "method": short_name(run.method),
-        "budget": budget,
-        "num_labeled": run.split.num_labeled,
-        "seed": run.seed,
-        "miou": run.miou,
-        "foreground_dice": number(run.test.get("foreground_dice")),
-        "best_iteration": run.best_iteration,
-        "seconds": number(run.manifest.get("seconds")),
-        "run": run.name,
-    }
-
-
-def failure_table(failures: Sequence[Failure]) -> Table:
+def failure_table(failures: Sequence[Unfinished]) -> Table:
     """Runs without a score and the reason."""
     rows: list[dict[str, Value]] = [{"run": run, "reason": reason} for run, reason in failures]
     columns = (Column("run", "Run"), Column("reason", "Reason"))
-    return table("failures", "Runs without a score", columns, rows)
+    return Table("failures", "Runs without a score", columns, rows)
+
+
+def paper_table(grid: Grid, found: Statistics) -> PrintedTable:
+    """The table of a paper: methods are rows, budgets columns.
+
+    A cell is mean and standard deviation over seeds in percent. The best mean of a budget is bold
+    only where the corrected p-value of its difference from supervised training is below 0.05.
+    """
+    rows, bold = [], set()
+    for row, method in enumerate(grid.methods):
+        cells = [method.short_name]
+        for column, budget in enumerate(grid.budgets, start=1):
+            cells.append(_cell(found.score(method, budget)))
+            if _is_bold(grid, found, method, budget):
+                bold.add((row, column))
+        rows.append(tuple(cells))
+    return PrintedTable(
+        headings=("Method", *(f"{budget.name} ({budget.num_labeled})" for budget in grid.budgets)),
+        rows=tuple(rows),
+        align="l" + "c" * len(grid.budgets),
+        bold=frozenset(bold),
+    )
+
+
+def paper_caption(grid: Grid) -> str:
+    """What the table of a paper shows."""
+    num_seeds = len(grid.seeds)
+    over = "one seed" if num_seeds == 1 else f"up to {num_seeds} seeds"
+    spread = "" if num_seeds == 1 else " and standard deviation"
+    return (
+        f"mIoU in % on the test set of {grid.title}: mean{spread} over {over}, by labelled budget "
+        f"(number of labelled {grid.unit}s). Bold: best, where it differs from supervised training "
+        f"with p < {SIGNIFICANT} (paired t-test, Holm-corrected)."
+    )
+
+
+def _cell(score: CellScore | None) -> str:
+    if score is None:
+        return NOTHING
+    mean, deviation = score.seeds.mean, score.seeds.sd
+    return f"{100 * mean:.1f}" + ("" if deviation is None else f" ± {100 * deviation:.1f}")
+
+
+def _is_bold(grid: Grid, found: Statistics, method: MethodFacts, budget: Budget) -> bool:
+    means = {m: score.seeds.mean for m in grid.methods if (score := found.score(m, budget))}
+    if len(means) < 2 or max(means, key=lambda other: means[other]) != method:
+        return False
+    rivals = [other for other in means if other != grid.baseline]
+    gains = [found.gain(m, budget) for m in (rivals if method == grid.baseline else [method])]
+    return all(
+        gain is not None and gain.corrected is not None and gain.corrected < SIGNIFICANT
+        for gain in gains
+    )

@@ -2,22 +2,15 @@
 
 from collections.abc import Sequence
 
-from ecs_med.reporting.run.tables import Tile
-from ecs_med.reporting.sweep.grid import BASELINE, Budget, Grid, short_name
+from ecs_med.reporting.html import Tile
+from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.reporting.sweep.statistics import Gain, Statistics
-from ecs_med.reporting.table import points
-from ecs_med.reporting.text import decimal, plural
+from ecs_med.reporting.text import decimal, plural, points
 
-__all__ = ["SIGNIFICANT", "key_figures", "main_method", "verdict"]
+__all__ = ["SIGNIFICANT", "key_figures", "verdict"]
 
 SIGNIFICANT = 0.05
-
-
-def main_method(grid: Grid) -> str | None:
-    """The method that the report is about: ECS, else the first one beside the baseline."""
-    if "ecs" in grid.rivals:
-        return "ecs"
-    return grid.rivals[0] if grid.rivals else None
+"""A p-value below it, corrected for all comparisons of the report, counts as a difference."""
 
 
 def verdict(grid: Grid, found: Statistics) -> str:
@@ -30,13 +23,12 @@ def verdict(grid: Grid, found: Statistics) -> str:
     Returns:
         One sentence; without a comparison, the scores of every method.
     """
-    method = main_method(grid)
+    method = grid.main
     gains = [gain for gain in found.gains if gain.method == method]
     if method is None or not gains:
         return _without_comparison(grid, found)
     shown = [gains[0]] if len(gains) == 1 else [gains[0], gains[len(gains) // 2]]
-    name = short_name(method)
-    clauses = [_gain_clause(gain, name, grid, first=gain is shown[0]) for gain in shown]
+    clauses = [_gain_clause(gain, grid.unit, first=gain is shown[0]) for gain in shown]
     return f"{'; '.join(clauses)}."
 
 
@@ -47,24 +39,24 @@ def key_figures(grid: Grid, found: Statistics) -> tuple[Tile, ...]:
         Tile(
             "best mean mIoU",
             decimal(best.seeds.mean),
-            f"{short_name(best.method)} with {best.budget.num_labeled:,} labels",
+            f"{best.method.short_name} with {best.budget.num_labeled:,} labels",
             main=True,
         )
     ]
-    method = main_method(grid)
-    first = next((gain for gain in found.gains if gain.method == method), None)
+    main = grid.main
+    first = next((gain for gain in found.gains if gain.method == main), None)
     if first is not None:
         seeds = first.seeds
         known = seeds.lower is not None and seeds.upper is not None
         is_certain = known and not (seeds.lower or 0) <= 0 <= (seeds.upper or 0)
         remark = f"mIoU points with {first.budget.num_labeled:,} labels{_doubt(is_certain)}"
         tiles.append(Tile("gain, fewest labels", points(first.seeds.difference), remark, main=True))
-    saved = found.saved.get(method or "", ())
-    if saved and saved[0].equal_labels is not None:
+    saved = found.saved.get(main, ()) if main else ()
+    if main and saved and saved[0].equal_labels is not None:
         value = f"{saved[0].equal_labels - saved[0].num_labeled:+,.0f}"
         lower = saved[0].lower
         is_certain = lower is not None and lower > saved[0].num_labeled
-        remark = f"by {short_name(method or '')} with {saved[0].num_labeled:,}{_doubt(is_certain)}"
+        remark = f"by {main.short_name} with {saved[0].num_labeled:,}{_doubt(is_certain)}"
         tiles.append(Tile("labels saved", "0" if value in ("+0", "-0") else value, remark))
     size = f"{len(grid.methods)} x {len(grid.budgets)} x {len(grid.seeds)}"
     tiles.append(Tile("finished runs", str(grid.num_runs), f"of methods x budgets x seeds, {size}"))
@@ -76,9 +68,9 @@ def _doubt(is_certain: bool) -> str:
     return "" if is_certain else "; may be chance"
 
 
-def _gain_clause(gain: Gain, name: str, grid: Grid, *, first: bool) -> str:
-    number = f"{gain.budget.num_labeled:,}"
-    opening = f"With {number} labelled {grid.unit}s" if first else f"with {number}"
+def _gain_clause(gain: Gain, unit: str, *, first: bool) -> str:
+    name, number = gain.method.short_name, f"{gain.budget.num_labeled:,}"
+    opening = f"With {number} labelled {unit}s" if first else f"with {number}"
     seeds = gain.seeds
     size = f"{abs(100 * seeds.difference):.1f} mIoU points"
     side = "above" if seeds.difference >= 0 else "below"
@@ -107,10 +99,12 @@ def _without_comparison(grid: Grid, found: Statistics) -> str:
     for method in grid.methods:
         cells = [cell for cell in found.scores if cell.method == method]
         ends = _ends([(cell.budget, cell.seeds.mean) for cell in cells], grid.unit)
-        name = "Supervised training" if method == BASELINE else short_name(method)
+        name = "Supervised training" if method == grid.baseline else method.short_name
         sentences.append(f"{name} reaches an mIoU of {ends}.")
     if len(grid.methods) == 1:
         closing = "There is no second method to compare it with."
+    elif grid.baseline is None:
+        closing = "None of them learns from labelled images alone: nothing to compare with."
     else:
         closing = "No two runs share budget and seed with supervised training: nothing to compare."
     return f"{' '.join(sentences)} {closing}"

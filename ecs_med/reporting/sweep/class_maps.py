@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecs_med.reporting.plots import Drawing, Pen, draw_figure
-from ecs_med.reporting.sweep.grid import Grid, short_name
+from ecs_med.reporting.sweep.grid import Grid
 from ecs_med.reporting.sweep.statistics import class_means
+from ecs_med.runs import MethodFacts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,8 +36,8 @@ def class_maps(grid: Grid) -> list[Drawing]:
         _map(
             grid,
             values,
-            name=f"classes-{method}",
-            title=f"IoU: {short_name(method)}",
+            name=f"classes-{method.name}",
+            title=f"IoU: {method.short_name}",
             caption="Mean over seeds of the IoU on the test set.",
             limits=limits,
         )
@@ -51,8 +52,8 @@ def class_maps(grid: Grid) -> list[Drawing]:
             _map(
                 grid,
                 differences,
-                name=f"classes-{method}-gain",
-                title=f"IoU points: {short_name(method)} minus supervised",
+                name=f"classes-{method.name}-gain",
+                title=f"IoU points: {method.short_name} minus {grid.baseline_name}",
                 caption="Over pairs of runs with the same seed. Above zero is better.",
                 limits=(-reach, reach),
             )
@@ -60,7 +61,7 @@ def class_maps(grid: Grid) -> list[Drawing]:
     return maps
 
 
-def class_differences(grid: Grid, method: str) -> Values:
+def class_differences(grid: Grid, method: MethodFacts) -> Values:
     """Gain of a method over the baseline per class and budget.
 
     Args:
@@ -74,7 +75,7 @@ def class_differences(grid: Grid, method: str) -> Values:
     for column, budget in enumerate(grid.budgets):
         for row in range(len(grid.class_names)):
             pairs = [
-                (ours.iou_per_class[row], theirs.iou_per_class[row])
+                (ours.iou_of(row), theirs.iou_of(row))
                 for ours, theirs in grid.pairs(method, budget)
             ]
             points = [100 * (a - b) for a, b in pairs if a is not None and b is not None]
@@ -83,7 +84,7 @@ def class_differences(grid: Grid, method: str) -> Values:
     return found
 
 
-def _means(grid: Grid, method: str) -> Values:
+def _means(grid: Grid, method: MethodFacts) -> Values:
     rows = [
         [class_means(grid.runs(method, budget), index)[0] for budget in grid.budgets]
         for index in range(len(grid.class_names))
@@ -138,12 +139,12 @@ def _map(
         draw,
         title=title,
         caption=caption,
-        alt=f"{title}. {_told(grid, values, style)}",
+        alt=f"{title}. {_in_words(grid, values, style)}",
         size=(4.7, 0.6 + 0.36 * len(grid.class_names)),
     )
 
 
-def _told(grid: Grid, values: Values, style: str) -> str:
+def _in_words(grid: Grid, values: Values, style: str) -> str:
     """First and last column in words; the table has the rest."""
 
     def column(index: int) -> str:
