@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RESULT_REMEDY",
+    "make_folder",
     "write_atomically",
     "write_bytes",
     "write_json",
@@ -22,11 +23,29 @@ __all__ = [
     "write_text",
 ]
 
-
 RESULT_REMEDY = "check the folder's permissions and free space"
 """What to do where a result that belongs to no run folder cannot be written."""
 
 _RUN_REMEDY = "free disk space or choose another folder, then go on with `resume`"
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a folder and those above it; one that is there already is as good.
+
+    Returns:
+        `folder`.
+
+    Raises:
+        RunFolderError: If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunFolderError(
+            f"{folder}: cannot be made ({error.strerror}); choose another folder, or make the one "
+            "above it writable."
+        ) from error
+    return folder
 
 
 def write_atomically(

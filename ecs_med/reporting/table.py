@@ -1,15 +1,110 @@
-"""A table of the budget report: one set of values, shown on the page and written to files."""
+"""Tables, written once for the page, for papers and for other programs.
 
-from collections.abc import Callable, Mapping, Sequence
+A `Table` keeps values: CSV and JSON hold all of their digits. What stands on a page or in a paper
+is a `PrintedTable`, whose cells are text; any table has one.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+from ecs_med.files import write_json, write_text
 from ecs_med.reporting.run.history import number
 from ecs_med.reporting.text import NOTHING, count, decimal, duration, percent
 
-__all__ = ["FORMS", "Column", "Table", "Value", "budget_share", "interval", "points", "table"]
+__all__ = [
+    "FORMS",
+    "Column",
+    "PrintedTable",
+    "Table",
+    "Value",
+    "budget_share",
+    "csv_text",
+    "interval",
+    "points",
+]
 
 Value = str | int | float | None
 """What a cell holds; `None` where there is no value."""
+
+_NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+(?: ± [\d,]*\.?\d+)?")
+_MARKDOWN = {"l": "---", "c": ":---:", "r": "---:"}
+_LATEX = {
+    **{character: rf"\{character}" for character in "&%$#_{}"},
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "λ": r"$\lambda$",
+    "\u2212": "$-$",
+    "\u2013": "--",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedTable:
+    """A table as it is read.
+
+    Attributes:
+        headings: One a column.
+        rows: As many texts a row.
+        align: A letter a column, `l`, `c` or `r`; empty: the first column left, the others right.
+        bold: Row and column of the cells that stand out.
+    """
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    align: str = ""
+    bold: frozenset[tuple[int, int]] = frozenset()
+
+    def to_markdown(self) -> str:
+        """The table in Markdown, its last line ended.
+
+        Example:
+            >>> print(PrintedTable(("Method", "mIoU"), (("ECS", "81.2"),)).to_markdown(), end="")
+            | Method | mIoU |
+            | --- | ---: |
+            | ECS | 81.2 |
+        """
+        lines = [
+            [_markdown(heading) for heading in self.headings],
+            [_MARKDOWN[side] for side in self._sides()],
+        ]
+        for place, row in enumerate(self.rows):
+            cells = [_markdown(text) for text in row]
+            lines.append(
+                [f"**{t}**" if (place, i) in self.bold else t for i, t in enumerate(cells)]
+            )
+        return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+    def to_latex(self, *remarks: str) -> str:
+        """A `tabular` with the rules of the package booktabs, its last line ended.
+
+        Args:
+            *remarks: Comments above it, such as a caption.
+        """
+        body = [
+            " & ".join(_latex_cell(text, (place, i) in self.bold) for i, text in enumerate(row))
+            for place, row in enumerate(self.rows)
+        ]
+        lines = [
+            *("% " + " ".join(remark.split()) for remark in remarks),
+            rf"\begin{{tabular}}{{{self._sides()}}}",
+            r"\toprule",
+            " & ".join(map(_latex, self.headings)) + r" \\",
+            r"\midrule",
+            *(line + r" \\" for line in body),
+            r"\bottomrule",
+            r"\end{tabular}",
+        ]
+        return "".join(f"{line}\n" for line in lines)
+
+    def _sides(self) -> str:
+        return self.align or "l" + "r" * (len(self.headings) - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,50 +113,107 @@ class Column:
 
     Attributes:
         key: Its name in CSV and JSON, with its unit where it has one.
-        heading: Its heading on the page; empty keeps it out of the page.
-        form: How a value reads on the page, a key of `FORMS`.
-        until: Key of the upper end where the value is the lower end of an interval; the page
-            shows both in one cell.
+        heading: Its heading where it is printed; empty keeps it out.
+        form: How a value is printed, a key of `FORMS`.
+        until: Key of the upper end where the value is the lower end of an interval; both are
+            printed in one cell.
     """
 
     key: str
-    heading: str
+    heading: str = ""
     form: str = "text"
     until: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table.
+    """A table of values.
 
     Attributes:
         name: File name without suffix.
         title: What it shows.
-        columns: Every column of the files; those with a heading stand on the page.
-        rows: Values by the columns' keys.
+        columns: Every column of the files; those with a heading are printed.
+        rows: Values by the columns' keys; a key that is missing has no value.
     """
 
     name: str
     title: str
-    columns: tuple[Column, ...]
-    rows: tuple[Mapping[str, Value], ...]
+    columns: Sequence[Column]
+    rows: Sequence[Mapping[str, Value]]
 
-    @property
-    def headings(self) -> tuple[str, ...]:
-        """Headings on the page."""
-        return tuple(column.heading for column in self.columns if column.heading)
-
-    @property
-    def is_numeric(self) -> tuple[bool, ...]:
-        """Whether the columns on the page hold single numbers, which align at the right."""
+    def printed(self) -> PrintedTable:
+        """The columns that have a heading, single numbers at the right."""
         shown = [column for column in self.columns if column.heading]
-        return tuple(column.form != "text" and not column.until for column in shown)
+        return PrintedTable(
+            headings=tuple(column.heading for column in shown),
+            rows=tuple(tuple(_printed_cell(column, row) for column in shown) for row in self.rows),
+            align="".join("l" if c.form == "text" or c.until else "r" for c in shown),
+        )
 
-    @property
-    def texts(self) -> tuple[tuple[str, ...], ...]:
-        """Rows as they read on the page."""
-        shown = [column for column in self.columns if column.heading]
-        return tuple(tuple(_cell_text(column, row) for column in shown) for row in self.rows)
+    def to_csv(self) -> str:
+        """Every column with all digits."""
+        return csv_text([column.key for column in self.columns], self.rows)
+
+    def to_json(self) -> dict[str, Any]:
+        """Title and rows; every row has every key."""
+        keys = [column.key for column in self.columns]
+        rows = [{key: row.get(key) for key in keys} for row in self.rows]
+        return {"title": self.title, "rows": rows}
+
+    def write(self, folder: Path) -> None:
+        """Write `<name>.csv` and `<name>.json`.
+
+        Args:
+            folder: It exists.
+
+        Raises:
+            RunFolderError: If they cannot be written.
+        """
+        write_text(folder / f"{self.name}.csv", self.to_csv())
+        write_json(folder / f"{self.name}.json", self.to_json())
+
+
+def csv_text(keys: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> str:
+    r"""Rows as CSV, all digits kept; `None` and a missing key give an empty cell.
+
+    Example:
+        >>> csv_text(["method", "miou"], [{"method": "ECS", "miou": 0.5}, {"method": "other"}])
+        'method,miou\nECS,0.5\nother,\n'
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(keys), extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def interval(lower: str, upper: str, heading: str, form: str) -> tuple[Column, Column]:
+    """The two columns of an interval, which are printed in one cell."""
+    return Column(lower, heading, form, until=upper), Column(upper)
+
+
+def _printed_cell(column: Column, row: Mapping[str, Value]) -> str:
+    form = FORMS[column.form]
+    value = row.get(column.key)
+    if not column.until:
+        return form(value)
+    upper = row.get(column.until)
+    return NOTHING if value is None or upper is None else f"{form(value)} to {form(upper)}"
+
+
+def _markdown(text: str) -> str:
+    return " ".join(text.split()).replace("|", r"\|")
+
+
+def _latex(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+
+
+def _latex_cell(text: str, bold: bool) -> str:
+    if _NUMBER.fullmatch(text):
+        formula = text.replace("±", r"\pm")
+        return rf"$\mathbf{{{formula}}}$" if bold else f"${formula}$"
+    return rf"\textbf{{{_latex(text)}}}" if bold else _latex(text)
 
 
 def points(difference: object, digits: int = 1) -> str:
@@ -71,15 +223,6 @@ def points(difference: object, digits: int = 1) -> str:
         return NOTHING
     shown = f"{100 * finite:+.{digits}f}"
     return shown if float(shown) else f"{0:.{digits}f}"
-
-
-def _cell_text(column: Column, row: Mapping[str, Value]) -> str:
-    form = FORMS[column.form]
-    value = row.get(column.key)
-    if not column.until:
-        return form(value)
-    upper = row.get(column.until)
-    return NOTHING if value is None or upper is None else f"{form(value)} to {form(upper)}"
 
 
 def budget_share(value: object) -> str:
@@ -133,16 +276,4 @@ FORMS: Mapping[str, Callable[[object], str]] = {
     "memory": _megabytes,
     "energy": _energy,
 }
-"""How values read on the page."""
-
-
-def interval(lower: str, upper: str, heading: str, form: str) -> tuple[Column, Column]:
-    """The two columns of an interval, which share a cell on the page."""
-    return Column(lower, heading, form, until=upper), Column(upper, "", form)
-
-
-def table(
-    name: str, title: str, columns: Sequence[Column], rows: Sequence[Mapping[str, Value]]
-) -> Table:
-    """A table from lists."""
-    return Table(name, title, tuple(columns), tuple(rows))
+"""How values are printed."""

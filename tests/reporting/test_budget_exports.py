@@ -1,5 +1,6 @@
 """Tables for papers and programs, and the sentences beside them, on hand-made numbers."""
 
+import json
 import re
 
 import numpy as np
@@ -7,13 +8,13 @@ import pytest
 from scipy import stats
 from sweep_folders import SweepSpec, write_sweep
 
-from ecs_med.reporting.sweep.exports import latex_table, markdown_table
+from ecs_med.reporting.sweep.exports import paper_table
 from ecs_med.reporting.sweep.grid import arrange
 from ecs_med.reporting.sweep.heatmaps import class_differences
 from ecs_med.reporting.sweep.runs import read_runs
 from ecs_med.reporting.sweep.statistics import compute_statistics
 from ecs_med.reporting.sweep.verdict import verdict
-from ecs_med.reporting.table import Column, Table, interval, points
+from ecs_med.reporting.table import Column, PrintedTable, Table, interval, points
 
 
 def grid_of(folder, **values):
@@ -31,6 +32,14 @@ def clear(tmp_path_factory):
 def chance(tmp_path_factory):
     """No gain at all."""
     return grid_of(tmp_path_factory.mktemp("chance"), gain=0.0, noise=0.01)
+
+
+def markdown_table(grid, found):
+    return paper_table(grid, found).to_markdown()
+
+
+def latex_table(grid, found):
+    return paper_table(grid, found).to_latex("What it shows.")
 
 
 def test_bold_only_where_the_test_says_so(clear, chance):
@@ -98,11 +107,51 @@ def test_class_differences_are_paired(clear):
 def test_an_interval_shares_a_cell_on_the_page():
     columns = (Column("a", "A"), *interval("low", "high", "95 %", "score"))
     rows = ({"a": "x", "low": 0.1, "high": 0.25}, {"a": "y", "low": None, "high": 0.2})
-    shown = Table("t", "T", columns, rows)
+    shown = Table("t", "T", columns, rows).printed()
     assert shown.headings == ("A", "95 %")
-    assert shown.texts[0] == ("x", "0.100 to 0.250")
-    assert "to" not in shown.texts[1][1]
-    assert shown.is_numeric == (False, False)
+    assert shown.rows[0] == ("x", "0.100 to 0.250")
+    assert "to" not in shown.rows[1][1]
+    assert shown.align == "ll"
+
+
+HOSTILE = PrintedTable(
+    ("Method", "a|b", "50 %"),
+    (("x_1 & {y}\\", "1.2 ± 0.3", "–"), ("λ ~ 2\nrows", "-0.4", "720 of 800")),  # noqa: RUF001
+    bold=frozenset({(0, 1), (1, 2)}),
+)
+
+
+def test_markdown_keeps_its_columns_whatever_is_in_a_cell():
+    assert HOSTILE.to_markdown() == (
+        "| Method | a\\|b | 50 % |\n"
+        "| --- | ---: | ---: |\n"
+        "| x_1 & {y}\\ | **1.2 ± 0.3** | – |\n"  # noqa: RUF001
+        "| λ ~ 2 rows | -0.4 | **720 of 800** |\n"
+    )
+
+
+def test_latex_escapes_text_and_sets_numbers_as_formulas():
+    assert HOSTILE.to_latex("50 %\nof all").splitlines() == [
+        "% 50 % of all",
+        r"\begin{tabular}{lrr}",
+        r"\toprule",
+        r"Method & a|b & 50 \% \\",
+        r"\midrule",
+        r"x\_1 \& \{y\}\textbackslash{} & $\mathbf{1.2 \pm 0.3}$ & -- \\",
+        r"$\lambda$ \textasciitilde{} 2 rows & $-0.4$ & \textbf{720 of 800} \\",
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
+
+
+def test_files_hold_all_digits(tmp_path):
+    columns = (Column("a", "A"), Column("b"))
+    Table("t", "T", columns, ({"a": 1 / 3, "b": "x,y"}, {"a": None, "c": 5})).write(tmp_path)
+    assert (tmp_path / "t.csv").read_text() == 'a,b\n0.3333333333333333,"x,y"\n,\n'
+    assert json.loads((tmp_path / "t.json").read_text()) == {
+        "title": "T",
+        "rows": [{"a": 1 / 3, "b": "x,y"}, {"a": None, "b": None}],
+    }
 
 
 @pytest.mark.parametrize(

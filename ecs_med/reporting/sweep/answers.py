@@ -7,7 +7,7 @@ from ecs_med.analysis import Forecast, Interval, LabelsSaved, Refusal, describe_
 from ecs_med.reporting.sweep.charts import FORECAST_REACH
 from ecs_med.reporting.sweep.grid import Grid, short_name
 from ecs_med.reporting.sweep.statistics import Statistics
-from ecs_med.reporting.table import Column, Table, Value, table
+from ecs_med.reporting.table import Column, Table, Value
 from ecs_med.reporting.text import decimal
 
 __all__ = [
@@ -106,7 +106,7 @@ def forecast_table(grid: Grid, found: Statistics) -> Table:
         Column("lower", ""),
         Column("upper", ""),
     )
-    return table("forecast", "Forecast", columns, rows)
+    return Table("forecast", "Forecast", columns, rows)
 
 
 def saved_table(
@@ -162,7 +162,7 @@ def saved_table(
         if cost_per_hour is not None:
             columns.append(Column("cost", "Cost saved", "signed"))
     columns.append(Column("share_unbounded", ""))
-    return table("labels-saved", "Labels saved", columns, rows)
+    return Table("labels-saved", "Labels saved", columns, rows)
 
 
 def savings_sentences(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ecs_med.reporting.run.history import number
 from ecs_med.reporting.sweep.grid import Grid, short_name
 from ecs_med.reporting.sweep.runs import BudgetRun
-from ecs_med.reporting.table import Column, Table, Value, table
+from ecs_med.reporting.table import Column, Table, Value
 from ecs_med.reporting.text import count, decimal, duration, plural
 
 __all__ = ["cost_sentence", "cost_table"]
@@ -66,4 +66,4 @@ def cost_table(grid: Grid) -> Table:
         Column("peak_memory_mb", "Peak memory", "memory"),
         Column("energy_wh", "Energy in all" if with_energy else "", "energy"),
     )
-    return table("cost", "Cost by method and budget", columns, rows)
+    return Table("cost", "Cost by method and budget", columns, rows)

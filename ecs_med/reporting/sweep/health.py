@@ -11,7 +11,7 @@ from ecs_med.reporting.run.health import RIGHT_SHARE_LIMIT
 from ecs_med.reporting.run.history import number
 from ecs_med.reporting.sweep.grid import Budget, Grid, short_name
 from ecs_med.reporting.sweep.runs import BudgetRun
-from ecs_med.reporting.table import Column, Table, Value, table
+from ecs_med.reporting.table import Column, Table, Value
 from ecs_med.reporting.text import decimal, percent, plural
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def health_table(rows: Sequence[BudgetHealth]) -> Table:
         Column("mean_certainty", "Mean certainty", "score"),
         Column("num_runs", "Runs", "count"),
     )
-    return table("pseudo-label-health", "Health of the pseudo-labels", columns, values)
+    return Table("pseudo-label-health", "Health of the pseudo-labels", columns, values)
 
 
 def health_charts(rows: Sequence[BudgetHealth], unit: str) -> list[Drawing]:

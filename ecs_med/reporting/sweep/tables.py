@@ -6,7 +6,7 @@ from ecs_med.reporting.run.history import number
 from ecs_med.reporting.sweep.grid import Grid, short_name
 from ecs_med.reporting.sweep.runs import BudgetRun, Failure
 from ecs_med.reporting.sweep.statistics import Gain, Statistics, class_means
-from ecs_med.reporting.table import Column, Table, Value, interval, table
+from ecs_med.reporting.table import Column, Table, Value, interval
 
 __all__ = ["class_table", "failure_table", "gain_table", "run_table", "score_table"]
 
@@ -47,7 +47,7 @@ def score_table(grid: Grid, found: Statistics) -> Table:
         *interval("cases_lower", "cases_upper", "95 % interval over test cases", "score"),
         Column("num_runs", "Runs", "count"),
     )
-    return table("scores", "mIoU of every method and budget", columns, rows)
+    return Table("scores", "mIoU of every method and budget", columns, rows)
 
 
 def gain_table(gains: Sequence[Gain]) -> Table:
@@ -77,7 +77,7 @@ def gain_table(gains: Sequence[Gain]) -> Table:
         Column("p_corrected", "p, Holm", "p"),
         Column("num_pairs", "Pairs", "count"),
     )
-    return table("gains", "Gain over supervised training", columns, rows)
+    return Table("gains", "Gain over supervised training", columns, rows)
 
 
 def class_table(grid: Grid) -> Table:
@@ -111,7 +111,7 @@ def class_table(grid: Grid) -> Table:
         Column("sd", "SD", "sd"),
         Column("num_runs", "Runs", "count"),
     )
-    return table("classes", "IoU of every class", columns, rows)
+    return Table("classes", "IoU of every class", columns, rows)
 
 
 def run_table(grid: Grid) -> Table:
@@ -131,7 +131,7 @@ def run_table(grid: Grid) -> Table:
         Column("seconds", "Time", "time"),
         Column("run", "Run"),
     )
-    return table("runs", "Every run", columns, rows)
+    return Table("runs", "Every run", columns, rows)
 
 
 def _run_row(run: BudgetRun, budget: str) -> dict[str, Value]:
@@ -152,4 +152,4 @@ def failure_table(failures: Sequence[Failure]) -> Table:
     """Runs without a score and the reason."""
     rows: list[dict[str, Value]] = [{"run": run, "reason": reason} for run, reason in failures]
     columns = (Column("run", "Run"), Column("reason", "Reason"))
-    return table("failures", "Runs without a score", columns, rows)
+    return Table("failures", "Runs without a score", columns, rows)
