@@ -13,7 +13,7 @@ from ecs_med.errors import SettingsError
 from ecs_med.files import write_atomically, write_json, write_text
 from ecs_med.reporting.plots import Drawing
 from ecs_med.sweep.plan import Cell, cell_name
-from ecs_med.sweep.state import look_at
+from ecs_med.sweep.state import read_state
 from ecs_med_benchmarks.documents import trial_mark
 from ecs_med_benchmarks.page import made
 from ecs_med_benchmarks.protocol import Protocol
@@ -92,7 +92,7 @@ def corrector_cells(cells: Sequence[Cell]) -> list[Cell]:
     return [
         _on_segmenter(key, losses, cell)
         for cell in cells
-        if look_at(cell.folder).progress == "done"
+        if read_state(cell.folder).progress == "done"
         for key, losses in _LOSSES.items()
     ]
 
@@ -134,7 +134,7 @@ def write_figure(
     Returns:
         What the page needs, JSON-able; `None` where no run has anything to draw.
     """
-    done = [cell for cell in cells if look_at(cell.folder).progress == "done"]
+    done = [cell for cell in cells if read_state(cell.folder).progress == "done"]
     if spec.number == "3":
         rows, drawing = _corrector_curves(done)
     else:

@@ -9,7 +9,7 @@ from ecs_med.analysis import Summary, summarize
 from ecs_med.reporting.run.history import number
 from ecs_med.reporting.run.reading import RunRecord, read_run
 from ecs_med.sweep.plan import Cell
-from ecs_med.sweep.state import look_at
+from ecs_med.sweep.state import read_state
 from ecs_med_benchmarks.variants import Variant
 
 __all__ = ["Outcome", "RowOutcome", "collect"]
@@ -95,7 +95,7 @@ def collect(rows: Iterable[tuple[Variant, str]], cells: Sequence[Cell]) -> list[
     """
     found = {}
     for cell in cells:
-        state = look_at(cell.folder)
+        state = read_state(cell.folder)
         if state.progress == "done":
             found[cell.name] = _outcome(cell)
     result = []
@@ -103,7 +103,7 @@ def collect(rows: Iterable[tuple[Variant, str]], cells: Sequence[Cell]) -> list[
         own = [c for c in cells if c.method == variant.key and c.labeled == budget]
         done = tuple(found[cell.name] for cell in own if cell.name in found)
         missing = tuple(
-            (cell.name, look_at(cell.folder).sentence or "not run to its end")
+            (cell.name, read_state(cell.folder).sentence or "not run to its end")
             for cell in own
             if cell.name not in found
         )

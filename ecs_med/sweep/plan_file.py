@@ -1,24 +1,16 @@
 """`sweep.json`: the plan on disk, and whether a second start fits it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
-from ecs_med.files import write_json
+from ecs_med.runs import SweepFolder
 from ecs_med.sweep.axes import budget_key
-from ecs_med.sweep.plan import Cell, SweepConfig, describe_cells
+from ecs_med.sweep.plan import FREE_SETTINGS, Cell, SweepConfig, is_open, plan_record
 
-__all__ = ["FILE_NAME", "MAY_DIFFER", "SweepRequest", "merge_request", "read_plan", "write_plan"]
-
-FILE_NAME = "sweep.json"
-
-MAY_DIFFER = ("workers", "cache", "tensorboard")
-"""Shared settings that a second start may change, because no result depends on them."""
-
-_VERSION = 1
+__all__ = ["SweepRequest", "merge_request", "read_plan", "write_plan"]
 
 SweepRequest = Mapping[str, Any]
 """Fields of `SweepConfig` as asked for now; those not asked for are left out."""
@@ -28,25 +20,13 @@ def read_plan(out: Path) -> SweepConfig | None:
     """The plan of the sweep in `out`, `None` where there is none.
 
     Raises:
-        RunFolderError: If the file is damaged or of a later version.
+        RunFolderError: If the file is damaged or of another version.
+        SettingsError: If a value in it is wrong.
     """
-    path = out / FILE_NAME
-    if not path.is_file():
+    plan = SweepFolder(out).read_plan()
+    if plan is None:
         return None
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        version = content["version"]
-        values = {key: content[key] for key in ("data", "budgets", "methods", "seeds", "settings")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(
-            f"{path}: not readable as the plan of a sweep ({error!r}); choose another --out."
-        ) from error
-    if version != _VERSION:
-        raise RunFolderError(
-            f"{path}: version {version}, and this ecs-med reads {_VERSION}; update ecs-med, or "
-            "choose another --out."
-        )
-    return SweepConfig.parse({**values, "out": out})
+    return SweepConfig.parse({**plan.model_dump(exclude={"version", "cells"}), "out": out})
 
 
 def write_plan(sweep: SweepConfig, cells: Sequence[Cell]) -> None:
@@ -59,11 +39,9 @@ def write_plan(sweep: SweepConfig, cells: Sequence[Cell]) -> None:
         sweep.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError(
-            f"{sweep.out}: cannot be made ({error.strerror}); choose another --out."
+            f"{sweep.out}: cannot be made ({error.strerror}); choose another `output`."
         ) from error
-    values = sweep.model_dump(mode="json", exclude={"out"})
-    content = {"version": _VERSION, **values, "cells": describe_cells(cells, sweep.out)}
-    write_json(sweep.out / FILE_NAME, content)
+    plan_record(sweep, cells).write(SweepFolder(sweep.out).plan_file)
 
 
 def merge_request(stored: SweepConfig | None, asked: SweepRequest) -> SweepConfig:
@@ -86,9 +64,9 @@ def merge_request(stored: SweepConfig | None, asked: SweepRequest) -> SweepConfi
     was, wanted = _recorded(stored, stored.settings), _recorded(stored, given)
     settings = dict(stored.settings)
     for name in given:
-        if name in MAY_DIFFER:
+        if name in FREE_SETTINGS:
             settings[name] = given[name]
-        elif wanted[name] not in (None, "auto", was[name]):
+        elif not is_open(wanted[name]) and wanted[name] != was[name]:
             raise _differs(stored, name, was[name], wanted[name])
     return stored.model_copy(
         update={
@@ -112,6 +90,6 @@ def _with_new_budgets(stored: Sequence[str], asked: Sequence[str]) -> tuple[str,
 
 def _differs(sweep: SweepConfig, name: str, was: object, asked: object) -> SettingsError:
     return SettingsError(
-        f"{sweep.out}: this sweep was started with {name}={was}, not {asked}; go on with its own "
-        "settings, or choose another --out."
+        f"{sweep.out}: this sweep was started with `{name}={was}`, not {asked}; go on with its own "
+        "settings, or choose another `output`."
     )

@@ -1,4 +1,4 @@
-"""The sweep itself: look at what is there, run what is missing, tell what became of each cell."""
+"""The sweep itself: see what is there, run what is missing, tell what became of each cell."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 from ecs_med.sweep.cell import CellOutcome, outcome_of_folder
 from ecs_med.sweep.executors.base import Executor, Stop
 from ecs_med.sweep.plan import Cell
-from ecs_med.sweep.state import look_at, refuse_other_settings
+from ecs_med.sweep.state import read_metrics, refuse_other_settings
 
 __all__ = ["SweepResult", "run_sweep"]
 
@@ -74,7 +74,7 @@ def run_sweep(
     outcomes = {
         cell.name: outcome_of_folder(cell.folder, 0.0)
         for cell in cells
-        if look_at(cell.folder).progress == "done"
+        if read_metrics(cell.folder) is not None
     }
     open_cells = [cell for cell in cells if cell.name not in outcomes]
 

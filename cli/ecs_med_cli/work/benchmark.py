@@ -10,9 +10,8 @@ from rich.table import Table
 from ecs_med.config import merge_settings
 from ecs_med.errors import SettingsError
 from ecs_med.sweep.axes import parse_budgets, parse_seeds
-from ecs_med.sweep.executors.choose import ExecutorOptions, choose_executor
-from ecs_med.sweep.open_settings import decide_open_settings
-from ecs_med.sweep.plan import Cell, SweepConfig
+from ecs_med.sweep.executors import ExecutorOptions, choose_executor
+from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings
 from ecs_med.sweep.sweep import SweepResult
 from ecs_med_benchmarks.figures import FIGURES, FigureSpec, figure_numbered
 from ecs_med_benchmarks.plan import deviations, plan_runs
