@@ -57,7 +57,10 @@ def table_numbered(number: str) -> TableSpec:
         SettingsError: If there is none.
     """
     if number not in TABLES:
-        raise SettingsError(f"`table={number}` does not exist; choose one of {', '.join(TABLES)}.")
+        *first, last = TABLES
+        raise SettingsError(
+            f"`tables={number}` does not exist; choose {', '.join(first)} or {last}."
+        )
     return TABLES[number]
 
 

@@ -13,8 +13,14 @@ from ecs_med.sweep.cell import CellOutcome
 from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 from ecs_med.sweep.executors.base import Executor, Stop
 from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings, plan_cells
-from ecs_med.sweep.plan_file import SweepRequest, merge_request, read_plan, write_plan
-from ecs_med.sweep.sweep import SweepResult, run_sweep
+from ecs_med.sweep.sweep import (
+    SweepRequest,
+    SweepResult,
+    merge_request,
+    read_plan,
+    run_sweep,
+    write_plan,
+)
 
 __all__ = ["BudgetReport", "BudgetSweep", "budget", "count_labels", "plan_budget"]
 

@@ -8,7 +8,7 @@ import pytest
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.sweep.plan import FREE_SETTINGS, SweepConfig, plan_cells
-from ecs_med.sweep.plan_file import merge_request, read_plan, write_plan
+from ecs_med.sweep.sweep import merge_request, read_plan, write_plan
 
 Build = Callable[..., SweepConfig]
 
