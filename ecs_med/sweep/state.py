@@ -92,7 +92,7 @@ def refuse_other_settings(cell: Cell) -> None:
     if not folder.config_file.is_file():
         return
     try:
-        ran = fixed_settings(folder.read_config())
+        ran = fixed_settings(folder.read_config(), with_defaults=True)
     except SettingsError as error:
         raise RunFolderError(
             f"{error} Remove {cell.folder}, or choose another `output`."
