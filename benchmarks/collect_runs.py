@@ -15,82 +15,75 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-SETTINGS = (
-    "method",
-    "labeled",
-    "seed",
-    "iterations",
-    "batch",
-    "crop",
-    "max_size",
-    "encoder",
-    "corrector_encoder",
-    "precision",
-    "device",
-    "augmentation",
-    "optimizers",
-)
-SCORES = ("miou", "foreground_iou", "foreground_dice", "dice_per_case", "num_cases")
+from ecs_med.reporting.table import PrintedTable
+from ecs_med.reporting.text import decimal
+from ecs_med.runs import RunFolder
+
+SCORES = {"miou", "foreground_iou", "foreground_dice", "dice_per_case", "num_cases"}
+SHOWN = ("miou", "foreground_iou", "foreground_dice")
 
 
 def read_run(folder: Path) -> dict[str, Any]:
     """What one run folder says."""
-    config, metrics, manifest = (
-        json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("config", "metrics", "manifest")
-    )
+    run = RunFolder(folder)
+    config, metrics, manifest = run.read_config(), run.read_metrics(), run.read_manifest()
+    validation = metrics.validation and metrics.validation.model_dump(include=SCORES)
     return {
         "run": folder.name,
-        "settings": {name: config[name] for name in SETTINGS},
-        "data": {k: v for k, v in manifest["data"].items() if k.startswith(("name", "num_"))},
-        "initialization": manifest["initialization"]["segmenter"],
-        "best_iteration": metrics["best_iteration"],
-        "validation": {name: metrics["validation"][name] for name in SCORES},
-        "test": {name: metrics["test"][name] for name in SCORES},
-        "seconds": manifest["seconds"],
-        "peak_memory_mb": manifest["peak_memory_mb"],
-        "git_commit": manifest["git_commit"],
-        "date": manifest["finished"][:10],
-        "versions": manifest["versions"],
-        "threads": manifest["device"].get("threads"),
+        "settings": config.model_dump(mode="json", exclude=config.fields_affecting("place")),
+        "data": manifest.data.model_dump(mode="json", exclude={"root", "notes"}),
+        "initialization": manifest.initialization.segmenter,
+        "best_iteration": metrics.best_iteration,
+        "validation": validation,
+        "test": metrics.test.model_dump(include=SCORES),
+        "seconds": manifest.seconds,
+        "peak_memory_mb": manifest.peak_memory_mb,
+        "git_commit": manifest.git_commit,
+        "date": manifest.finished[:10],
+        "versions": manifest.versions,
+        "threads": manifest.device.get("threads"),
     }
 
 
-def table(runs: list[dict[str, Any]]) -> list[str]:
+def tables(runs: list[dict[str, Any]]) -> list[str]:
     """Mean and deviation of runs that differ in the seed alone, and every run below."""
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for run in runs:
         groups[json.dumps({**run["settings"], "seed": None}, sort_keys=True)].append(run)
-    repeated = [members for members in groups.values() if len(members) > 1]
-    lines = []
-    if repeated:
-        lines += [
-            "| method | optimisers | seeds | test mIoU | test foreground IoU "
-            "| test foreground Dice |",
-            "| --- | --- | --- | --- | --- | --- |",
-        ]
-    for members in repeated:
-        cells = [spread([m["test"][name] for m in members]) for name in SCORES[:3]]
-        settings = members[0]["settings"]
-        head = f"{settings['method']} | {optimizers(settings)} | {len(members)}"
-        lines.append(f"| {head} | {' | '.join(cells)} |")
-    lines += [
-        *([""] if repeated else []),
-        "| run | best iteration | validation mIoU | test mIoU | test foreground IoU | seconds |",
-        "| --- | --- | --- | --- | --- | --- |",
-    ]
-    for run in runs:
-        lines.append(
-            f"| {run['run']} | {run['best_iteration']} | {run['validation']['miou']:.4f} | "
-            f"{run['test']['miou']:.4f} | {run['test']['foreground_iou']:.4f} | "
-            f"{run['seconds']:.0f} |"
-        )
-    return lines
+    names = ("test mIoU", "test foreground IoU", "test foreground Dice")
+    repeated = PrintedTable(
+        ("method", "optimisers", "seeds", *names),
+        tuple(
+            (
+                members[0]["settings"]["method"],
+                optimizers(members[0]["settings"]),
+                str(len(members)),
+                *(spread([member["test"][name] for member in members]) for name in SHOWN),
+            )
+            for members in groups.values()
+            if len(members) > 1
+        ),
+    )
+    single = PrintedTable(
+        ("run", "best iteration", "validation mIoU", *names[:2], "seconds"),
+        tuple(
+            (
+                run["run"],
+                str(run["best_iteration"]),
+                decimal((run["validation"] or {}).get("miou"), 4),
+                decimal(run["test"]["miou"], 4),
+                decimal(run["test"]["foreground_iou"], 4),
+                f"{run['seconds']:.0f}",
+            )
+            for run in runs
+        ),
+    )
+    return [table.to_markdown() for table in (repeated, single) if table.rows]
 
 
 def optimizers(settings: dict[str, Any]) -> str:
     """Name and learning rate of the optimisers that a run has used."""
-    return ", ".join("{name} {lr:g}".format(**used) for used in settings["optimizers"].values())
+    return ", ".join("{name} {lr:g}".format(**each) for each in settings["optimizers"].values())
 
 
 def spread(values: list[float]) -> str:
@@ -121,8 +114,7 @@ def main() -> None:
         f"Date: {max(run['date'] for run in runs)}. "
         f"torch {runs[0]['versions']['torch']}, MONAI {runs[0]['versions']['monai']}.",
         "",
-        *table(runs),
-        "",
+        "\n".join(tables(runs)),
     ]
     options.output.with_suffix(".md").write_text("\n".join(lines), encoding="utf-8")
 

@@ -23,7 +23,6 @@ __all__ = [
     "write_text",
 ]
 
-
 RESULT_REMEDY = "check the folder's permissions and free space"
 """What to do where a result that belongs to no run folder cannot be written."""
 

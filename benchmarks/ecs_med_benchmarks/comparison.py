@@ -1,65 +1,179 @@
-"""Ours beside the published figures."""
+"""What the runs behind a table have given, beside the published figures."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from ecs_med.analysis import compare_paired, correct_p_values
-from ecs_med.sweep.axes import budget_key
-from ecs_med_benchmarks.outcomes import RowOutcome
-from ecs_med_benchmarks.published import PublishedFigure, read_published, select
+from ecs_med.analysis import Summary, compare_paired, correct_p_values, summarize
+from ecs_med.config import BASELINE_METHOD
+from ecs_med.records import Record
+from ecs_med.runs import Manifest, Metrics, RunFolder, read_history
+from ecs_med.sweep.plan import Cell
+from ecs_med.sweep.state import read_metrics, read_state
+from ecs_med_benchmarks.published import select_one
 from ecs_med_benchmarks.tables import TableSpec
 from ecs_med_benchmarks.variants import Variant
 
-__all__ = ["Line", "compare", "published_for"]
+__all__ = ["ClassLine", "Line", "Outcome", "RowOutcome", "collect", "compare"]
+
+_SELECTED = "selected_share"
+_LAST_PART = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """One row of a printed table; scores in percent.
+class Outcome:
+    """One finished run.
 
     Attributes:
-        label: The method.
-        budget: The labelled budget, `1/1` for all labels.
-        num_labeled: Labelled images; `None` where no run tells.
-        num_runs: Finished runs.
-        num_missing: Runs without a score.
-        miou: Mean over seeds; `None` without a run.
-        deviation: Standard deviation over seeds; `None` for fewer than two.
-        published: The paper's mean; `None` where it gives none.
-        published_deviation: The paper's deviation.
-        selected_share: What a rival selected at the end, 0 to 1.
-        seconds: Mean seconds of a run.
-        gain: Ours minus our supervised training at the same seeds, in points; `None` where there
-            are no pairs.
-        gain_interval: 95 % t interval of the gain; `None` for fewer than two pairs.
-        p_value: Paired t-test of the gain, Holm-corrected over the table.
-        classes: IoU per class: name, ours, its deviation, published.
-        remark: What a reader should know.
+        seed: Its seed.
+        metrics: Its scores.
+        manifest: What ran.
+        selected_share: Share of unlabelled pixels or images that the method has selected, mean over
+            the last tenth of training, 0 to 1; `None` where it selects none or logged nothing.
     """
 
-    label: str
-    budget: str
-    num_labeled: int | None
-    num_runs: int
-    num_missing: int
-    miou: float | None
-    deviation: float | None
-    published: float | None
-    published_deviation: float | None
-    selected_share: float | None
-    seconds: float | None
-    gain: float | None = None
-    gain_interval: tuple[float, float] | None = None
-    p_value: float | None = None
-    classes: tuple[tuple[str, float | None, float | None, float | None], ...] = ()
-    remark: str = ""
+    seed: int
+    metrics: Metrics
+    manifest: Manifest
+    selected_share: float | None = None
 
     @property
-    def difference(self) -> float | None:
-        """Ours minus published, in points."""
-        if self.miou is None or self.published is None:
-            return None
-        return self.miou - self.published
+    def miou(self) -> float:
+        """On the test cases, 0 to 1; NaN where no class occurs in them."""
+        return math.nan if self.metrics.test.miou is None else self.metrics.test.miou
+
+    def class_iou(self, name: str) -> float | None:
+        """IoU of one class, 0 to 1; `None` where it does not occur."""
+        test = self.metrics.test
+        return dict(zip(test.class_names, test.iou_per_class, strict=True)).get(name)
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """All runs of one row of a table.
+
+    Attributes:
+        variant: The method.
+        budget: The labelled budget.
+        outcomes: Finished runs by seed.
+        missing: Names and states of runs without a score; they are in no average.
+    """
+
+    variant: Variant
+    budget: str
+    outcomes: tuple[Outcome, ...]
+    missing: tuple[tuple[str, str], ...]
+
+    @property
+    def miou(self) -> Summary | None:
+        """Mean over seeds, 0 to 1; `None` without a finished run."""
+        return _summary(outcome.miou for outcome in self.outcomes)
+
+    def class_iou(self, name: str) -> Summary | None:
+        """Mean over seeds of one class; `None` where it occurs in no run."""
+        return _summary(outcome.class_iou(name) for outcome in self.outcomes)
+
+    @property
+    def selected_share(self) -> float | None:
+        """Mean over seeds of what the method has selected."""
+        return _mean(outcome.selected_share for outcome in self.outcomes)
+
+
+def _summary(values: Iterable[float | None]) -> Summary | None:
+    known = [value for value in values if value is not None]
+    return summarize(known) if known else None
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def collect(rows: Iterable[tuple[Variant, str]], cells: Sequence[Cell]) -> list[RowOutcome]:
+    """The outcomes of rows, from the folders of their cells.
+
+    Args:
+        rows: Variant and budget of each row.
+        cells: Runs of all of them, see `ecs_med_benchmarks.plan.plan_runs`.
+    """
+    found = {cell.name: _outcome(cell) for cell in cells}
+    result = []
+    for variant, budget in rows:
+        own = [c for c in cells if c.method == variant.key and c.labeled == budget]
+        done = (found[cell.name] for cell in own)
+        missing = tuple(
+            (cell.name, read_state(cell.folder).sentence or "not run to its end")
+            for cell in own
+            if found[cell.name] is None
+        )
+        outcomes = tuple(outcome for outcome in done if outcome is not None)
+        result.append(RowOutcome(variant, budget, outcomes, missing))
+    return result
+
+
+def _outcome(cell: Cell) -> Outcome | None:
+    metrics = read_metrics(cell.folder)
+    if metrics is None:
+        return None
+    folder = RunFolder(cell.folder)
+    rows = read_history(folder.history_file).train
+    first = rows[-1].iteration * (1 - _LAST_PART) if rows else 0
+    selected = _mean(row.signals.get(_SELECTED) for row in rows if row.iteration > first)
+    return Outcome(cell.seed, metrics, folder.read_manifest(), selected)
+
+
+class ClassLine(Record):
+    """One class in one row of a table; scores in percent."""
+
+    name: str
+    """The class."""
+    iou: float | None
+    """Ours, mean over seeds; `None` where it does not occur."""
+    deviation: float | None
+    """Its standard deviation over seeds; `None` for fewer than two."""
+    published: float | None
+    """The paper's; `None` where it gives none."""
+
+
+class Line(Record):
+    """One row of a printed table; scores in percent."""
+
+    label: str
+    """The method."""
+    is_own: bool
+    """Whether it is the method that the table is about."""
+    budget: str
+    """The labelled budget, `1/1` for all labels."""
+    num_labeled: int | None
+    """Labelled images; `None` without a run."""
+    num_runs: int
+    """Finished runs."""
+    num_missing: int
+    """Runs without a score."""
+    miou: float | None
+    """Mean over seeds; `None` without a run."""
+    deviation: float | None
+    """Standard deviation over seeds; `None` for fewer than two."""
+    published: float | None
+    """The paper's mean; `None` where it gives none."""
+    published_deviation: float | None
+    """The paper's deviation."""
+    difference: float | None
+    """Ours minus published, in points."""
+    selected_share: float | None
+    """What the method selected at the end, 0 to 1."""
+    seconds: float | None
+    """Mean seconds of a run."""
+    gain: float | None = None
+    """Ours minus our supervised training at the same seeds, in points; `None` without pairs."""
+    gain_interval: tuple[float, float] | None = None
+    """95 % t interval of the gain; `None` for fewer than two pairs."""
+    p_value: float | None = None
+    """Paired t-test of the gain, Holm-corrected over the table."""
+    classes: tuple[ClassLine, ...] = ()
+    """IoU per class, where the table shows it."""
+    remark: str = ""
+    """What a reader should know."""
 
 
 def compare(spec: TableSpec, dataset: str, rows: Sequence[RowOutcome]) -> list[Line]:
@@ -72,64 +186,44 @@ def compare(spec: TableSpec, dataset: str, rows: Sequence[RowOutcome]) -> list[L
     """
     lines = [_with_gain(_line(spec, dataset, row), row, rows) for row in rows]
     corrected = correct_p_values([line.p_value for line in lines])
-    return [replace(line, p_value=p) for line, p in zip(lines, corrected, strict=True)]
-
-
-def published_for(
-    spec: TableSpec,
-    dataset: str,
-    variant: Variant,
-    budget: str,
-    class_name: str | None = None,
-) -> PublishedFigure | None:
-    """The published figure of a row, `None` where there is none."""
-    if not variant.published:
-        return None
-    figures = select(
-        read_published(),
-        table=variant.published_table or spec.number,
-        dataset=dataset,
-        method=variant.published,
-        metric="miou" if class_name is None else "iou",
-        class_name=class_name,
-    )
-    key = budget_key(budget)
-    return next((f for f in figures if _share(f.labeled) == key), None)
-
-
-def _share(labeled: str) -> object:
-    return budget_key("all" if labeled == "1/1" else labeled)
+    return [
+        line.model_copy(update={"p_value": p}) for line, p in zip(lines, corrected, strict=True)
+    ]
 
 
 def _line(spec: TableSpec, dataset: str, row: RowOutcome) -> Line:
-    summary = row.miou
-    paper = published_for(spec, dataset, row.variant, row.budget)
-    outcomes = row.outcomes
+    summary, outcomes = row.miou, row.outcomes
+    miou = _percent(summary.mean if summary else None)
+    paper = select_one(spec.number, dataset, row.variant, row.budget)
     return Line(
         label=row.variant.label,
+        is_own=row.variant == spec.variants[-1],
         budget="1/1" if row.budget == "all" else row.budget,
-        num_labeled=outcomes[0].num_labeled if outcomes else None,
+        num_labeled=outcomes[0].manifest.data.num_labeled if outcomes else None,
         num_runs=len(outcomes),
         num_missing=len(row.missing),
-        miou=None if summary is None else 100 * summary.mean,
-        deviation=None if summary is None or summary.sd is None else 100 * summary.sd,
+        miou=miou,
+        deviation=_percent(summary.sd if summary else None),
         published=paper.value if paper else None,
         published_deviation=paper.deviation if paper else None,
+        difference=None if miou is None or paper is None else miou - paper.value,
         selected_share=row.selected_share,
-        seconds=sum(o.seconds for o in outcomes) / len(outcomes) if outcomes else None,
-        classes=tuple(_classes(spec, dataset, row)) if spec.per_class else (),
+        seconds=_mean(outcome.manifest.seconds for outcome in outcomes),
+        classes=tuple(_classes(spec, dataset, row)) if spec.per_class and outcomes else (),
         remark=row.variant.remark,
     )
 
 
+def _percent(value: float | None) -> float | None:
+    return None if value is None else 100 * value
+
+
 def _with_gain(line: Line, row: RowOutcome, rows: Sequence[RowOutcome]) -> Line:
     """The line with what its method gives over supervised training at the same seeds."""
-    reference = next(
-        (r for r in rows if r.variant.method == "supervised" and r.budget == row.budget), None
-    )
-    if reference is None or reference is row:
+    same = [r for r in rows if r.variant.method == BASELINE_METHOD and r.budget == row.budget]
+    if not same or same[0] is row:
         return line
-    theirs = {outcome.seed: outcome.miou for outcome in reference.outcomes}
+    theirs = {outcome.seed: outcome.miou for outcome in same[0].outcomes}
     pairs = [(o.miou, theirs[o.seed]) for o in row.outcomes if o.seed in theirs]
     if not pairs:
         return line
@@ -137,24 +231,17 @@ def _with_gain(line: Line, row: RowOutcome, rows: Sequence[RowOutcome]) -> Line:
     interval = None
     if found.lower is not None and found.upper is not None:
         interval = (100 * found.lower, 100 * found.upper)
-    return replace(line, gain=100 * found.difference, gain_interval=interval, p_value=found.p_value)
+    gain = {"gain": 100 * found.difference, "gain_interval": interval, "p_value": found.p_value}
+    return line.model_copy(update=gain)
 
 
-def _classes(
-    spec: TableSpec, dataset: str, row: RowOutcome
-) -> list[tuple[str, float | None, float | None, float | None]]:
-    if not row.outcomes:
-        return []
-    result = []
-    for name in row.outcomes[0].iou_per_class:
+def _classes(spec: TableSpec, dataset: str, row: RowOutcome) -> Iterable[ClassLine]:
+    for name in row.outcomes[0].metrics.test.class_names:
         ours = row.class_iou(name)
-        paper = published_for(spec, dataset, row.variant, row.budget, name)
-        result.append(
-            (
-                name,
-                None if ours is None else 100 * ours.mean,
-                None if ours is None or ours.sd is None else 100 * ours.sd,
-                paper.value if paper else None,
-            )
+        paper = select_one(spec.number, dataset, row.variant, row.budget, name)
+        yield ClassLine(
+            name=name,
+            iou=_percent(ours.mean if ours else None),
+            deviation=_percent(ours.sd if ours else None),
+            published=paper.value if paper else None,
         )
-    return result

@@ -1,15 +1,69 @@
-"""A table with everything that has to be said of it, as written to JSON and drawn on the page."""
+"""What is written of a table and of a figure: to JSON, to other files and onto the page."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
-from ecs_med_benchmarks.comparison import Line, compare
-from ecs_med_benchmarks.outcomes import Outcome, RowOutcome
+from ecs_med.records import Record
+from ecs_med.reporting.table import Value
+from ecs_med.runs import Manifest
+from ecs_med_benchmarks.comparison import Line, Outcome, RowOutcome, compare
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.tables import TableSpec
+from ecs_med_benchmarks.variants import ECS
 
-__all__ = ["run_facts", "table_document", "trial_mark"]
+__all__ = ["Document", "FigureDocument", "TableDocument", "table_document", "trial_mark"]
+
+
+class Document(Record):
+    """What a table and a figure have in common."""
+
+    remedy: ClassVar[str] = "remove the file, and start the benchmark again"
+
+    number: str
+    """In the paper."""
+    title: str
+    """Its heading."""
+    dataset: str
+    """The data set as people call it."""
+    trial: str | None
+    """What every output of a trial says on top; `None` for a full run."""
+    deviations: tuple[str, ...]
+    """Where the user's settings left the protocol."""
+    remarks: tuple[str, ...]
+    """What a reader should know, one sentence each."""
+
+    @property
+    def name(self) -> str:
+        """Name of its files, without suffix."""
+        return f"{type(self).__name__.removesuffix('Document').lower()}-{self.number}"
+
+
+class TableDocument(Document):
+    """Everything about one table."""
+
+    has_published: bool
+    """Whether the paper's figures stand beside ours."""
+    lines: tuple[Line, ...]
+    """Its rows."""
+    own: str
+    """Name of the method that it is about."""
+    missing: tuple[tuple[str, str], ...]
+    """Runs without a score, and why."""
+    warnings: tuple[str, ...]
+    """What the runs warned of."""
+    facts: tuple[tuple[str, str], ...]
+    """Name and value of what a reader needs to judge the figures."""
+
+
+class FigureDocument(Document):
+    """Everything about one figure."""
+
+    caption: str
+    """What it shows and how."""
+    picture: str
+    """SVG that fits into a page."""
+    rows: tuple[dict[str, Value], ...]
+    """The numbers behind it."""
 
 
 def trial_mark(scale: float) -> str | None:
@@ -29,8 +83,8 @@ def table_document(
     *,
     scale: float,
     deviations: Sequence[str],
-) -> dict[str, Any]:
-    """Everything about one table, JSON-able.
+) -> TableDocument:
+    """Everything about one table.
 
     Args:
         spec: The table.
@@ -41,20 +95,20 @@ def table_document(
     """
     lines = compare(spec, protocol.name, rows)
     outcomes = [outcome for row in rows for outcome in row.outcomes]
-    return {
-        "kind": "table",
-        "number": spec.number,
-        "title": f"Table {spec.number}: {spec.title}",
-        "dataset": protocol.title,
-        "trial": trial_mark(scale),
-        "deviations": list(deviations),
-        "has_published": protocol.is_published,
-        "lines": [{**asdict(line), "difference": line.difference} for line in lines],
-        "remarks": _remarks(lines),
-        "missing": list({name: [name, why] for row in rows for name, why in row.missing}.values()),
-        "warnings": sorted({sentence for o in outcomes for sentence in o.warnings}),
-        "facts": run_facts(protocol, outcomes),
-    }
+    return TableDocument(
+        number=spec.number,
+        title=f"Table {spec.number}: {spec.title}",
+        dataset=protocol.title,
+        trial=trial_mark(scale),
+        deviations=tuple(deviations),
+        remarks=tuple(_remarks(lines)),
+        has_published=protocol.is_published,
+        lines=tuple(lines),
+        own=ECS.label,
+        missing=tuple({name: (name, why) for row in rows for name, why in row.missing}.values()),
+        warnings=tuple(sorted({text for o in outcomes for text in o.manifest.warnings})),
+        facts=tuple(_run_facts(protocol, outcomes)),
+    )
 
 
 def _remarks(lines: Iterable[Line]) -> list[str]:
@@ -68,42 +122,41 @@ def _remarks(lines: Iterable[Line]) -> list[str]:
     return remarks
 
 
-def run_facts(protocol: Protocol, outcomes: Sequence[Outcome]) -> list[list[str]]:
-    """Name and value of what a reader needs to judge the figures."""
+def _run_facts(protocol: Protocol, outcomes: Sequence[Outcome]) -> list[tuple[str, str]]:
     manifests = [outcome.manifest for outcome in outcomes]
+    chosen = "the last" if protocol.keep == "last" else "the best on validation"
     facts = [
-        ["Data", protocol.title],
-        ["Iterations, batch", f"{protocol.iterations:,}, {protocol.batch} + {protocol.batch}"],
-        ["Crop, longer side", f"{protocol.crop}, {protocol.max_size or 'as it is'} pixels"],
-        ["Model", f"{_chosen(protocol)}; tested once"],
-        ["Test cases", _all({f"{outcome.num_test:,}" for outcome in outcomes})],
-        ["Seeds", _all({str(outcome.seed) for outcome in outcomes})],
-        ["First weights", _all({outcome.initialization for outcome in outcomes})],
-        ["Device", _all({_device(manifest) for manifest in manifests})],
-        ["Versions", _all({_versions(manifest) for manifest in manifests})],
-        ["Commit", _all({str(m.get("git_commit") or "installed copy")[:12] for m in manifests})],
-        ["Dates", _all({str(m.get("finished", ""))[:10] for m in manifests})],
+        ("Data", protocol.title),
+        ("Iterations, batch", f"{protocol.iterations:,}, {protocol.batch} + {protocol.batch}"),
+        ("Crop, longer side", f"{protocol.crop}, {protocol.max_size or 'as it is'} pixels"),
+        ("Model", f"{chosen}; tested once"),
+        ("Test cases", _all(f"{o.metrics.test.num_cases:,}" for o in outcomes)),
+        ("Seeds", _all(str(outcome.seed) for outcome in outcomes)),
+        ("First weights", _all(m.initialization.segmenter for m in manifests)),
+        ("Device", _all(_device(m) for m in manifests)),
+        ("Versions", _all(_versions(m) for m in manifests)),
+        (
+            "Commit",
+            _all(m.git_commit[:12] if m.git_commit else "installed copy" for m in manifests),
+        ),
+        ("Dates", _all(m.finished[:10] for m in manifests)),
     ]
-    return [[name, value] for name, value in facts if value]
-
-
-def _chosen(protocol: Protocol) -> str:
-    return "the last" if protocol.keep == "last" else "the best on validation"
+    return [(name, value) for name, value in facts if value]
 
 
 def _all(values: Iterable[str]) -> str:
-    return "; ".join(sorted(value for value in values if value))
+    return "; ".join(sorted({value for value in values if value}))
 
 
-def _device(manifest: Mapping[str, Any]) -> str:
-    device = manifest.get("device", {})
+def _device(manifest: Manifest) -> str:
+    device = manifest.device
     told = [str(device.get("name") or device.get("type", ""))]
-    if device.get("threads"):
+    if "threads" in device:
         told.append(f"{device['threads']} threads")
-    return ", ".join(part for part in [*told, str(manifest.get("precision", ""))] if part)
+    return ", ".join(part for part in (*told, manifest.precision) if part)
 
 
-def _versions(manifest: Mapping[str, Any]) -> str:
-    versions = manifest.get("versions", {})
+def _versions(manifest: Manifest) -> str:
     wanted = ("python", "torch", "monai", "segmentation-models-pytorch", "ecs-med")
-    return ", ".join(f"{name} {versions[name]}" for name in wanted if name in versions)
+    found = manifest.versions
+    return ", ".join(f"{name} {found[name]}" for name in wanted if name in found)

@@ -1,36 +1,25 @@
 """Figures 3 and 4 of the paper: which runs they take, and their files."""
 
-import csv
-import functools
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecs_med.config import TrainConfig
+from ecs_med.config import TrainConfig, merge_settings
 from ecs_med.errors import SettingsError
-from ecs_med.files import write_atomically, write_json, write_text
+from ecs_med.files import make_folder, write_bytes, write_text
 from ecs_med.reporting.plots import Drawing
+from ecs_med.reporting.table import csv_text
 from ecs_med.sweep.plan import Cell, cell_name
-from ecs_med.sweep.state import look_at
-from ecs_med_benchmarks.documents import trial_mark
-from ecs_med_benchmarks.page import made
+from ecs_med.sweep.state import read_metrics
+from ecs_med_benchmarks.documents import FigureDocument, trial_mark
 from ecs_med_benchmarks.protocol import Protocol
-from ecs_med_benchmarks.variants import ECS, SUPERVISED, Variant
+from ecs_med_benchmarks.variants import CORRECTORS, ECS, SUPERVISED, Variant
 
 __all__ = ["FIGURES", "FigureSpec", "corrector_cells", "figure_numbered", "write_figure"]
 
 _CURVE_POINTS = 20
 """Validations of a curve of Figure 3."""
-
-_LOSSES = {
-    "corrector-ce-1": {"corrector_loss": "cross_entropy", "class_weight": 1.0},
-    "corrector-ce-2": {"corrector_loss": "cross_entropy", "class_weight": 2.0},
-    "corrector-focal-1": {"corrector_loss": "focal", "class_weight": 1.0},
-    "corrector-focal-2": {"corrector_loss": "focal", "class_weight": 2.0},
-}
-"""The four losses of Figure 3, by part of their run folders' names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +68,10 @@ def figure_numbered(number: str) -> FigureSpec:
         SettingsError: If there is none.
     """
     if number not in FIGURES:
-        raise SettingsError(f"--figure {number} is none; there are {', '.join(FIGURES)}.")
+        *first, last = FIGURES
+        raise SettingsError(
+            f"`figures={number}` does not exist; choose {', '.join(first)} or {last}."
+        )
     return FIGURES[number]
 
 
@@ -90,24 +82,24 @@ def corrector_cells(cells: Sequence[Cell]) -> list[Cell]:
         cells: The supervised runs, in their order; those that are not done are left out.
     """
     return [
-        _on_segmenter(key, losses, cell)
+        _on_segmenter(variant, cell)
         for cell in cells
-        if look_at(cell.folder).progress == "done"
-        for key, losses in _LOSSES.items()
+        if read_metrics(cell.folder) is not None
+        for variant in CORRECTORS
     ]
 
 
-def _on_segmenter(key: str, losses: Mapping[str, Any], cell: Cell) -> Cell:
+def _on_segmenter(variant: Variant, cell: Cell) -> Cell:
     iterations = cell.config.iterations or _CURVE_POINTS
-    settings = cell.config.model_dump(mode="json", exclude_unset=True)
     own = {
-        "method": "corrector",
+        "method": variant.method,
         "start_from": cell.folder,
-        "method_settings": {"corrector": losses},
         "evaluate_every": max(1, iterations // _CURVE_POINTS),
-        "run": cell.folder.parent / cell_name(key, cell.labeled, cell.seed),
+        "run": cell.folder.parent / cell_name(variant.key, cell.labeled, cell.seed),
     }
-    return Cell(key, cell.labeled, cell.seed, TrainConfig.parse({**settings, **own}))
+    settings = cell.config.model_dump(mode="json", exclude_unset=True)
+    config = TrainConfig.parse(merge_settings(settings, variant.settings, own))
+    return Cell(variant.key, cell.labeled, cell.seed, config)
 
 
 def write_figure(
@@ -119,42 +111,45 @@ def write_figure(
     scale: float,
     deviations: Sequence[str],
     device: str = "auto",
-) -> dict[str, Any] | None:
+) -> FigureDocument | None:
     """Draw a figure from finished runs, and write it as SVG, PNG, CSV and JSON.
 
     Args:
         out: Folder of the benchmark; files go to its `figures/`.
         spec: The figure.
         protocol: As it was run.
-        cells: For Figure 3 the corrector's runs, for Figure 4 those of ECS.
+        cells: Those of `corrector_cells` for Figure 3, of the variant itself for Figure 4.
         scale: Of the trial, 1 for a full run.
         deviations: Where the user's settings left the protocol.
         device: Where Figure 4 applies the models.
 
     Returns:
-        What the page needs, JSON-able; `None` where no run has anything to draw.
+        What the page needs; `None` where no run has anything to draw.
     """
-    done = [cell for cell in cells if look_at(cell.folder).progress == "done"]
+    done = [cell for cell in cells if read_metrics(cell.folder) is not None]
     if spec.number == "3":
         rows, drawing = _corrector_curves(done)
     else:
-        rows, drawing = _relations(done, protocol.title, device)
+        rows, drawing = _certainty_correlations(done, protocol.title, device)
     if drawing is None:
         return None
-    mark = trial_mark(scale)
-    document = {
-        "kind": "figure",
-        "number": spec.number,
-        "title": drawing.title,
-        "dataset": protocol.title,
-        "trial": mark,
-        "deviations": list(deviations),
-        "caption": drawing.caption,
-        "remarks": [spec.published, *_absent(cells, done)],
-        "picture": drawing.page,
-        "rows": rows,
-    }
-    _write_files(made(out / "figures"), drawing, rows, document)
+    document = FigureDocument(
+        number=spec.number,
+        title=drawing.title,
+        dataset=protocol.title,
+        trial=trial_mark(scale),
+        deviations=tuple(deviations),
+        remarks=(spec.published, *_absent(cells, done)),
+        caption=drawing.caption,
+        picture=drawing.page,
+        rows=tuple(rows),
+    )
+    path = make_folder(out / "figures") / document.name
+    write_text(path.with_suffix(".svg"), drawing.svg)
+    write_bytes(path.with_suffix(".png"), drawing.png)
+    marked = [{**row, "trial": document.trial} for row in rows]
+    write_text(path.with_suffix(".csv"), csv_text(list(marked[0]), marked))
+    document.write(path.with_suffix(".json"))
     return document
 
 
@@ -171,7 +166,7 @@ def _corrector_curves(cells: Sequence[Cell]) -> tuple[list[dict[str, Any]], Draw
     return curve_rows(curves), draw_figure3(curves)
 
 
-def _relations(
+def _certainty_correlations(
     cells: Sequence[Cell], dataset: str, device: str
 ) -> tuple[list[dict[str, Any]], Drawing | None]:
     from dataclasses import replace
@@ -184,22 +179,3 @@ def _relations(
         for cell in cells
     ]
     return relation_rows(relations, dataset), draw_figure4(relations, dataset)
-
-
-def _write_files(
-    folder: Path, drawing: Drawing, rows: Sequence[Mapping[str, Any]], document: Mapping[str, Any]
-) -> None:
-    name = f"figure-{document['number']}"
-    write_text(folder / f"{name}.svg", drawing.svg)
-    write_atomically(folder / f"{name}.png", functools.partial(_write_bytes, drawing.png))
-    text = io.StringIO()
-    mark = document["trial"] or ""
-    writer = csv.DictWriter(text, [*rows[0], "trial"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({**row, "trial": mark} for row in rows)
-    write_text(folder / f"{name}.csv", text.getvalue())
-    write_json(folder / f"{name}.json", dict(document))
-
-
-def _write_bytes(content: bytes, path: Path) -> None:
-    path.write_bytes(content)

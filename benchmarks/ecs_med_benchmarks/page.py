@@ -1,26 +1,35 @@
-"""`benchmark.html`: every table and figure that a benchmark folder holds, as one offline page."""
+"""The files of a benchmark folder, and `benchmark.html`: all of them as one offline page."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from ecs_med.errors import RunFolderError
-from ecs_med.files import write_json, write_text
+from ecs_med.files import make_folder, write_text
 from ecs_med.reporting.html import rendered_page
-from ecs_med_benchmarks.rendering import as_csv, as_latex, as_markdown, cells_of, headings_of
+from ecs_med.reporting.table import PrintedTable, Value, csv_text
+from ecs_med.reporting.text import NOTHING
+from ecs_med_benchmarks.comparison import ClassLine, Line
+from ecs_med_benchmarks.documents import Document, FigureDocument, TableDocument
 
-__all__ = ["PAGE_NAME", "write_page", "write_table"]
+__all__ = ["PAGE_NAME", "printed_table", "write_page", "write_table"]
 
 PAGE_NAME = "benchmark.html"
 
+_Document = TypeVar("_Document", bound=Document)
 
-def write_table(out: Path, document: Mapping[str, Any]) -> Path:
+_COLUMNS = (
+    *("label", "budget", "num_labeled", "num_runs", "num_missing", "class"),
+    *("miou", "deviation", "published", "published_deviation", "difference"),
+    *("gain", "p_value", "selected_share", "seconds", "trial"),
+)
+
+
+def write_table(out: Path, document: TableDocument) -> Path:
     """Write a table as JSON, CSV, Markdown and LaTeX below `out/tables/`.
 
     Args:
         out: Folder of the benchmark.
-        document: Of `ecs_med_benchmarks.documents.table_document`.
+        document: The table.
 
     Returns:
         The Markdown file.
@@ -28,28 +37,103 @@ def write_table(out: Path, document: Mapping[str, Any]) -> Path:
     Raises:
         RunFolderError: If it cannot be written.
     """
-    folder = made(out / "tables")
-    name = f"table-{document['number']}"
-    write_json(folder / f"{name}.json", dict(document))
-    write_text(folder / f"{name}.csv", as_csv(document))
-    write_text(folder / f"{name}.tex", as_latex(document))
-    write_text(folder / f"{name}.md", as_markdown(document))
-    return folder / f"{name}.md"
+    path = make_folder(out / "tables") / document.name
+    document.write(path.with_suffix(".json"))
+    write_text(path.with_suffix(".csv"), csv_text(_COLUMNS, _csv_rows(document)))
+    write_text(path.with_suffix(".tex"), as_latex(document))
+    write_text(path.with_suffix(".md"), as_markdown(document))
+    return path.with_suffix(".md")
 
 
-def made(folder: Path) -> Path:
-    """`folder`, made where it is missing.
+def printed_table(document: TableDocument) -> PrintedTable:
+    """The table as it is read; columns without any value are left out."""
+    lines = document.lines
+    columns = {
+        "Labels": [_labels(line) for line in lines],
+        "Method": [line.label for line in lines],
+        "mIoU": [_spread(line.miou, line.deviation) for line in lines],
+    }
+    if document.has_published:
+        columns["Published"] = [_spread(x.published, x.published_deviation) for x in lines]
+        columns["Difference"] = [_signed(line.difference) for line in lines]
+    if any(line.gain is not None for line in lines):
+        columns["Gain over supervised"] = [_gain(line) for line in lines]
+    if any(line.p_value is not None for line in lines):
+        columns["p (Holm)"] = [_p(line.p_value) for line in lines]
+    if any(line.selected_share is not None for line in lines):
+        columns["Selected"] = [_percent(line.selected_share) for line in lines]
+    columns["Runs"] = [
+        f"{x.num_runs}" + (f", {x.num_missing} missing" if x.num_missing else "") for x in lines
+    ]
+    rows = tuple(zip(*columns.values(), strict=True))
+    return PrintedTable(tuple(columns), rows, "ll" + "r" * (len(columns) - 2))
 
-    Raises:
-        RunFolderError: If it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunFolderError(
-            f"{folder}: cannot be made ({error.strerror}); choose another --out."
-        ) from error
-    return folder
+
+def as_markdown(document: TableDocument) -> str:
+    """The table with its title, what sets it apart, and its remarks."""
+    parts = [f"## {document.title}, {document.dataset}"]
+    parts += [f"**{document.trial}**"] if document.trial else []
+    parts.append(printed_table(document).to_markdown().rstrip())
+    classes = _class_table(document)
+    if classes.rows:
+        parts.append("IoU per class in %, the published figure in brackets where it is known:")
+        parts.append(classes.to_markdown().rstrip())
+    parts.append(
+        "mIoU in percent on the test cases: mean over seeds, standard deviation in brackets. The "
+        "gain is paired by seed, with its 95 % interval and a paired t-test."
+    )
+    if document.deviations:
+        parts.append(f"Differs from the protocol in: {'; '.join(document.deviations)}.")
+    parts += document.remarks
+    parts += [f"Without a score, and in no average: {n} ({why})." for n, why in document.missing]
+    parts.append("; ".join(f"{name}: {value}" for name, value in document.facts))
+    return "\n\n".join(parts) + "\n"
+
+
+def as_latex(document: TableDocument) -> str:
+    """A `tabular` for a paper, with booktabs."""
+    remarks = [f"{document.title}, {document.dataset}"]
+    remarks += [document.trial] if document.trial else []
+    remarks += [f"Differs from the protocol in: {change}" for change in document.deviations]
+    return printed_table(document).to_latex(*remarks)
+
+
+def _class_table(document: TableDocument) -> PrintedTable:
+    """IoU of every class, one row a line of the table; no row where none shows classes."""
+    lines = [line for line in document.lines if line.classes]
+    names = tuple(entry.name for entry in lines[0].classes) if lines else ()
+    rows = tuple((_labels(x), x.label, *map(_class_cell, x.classes)) for x in lines)
+    return PrintedTable(("Labels", "Method", *names), rows, "ll" + "r" * len(names))
+
+
+def _class_cell(entry: ClassLine) -> str:
+    """`91.2 ± 0.4 (91.9)`: ours with its deviation, and the published one where it is known."""
+    spread = "" if entry.deviation is None else f" ± {entry.deviation:.1f}"
+    published = "" if entry.published is None else f" ({entry.published:.1f})"
+    return f"{_number(entry.iou, 1)}{spread}{published}"
+
+
+def _csv_rows(document: TableDocument) -> list[dict[str, Value]]:
+    """Every number in full, one row a line of the table and one a class."""
+    rows: list[dict[str, Value]] = []
+    for line in document.lines:
+        whole = {**line.to_json(), "trial": document.trial}
+        rows.append(whole)
+        same = {key: whole[key] for key in (*_COLUMNS[:5], "trial")}
+        rows += [
+            {
+                **same,
+                "class": entry.name,
+                "miou": entry.iou,
+                "deviation": entry.deviation,
+                "published": entry.published,
+                "difference": None
+                if entry.iou is None or entry.published is None
+                else entry.iou - entry.published,
+            }
+            for entry in line.classes
+        ]
+    return rows
 
 
 def write_page(out: Path, title: str) -> Path:
@@ -67,60 +151,69 @@ def write_page(out: Path, title: str) -> Path:
     """
     from markupsafe import Markup
 
-    tables = [_printable(content) for content in _documents(out / "tables", "table-*.json")]
-    figures = [
-        {**content, "picture": Markup(content["picture"])}
-        for content in _documents(out / "figures", "figure-*.json")
-    ]
-    marks = dict.fromkeys(d["trial"] for d in [*tables, *figures] if d["trial"])
+    tables = _documents(TableDocument, out / "tables", "table-*.json")
+    figures = _documents(FigureDocument, out / "figures", "figure-*.json")
     page = rendered_page(
         "benchmark.html.j2",
         package="ecs_med_benchmarks",
         title=title,
-        tables=tables,
-        figures=figures,
-        marks=list(marks),
+        tables=[(each, printed_table(each), _class_table(each), _verdict(each)) for each in tables],
+        figures=[(each, Markup(each.picture)) for each in figures],
+        marks=list(dict.fromkeys(each.trial for each in (*tables, *figures) if each.trial)),
     )
     write_text(out / PAGE_NAME, page)
     return out / PAGE_NAME
 
 
-def _documents(folder: Path, pattern: str) -> list[dict[str, Any]]:
-    """Whole JSON files of the folder; a damaged one is left out, since the next call mends it."""
+def _documents(kind: type[_Document], folder: Path, pattern: str) -> list[_Document]:
+    """Whole files of the folder; a damaged one is left out, since the next call mends it."""
     found = []
     for path in sorted(folder.glob(pattern)):
         try:
-            found.append(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError):
+            found.append(kind.read(path))
+        except RunFolderError:
             continue
     return found
 
 
-def _printable(document: dict[str, Any]) -> dict[str, Any]:
-    lines = document["lines"]
-    with_classes = [line for line in lines if line["classes"]]
-    names = [entry[0] for entry in with_classes[0]["classes"]] if with_classes else []
-    return {
-        **document,
-        "headings": headings_of(document),
-        "rows": cells_of(document),
-        "class_names": names,
-        "class_rows": [
-            {"labels": line["budget"], "label": line["label"], "entries": line["classes"]}
-            for line in with_classes
-        ],
-        "verdict": _verdict(document),
-    }
-
-
-def _verdict(document: Mapping[str, Any]) -> str:
-    """One sentence: where ECS stands against supervised training, or the paper."""
+def _verdict(document: TableDocument) -> str:
+    """One sentence: where the method stands against supervised training."""
     told = []
-    for line in document["lines"]:
-        if line["label"].startswith(("ECS", "λ = 0.1, negated focal")) and line["gain"] is not None:
-            interval = line["gain_interval"]
+    for line in document.lines:
+        if line.is_own and line.gain is not None:
+            interval = line.gain_interval
             certainty = "" if interval is None else f" ({interval[0]:+.1f} to {interval[1]:+.1f})"
-            told.append(f"{line['gain']:+.1f}{certainty} at {line['budget']}")
+            told.append(f"{line.gain:+.1f}{certainty} at {line.budget}")
     if not told:
         return ""
-    return f"ECS against supervised training, in mIoU points: {'; '.join(told)}."
+    return f"{document.own} against supervised training, in mIoU points: {'; '.join(told)}."
+
+
+def _labels(line: Line) -> str:
+    return line.budget + ("" if line.num_labeled is None else f" ({line.num_labeled:,})")
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return NOTHING if value is None else f"{value:.{digits}f}"
+
+
+def _signed(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:+.2f}"
+
+
+def _spread(mean: float | None, deviation: float | None) -> str:
+    return _number(mean) + (f" ({_number(deviation)})" if deviation is not None else "")
+
+
+def _gain(line: Line) -> str:
+    interval = line.gain_interval
+    told = f" [{interval[0]:+.2f}, {interval[1]:+.2f}]" if interval else ""
+    return _signed(line.gain) + told
+
+
+def _p(value: float | None) -> str:
+    return "< 0.001" if value is not None and value < 0.001 else _number(value, 3)
+
+
+def _percent(share: float | None) -> str:
+    return NOTHING if share is None else f"{100 * share:.1f} %"

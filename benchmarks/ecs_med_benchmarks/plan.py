@@ -1,20 +1,20 @@
-"""From rows of tables to runs, shared by all tables of one folder."""
+"""From rows of tables to runs, shared by all tables of one folder, and to their split files."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ecs_med.config import TrainConfig, merge_settings
+from ecs_med.config import ReadingSettings, TrainConfig, merge_settings
+from ecs_med.data.layout import open_data
 from ecs_med.errors import DataError
+from ecs_med.files import make_folder
+from ecs_med.splits import draw_split
 from ecs_med.sweep.axes import ALL_LABELS, folder_name
 from ecs_med.sweep.plan import Cell, cell_name
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.variants import Variant
 
-__all__ = ["deviations", "plan_runs", "split_file"]
-
-_FREE = ("data", "device", "precision", "workers", "cache", "run", "labeled", "seed", "method")
-"""Settings that no protocol fixes."""
+__all__ = ["deviations", "plan_runs", "split_file", "write_splits"]
 
 
 def plan_runs(
@@ -88,29 +88,64 @@ def split_file(folder: Path, budget: str, seed: int) -> Path:
         if (folder / f"{name}{suffix}").is_file():
             return folder / f"{name}{suffix}"
     raise DataError(
-        f"{folder / name}.json: no such split file; name the files of --splits by budget and seed "
-        "(--write-splits writes them so)."
+        f"{folder / name}.json: no such split file; name the files of `splits` by budget and seed "
+        "(`write_splits` writes them so)."
     )
 
 
 def deviations(protocol: Protocol, overrides: Mapping[str, Any]) -> list[str]:
     """Where the user's settings leave the protocol, each in words such as `crop 64, not 352`."""
-    plain = merge_settings({}, overrides)
     fixed = protocol.train_settings()
-    told = []
-    for name, value in plain.items():
-        if name in _FREE or name not in fixed:
-            continue
-        changed = _changes(name, value, fixed[name])
-        told += changed
-    return told
+    given = merge_settings({}, overrides).items()
+    return [
+        sentence
+        for name, value in given
+        if name in fixed
+        for sentence in _changes(name, value, fixed[name])
+    ]
 
 
 def _changes(name: str, value: Any, usual: Any) -> list[str]:
     if isinstance(value, Mapping) and isinstance(usual, Mapping):
-        inner = [_changes(key, v, usual.get(key)) for key, v in value.items()]
-        return [sentence for part in inner for sentence in part]
+        parts = [_changes(key, v, usual.get(key)) for key, v in value.items()]
+        return [sentence for part in parts for sentence in part]
     if value == usual or (isinstance(usual, list) and list(value) == usual):
         return []
     words = name.replace("_", " ")
     return [f"{words} {value}" if usual in (None, "auto") else f"{words} {value}, not {usual}"]
+
+
+def write_splits(
+    folder: Path,
+    data: Path,
+    settings: Mapping[str, Any],
+    budgets: Sequence[str],
+    seeds: Sequence[int],
+) -> list[Path]:
+    """Write `<budget>-s<seed>.json` for every budget and seed, as `--splits` reads them.
+
+    Args:
+        folder: Made where it is missing.
+        data: Folder of the data set.
+        settings: Of the runs; how the data are read, and whether a model is chosen.
+        budgets: Labelled budgets; all labels need no file.
+        seeds: Seeds.
+
+    Returns:
+        The files.
+
+    Raises:
+        BudgetError: If a budget cannot be drawn.
+        RunFolderError: If a file cannot be written.
+    """
+    cases = open_data(data, ReadingSettings.parse(settings.get("reading") or {})).cases
+    has_validation = settings.get("keep", "best") == "best"
+    written = []
+    for budget in budgets:
+        if budget == ALL_LABELS:
+            continue
+        for seed in seeds:
+            path = make_folder(folder) / f"{folder_name(budget)}-s{seed}.json"
+            draw_split(cases, budget, seed, has_validation=has_validation).write(path)
+            written.append(path)
+    return written

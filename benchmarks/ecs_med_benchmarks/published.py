@@ -13,8 +13,10 @@ from importlib.resources import files
 from typing import Literal, cast, get_args
 
 from ecs_med.errors import DataError
+from ecs_med.sweep.axes import ALL_LABELS, budget_key
+from ecs_med_benchmarks.variants import Variant
 
-__all__ = ["Metric", "PublishedFigure", "parse_published", "read_published", "select"]
+__all__ = ["Metric", "PublishedFigure", "parse_published", "read_published", "select", "select_one"]
 
 Metric = Literal["miou", "iou", "dice"]
 COLUMNS = (
@@ -109,6 +111,32 @@ def select(
     asked = [(name, value) for name, value in wanted.items() if value is not None]
     pool = read_published() if figures is None else figures
     return tuple(f for f in pool if all(getattr(f, name) == value for name, value in asked))
+
+
+def select_one(
+    table: str, dataset: str, variant: Variant, budget: str, class_name: str | None = None
+) -> PublishedFigure | None:
+    """The published figure of a row, `None` where there is none.
+
+    Args:
+        table: Number of the table that is printed.
+        dataset: Name of the data set.
+        variant: The method.
+        budget: Labelled budget, however it is written.
+        class_name: For an IoU; `None` for the mean.
+    """
+    if not variant.published:
+        return None
+    figures = select(
+        table=variant.published_table or table,
+        dataset=dataset,
+        method=variant.published,
+        metric="miou" if class_name is None else "iou",
+        class_name=class_name,
+    )
+    key = budget_key(budget)
+    shares = (budget_key(ALL_LABELS if f.labeled == "1/1" else f.labeled) for f in figures)
+    return next((f for f, share in zip(figures, shares, strict=True) if share == key), None)
 
 
 def _figure(row: dict[str, str], line: int) -> PublishedFigure:

@@ -1,45 +1,30 @@
 """Spearman's rank correlation over pixels, of everything and class by class."""
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import spearmanr
+
+from ecs_med.records import Record
 
 __all__ = ["Correlation", "correlate", "spearman"]
 
 Values = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Correlation:
-    """Rank correlations over pixels of one group of images.
-
-    Attributes:
-        rho: Over pixels of all classes, -1 to 1; `None` where it is undefined (fewer than two
-            pixels, or one of the two quantities constant).
-        rho_per_class: Over the pixels of one reference class each, background first; likewise.
-        num_pixels: Pixels behind `rho`.
-        num_pixels_per_class: Pixels behind each of `rho_per_class`.
-        num_images: Images (or volumes) that the pixels come from.
-    """
+class Correlation(Record):
+    """Rank correlations over pixels of one group of images."""
 
     rho: float | None
+    """Over pixels of all classes, -1 to 1; `None` where it is undefined (fewer than two pixels, or
+    one of the two quantities constant)."""
     rho_per_class: tuple[float | None, ...]
+    """Over the pixels of one reference class each, background first; likewise."""
     num_pixels: int
+    """Pixels behind `rho`."""
     num_pixels_per_class: tuple[int, ...]
+    """Pixels behind each of `rho_per_class`."""
     num_images: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-able."""
-        return {
-            "rho": self.rho,
-            "rho_per_class": list(self.rho_per_class),
-            "num_pixels": self.num_pixels,
-            "num_pixels_per_class": list(self.num_pixels_per_class),
-            "num_images": self.num_images,
-        }
+    """Images (or volumes) that the pixels come from."""
 
 
 def spearman(first: Values, second: Values) -> float | None:

@@ -73,8 +73,8 @@ class Relation:
             "num_labeled": self.num_labeled,
             "num_unlabeled": self.num_unlabeled,
             "class_names": list(self.class_names),
-            "on_labeled": self.on_labeled.to_dict(),
-            "on_unlabeled": unlabeled.to_dict() if unlabeled else None,
+            "on_labeled": self.on_labeled.to_json(),
+            "on_unlabeled": unlabeled.to_json() if unlabeled else None,
             "pixels_per_image": self.pixels_per_image,
         }
 

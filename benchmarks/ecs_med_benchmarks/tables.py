@@ -18,7 +18,7 @@ class TableSpec:
     Attributes:
         number: In the paper.
         title: What it shows.
-        variants: Its rows at every budget, in order.
+        variants: Its rows at every budget, in order; the last one is the paper's own method.
         budgets: Its budgets in the paper; `None`: those of the protocol.
         with_all_labels: Whether supervised training with all labels stands on top.
         per_class: Whether it shows IoU per class.
@@ -57,7 +57,10 @@ def table_numbered(number: str) -> TableSpec:
         SettingsError: If there is none.
     """
     if number not in TABLES:
-        raise SettingsError(f"--table {number} is none; there are {', '.join(TABLES)}.")
+        *first, last = TABLES
+        raise SettingsError(
+            f"`tables={number}` does not exist; choose {', '.join(first)} or {last}."
+        )
     return TABLES[number]
 
 

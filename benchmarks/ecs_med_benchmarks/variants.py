@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["ABLATION", "DEEPLABV2", "ECS", "RIVALS", "SUPERVISED", "Variant"]
+__all__ = ["ABLATION", "CORRECTORS", "DEEPLABV2", "ECS", "RIVALS", "SUPERVISED", "Variant"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +111,22 @@ DEEPLABV2 = (
 """Table 4: DeepLabv2 at output stride 8, on a ResNet-101 as in [14] and [23], with DeepLabv3+ as
 corrector. All of ours are trained by the protocol; the published rivals were by their authors' own
 settings."""
+
+
+def _corrector(key: str, loss: str, weight: float) -> Variant:
+    settings = {"corrector_loss": loss, "class_weight": weight}
+    return Variant(
+        key,
+        f"{loss}, weight {weight:g}",
+        "corrector",
+        settings={"method_settings": {"corrector": settings}},
+    )
+
+
+CORRECTORS = (
+    _corrector("corrector-ce-1", "cross_entropy", 1.0),
+    _corrector("corrector-ce-2", "cross_entropy", 2.0),
+    _corrector("corrector-focal-1", "focal", 1.0),
+    _corrector("corrector-focal-2", "focal", 2.0),
+)
+"""Figure 3: the corrector alone on the segmenter of a finished supervised run, four losses."""

@@ -10,7 +10,7 @@ from ecs_med.errors import SomeInputsFailed, TrainingInterrupted
 from ecs_med.sweep.cell import CellOutcome
 from ecs_med.sweep.executors.base import Executor, Stop
 from ecs_med.sweep.plan import Cell
-from ecs_med.sweep.state import look_at
+from ecs_med.sweep.state import read_state
 from ecs_med.sweep.sweep import SweepResult, run_sweep
 from ecs_med_cli.console import Terminal, duration, plain_table
 
@@ -32,7 +32,7 @@ class SweepConsole(Terminal):
             executor: Where they would run.
         """
         seconds, total = None, None
-        if executor.here and any(look_at(c.folder).progress != "done" for c in cells):
+        if executor.here and any(read_state(c.folder).progress != "done" for c in cells):
             with self.only_json():
                 seconds, total = self._estimate(cells, executor)
         rows = _plan_rows(cells, counts, seconds)
@@ -48,10 +48,10 @@ class SweepConsole(Terminal):
             self.say("Time:   not estimated, since the runs are not on this machine")
 
     def _estimate(self, cells: Sequence[Cell], executor: Executor) -> tuple[list[float], float]:
-        from ecs_med.sweep.estimate import cell_seconds, measure_pace, sweep_seconds
+        from ecs_med.sweep.estimate import cell_seconds, measure_times, sweep_seconds
 
         self.say("Trying a few iterations of each method.")
-        paces = measure_pace(cells, threads=executor.threads)
+        paces = measure_times(cells, threads=executor.threads)
         seconds = [cell_seconds(cell, paces[cell.method]) for cell in cells]
         return seconds, sweep_seconds(seconds, executor.places)
 
@@ -108,7 +108,7 @@ class SweepDisplay:
         self._places = places
         self._total = len(cells)
         self._width = max((len(cell.method) for cell in cells), default=0) + 1
-        self._open = {c.name: c for c in cells if look_at(c.folder).progress != "done"}
+        self._open = {c.name: c for c in cells if read_state(c.folder).progress != "done"}
         self._seconds: dict[str, list[float]] = defaultdict(list)
         self._num_ended = self._total - len(self._open)
         if cells:
@@ -194,7 +194,7 @@ def _plan_rows(
 ) -> list[dict[str, Any]]:
     rows = []
     for index, cell in enumerate(cells):
-        state = look_at(cell.folder)
+        state = read_state(cell.folder)
         rows.append(
             {
                 **describe_cell(cell),

@@ -9,10 +9,9 @@ from ecs_med.analysis.forecast import (
     forecast,
 )
 from ecs_med.analysis.intervals import Interval, Summary, summarize
-from ecs_med.analysis.needed import LabelsNeeded
 from ecs_med.analysis.points import ScorePoint
 from ecs_med.analysis.savings import LabelsSaved, labels_saved
-from ecs_med.analysis.savings_wording import describe_savings
+from ecs_med.analysis.wording import LabelsNeeded, describe_savings
 
 __all__ = [
     "Forecast",

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from ecs_med.analysis.curves import FAMILIES, FittedCurves, fit_curves
 from ecs_med.analysis.intervals import Interval
-from ecs_med.analysis.needed import LabelsNeeded, labels_needed
 from ecs_med.analysis.points import ScorePoint, ScoreTable, draw_mean_scores
 from ecs_med.analysis.selection import held_out_errors
+from ecs_med.analysis.wording import LabelsNeeded, labels_needed
 from ecs_med.errors import EcsMedError
 
 __all__ = ["Forecast", "ForecastRangeError", "Refusal", "forecast"]

@@ -1,4 +1,4 @@
-"""Labels saved: with how many labels supervised training reaches what ECS reaches with fewer."""
+"""Labels saved: how many supervised training needs for what a method reaches with fewer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ SAME_SCORE = 1e-9
 
 @dataclass(frozen=True, slots=True)
 class LabelsSaved:
-    """What one number of labels is worth with ECS, in labels of supervised training.
+    """What one number of labels is worth with a method, in labels of supervised training.
 
     Attributes:
-        num_labeled: Number of labels of ECS.
-        score: Mean score of ECS there.
+        num_labeled: Number of labels of the method.
+        score: Mean score of the method there.
         equal_labels: Smallest number of labels at which supervised training reaches that score,
             read off its curve between the measured numbers of labels; `None` where that lies
             outside.
@@ -53,12 +53,12 @@ class LabelsSaved:
 
 def labels_saved(
     supervised: Sequence[ScorePoint],
-    ecs: Sequence[ScorePoint],
+    other: Sequence[ScorePoint],
     *,
     num_resamples: int = 1000,
     seed: int = 0,
 ) -> list[LabelsSaved]:
-    """Read off the supervised curve with how many labels it reaches each score of ECS.
+    """Read off the supervised curve with how many labels it reaches each score of another method.
 
     The supervised curve is the mean over seeds, made monotone by isotonic regression (weighted by
     the number of runs) and joined by straight lines over the logarithm of the number of labels.
@@ -68,13 +68,13 @@ def labels_saved(
 
     Args:
         supervised: Runs of supervised training, at two or more numbers of labels.
-        ecs: Runs of ECS (or of any other method) on the same data.
+        other: Runs of the method that is compared, on the same data.
         num_resamples: Number of draws over seeds.
         seed: Seed of the draws.
 
     Returns:
-        One entry for each number of labels of ECS, rising. With fewer than two runs at one of the
-        numbers of labels involved there is no interval.
+        One entry for each number of labels of the method, rising. With fewer than two runs at one
+        of the numbers of labels involved there is no interval.
 
     Raises:
         ValueError: If a method has no run, supervised training has fewer than two numbers of
@@ -85,7 +85,7 @@ def labels_saved(
         >>> round(labels_saved(supervised, [ScorePoint(100, 0, 0.65)])[0].equal_labels, 6)
         200.0
     """
-    base, better = ScoreTable.from_points(supervised), ScoreTable.from_points(ecs)
+    base, better = ScoreTable.from_points(supervised), ScoreTable.from_points(other)
     if base.num_labeled.size < 2:
         raise ValueError("supervised training must be measured at two or more numbers of labels")
     if better.num_labeled.size == 0:

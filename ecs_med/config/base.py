@@ -13,7 +13,8 @@ from ecs_med.registry import nearest
 __all__ = ["MACHINE", "PLACE", "Settings", "merge_settings", "read_settings"]
 
 PLACE: dict[str, JsonValue] = {"affects": "place"}
-"""Metadata of a field (`json_schema_extra`) that says where things lie; no result depends on it."""
+"""Metadata of a field (`json_schema_extra`) that says where things lie or who prepares them; no
+result depends on it, to the last bit."""
 
 MACHINE: dict[str, JsonValue] = {"affects": "machine"}
 """Metadata of a field on how it is computed; results differ by rounding at most."""
@@ -35,7 +36,7 @@ class Settings(BaseModel):
         Example:
             >>> from ecs_med.config import TrainConfig
             >>> sorted(TrainConfig.fields_affecting("place"))
-            ['cache', 'data', 'run', 'tensorboard']
+            ['cache', 'data', 'run', 'tensorboard', 'workers']
         """
         extras = {name: field.json_schema_extra for name, field in cls.model_fields.items()}
         return frozenset(

@@ -104,7 +104,7 @@ class TrainConfig(Settings):
     """Validation cases that are scored in between; the chosen model is scored on all of them.
     `None`: all, or fewer where `evaluate_every` is left open too and scoring would cost more than
     the training."""
-    workers: int = Field(0, ge=0, json_schema_extra=MACHINE)
+    workers: int = Field(0, ge=0, json_schema_extra=PLACE)
     """Processes that prepare batches; 0: the training process itself."""
     cache: Path | None = Field(None, json_schema_extra=PLACE)
     """Folder of prepared images; `None`: the user's cache folder."""

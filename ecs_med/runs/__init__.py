@@ -1,4 +1,4 @@
-"""The run folder: the names of its files, and what each of them holds."""
+"""Folders of runs and of sweeps: the names of their files, and what each of them holds."""
 
 from ecs_med.runs.folder import RunFolder
 from ecs_med.runs.history import History, read_history
@@ -21,6 +21,7 @@ from ecs_med.runs.records import (
     ValidationRow,
 )
 from ecs_med.runs.spec import ModelSpec
+from ecs_med.runs.sweep import PlannedRun, SweepFolder, SweepPlan
 
 __all__ = [
     "CaseCounts",
@@ -37,8 +38,11 @@ __all__ = [
     "Metrics",
     "ModelSpec",
     "Origin",
+    "PlannedRun",
     "PseudoLabelHealth",
     "RunFolder",
+    "SweepFolder",
+    "SweepPlan",
     "TestCases",
     "TrainRow",
     "ValidationRow",

@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TypeVar
 
+from ecs_med.config import BASELINE_METHOD, DEFAULT_METHOD
 from ecs_med.errors import BudgetError, SettingsError
 from ecs_med.splits import Count, Share, parse_labeled
 
@@ -27,14 +28,14 @@ _RANGE = re.compile(r"([0-9]{1,9})\s*\.\.\s*([0-9]{1,9})")
 _MOST_SEEDS = 1000
 
 
-def parse_budgets(text: str) -> tuple[str, ...]:
+def parse_budgets(text: str | Iterable[object]) -> tuple[str, ...]:
     """Budgets of a list such as `1/16,1/8,50%,1`.
 
     Each is what `--labeled` takes, except that `1` is all labels: as `--labeled` it is one
     case, which nobody means at the end of a row of shares.
 
     Args:
-        text: Budgets with commas between them.
+        text: Budgets with commas between them, or one by one.
 
     Returns:
         The budgets in the given order, those of all labels written `all`.
@@ -48,20 +49,20 @@ def parse_budgets(text: str) -> tuple[str, ...]:
     """
     budgets = [ALL_LABELS if part == "1" else part for part in _parts(text)]
     if not budgets:
-        raise BudgetError("--budgets is empty; write shares such as 1/16,1/8,1/4,1/2,1.")
+        raise BudgetError("`budgets` is empty; write shares such as 1/16,1/8,1/4,1/2,1.")
     seen: dict[object, str] = {}
     names: dict[str, str] = {}
     for budget in budgets:
         key = budget_key(budget)
         if key in seen:
             raise BudgetError(
-                f"--budgets: {seen[key]} and {budget} are the same budget; leave one of them out."
+                f"`budgets`: {seen[key]} and {budget} are the same budget; leave one of them out."
             )
         seen[key] = budget
         other = names.setdefault(folder_name(budget), budget)
         if other != budget:
             raise BudgetError(
-                f"--budgets: {other} and {budget} would share a run folder; rename one of them."
+                f"`budgets`: {other} and {budget} would share a run folder; rename one of them."
             )
     return tuple(ALL_LABELS if budget_key(b) == Fraction(1) else b for b in budgets)
 
@@ -91,17 +92,17 @@ def folder_name(labeled: str) -> str:
     return re.sub(r"[^\w.+-]+", "-", text.replace(" ", "").replace("%", "pct"))
 
 
-def parse_methods(text: str) -> tuple[str, ...]:
-    """Methods of a list such as `supervised,ecs`.
+def parse_methods(text: str | Iterable[object]) -> tuple[str, ...]:
+    """Methods of a list with commas between them, or given one by one.
 
     Raises:
         SettingsError: If there is none, or one stands there twice.
     """
-    return _distinct(_parts(text), "--methods", "supervised,ecs")
+    return _distinct(_parts(text), "`methods`", f"{BASELINE_METHOD},{DEFAULT_METHOD}")
 
 
-def parse_seeds(text: str) -> tuple[int, ...]:
-    """Seeds of `0..4` (both ends included), of `0,1,7`, or of both mixed.
+def parse_seeds(text: str | Iterable[object]) -> tuple[int, ...]:
+    """Seeds of `0..4` (both ends included), of `0,1,7`, of both mixed, or given one by one.
 
     Raises:
         SettingsError: If it is neither, names a seed twice, or more than 1,000 of them.
@@ -117,31 +118,23 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         elif (match := _RANGE.fullmatch(part)) and int(match[1]) <= int(match[2]):
             if int(match[2]) - int(match[1]) >= _MOST_SEEDS:
                 raise SettingsError(
-                    f"--seeds {part}: more than {_MOST_SEEDS} seeds; ask for fewer."
+                    f"`seeds={part}`: more than {_MOST_SEEDS} seeds; ask for fewer."
                 )
             seeds += range(int(match[1]), int(match[2]) + 1)
         else:
-            raise SettingsError(f"--seeds: '{part}' is no seed; write 0..4 or 0,1,7.")
-    return _distinct(seeds, "--seeds", "0..4")
+            raise SettingsError(f"`seeds`: '{part}' is no seed; write 0..4 or 0,1,7.")
+    return _distinct(seeds, "`seeds`", "0..4")
 
 
-def _distinct(values: Sequence[_Value], option: str, example: str) -> tuple[_Value, ...]:
+def _distinct(values: Sequence[_Value], name: str, example: str) -> tuple[_Value, ...]:
     if not values:
-        raise SettingsError(f"{option} is empty; write for example {example}.")
-    twice = _first_twice(values)
+        raise SettingsError(f"{name} is empty; write for example {example}.")
+    twice = next((v for place, v in enumerate(values) if v in values[:place]), None)
     if twice is not None:
-        raise SettingsError(f"{option}: {twice} stands there twice; leave one of them out.")
+        raise SettingsError(f"{name}: {twice} stands there twice; leave one of them out.")
     return tuple(values)
 
 
-def _first_twice(values: Iterable[object]) -> object | None:
-    seen: set[object] = set()
-    for value in values:
-        if value in seen:
-            return value
-        seen.add(value)
-    return None
-
-
-def _parts(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+def _parts(text: str | Iterable[object]) -> list[str]:
+    parts = text.split(",") if isinstance(text, str) else map(str, text)
+    return [part.strip() for part in parts if part.strip()]

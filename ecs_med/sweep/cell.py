@@ -18,10 +18,9 @@ from typing import Any, Literal
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import EcsMedError, SettingsError, TrainingInterrupted
-from ecs_med.files import write_json
-from ecs_med.sweep.cell_lock import BusyError, only_here
-from ecs_med.sweep.cell_log import Journal
-from ecs_med.sweep.state import FAILURE_FILE, can_resume, look_at, read_object
+from ecs_med.runs import Failure, RunFolder
+from ecs_med.sweep.lock_and_log import BusyError, LogListener, hold_lock
+from ecs_med.sweep.state import can_resume, read_failure, read_metrics
 
 __all__ = ["CellOutcome", "main", "outcome_of_folder", "record_failure", "run_cell"]
 
@@ -39,7 +38,7 @@ class CellOutcome:
     Attributes:
         progress: `done`, `failed`, or `stopped` by a signal with everything saved.
         seconds: Spent on it now; earlier starts of the same run are not counted.
-        miou: On the test cases, 0 to 1; `None` unless done.
+        miou: On the test cases, 0 to 1; `None` unless done, and where no class occurs.
         sentence: Why it is not done, else `None`.
         exit_code: 0, 75 if stopped, else as the command line would end.
     """
@@ -71,8 +70,8 @@ def run_cell(config: TrainConfig, log: Callable[[str], None]) -> CellOutcome:
     assert config.run is not None
     folder, started = config.run, time.monotonic()
     try:
-        with _signals_raise(), only_here(_lock_of(folder), _PATIENCE):
-            (folder / FAILURE_FILE).unlink(missing_ok=True)
+        with _signals_raise(), hold_lock(_lock_of(folder), _PATIENCE):
+            RunFolder(folder).failure_file.unlink(missing_ok=True)
             _train(config, folder, log)
         return outcome_of_folder(folder, time.monotonic() - started)
     except (_Stopped, TrainingInterrupted) as error:
@@ -101,14 +100,14 @@ def _lock_of(folder: Path) -> Path:
 
 
 def _train(config: TrainConfig, folder: Path, log: Callable[[str], None]) -> None:
-    if look_at(folder).progress == "done":
+    if read_metrics(folder) is not None:
         return
     resume = can_resume(folder)
     if not resume:
         _clear_remains(folder)
     from ecs_med.training.train import train
 
-    train(config, Journal(log), resume=resume)
+    train(config, LogListener(log), resume=resume)
 
 
 def _clear_remains(folder: Path) -> None:
@@ -116,10 +115,9 @@ def _clear_remains(folder: Path) -> None:
 
     Only files that a run writes; the folder may hold others if its name was given by hand.
     """
-    for path in (folder / "checkpoints").glob("iteration-*.safetensors"):
-        path.unlink()
-    for name in ("model.json", "history.jsonl"):
-        (folder / name).unlink(missing_ok=True)
+    run = RunFolder(folder)
+    for path in (*run.checkpoint_files(), run.spec_file, run.history_file):
+        path.unlink(missing_ok=True)
 
 
 def outcome_of_folder(folder: Path, seconds: float) -> CellOutcome:
@@ -132,12 +130,12 @@ def outcome_of_folder(folder: Path, seconds: float) -> CellOutcome:
     Returns:
         `done` with its score, or `failed` with the recorded sentence.
     """
-    metrics = read_object(folder / "metrics.json")
-    if metrics is not None and "test" in metrics:
-        return CellOutcome("done", seconds, miou=metrics["test"]["miou"])
-    failure = read_object(folder / FAILURE_FILE) or {}
-    sentence = failure.get("sentence", f"{folder}: ended without scores and without a word.")
-    return CellOutcome("failed", seconds, None, sentence, int(failure.get("exit_code", BUG)))
+    if (metrics := read_metrics(folder)) is not None:
+        return CellOutcome("done", seconds, miou=metrics.test.miou)
+    if (failure := read_failure(folder)) is not None:
+        return CellOutcome("failed", seconds, None, failure.sentence, failure.exit_code)
+    sentence = f"{folder}: ended without scores and without a word."
+    return CellOutcome("failed", seconds, None, sentence, BUG)
 
 
 def record_failure(folder: Path, sentence: str, exit_code: int) -> None:
@@ -149,10 +147,10 @@ def record_failure(folder: Path, sentence: str, exit_code: int) -> None:
         exit_code: As the command line would end.
     """
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    content = {"sentence": sentence, "exit_code": exit_code, "time": now}
+    failure = Failure(sentence=sentence, exit_code=exit_code, time=now)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / FAILURE_FILE, content)
+        failure.write(RunFolder(folder).failure_file)
     except (OSError, EcsMedError):
         return
 
@@ -194,7 +192,7 @@ def main(arguments: Sequence[str]) -> int:
             raise SettingsError("Name one file of settings: python -m ecs_med.sweep.cell FILE.json")
         config = TrainConfig.from_file(Path(arguments[0]))
         if config.run is None:
-            raise SettingsError(f"{arguments[0]}: names no run folder; add the setting 'run'.")
+            raise SettingsError(f"{arguments[0]}: names no run folder; add the setting `run`.")
     except SettingsError as error:
         tell(str(error))
         return error.exit_code

@@ -6,37 +6,33 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from ecs_med.config import TrainConfig
+from ecs_med.records import Record
 from ecs_med.runs import TrainRow, ValidationRow
 from ecs_med.sweep.plan import Cell
-from ecs_med.sweep.state import look_at
+from ecs_med.sweep.state import read_state
 from ecs_med.training.listener import NullListener
 
-__all__ = ["Pace", "cell_seconds", "measure_pace", "sweep_seconds"]
+__all__ = ["RunTimes", "cell_seconds", "measure_times", "sweep_seconds"]
 
 _WARM_UP = 3
 _MEASURED = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast one method runs.
-
-    Attributes:
-        start_seconds: From nothing to the first iteration, with images that are prepared.
-        iteration_seconds: One iteration.
-        validation_seconds: One validation, with its checkpoint.
-        finish_seconds: Scoring the test cases and writing the run's report.
-    """
+class RunTimes(Record):
+    """How long the parts of a run of one method take, in seconds."""
 
     start_seconds: float
+    """From nothing to the first iteration, with images that are prepared."""
     iteration_seconds: float
+    """One iteration."""
     validation_seconds: float
+    """One validation, with its checkpoint."""
     finish_seconds: float
+    """Scoring the test cases and writing the run's report."""
 
     def run_seconds(self, iterations: int, evaluate_every: int, first: int = 0) -> float:
         """A whole run, or what is left of it after `first` iterations."""
@@ -63,17 +59,22 @@ class _Stopwatch(NullListener):
     def validated(self, row: ValidationRow) -> None:
         self.validation = time.perf_counter() - self.rows[-1]
 
-    def pace(self) -> Pace:
+    def times(self) -> RunTimes:
         ended = time.perf_counter()
         steps = [after - before for before, after in pairwise(self.rows)][_WARM_UP - 1 :]
         iteration = statistics.median(steps)
         # The first iterations hold the warm-up, which a whole run pays too.
         start = max(0.0, self.rows[_WARM_UP - 1] - self.created - _WARM_UP * iteration)
         finish = max(0.0, ended - self.rows[-1] - self.validation)
-        return Pace(start, iteration, self.validation, finish)
+        return RunTimes(
+            start_seconds=start,
+            iteration_seconds=iteration,
+            validation_seconds=self.validation,
+            finish_seconds=finish,
+        )
 
 
-def measure_pace(cells: Sequence[Cell], threads: int | None = None) -> dict[str, Pace]:
+def measure_times(cells: Sequence[Cell], threads: int | None = None) -> dict[str, RunTimes]:
     """Train a few iterations of every method in a temporary folder, and time the parts.
 
     Images are prepared into the same cache that the sweep uses, so that this is no lost time.
@@ -83,7 +84,7 @@ def measure_pace(cells: Sequence[Cell], threads: int | None = None) -> dict[str,
         threads: Computing threads that one run of the sweep will have.
 
     Returns:
-        The pace of every method.
+        The times of every method.
 
     Raises:
         EcsMedError: If a run cannot even begin, for the same reason as it will in the sweep.
@@ -92,16 +93,13 @@ def measure_pace(cells: Sequence[Cell], threads: int | None = None) -> dict[str,
 
     if threads is not None:
         torch.set_num_threads(threads)
-    paces = {}
+    found = {}
     with tempfile.TemporaryDirectory(prefix="ecs-med-trial-") as folder:
         for cell in _examples(cells):
-            paces[cell.method] = _measure(cell.config, Path(folder) / cell.name)
+            found[cell.method] = _measure(cell.config, Path(folder) / cell.name)
     # The first trial may have prepared images, which later runs find prepared.
-    start = min(pace.start_seconds for pace in paces.values())
-    return {
-        method: Pace(start, pace.iteration_seconds, pace.validation_seconds, pace.finish_seconds)
-        for method, pace in paces.items()
-    }
+    start = {"start_seconds": min(times.start_seconds for times in found.values())}
+    return {method: times.model_copy(update=start) for method, times in found.items()}
 
 
 def _examples(cells: Sequence[Cell]) -> list[Cell]:
@@ -114,30 +112,30 @@ def _examples(cells: Sequence[Cell]) -> list[Cell]:
     return found
 
 
-def _measure(config: TrainConfig, folder: Path) -> Pace:
+def _measure(config: TrainConfig, folder: Path) -> RunTimes:
     from ecs_med.training.train import train
 
     number = _WARM_UP + _MEASURED
     short = {"iterations": number, "evaluate_every": number, "run": folder, "tensorboard": False}
     stopwatch = _Stopwatch()
     train(config.model_copy(update=short), stopwatch)
-    return stopwatch.pace()
+    return stopwatch.times()
 
 
-def cell_seconds(cell: Cell, pace: Pace) -> float:
+def cell_seconds(cell: Cell, times: RunTimes) -> float:
     """Seconds that a cell still needs, 0 if it is done.
 
     Args:
         cell: With `iterations` in its settings.
-        pace: Of its method.
+        times: Of its method.
     """
-    state = look_at(cell.folder)
+    state = read_state(cell.folder)
     if state.progress == "done":
         return 0.0
     iterations = cell.config.iterations
     assert iterations is not None
     every = cell.config.evaluate_every or max(1, iterations // 10)
-    return pace.run_seconds(iterations, every, min(state.iteration, iterations))
+    return times.run_seconds(iterations, every, min(state.iteration, iterations))
 
 
 def sweep_seconds(seconds: Sequence[float], places: int) -> float:

@@ -9,19 +9,32 @@ from pydantic import Field, field_validator
 
 from ecs_med.config import BASELINE_METHOD, DEFAULT_METHOD, Settings, TrainConfig
 from ecs_med.errors import SettingsError
+from ecs_med.runs import PlannedRun, SweepFolder, SweepPlan
 from ecs_med.sweep.axes import folder_name
 
 __all__ = [
     "CELL_SETTINGS",
+    "FREE_SETTINGS",
     "Cell",
     "SweepConfig",
     "cell_name",
-    "describe_cells",
+    "decide_open_settings",
+    "is_open",
     "plan_cells",
+    "plan_record",
 ]
 
 CELL_SETTINGS = ("data", "labeled", "method", "run", "seed")
-"""Settings of a run that the plan decides cell by cell or for all, not `SweepConfig.settings`."""
+"""Settings of a run that follow from the axes and the folder of a sweep, not from its settings."""
+
+FREE_SETTINGS = TrainConfig.fields_affecting("place")
+"""Settings that a second start may change, and in which runs of one sweep may differ: no result
+depends on them. What affects the result may not, nor may device and precision (`machine`), on which
+its last digits depend, so that a run is resumed exactly and methods are compared fairly."""
+
+
+_SIDES = (16, 2**15)
+"""Of images that are smaller, and larger, than any that count."""
 
 
 class SweepConfig(Settings):
@@ -85,7 +98,7 @@ class Cell:
     @property
     def log(self) -> Path:
         """What the run printed; outside of its folder, which may be cleared to start anew."""
-        return self.folder.parent.parent / "logs" / f"{self.name}.log"
+        return SweepFolder(self.folder.parent.parent).logs / f"{self.name}.log"
 
 
 def cell_name(method: str, labeled: str, seed: int) -> str:
@@ -110,7 +123,7 @@ def plan_cells(sweep: SweepConfig) -> list[Cell]:
     shared = dict(sweep.settings)
     iterations = shared.get("iterations")
     if iterations is None:
-        raise SettingsError("Equal steps for all runs need --iterations to be decided first.")
+        raise SettingsError("Equal steps for all runs need `iterations` to be decided first.")
     every = shared.get("evaluate_every")
     if every is not None:
         # A run records the smaller one, and would not be recognised by the larger.
@@ -138,14 +151,79 @@ def _cell(sweep: SweepConfig, shared: dict[str, Any], method: str, labeled: str,
     return Cell(method, labeled, seed, config)
 
 
-def describe_cells(cells: Sequence[Cell], out: Path) -> list[dict[str, Any]]:
-    """The cells as `sweep.json` lists them, folders relative to `out`."""
-    return [
-        {
-            "method": cell.method,
-            "labeled": cell.labeled,
-            "seed": cell.seed,
-            "folder": cell.folder.relative_to(out).as_posix(),
-        }
+def plan_record(sweep: SweepConfig, cells: Sequence[Cell]) -> SweepPlan:
+    """What `sweep.json` holds of a sweep and its cells."""
+    runs = tuple(
+        PlannedRun(
+            method=cell.method,
+            labeled=cell.labeled,
+            seed=cell.seed,
+            folder=cell.folder.relative_to(sweep.out),
+        )
         for cell in cells
-    ]
+    )
+    return SweepPlan(**sweep.model_dump(mode="json", exclude={"out"}), cells=runs)
+
+
+def is_open(value: object) -> bool:
+    """Whether a setting is left to the run."""
+    return value in (None, "auto")
+
+
+def decide_open_settings(sweep: SweepConfig, *, here: bool) -> SweepConfig:
+    """Fill in what runs would decide for themselves, so that a sweep goes on alike elsewhere.
+
+    Decided is every setting that affects the result and does not follow from the images, which
+    are the same for all runs. Unknown encoders, missing weights and absent devices so are found
+    before the first run.
+
+    Args:
+        sweep: As asked for.
+        here: Whether the runs run on this machine. Where they do not, this machine cannot
+            decide for them; steps have to be given and the rest stays open.
+
+    Returns:
+        The sweep with every setting in `settings`, `iterations` decided.
+
+    Raises:
+        SettingsError: If a setting is wrong, or `iterations` is needed and not given.
+    """
+    from ecs_med.methods.settings import shared_optimizers
+
+    config = TrainConfig.parse({**sweep.settings, "data": sweep.data})
+    # Defaults too: a later version of this program may have others.
+    settings = config.model_dump(mode="json", exclude=set(CELL_SETTINGS))
+    if here:
+        settings |= _decided(config, sweep.methods)
+    if settings["iterations"] is None:
+        raise SettingsError(
+            "`iterations` has to be given with this executor: its default depends on the "
+            "device, and the runs are not on this machine."
+        )
+    decided = TrainConfig.parse({**settings, "data": sweep.data})
+    optimizers = shared_optimizers(decided, sweep.methods)
+    settings["optimizers"] = {n: o.model_dump(mode="json") for n, o in optimizers.items()}
+    return sweep.model_copy(update={"settings": settings})
+
+
+def _decided(config: TrainConfig, methods: Sequence[str]) -> dict[str, Any]:
+    """What is open in `config` and has one value for small and for large images."""
+    from ecs_med.methods import method_class
+    from ecs_med.training.resolve import Images, resolve
+
+    names = TrainConfig.fields_affecting("result") - set(CELL_SETTINGS)
+    own = {method: set(method_class(method).own_settings) for method in methods}
+    given, decided = config.model_dump(mode="json"), dict[str, Any]()
+    for method in methods:
+        foreign = set[str]().union(*own.values()) - own[method]
+        asked = TrainConfig.parse({**given, **decided, "method": method})
+        small, large = (
+            resolve(asked, Images("picture", 3, (side, side)), Path())[0].model_dump(mode="json")
+            for side in _SIDES
+        )
+        decided |= {
+            name: small[name]
+            for name in sorted(names - foreign)
+            if is_open(getattr(asked, name)) and small[name] == large[name]
+        }
+    return decided

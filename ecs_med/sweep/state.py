@@ -1,32 +1,27 @@
 """How far a run of a sweep is, known from its folder alone."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
-from ecs_med.config import TrainConfig
-from ecs_med.errors import EcsMedError, RunFolderError, SettingsError
-from ecs_med.methods import fixed_settings
-from ecs_med.sweep.plan import Cell
-from ecs_med.sweep.plan_file import MAY_DIFFER
+from ecs_med.errors import RunFolderError, SettingsError
+from ecs_med.records import Record
+from ecs_med.runs import Failure, Metrics, RunFolder
+from ecs_med.sweep.plan import FREE_SETTINGS, Cell
 
 __all__ = [
-    "FAILURE_FILE",
     "CellState",
     "Progress",
     "can_resume",
-    "look_at",
-    "read_object",
+    "read_failure",
+    "read_metrics",
+    "read_state",
     "refuse_other_settings",
 ]
 
-FAILURE_FILE = "failure.json"
-
 Progress = Literal["done", "resumable", "failed", "missing"]
 
-_PLACES = ("data", "run", *MAY_DIFFER)
-"""Settings on which no result depends: where things lie, and who prepares batches."""
+_Record = TypeVar("_Record", bound=Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +40,7 @@ class CellState:
     sentence: str | None = None
 
 
-def look_at(folder: Path) -> CellState:
+def read_state(folder: Path) -> CellState:
     """How far the run in `folder` is.
 
     A failed run may hold a usable checkpoint; its `iteration` then is above 0.
@@ -53,16 +48,12 @@ def look_at(folder: Path) -> CellState:
     Args:
         folder: A run folder that need not exist.
     """
-    if (metrics := read_object(folder / "metrics.json")) is not None and "test" in metrics:
+    if read_metrics(folder) is not None:
         return CellState("done")
     iteration = _newest_iteration(folder)
-    failure = read_object(folder / FAILURE_FILE)
-    if failure is not None:
-        sentence = str(failure.get("sentence", "It failed without a word."))
-        return CellState("failed", iteration or 0, sentence)
-    if iteration is not None:
-        return CellState("resumable", iteration)
-    return CellState("missing")
+    if (failure := read_failure(folder)) is not None:
+        return CellState("failed", iteration or 0, failure.sentence)
+    return CellState("missing") if iteration is None else CellState("resumable", iteration)
 
 
 def can_resume(folder: Path) -> bool:
@@ -70,47 +61,59 @@ def can_resume(folder: Path) -> bool:
     return _newest_iteration(folder) is not None
 
 
+def read_metrics(folder: Path) -> Metrics | None:
+    """The scores of the run in `folder`, `None` where there are no whole ones."""
+    return _read_whole(Metrics, RunFolder(folder).metrics_file)
+
+
+def read_failure(folder: Path) -> Failure | None:
+    """Why the run in `folder` failed, `None` where nothing whole says so."""
+    return _read_whole(Failure, RunFolder(folder).failure_file)
+
+
+def _read_whole(record: type[_Record], path: Path) -> _Record | None:
+    try:
+        return record.read(path)
+    except RunFolderError:
+        return None
+
+
 def refuse_other_settings(cell: Cell) -> None:
     """Make sure that what lies in a cell's folder is that cell.
 
-    Settings that the plan leaves to the run (`None` or `auto`) are not compared.
+    Settings that the plan leaves to the run are not compared.
 
     Raises:
         RunFolderError: If the run there was made with another setting, naming it.
     """
-    path = cell.folder / "config.json"
-    if not path.is_file():
+    from ecs_med.methods import fixed_settings
+
+    folder = RunFolder(cell.folder)
+    if not folder.config_file.is_file():
         return
     try:
-        ran = fixed_settings(TrainConfig.from_file(path), with_defaults=True)
+        ran = fixed_settings(folder.read_config(), with_defaults=True)
     except SettingsError as error:
-        raise RunFolderError(f"{error} Remove {cell.folder}, or choose another --out.") from error
+        raise RunFolderError(
+            f"{error} Remove {cell.folder}, or choose another `output`."
+        ) from error
     for name, planned in fixed_settings(cell.config, with_defaults=True).items():
-        if name not in _PLACES and planned != ran.get(name):
+        if name not in FREE_SETTINGS and planned != ran.get(name):
             raise RunFolderError(
-                f"{cell.folder}: was run with {name}={ran.get(name)}, and this sweep asks for "
-                f"{planned}; move that folder away, or choose another --out."
+                f"{cell.folder}: was run with `{name}={ran.get(name)}`, and this sweep asks for "
+                f"{planned}; move that folder away, or choose another `output`."
             )
 
 
-def read_object(path: Path) -> dict[str, Any] | None:
-    """The JSON object in a file, `None` where there is no whole one."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def _newest_iteration(folder: Path) -> int | None:
+def _newest_iteration(path: Path) -> int | None:
     """Iterations in the newest checkpoint that is whole, `None` without one."""
-    if read_object(folder / "config.json") is None:
+    folder = RunFolder(path)
+    try:
+        folder.read_config()
+    except SettingsError:
         return None
-    for path in sorted((folder / "checkpoints").glob("iteration-*.safetensors"), reverse=True):
-        iteration = _iteration_of(path)
-        if iteration is not None:
-            return iteration
-    return None
+    found = map(_iteration_of, folder.checkpoint_files())
+    return next((iteration for iteration in found if iteration is not None), None)
 
 
 def _iteration_of(path: Path) -> int | None:
@@ -119,5 +122,5 @@ def _iteration_of(path: Path) -> int | None:
     try:
         with safe_open(path, framework="np") as file:
             return int(file.metadata()["iteration"])
-    except (OSError, SafetensorError, EcsMedError, KeyError, TypeError, ValueError):
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None

@@ -119,7 +119,7 @@ def test_cityscapes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ecs = document["lines"][-1]
     (figure,) = select(table="1", dataset="cityscapes", method="ecs", labeled="1/4", metric="miou")
     assert (ecs["published"], ecs["published_deviation"]) == (figure.value, figure.deviation)
-    assert [entry[0] for entry in ecs["classes"]][:3] == ["road", "sidewalk", "building"]
+    assert [entry["name"] for entry in ecs["classes"]][:3] == ["road", "sidewalk", "building"]
     capsys.readouterr()
 
 
@@ -137,7 +137,7 @@ def test_wrong_use_is_told_in_one_sentence(
 ) -> None:
     monkeypatch.delenv("ECS_MED_DATA", raising=False)
     assert "did you mean 'cityscapes'?" in refused("cityscape")
-    assert "--table 7 is none" in refused("voc", "--table", "7")
+    assert "--table 7 does not exist; choose 1, 2, 3 or 4." in refused("voc", "--table", "7")
     assert "--scale is above 0" in refused("voc", "--scale", "0")
     missing = refused("voc", "--data", tmp_path)
     assert "SegmentationClass" in missing

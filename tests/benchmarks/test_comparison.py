@@ -7,21 +7,63 @@ import pytest
 from ecs_med.analysis import compare_paired
 from ecs_med.config import merge_settings
 from ecs_med.errors import SettingsError
-from ecs_med_benchmarks.comparison import compare
-from ecs_med_benchmarks.documents import table_document
-from ecs_med_benchmarks.outcomes import Outcome, RowOutcome
+from ecs_med.metrics import Scores
+from ecs_med.runs import DataFacts, InitialWeights, Manifest, MethodFacts, Metrics
+from ecs_med_benchmarks.comparison import Outcome, RowOutcome, compare
+from ecs_med_benchmarks.documents import TableDocument, table_document
+from ecs_med_benchmarks.page import as_latex, as_markdown, write_page, write_table
 from ecs_med_benchmarks.plan import deviations, plan_runs
 from ecs_med_benchmarks.protocols import Cityscapes, Kvasir, Voc, protocol_named
-from ecs_med_benchmarks.rendering import as_latex, as_markdown
 from ecs_med_benchmarks.tables import TABLES, rows_of
 from ecs_med_benchmarks.variants import DEEPLABV2, ECS, RIVALS, SUPERVISED, Variant
 
 
-def row(variant: Variant, scores: list[float], selected: float | None = None) -> RowOutcome:
-    outcomes = tuple(
-        Outcome(Path("run"), seed, score, {"a": score, "b": None}, 100, 50, 60.0, selected, "none")
-        for seed, score in enumerate(scores)
+def outcome(seed: int, score: float, selected: float | None) -> Outcome:
+    """A run of 100 labelled cases and two classes, of which one occurs nowhere."""
+    names = ("a", "b")
+    scores = Scores(
+        miou=score,
+        dice=None,
+        iou_per_class=(score, None),
+        dice_per_class=(None, None),
+        foreground_iou=None,
+        foreground_dice=None,
+        pixel_accuracy=None,
+        num_cases=50,
+        class_names=names,
     )
+    facts = MethodFacts(
+        name="x", title="X", short_name="X", uses_corrector=False, uses_unlabeled=False
+    )
+    counts = {"num_cases": 150, "num_labeled": 100, "num_unlabeled": 0, "num_validation": 0}
+    data = DataFacts(
+        **counts, num_test=50, name="voc", root=Path("voc"), layout="voc", unit="image"
+    )
+    manifest = Manifest(
+        method=facts,
+        data=data,
+        versions={"python": "3.11", "torch": "2.10", "numpy": "2"},
+        device={"type": "cpu", "threads": 2},
+        processes=1,
+        precision="fp32",
+        git_commit=None,
+        initialization=InitialWeights(segmenter="random"),
+        validation="never",
+        seed=seed,
+        command=(),
+        started="2026-01-02T00:00:00+00:00",
+        finished="2026-01-02T00:01:00+00:00",
+        seconds=60.0,
+        validation_seconds=0.0,
+        images_per_second=1.0,
+        peak_memory_mb=1,
+    )
+    metrics = Metrics(best_iteration=1, validation=None, test=scores, class_names=names)
+    return Outcome(seed, metrics, manifest, selected)
+
+
+def row(variant: Variant, scores: list[float], selected: float | None = None) -> RowOutcome:
+    outcomes = tuple(outcome(seed, score, selected) for seed, score in enumerate(scores))
     return RowOutcome(variant, "1/8", outcomes, ())
 
 
@@ -39,7 +81,7 @@ def test_means_differences_and_gains() -> None:
         pytest.approx(100 * (expected.upper or 0)),
     )
     assert ecs.p_value == pytest.approx(expected.p_value)
-    assert ecs.classes[1][1] is None, "a class that occurs nowhere has no score"
+    assert ecs.classes[1].iou is None, "a class that occurs nowhere has no score"
 
 
 def test_pairs_are_by_seed_and_a_lone_run_has_no_interval() -> None:
@@ -57,12 +99,32 @@ def test_a_rival_that_selects_nothing_is_named() -> None:
         scale=1,
         deviations=["crop 64, not 512"],
     )
-    assert any("selected nothing" in remark for remark in document["remarks"])
+    assert any("selected nothing" in remark for remark in document.remarks)
+    facts = dict(document.facts)
+    assert facts["Device"] == "cpu, 2 threads, fp32"
+    assert facts["Versions"] == "python 3.11, torch 2.10"
+    assert (facts["Commit"], facts["Dates"]) == ("installed copy", "2026-01-02")
     text = as_markdown(document)
     assert "| 0.0 % |" in text
     assert "Differs from the protocol in: crop 64, not 512." in text
     assert "TRIAL" not in text
     assert r"\toprule" in as_latex(document)
+
+
+def test_a_table_comes_back_from_its_file_and_stands_on_the_page(tmp_path: Path) -> None:
+    rows = [row(SUPERVISED, [0.6, 0.62]), row(ECS, [0.7, 0.73])]
+    document = table_document(TABLES["1"], Voc(), rows, scale=0.5, deviations=[])
+    write_table(tmp_path, document)
+    assert TableDocument.read(tmp_path / "tables" / "table-1.json") == document
+    (tmp_path / "tables" / "table-2.json").write_text("{")
+    page = write_page(tmp_path, "VOC").read_text()
+    assert "TRIAL at scale 0.5" in page
+    assert "ECS against supervised training, in mIoU points: +10.5" in page
+    assert '<td class="num">71.5 ± 2.1</td>' in page
+    table = (tmp_path / "tables" / "table-1.csv").read_text().splitlines()
+    assert table[0].startswith("label,budget,num_labeled,num_runs,num_missing,class,miou,")
+    assert table[2].startswith("Supervised,1/8,100,2,0,a,61.0,")
+    assert "Table 2" not in page
 
 
 def test_rows_of_the_paper() -> None:

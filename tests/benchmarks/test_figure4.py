@@ -9,7 +9,13 @@ from ecs_med_benchmarks.relation import Relation
 
 
 def correlation(rho: float | None, *per_class: float | None) -> Correlation:
-    return Correlation(rho, per_class, 100, (60, 40), 5)
+    return Correlation(
+        rho=rho,
+        rho_per_class=per_class,
+        num_pixels=100,
+        num_pixels_per_class=(60, 40),
+        num_images=5,
+    )
 
 
 RELATION = Relation(

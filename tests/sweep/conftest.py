@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from ecs_med.metrics import Scores
+from ecs_med.runs import Metrics, RunFolder
 from ecs_med.sweep.plan import SweepConfig
 from ecs_med_datasets.phantom import write_phantom
 
@@ -44,3 +46,27 @@ def build(phantom: Path, tmp_path: Path) -> Callable[..., SweepConfig]:
         return SweepConfig.parse(small | values)
 
     return make
+
+
+@pytest.fixture
+def put_scores() -> Callable[[Path], None]:
+    """Writes the file that ends a run; its mIoU is 0.5."""
+
+    def put(folder: Path) -> None:
+        scores = Scores(
+            miou=0.5,
+            dice=0.6,
+            iou_per_class=(0.5,),
+            dice_per_class=(0.6,),
+            foreground_iou=None,
+            foreground_dice=None,
+            pixel_accuracy=0.9,
+            class_names=("background",),
+        )
+        metrics = Metrics(
+            best_iteration=4, validation=None, test=scores, class_names=scores.class_names
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        metrics.write(RunFolder(folder).metrics_file)
+
+    return put

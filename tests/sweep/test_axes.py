@@ -17,6 +17,7 @@ from ecs_med.sweep.axes import (
 
 def test_one_is_all_labels_and_not_one_case() -> None:
     assert parse_budgets("1/16, 1/8,12,1") == ("1/16", "1/8", "12", "all")
+    assert parse_budgets(["1/16", 12]) == ("1/16", "12")
     assert parse_budgets("100%") == parse_budgets("1.0") == ("all",)
 
 
@@ -59,17 +60,17 @@ def test_keys_tell_shares_from_numbers_of_cases() -> None:
 def test_seeds() -> None:
     assert parse_seeds("0..4") == (0, 1, 2, 3, 4)
     assert parse_seeds("0,1,7") == (0, 1, 7)
-    assert parse_seeds("3..3, 9") == (3, 9)
+    assert parse_seeds("3..3, 9") == parse_seeds([3, 9]) == (3, 9)
 
 
 @pytest.mark.parametrize("text", ["", "4..0", "x", "-1", "0..4,2", "0..1000", "1.5"])
 def test_wrong_seeds(text: str) -> None:
-    with pytest.raises(SettingsError, match="--seeds"):
+    with pytest.raises(SettingsError, match="`seeds"):
         parse_seeds(text)
 
 
 def test_methods() -> None:
-    assert parse_methods("ecs, supervised") == ("ecs", "supervised")
+    assert parse_methods("ecs, supervised") == parse_methods(["ecs", "supervised"])
     for wrong in ("", "ecs,ecs"):
-        with pytest.raises(SettingsError, match="--methods"):
+        with pytest.raises(SettingsError, match="`methods`"):
             parse_methods(wrong)

@@ -14,9 +14,9 @@ import pytest
 
 from ecs_med.methods import Supervised
 from ecs_med.sweep.cell import CellOutcome, main, outcome_of_folder, run_cell
-from ecs_med.sweep.cell_lock import BusyError, only_here
+from ecs_med.sweep.lock_and_log import BusyError, hold_lock
 from ecs_med.sweep.plan import Cell, SweepConfig, plan_cells
-from ecs_med.sweep.state import look_at
+from ecs_med.sweep.state import read_state
 
 Build = Callable[..., SweepConfig]
 
@@ -73,7 +73,7 @@ def test_a_users_mistake_is_kept_as_a_failure_and_tried_again(cell: Cell) -> Non
     assert failure["sentence"] == outcome.sentence == lines[-1]
     assert "did you mean" in failure["sentence"]
     assert failure["exit_code"] == 2
-    assert look_at(cell.folder).progress == "failed"
+    assert read_state(cell.folder).progress == "failed"
     assert run(cell)[0].progress == "done"
     assert not (cell.folder / "failure.json").exists()
 
@@ -87,7 +87,7 @@ def test_a_bug_fails_its_cell_with_a_traceback_in_the_log(
     assert (outcome.progress, outcome.exit_code) == ("failed", 1)
     assert outcome.sentence == "this is a bug: ZeroDivisionError: oh"
     assert any("Traceback" in line for line in lines)
-    assert look_at(cell.folder).iteration == 2
+    assert read_state(cell.folder).iteration == 2
     assert run(cell)[0].progress == "done"
 
 
@@ -99,8 +99,8 @@ def test_a_signal_while_training_saves_and_a_second_start_goes_on(
         act_at(patch, 3, lambda: signal.raise_signal(number))
         outcome, _ = run(cell)
     assert (outcome.progress, outcome.exit_code) == ("stopped", 75)
-    assert look_at(cell.folder).progress == "resumable"
-    assert look_at(cell.folder).iteration == 3
+    assert read_state(cell.folder).progress == "resumable"
+    assert read_state(cell.folder).iteration == 3
     outcome, lines = run(cell)
     assert outcome.progress == "done"
     assert "iteration 3 of 4" in lines
@@ -113,7 +113,7 @@ def test_a_signal_while_preparing_stops_too(cell: Cell, monkeypatch: pytest.Monk
     )
     outcome, _ = run(cell)
     assert (outcome.progress, outcome.exit_code) == ("stopped", 75)
-    assert look_at(cell.folder).progress == "missing"
+    assert read_state(cell.folder).progress == "missing"
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -137,8 +137,8 @@ def test_a_run_that_another_process_trains_is_left_alone(
     monkeypatch.setattr("ecs_med.sweep.cell._PATIENCE", 0.2)
     lock = cell.folder.parent / ".locks" / f"{cell.folder.name}.lock"
     lock.parent.mkdir(parents=True)
-    with only_here(lock, 0.0):
-        with pytest.raises(BusyError, match="another process"), only_here(lock, 0.2):
+    with hold_lock(lock, 0.0):
+        with pytest.raises(BusyError, match="another process"), hold_lock(lock, 0.2):
             pass
         outcome, _ = run(cell)
     assert outcome.progress == "failed"

@@ -6,17 +6,17 @@ from typing import Any
 import pytest
 
 from ecs_med.errors import SettingsError
-from ecs_med.sweep.executors.choose import ExecutorOptions, choose_executor
+from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 
 
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({"name": "threads"}, "known are processes, inline, ray, slurm"),
-        ({"name": "inline", "jobs": 2}, "--jobs does nothing with --executor inline"),
-        ({"ray_address": "auto"}, "use --executor ray"),
-        ({"slurm": {"partition": "gpu"}}, "use --executor slurm"),
-        ({"name": "slurm", "gpus_per_run": 0.5}, "use --executor processes or ray"),
+        ({"name": "threads"}, "choose one of processes, inline, ray, slurm"),
+        ({"name": "inline", "jobs": 2}, "`jobs` does nothing with `executor=inline`"),
+        ({"ray_address": "auto"}, "use `executor=ray`"),
+        ({"slurm": {"partition": "gpu"}}, "use `executor=slurm`"),
+        ({"name": "slurm", "gpus_per_run": 0.5}, "use `executor=processes` or `executor=ray`"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(options: dict[str, Any], match: str) -> None:

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from ecs_med.sweep.estimate import Pace, cell_seconds, measure_pace, sweep_seconds
+from ecs_med.sweep.estimate import RunTimes, cell_seconds, measure_times, sweep_seconds
 from ecs_med.sweep.plan import SweepConfig, plan_cells
 
 Build = Callable[..., SweepConfig]
 
-PACE = Pace(start_seconds=5, iteration_seconds=2, validation_seconds=10, finish_seconds=20)
+TIMES = RunTimes(start_seconds=5, iteration_seconds=2, validation_seconds=10, finish_seconds=20)
 
 
 def test_a_whole_run_and_what_is_left_of_one() -> None:
-    assert PACE.run_seconds(100, 25) == 5 + 200 + 4 * 10 + 20
-    assert PACE.run_seconds(100, 30) == 5 + 200 + 4 * 10 + 20
-    assert PACE.run_seconds(100, 25, first=60) == 5 + 80 + 2 * 10 + 20
-    assert PACE.run_seconds(100, 25, first=100) == 5 + 20
+    assert TIMES.run_seconds(100, 25) == 5 + 200 + 4 * 10 + 20
+    assert TIMES.run_seconds(100, 30) == 5 + 200 + 4 * 10 + 20
+    assert TIMES.run_seconds(100, 25, first=60) == 5 + 80 + 2 * 10 + 20
+    assert TIMES.run_seconds(100, 25, first=100) == 5 + 20
 
 
 @pytest.mark.parametrize(
@@ -30,18 +30,17 @@ def test_places_are_filled_as_they_get_free(
     assert sweep_seconds(seconds, places) == total
 
 
-def test_a_done_cell_needs_nothing(build: Build) -> None:
+def test_a_done_cell_needs_nothing(build: Build, put_scores: Callable[[Path], None]) -> None:
     cell = plan_cells(build())[0]
-    assert cell_seconds(cell, PACE) == 5 + 4 * 2 + 2 * 10 + 20
-    cell.folder.mkdir(parents=True)
-    (cell.folder / "metrics.json").write_text('{"test": {}}')
-    assert cell_seconds(cell, PACE) == 0
+    assert cell_seconds(cell, TIMES) == 5 + 4 * 2 + 2 * 10 + 20
+    put_scores(cell.folder)
+    assert cell_seconds(cell, TIMES) == 0
 
 
 @pytest.mark.slow
 def test_the_trial_times_every_method_and_leaves_nothing(build: Build, tmp_path: Path) -> None:
     sweep = build()
-    paces = measure_pace(plan_cells(sweep))
+    paces = measure_times(plan_cells(sweep))
     assert set(paces) == {"supervised", "ecs"}
     for pace in paces.values():
         assert pace.iteration_seconds > 0

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from ecs_med.errors import SettingsError
-from ecs_med.sweep.open_settings import decide_open_settings
-from ecs_med.sweep.plan import SweepConfig, plan_cells
+from ecs_med.sweep.plan import SweepConfig, decide_open_settings, plan_cells
 
 Build = Callable[..., SweepConfig]
 
@@ -19,6 +18,18 @@ def test_steps_sizes_and_networks_are_written_down(build: Build) -> None:
     assert decided["optimizers"].keys() == {"segmenter", "corrector"}
     assert decided["augmentation"]["flip"] is True
     assert not {"data", "labeled", "method", "run", "seed"} & set(decided)
+
+
+def test_the_schedule_is_equal_and_what_follows_from_the_images_is_left_to_them(
+    build: Build,
+) -> None:
+    open_ones = {"evaluate_every": None, "crop": None, "min_size": None, "iterations": 40}
+    decided = decide_open_settings(build({**open_ones, "max_size": 0}), here=True).settings
+    assert (decided["evaluate_every"], decided["min_size"]) == (4, 128)
+    assert decided["crop"] is None
+    decided = decide_open_settings(build(open_ones), here=True).settings
+    assert decided["crop"] == 128, "every image is brought to this size"
+    assert (decided["device"], decided["precision"], decided["workers"]) == ("cpu", "auto", 0)
 
 
 def test_deciding_twice_changes_nothing(build: Build) -> None:
@@ -35,7 +46,7 @@ def test_mistakes_are_found_before_the_first_run(build: Build) -> None:
 
 
 def test_for_another_machine_steps_have_to_be_given(build: Build) -> None:
-    with pytest.raises(SettingsError, match="--iterations has to be given"):
+    with pytest.raises(SettingsError, match="`iterations` has to be given"):
         decide_open_settings(build({"iterations": None}), here=False)
     there = decide_open_settings(build({"encoder": "auto"}), here=False)
     assert there.settings["encoder"] == "auto"

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
+from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
-from ecs_med.sweep.plan import SweepConfig, plan_cells
-from ecs_med.sweep.plan_file import merge_request, read_plan, write_plan
+from ecs_med.sweep.plan import FREE_SETTINGS, SweepConfig, plan_cells
+from ecs_med.sweep.sweep import merge_request, read_plan, write_plan
 
 Build = Callable[..., SweepConfig]
 
@@ -35,7 +36,7 @@ def test_an_interval_longer_than_the_run_is_the_run(build: Build) -> None:
 
 
 def test_steps_have_to_be_decided(build: Build) -> None:
-    with pytest.raises(SettingsError, match="--iterations"):
+    with pytest.raises(SettingsError, match="`iterations`"):
         plan_cells(build({"iterations": None}))
 
 
@@ -82,7 +83,7 @@ def test_a_damaged_plan_is_refused(build: Build, text: str) -> None:
         read_plan(out)
 
 
-def test_a_later_version_is_named(build: Build) -> None:
+def test_another_version_is_named(build: Build) -> None:
     sweep = build()
     write_plan(sweep, plan_cells(sweep))
     file = sweep.out / "sweep.json"
@@ -104,12 +105,12 @@ def test_budgets_methods_and_seeds_may_be_added(build: Build) -> None:
 def test_another_setting_is_refused_by_name(build: Build) -> None:
     stored = build()
     for settings, match in (
-        ({"batch": 4}, "started with batch=2, not 4"),
-        ({"precision": "bf16"}, "started with precision=auto, not bf16"),
+        ({"batch": 4}, "started with `batch=2`, not 4"),
+        ({"precision": "bf16"}, "started with `precision=auto`, not bf16"),
     ):
         with pytest.raises(SettingsError, match=match):
             merge_request(stored, {"out": stored.out, "settings": settings})
-    with pytest.raises(SettingsError, match="started with data="):
+    with pytest.raises(SettingsError, match="started with `data="):
         merge_request(stored, {"out": stored.out, "data": stored.out})
 
 
@@ -118,3 +119,10 @@ def test_settings_that_change_no_result_may_differ(build: Build) -> None:
     asked = {"out": stored.out, "settings": {"workers": 2, "encoder": "auto", "batch": 2}}
     merged = merge_request(stored, asked)
     assert merged.settings == {**stored.settings, "workers": 2}
+
+
+def test_what_may_differ_and_what_is_open_follows_from_the_fields_of_settings() -> None:
+    assert {"cache", "data", "run", "tensorboard", "workers"} == FREE_SETTINGS
+    comparable = TrainConfig.fields_affecting("result", "machine")
+    assert comparable == set(TrainConfig.model_fields) - FREE_SETTINGS
+    assert {"device", "precision", "evaluate_every", "batch"} <= comparable

@@ -12,11 +12,10 @@ import pytest
 
 from ecs_med.errors import MissingExtraError, SettingsError
 from ecs_med.sweep.cell import CellOutcome
-from ecs_med.sweep.executors.base import Stop
-from ecs_med.sweep.executors.inline import InlineExecutor
+from ecs_med.sweep.executors.base import InlineExecutor, Stop
 from ecs_med.sweep.executors.ray import RayExecutor
 from ecs_med.sweep.plan import Cell, SweepConfig, plan_cells
-from ecs_med.sweep.state import look_at
+from ecs_med.sweep.state import read_state
 from ecs_med.sweep.sweep import SweepResult, run_sweep
 
 Build = Callable[..., SweepConfig]
@@ -92,7 +91,7 @@ def test_a_dead_worker_fails_its_cell_and_a_stop_saves_the_other(build: Build) -
             if all((cell.folder / "history.jsonl").exists() for cell in cells) and not killed:
                 killed.extend(_workers_in(cells[0].folder.parent / ".locks"))
                 os.kill(killed[0], signal.SIGKILL)
-            if killed and look_at(cells[0].folder).progress == "failed":
+            if killed and read_state(cells[0].folder).progress == "failed":
                 self.requests = 1
             return super().asked
 
@@ -102,8 +101,8 @@ def test_a_dead_worker_fails_its_cell_and_a_stop_saves_the_other(build: Build) -
     assert "Ray worker died" in str(ended[cells[0].name].sentence)
     assert ended[cells[1].name].progress == "stopped"
     assert result.exit_code == 75
-    assert look_at(cells[1].folder).progress == "resumable"
-    assert look_at(cells[1].folder).iteration > 0
+    assert read_state(cells[1].folder).progress == "resumable"
+    assert read_state(cells[1].folder).iteration > 0
 
 
 def _workers_in(locks: Path) -> list[int]:

@@ -48,8 +48,8 @@ def test_hidden_gpus_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     ("jobs", "share", "option"),
-    [(0, None, "--jobs"), (None, 0.0, "--gpus-per-run"), (None, 2.0, "--gpus-per-run")],
+    [(0, None, "jobs"), (None, 0.0, "gpus_per_run"), (None, 2.0, "gpus_per_run")],
 )
 def test_numbers_out_of_range(jobs: int | None, share: float | None, option: str) -> None:
-    with pytest.raises(SettingsError, match=option):
+    with pytest.raises(SettingsError, match=f"`{option}="):
         local_slots("cpu", jobs, share)

@@ -12,7 +12,7 @@ from ecs_med.sweep.cell import CellOutcome
 from ecs_med.sweep.executors.base import Stop
 from ecs_med.sweep.executors.slurm import SlurmExecutor
 from ecs_med.sweep.plan import Cell, SweepConfig, plan_cells
-from ecs_med.sweep.state import look_at
+from ecs_med.sweep.state import read_state
 from ecs_med.sweep.sweep import SweepResult, run_sweep
 
 pytest.importorskip("submitit")
@@ -100,7 +100,7 @@ def test_a_stop_ends_the_jobs_with_everything_saved(build: Build) -> None:
     result, ended = sweep(cells, Stopping())
     assert ended[cells[0].name].progress == "stopped"
     assert result.exit_code == 75
-    assert look_at(cells[0].folder).progress == "resumable"
+    assert read_state(cells[0].folder).progress == "resumable"
 
 
 def test_wrong_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

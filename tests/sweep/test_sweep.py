@@ -16,11 +16,10 @@ import pytest
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError
 from ecs_med.sweep.cell import CellOutcome
-from ecs_med.sweep.executors.base import Executor, Stop
-from ecs_med.sweep.executors.inline import InlineExecutor
+from ecs_med.sweep.executors.base import Executor, InlineExecutor, Stop
 from ecs_med.sweep.executors.processes import ProcessExecutor
 from ecs_med.sweep.plan import Cell, SweepConfig, plan_cells
-from ecs_med.sweep.state import look_at
+from ecs_med.sweep.state import read_state
 from ecs_med.sweep.sweep import SweepResult, run_sweep
 
 Build = Callable[..., SweepConfig]
@@ -90,7 +89,7 @@ def test_a_failed_cell_stays_failed_and_the_rest_goes_on(build: Build) -> None:
     assert [label for label, _ in result.failures] == ["supervised, 1000, seed 0"]
     assert "more cases than" in result.failures[0][1]
     assert result.done == [cells[1].folder]
-    assert look_at(cells[0].folder).progress == "failed"
+    assert read_state(cells[0].folder).progress == "failed"
     _, ended = sweep(cells)
     assert [name for name, _ in ended] == [cells[0].name]
 
@@ -99,7 +98,7 @@ def test_a_folder_of_another_sweep_is_refused_before_anything_runs(build: Build)
     cells = plan_cells(build(budgets=("1/2",), methods=("supervised",)))
     sweep(cells)
     others = plan_cells(build({"batch": 4}, budgets=("1/4", "1/2"), methods=("supervised",)))
-    with pytest.raises(RunFolderError, match="run with batch=2"):
+    with pytest.raises(RunFolderError, match="run with `batch=2`"):
         sweep(others)
     assert not others[0].folder.exists()
 
@@ -145,14 +144,14 @@ def test_a_killed_process_fails_its_cell_alone_and_is_resumed_later(build: Build
     assert result.exit_code == 3
     assert result.failures == [(victim.label, _sentence(victim))]
     assert "SIGKILL" in _sentence(victim)
-    assert look_at(cells[1].folder).progress == "done"
+    assert read_state(cells[1].folder).progress == "done"
     result, ended = sweep(cells, ProcessExecutor("cpu", jobs=1))
     assert result.exit_code == 0
     assert [name for name, _ in ended] == [victim.name]
 
 
 def _sentence(cell: Cell) -> str:
-    return str(look_at(cell.folder).sentence)
+    return str(read_state(cell.folder).sentence)
 
 
 def _children_named(name: str) -> list[int]:
@@ -166,7 +165,7 @@ import json, sys
 from pathlib import Path
 from ecs_med.sweep.executors.base import Stop
 from ecs_med.sweep.executors.processes import ProcessExecutor
-from ecs_med.sweep.plan import SweepConfig, plan_cells
+from ecs_med.sweep.plan import SweepConfig, decide_open_settings, plan_cells
 from ecs_med.sweep.sweep import run_sweep
 
 if __name__ == "__main__":
@@ -239,7 +238,7 @@ def test_sigterm_is_passed_on_and_every_run_saves(
     for cell in begun:
         assert f"{cell.name} stopped" in output
         assert not (cell.folder / "failure.json").exists()
-    assert any(look_at(cell.folder).progress == "resumable" for cell in begun)
+    assert any(read_state(cell.folder).progress == "resumable" for cell in begun)
     assert _processes_of(cells) == []
 
 

@@ -10,10 +10,10 @@ from rich.table import Table
 from ecs_med.config import merge_settings
 from ecs_med.errors import SettingsError
 from ecs_med.sweep.axes import parse_budgets, parse_seeds
-from ecs_med.sweep.executors.choose import ExecutorOptions, choose_executor
-from ecs_med.sweep.open_settings import decide_open_settings
-from ecs_med.sweep.plan import Cell, SweepConfig
+from ecs_med.sweep.executors import ExecutorOptions, choose_executor
+from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings
 from ecs_med.sweep.sweep import SweepResult
+from ecs_med_benchmarks.documents import FigureDocument, TableDocument
 from ecs_med_benchmarks.figures import FIGURES, FigureSpec, figure_numbered
 from ecs_med_benchmarks.plan import deviations, plan_runs
 from ecs_med_benchmarks.protocol import Protocol
@@ -130,7 +130,7 @@ class BenchmarkSession:
 
     def write_splits(self, folder: Path) -> None:
         """Write the labelled subsets of all budgets and seeds."""
-        from ecs_med_benchmarks.split_files import write_splits
+        from ecs_med_benchmarks.plan import write_splits
 
         budgets = list(dict.fromkeys(cell.labeled for cell in self._cells))
         files = write_splits(folder, self._data, self._settings, budgets, self._seeds)
@@ -173,9 +173,9 @@ class BenchmarkSession:
                 {
                     "out": str(self._out),
                     "report": str(page),
-                    "tables": documents,
+                    "tables": [table.to_json() for table in documents],
                     "figures": [
-                        {k: v for k, v in figure.items() if k != "picture"}
+                        figure.model_dump(mode="json", exclude={"picture"})
                         for figure in figures
                         if figure is not None
                     ],
@@ -185,7 +185,7 @@ class BenchmarkSession:
             self._console.say(f"Report: {page}")
         self._console.raise_if_failed(result, self._cells)
 
-    def _figure_written(self, spec: FigureSpec) -> dict[str, Any] | None:
+    def _figure_written(self, spec: FigureSpec) -> FigureDocument | None:
         from ecs_med_benchmarks.figures import corrector_cells, write_figure
 
         cells = [c for c in self._cells if (c.method, c.labeled) in _keys(self._drawn[spec.number])]
@@ -204,12 +204,12 @@ class BenchmarkSession:
                 device=self._settings.get("device") or "auto",
             )
         if document is not None:
-            self._console.say(f"{document['title']}: {self._out / 'figures'}")
+            self._console.say(f"{document.title}: {self._out / 'figures'}")
         return document
 
-    def _tables_written(self, result: SweepResult) -> list[dict[str, Any]]:
+    def _tables_written(self, result: SweepResult) -> list[TableDocument]:
+        from ecs_med_benchmarks.comparison import collect
         from ecs_med_benchmarks.documents import table_document
-        from ecs_med_benchmarks.outcomes import collect
         from ecs_med_benchmarks.page import write_table
 
         if not result.done:
@@ -224,7 +224,7 @@ class BenchmarkSession:
             documents.append(document)
             if not self._console.as_json:
                 self._console.show(_printed(document))
-                for remark in document["remarks"]:
+                for remark in document.remarks:
                     self._console.say(remark)
         return documents
 
@@ -288,11 +288,11 @@ def _download(asked: BenchmarkRequest, console: SweepConsole) -> None:
         fetch(asked.data)
 
 
-def _printed(document: Mapping[str, Any]) -> Table:
-    from ecs_med_benchmarks.rendering import cells_of, headings_of
+def _printed(document: TableDocument) -> Table:
+    from ecs_med_benchmarks.page import printed_table
 
-    title = f"{document['title']}, {document['dataset']}"
-    table = plain_table(*headings_of(document), left=2, title=title)
-    for cells in cells_of(document):
+    printed = printed_table(document)
+    table = plain_table(*printed.headings, left=2, title=f"{document.title}, {document.dataset}")
+    for cells in printed.rows:
         table.add_row(*cells)
     return table

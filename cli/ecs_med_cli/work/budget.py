@@ -11,12 +11,10 @@ from rich.table import Table
 from ecs_med.config import TrainConfig
 from ecs_med.errors import TrainingInterrupted
 from ecs_med.sweep.axes import parse_budgets, parse_methods, parse_seeds
+from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 from ecs_med.sweep.executors.base import Executor
-from ecs_med.sweep.executors.choose import ExecutorOptions, choose_executor
-from ecs_med.sweep.open_settings import decide_open_settings
-from ecs_med.sweep.plan import Cell, SweepConfig, plan_cells
-from ecs_med.sweep.plan_file import merge_request, read_plan, write_plan
-from ecs_med.sweep.sweep import SweepResult
+from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings, plan_cells
+from ecs_med.sweep.sweep import SweepResult, merge_request, read_plan, write_plan
 from ecs_med_cli.console import plain_table
 from ecs_med_cli.sweep_console import SweepConsole, describe_cell, label_counts
 from ecs_med_cli.work.train import build_config

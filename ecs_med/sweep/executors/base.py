@@ -1,17 +1,35 @@
-"""What every executor does, and how it is asked to stop."""
+"""What every executor does, how it is asked to stop, and the one that runs cells right here."""
 
 import os
 import signal
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any, ClassVar, Self
 
-from ecs_med.sweep.cell import CellOutcome
+from ecs_med.errors import SettingsError
+from ecs_med.sweep.cell import (
+    BUG,
+    STOPPED,
+    CellOutcome,
+    outcome_of_folder,
+    record_failure,
+    run_cell,
+)
+from ecs_med.sweep.lock_and_log import append_line
 from ecs_med.sweep.plan import Cell
 
-__all__ = ["Done", "Executor", "Stop", "num_cores"]
+__all__ = [
+    "Done",
+    "Executor",
+    "InlineExecutor",
+    "Stop",
+    "num_cores",
+    "outcome_without_result",
+    "refuse_wrong_shares",
+]
 
 Done = Callable[[Cell, CellOutcome], None]
 """Told of every cell that ended."""
@@ -65,7 +83,7 @@ class Executor(ABC):
     """
 
     name: ClassVar[str]
-    """Value of `--executor`."""
+    """Value of the setting `executor`."""
 
     here: bool = True
     """Whether cells run on this machine, so that its devices are those of the runs."""
@@ -96,6 +114,65 @@ class Executor(ABC):
         Raises:
             EcsMedError: If the place where cells run cannot be used at all.
         """
+
+
+class InlineExecutor(Executor):
+    """Runs cells in this process; for debugging, and where no process can be started.
+
+    Memory that one cell used at its peak is reported for those after it too.
+    """
+
+    name: ClassVar[str] = "inline"
+
+    @property
+    def places(self) -> int:
+        """One."""
+        return 1
+
+    def run(self, cells: Sequence[Cell], done: Done, stop: Stop) -> None:
+        """Run cells; see `Executor`."""
+        for cell in cells:
+            if stop.asked:
+                return
+            outcome = run_cell(cell.config, partial(append_line, cell.log))
+            if outcome.progress == "stopped":
+                stop.request()
+            done(cell, outcome)
+
+
+def outcome_without_result(cell: Cell, seconds: float, stop: Stop, sentence: str) -> CellOutcome:
+    """What became of a cell whose process ended without saying so.
+
+    Args:
+        cell: The cell.
+        seconds: How long its process lived.
+        stop: Whether it was asked to end.
+        sentence: What is told of the death, where its folder says nothing else.
+    """
+    found = outcome_of_folder(cell.folder, seconds)
+    if found.progress == "done":
+        return found
+    if stop.asked:
+        stopped = "Stopped; it goes on from its last checkpoint."
+        return CellOutcome("stopped", seconds, sentence=stopped, exit_code=STOPPED)
+    append_line(cell.log, sentence)
+    record_failure(cell.folder, sentence, BUG)
+    return CellOutcome("failed", seconds, sentence=sentence, exit_code=BUG)
+
+
+def refuse_wrong_shares(jobs: int | None, gpus_per_run: float | None) -> None:
+    """Check how many runs are to run at once.
+
+    Raises:
+        SettingsError: If a number is out of range.
+    """
+    if jobs is not None and jobs < 1:
+        raise SettingsError(f"`jobs={jobs}`: at least one run has to run at a time.")
+    if gpus_per_run is not None and not 0 < gpus_per_run <= 1:
+        raise SettingsError(
+            f"`gpus_per_run={gpus_per_run}`: one run uses one GPU or a share of one; write a "
+            "number above 0 and at most 1."
+        )
 
 
 def num_cores() -> int:

@@ -17,14 +17,13 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
-from multiprocessing.process import BaseProcess
 from typing import Any, ClassVar
 
 from ecs_med.config import TrainConfig
-from ecs_med.sweep.cell import CellOutcome, outcome_of_folder, record_failure, run_cell
-from ecs_med.sweep.cell_log import append_line, send_output_to
-from ecs_med.sweep.executors.base import Done, Executor, Stop
+from ecs_med.sweep.cell import CellOutcome, run_cell
+from ecs_med.sweep.executors.base import Done, Executor, Stop, outcome_without_result
 from ecs_med.sweep.executors.slots import Slot, local_slots
+from ecs_med.sweep.lock_and_log import append_line, send_output_to
 from ecs_med.sweep.plan import Cell
 
 __all__ = ["ProcessExecutor"]
@@ -182,29 +181,15 @@ def _outcome(ended: _Running, stop: Stop) -> CellOutcome:
     finally:
         ended.result.close()
         ended.lifeline.close()
-    found = outcome_of_folder(ended.cell.folder, seconds)
-    if found.progress == "done":
-        return found
-    code = _exit_code(ended.process)
-    if stop.asked:
-        sentence = "Stopped; it goes on from its last checkpoint."
-        return CellOutcome("stopped", seconds, sentence=sentence, exit_code=75)
-    sentence = _death(code)
-    append_line(ended.cell.log, sentence)
-    record_failure(ended.cell.folder, sentence, 1)
-    return CellOutcome("failed", seconds, sentence=sentence, exit_code=1)
-
-
-def _exit_code(process: BaseProcess) -> int:
-    process.join()
-    return process.exitcode or 0
+    ended.process.join()
+    return outcome_without_result(ended.cell, seconds, stop, _death(ended.process.exitcode or 0))
 
 
 def _death(code: int) -> str:
     if code >= 0:
         return f"Its process ended with code {code} and without a word; see its log."
     name = signal.Signals(-code).name
-    hint = "; a full memory is the usual reason, lower --jobs or --batch" if code == -9 else ""
+    hint = "; a full memory is the usual reason, lower `jobs` or `batch`" if code == -9 else ""
     return f"Its process was ended by {name}{hint}."
 
 

@@ -12,9 +12,16 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ecs_med.errors import MissingExtraError, SettingsError
-from ecs_med.sweep.cell import CellOutcome, outcome_of_folder, record_failure, run_cell
-from ecs_med.sweep.cell_log import append_line
-from ecs_med.sweep.executors.base import Done, Executor, Stop, num_cores
+from ecs_med.sweep.cell import CellOutcome, run_cell
+from ecs_med.sweep.executors.base import (
+    Done,
+    Executor,
+    Stop,
+    num_cores,
+    outcome_without_result,
+    refuse_wrong_shares,
+)
+from ecs_med.sweep.lock_and_log import append_line
 from ecs_med.sweep.plan import Cell
 
 __all__ = ["RayExecutor"]
@@ -51,13 +58,8 @@ class RayExecutor(Executor):
         address: str | None = None,
     ) -> None:
         if find_spec("ray") is None:
-            raise MissingExtraError("--executor ray", "ray")
-        if jobs is not None and jobs < 1:
-            raise SettingsError(f"--jobs {jobs}: at least one run has to run at a time.")
-        if gpus_per_run is not None and not 0 < gpus_per_run <= 1:
-            raise SettingsError(
-                f"--gpus-per-run {gpus_per_run}: write a number above 0 and at most 1."
-            )
+            raise MissingExtraError("`executor=ray`", "ray")
+        refuse_wrong_shares(jobs, gpus_per_run)
         self._device = device
         self._jobs = jobs
         self._gpus_per_run = gpus_per_run
@@ -110,14 +112,14 @@ class RayExecutor(Executor):
             }
         if self._gpus_per_run is not None:
             raise SettingsError(
-                "--gpus-per-run: this Ray cluster offers no GPU, or --device is cpu; leave it out."
+                "`gpus_per_run`: this Ray cluster offers no GPU, or `device` is cpu; leave it out."
             )
         return {"num_cpus": max(1, cores // (self._jobs or 1))}
 
 
 def _connected(address: str | None) -> Any:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # Ray hides the GPUs from tasks that ask for none; `--device` decides here.
+    # Ray hides the GPUs from tasks that ask for none; the setting `device` decides here.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if address is None:
         # Despite its name, this decides on every system whether Ray's servers listen to the
@@ -171,9 +173,9 @@ def _end(processes: set[int]) -> None:
 
 def _no_answer(address: str | None, error: Exception) -> SettingsError:
     reason = " ".join(str(error).split())[:200]
-    where = f"--ray-address {address}" if address else "a Ray cluster on this machine"
+    where = f"`ray_address={address}`" if address else "a Ray cluster on this machine"
     return SettingsError(
-        f"{where}: no answer ({reason}); check the address, or use --executor processes."
+        f"{where}: no answer ({reason}); check the address, or use `executor=processes`."
     )
 
 
@@ -194,18 +196,10 @@ def _result(ray: Any, reference: Any, cell: Cell, stop: Stop) -> CellOutcome | N
     try:
         outcome: CellOutcome = ray.get(reference)
     except ray.exceptions.RayError as error:
-        found = outcome_of_folder(cell.folder, 0.0)
-        if found.progress == "done":
-            return found
-        if stop.asked:
-            if not cell.folder.exists():
-                return None
-            sentence = "Stopped; it goes on from its last checkpoint."
-            return CellOutcome("stopped", 0.0, sentence=sentence, exit_code=75)
+        if stop.asked and not cell.folder.exists():
+            return None
         sentence = (
             f"Its Ray worker died ({type(error).__name__}); a full memory is the usual reason."
         )
-        append_line(cell.log, sentence)
-        record_failure(cell.folder, sentence, 1)
-        return CellOutcome("failed", 0.0, sentence=sentence, exit_code=1)
+        return outcome_without_result(cell, 0.0, stop, sentence)
     return outcome

@@ -3,8 +3,7 @@
 import os
 from dataclasses import dataclass
 
-from ecs_med.errors import SettingsError
-from ecs_med.sweep.executors.base import num_cores
+from ecs_med.sweep.executors.base import num_cores, refuse_wrong_shares
 
 __all__ = ["Slot", "local_slots"]
 
@@ -39,13 +38,7 @@ def local_slots(device: str, jobs: int | None, gpus_per_run: float | None) -> li
     Raises:
         SettingsError: If a number is out of range.
     """
-    if jobs is not None and jobs < 1:
-        raise SettingsError(f"--jobs {jobs}: at least one run has to run at a time.")
-    if gpus_per_run is not None and not 0 < gpus_per_run <= 1:
-        raise SettingsError(
-            f"--gpus-per-run {gpus_per_run}: one run uses one GPU or a share of one; write a "
-            "number above 0 and at most 1."
-        )
+    refuse_wrong_shares(jobs, gpus_per_run)
     gpus = _visible_gpus() if device in ("auto", "cuda") else []
     if not gpus:
         number = jobs or 1

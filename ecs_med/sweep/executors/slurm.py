@@ -14,9 +14,9 @@ from types import FrameType
 from typing import Any, ClassVar
 
 from ecs_med.errors import MissingExtraError, SettingsError
-from ecs_med.sweep.cell import CellOutcome, outcome_of_folder, record_failure, run_cell
-from ecs_med.sweep.cell_log import append_line
-from ecs_med.sweep.executors.base import Done, Executor, Stop
+from ecs_med.sweep.cell import CellOutcome, outcome_of_folder, run_cell
+from ecs_med.sweep.executors.base import Done, Executor, Stop, outcome_without_result
+from ecs_med.sweep.lock_and_log import append_line
 from ecs_med.sweep.plan import Cell
 
 __all__ = ["CellJob", "SlurmExecutor"]
@@ -53,7 +53,7 @@ class SlurmExecutor(Executor):
         parameters: Mapping[str, str] | None = None,
     ) -> None:
         if find_spec("submitit") is None:
-            raise MissingExtraError("--executor slurm", "slurm")
+            raise MissingExtraError("`executor=slurm`", "slurm")
         self._jobs = jobs
         given = dict(parameters or {})
         self._cluster = given.pop("cluster", "slurm")
@@ -151,20 +151,16 @@ def _submitter(folder: Path, cluster: str, values: Mapping[str, Any]) -> Any:
         submitter.update_parameters(**values)
     except (AssertionError, NameError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300].rstrip(".")
-        raise SettingsError(f"--executor slurm: {reason}; see --slurm.") from error
+        raise SettingsError(f"`executor=slurm`: {reason}; see `slurm`.") from error
     return submitter
 
 
 def _result(job: Any, cell: Cell, stop: Stop) -> CellOutcome | None:
     """What became of a job; `None` if it was cancelled before it began."""
-    found = outcome_of_folder(cell.folder, 0.0)
-    if found.progress == "done":
-        return _with_seconds(job, found)
-    if stop.asked:
-        if not cell.folder.exists():
-            return None
-        sentence = "Stopped; it goes on from its last checkpoint."
-        return CellOutcome("stopped", 0.0, sentence=sentence, exit_code=75)
+    if stop.asked and not cell.folder.exists():
+        return None
+    if stop.asked and outcome_of_folder(cell.folder, 0.0).progress != "done":
+        return outcome_without_result(cell, 0.0, stop, "")
     try:
         outcome: CellOutcome = job.result()
     except Exception as error:
@@ -173,15 +169,5 @@ def _result(job: Any, cell: Cell, stop: Stop) -> CellOutcome | None:
         sentence = (
             f"Its job {job.job_id} ended without a result ({reason}); see {job.paths.folder}."
         )
-        append_line(cell.log, sentence)
-        record_failure(cell.folder, sentence, 1)
-        return CellOutcome("failed", 0.0, sentence=sentence, exit_code=1)
-    return outcome
-
-
-def _with_seconds(job: Any, found: CellOutcome) -> CellOutcome:
-    try:
-        outcome: CellOutcome = job.result()
-    except Exception:
-        return found
+        return outcome_without_result(cell, 0.0, stop, sentence)
     return outcome

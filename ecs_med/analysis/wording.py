@@ -1,14 +1,78 @@
-"""What labels saved mean in a clinic: images, hours of an expert, money."""
+"""Labels in words: how many a wanted score needs, and what those saved mean in a clinic."""
 
 from dataclasses import dataclass
 
 from ecs_med.analysis.savings import LabelsSaved
 
-__all__ = ["describe_savings"]
+__all__ = ["LabelsNeeded", "describe_savings", "labels_needed"]
 
 NO_INTERVAL = "With so few seeds there is no interval, and this may be chance."
 WHOLLY = "The 95 % interval lies wholly on that side."
 UNKNOWN = "This is not certain: the 95 % interval takes in all that was measured."
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsNeeded:
+    """Number of labels at which the expected score reaches a wanted one.
+
+    Attributes:
+        estimate: The number; `None` where it lies below the measured numbers of labels or beyond
+            the range of the forecast.
+        lower: Lower end of the 95 % interval; `None` likewise.
+        upper: Upper end; `None` where the data do not bound it.
+        sentence: The same in words.
+    """
+
+    estimate: float | None
+    lower: float | None
+    upper: float | None
+    sentence: str
+
+
+def labels_needed(
+    score: float, numbers: tuple[float, float, float], *, smallest: float, horizon: float
+) -> LabelsNeeded:
+    """Keep what lies within the range of a forecast, and put it into words.
+
+    Args:
+        score: The wanted score, in 0..1.
+        numbers: Lower end, estimate and upper end, in labels, rising; infinite where the curve
+            never reaches the score.
+        smallest: Smallest measured number of labels.
+        horizon: Largest number of labels that the forecast speaks of.
+
+    Returns:
+        The numbers within the range, the others `None`, and a sentence.
+
+    Example:
+        >>> labels_needed(0.8, (90, 120, float("inf")), smallest=50, horizon=800).sentence
+        'A score of 0.80 needs about 120 labels (95 % interval 90 to more than 800).'
+    """
+    lower, estimate, upper = (
+        float(number) if smallest <= number <= horizon else None for number in numbers
+    )
+    sentence = f"A score of {_figures(score)} {_describe(numbers, smallest, horizon)}."
+    return LabelsNeeded(estimate, lower, upper, sentence)
+
+
+def _describe(numbers: tuple[float, float, float], smallest: float, horizon: float) -> str:
+    lower, estimate, upper = numbers
+    beyond = f"{horizon:.0f} labels, four times the largest number measured"
+    if lower > horizon:
+        return f"is not within reach of {beyond}"
+    high = f"{upper:.0f}" if upper <= horizon else f"more than {horizon:.0f}"
+    if estimate < smallest:
+        more = f"; the upper end of the 95 % interval is {high}" if upper > smallest else ""
+        return f"is expected with {smallest:.0f} labels, the fewest measured{more}"
+    low = f"{max(lower, smallest):.0f}" + (" or fewer" if lower < smallest else "")
+    if estimate > horizon:
+        return f"probably needs more than {beyond}; the lower end of the 95 % interval is {low}"
+    return f"needs about {estimate:.0f} labels (95 % interval {low} to {high})"
+
+
+def _figures(score: float) -> str:
+    """Two decimals, or three where two would change the score."""
+    return f"{score:.2f}" if abs(round(score, 2) - score) < 1e-9 else f"{score:.3f}"
 
 
 def describe_savings(
@@ -17,8 +81,8 @@ def describe_savings(
     minutes_per_label: float | None = None,
     cost_per_hour: float | None = None,
     *,
+    method: str,
     currency: str = "",
-    method: str = "ECS",
 ) -> str:
     r"""Say what one number of labels is worth.
 
@@ -30,8 +94,8 @@ def describe_savings(
         unit: What one label is given to, singular: `image`, `volume`, `case`.
         minutes_per_label: Minutes that an expert needs for one label; hours are left out without.
         cost_per_hour: Cost of an hour of the expert; money is left out without.
+        method: What the other method is called.
         currency: Name or sign of the currency, put behind the sum.
-        method: What the better method is called.
 
     Returns:
         One to three sentences. A saving whose interval reaches 0 is called uncertain, more labels
@@ -43,7 +107,9 @@ def describe_savings(
 
     Example:
         >>> found = LabelsSaved(50, 0.71, 170.0, None, 90.0, 260.0, 0.0)
-        >>> said = describe_savings(found, minutes_per_label=6, cost_per_hour=100, currency="EUR")
+        >>> said = describe_savings(
+        ...     found, method="ECS", minutes_per_label=6, cost_per_hour=100, currency="EUR"
+        ... )
         >>> print(said.replace(": ", ":\n").replace(". ", ".\n"))
         With 50 labelled images ECS is as good as supervised training with about 170:
         it saves about 120 images (12 hours, 1,200 EUR).
@@ -55,12 +121,8 @@ def describe_savings(
     if cost_per_hour is not None and minutes_per_label is None:
         raise ValueError("cost_per_hour needs minutes_per_label, since cost is counted by the hour")
     units = _Units(unit, minutes_per_label, cost_per_hour, currency)
-    start = f"With {units.labeled(saved.num_labeled)} {method} is "
-    if saved.outside == "above":
-        return start + _above(saved, units)
-    if saved.outside == "below":
-        return start + _below(saved, units)
-    return start + _inside(saved, units)
+    tell = {"above": _above, "below": _below, None: _inside}[saved.outside]
+    return f"With {units.labeled(saved.num_labeled)} {method} is {tell(saved, units)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,14 +221,7 @@ def _above(saved: LabelsSaved, units: _Units) -> str:
         first += f": it saves more than {units.amount(most - saved.num_labeled)}."
     else:
         first += "; how many labels it saves cannot be read off."
-    if not saved.has_interval:
-        return f"{first} {NO_INTERVAL}"
-    if saved.lower is not None:
-        end = units.end(saved.lower, saved.num_labeled)
-        if round(saved.lower) > saved.num_labeled:
-            return f"{first} The 95 % interval begins at {end}."
-        return f"{first} This is not certain: the 95 % interval begins at {end}."
-    return f"{first} {WHOLLY if saved.share_unbounded >= 0.975 else UNKNOWN}"
+    return f"{first} {_bound(saved, units, saved.lower, 'begins', saved.share_unbounded >= 0.975)}"
 
 
 def _below(saved: LabelsSaved, units: _Units) -> str:
@@ -177,11 +232,18 @@ def _below(saved: LabelsSaved, units: _Units) -> str:
         first += f": it costs more than {units.amount(saved.num_labeled - fewest)}."
     else:
         first += "; how many labels that costs cannot be read off."
+    return f"{first} {_bound(saved, units, saved.upper, 'ends', saved.share_unbounded == 0)}"
+
+
+def _bound(
+    saved: LabelsSaved, units: _Units, end: float | None, verb: str, is_wholly_beyond: bool
+) -> str:
+    """The one end of the interval that counts, where the estimate lies outside."""
     if not saved.has_interval:
-        return f"{first} {NO_INTERVAL}"
-    if saved.upper is not None:
-        end = units.end(saved.upper, saved.num_labeled)
-        if round(saved.upper) < saved.num_labeled:
-            return f"{first} The 95 % interval ends at {end}."
-        return f"{first} This is not certain: the 95 % interval ends at {end}."
-    return f"{first} {WHOLLY if saved.share_unbounded == 0 else UNKNOWN}"
+        return NO_INTERVAL
+    if end is None:
+        return WHOLLY if is_wholly_beyond else UNKNOWN
+    difference = round(end) - saved.num_labeled
+    told = f"95 % interval {verb} at {units.end(end, saved.num_labeled)}."
+    is_certain = difference > 0 if verb == "begins" else difference < 0
+    return f"The {told}" if is_certain else f"This is not certain: the {told}"

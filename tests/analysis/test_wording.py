@@ -1,6 +1,13 @@
+import math
+from functools import partial
+
 import pytest
 
-from ecs_med.analysis import LabelsSaved, describe_savings
+from ecs_med import analysis
+from ecs_med.analysis import LabelsNeeded, LabelsSaved
+from ecs_med.analysis.wording import labels_needed
+
+describe_savings = partial(analysis.describe_savings, method="ECS")
 
 
 def saved(num_labeled, equal, lower, upper, outside=None, share=0.0, **rest):
@@ -173,3 +180,29 @@ def test_refuses_what_is_not_positive(minutes, cost, words):
 def test_refuses_money_without_time():
     with pytest.raises(ValueError, match="needs minutes_per_label"):
         describe_savings(saved(100, 200, 150, 300), cost_per_hour=100)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "kept", "words"),
+    [
+        ((90, 120, 200), (90, 120, 200), "needs about 120 labels (95 % interval 90 to 200)"),
+        ((20, 120, 200), (None, 120, 200), "(95 % interval 50 or fewer to 200)"),
+        ((90, 120, math.inf), (90, 120, None), "(95 % interval 90 to more than 800)"),
+        ((90, 900, math.inf), (90, None, None), "probably needs more than 800 labels"),
+        ((900, math.inf, math.inf), (None, None, None), "is not within reach of 800 labels"),
+        ((10, 20, 70), (None, None, 70), "with 50 labels, the fewest measured; the upper end"),
+        ((0, 0, 30), (None, None, None), "is expected with 50 labels, the fewest measured."),
+    ],
+)
+def test_numbers_outside_the_range_are_left_to_the_words(numbers, kept, words):
+    found = labels_needed(0.8, numbers, smallest=50, horizon=800)
+    assert (found.estimate, found.lower, found.upper) == (kept[1], kept[0], kept[2])
+    assert isinstance(found, LabelsNeeded)
+    assert found.sentence.startswith("A score of 0.80 ")
+    assert words in found.sentence
+    assert found.sentence.endswith(".")
+
+
+def test_a_score_keeps_its_digits():
+    found = labels_needed(0.805, (90, 120, 200), smallest=50, horizon=800)
+    assert found.sentence.startswith("A score of 0.805 ")

@@ -1,0 +1,230 @@
+"""What labels buy: a sweep over labelled budgets from the data to its report."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ecs_med.config import ReadingSettings
+from ecs_med.errors import SettingsError, TrainingInterrupted
+from ecs_med.sweep.axes import parse_budgets, parse_methods, parse_seeds
+from ecs_med.sweep.cell import CellOutcome
+from ecs_med.sweep.executors import ExecutorOptions, choose_executor
+from ecs_med.sweep.executors.base import Executor, Stop
+from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings, plan_cells
+from ecs_med.sweep.sweep import (
+    SweepRequest,
+    SweepResult,
+    merge_request,
+    read_plan,
+    run_sweep,
+    write_plan,
+)
+
+__all__ = ["BudgetReport", "BudgetSweep", "budget", "count_labels", "plan_budget"]
+
+DEFAULT_BUDGETS = ("1/16", "1/8", "1/4", "1/2", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetReport:
+    """What has become of a sweep.
+
+    Attributes:
+        path: `budget.html`; `None` where no run has a score.
+        runs: Folders of the runs with scores.
+        failures: Name of every failed run, and why it failed.
+    """
+
+    path: Path | None
+    runs: tuple[Path, ...]
+    failures: tuple[tuple[str, str], ...]
+
+
+def budget(
+    data: Path | str | None = None,
+    *,
+    budgets: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    output: Path | str | None = None,
+    executor: ExecutorOptions | str = "inline",
+    stop: Stop | None = None,
+) -> BudgetReport:
+    """Train every method at every budget and seed, and report what labels buy.
+
+    Called again for the same `output` it does only what is missing; budgets, methods and seeds
+    may be added. With `executor="processes"` a script has to guard its calls by
+    `if __name__ == "__main__":`, since the processes import it.
+
+    Args:
+        data: Folder or list file; may be left out where `output` holds a sweep.
+        budgets: Shares such as `1/8` or `10%`, numbers of cases, `all`; 1/16 to all by default.
+        methods: Names of training methods; the default one and its baseline by default.
+        seeds: Each draws a labelled subset, the same for every method; 0 to 2 by default.
+        settings: Fields of `TrainConfig` that all runs share.
+        output: Folder of the sweep; `sweeps/<data>` by default.
+        executor: Where the runs run: `inline` (here, one after the other), `processes`, `ray`,
+            `slurm`, or one of them with its options.
+        stop: To ask the sweep to stop from another thread.
+
+    Returns:
+        The report and the runs behind it.
+
+    Raises:
+        EcsMedError: If something that is asked for cannot be.
+        TrainingInterrupted: If it was stopped, with everything saved.
+    """
+    asked = {
+        "data": None if data is None else Path(data),
+        "out": None if output is None else Path(output),
+        "budgets": None if budgets is None else parse_budgets(budgets),
+        "methods": None if methods is None else parse_methods(methods),
+        "seeds": None if seeds is None else parse_seeds(seeds),
+        "settings": dict(settings or {}),
+    }
+    options = ExecutorOptions(name=executor) if isinstance(executor, str) else executor
+    sweep = plan_budget({k: v for k, v in asked.items() if v is not None}, options)
+    result = sweep.run(stop=stop)
+    if result.exit_code == TrainingInterrupted.exit_code:
+        raise TrainingInterrupted(
+            f"Stopped with {len(result.done)} of {len(sweep.cells)} runs done, everything is saved "
+            f"in {sweep.config.out}; the same call goes on."
+        )
+    path = sweep.write_report(result) if result.done else None
+    return BudgetReport(path, tuple(result.done), tuple(result.failures))
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetSweep:
+    """A sweep that is decided and ready to run.
+
+    Attributes:
+        config: With every setting decided.
+        cells: Its runs.
+        executor: Where they run.
+        num_labeled: Labelled cases of each budget, drawn with the first seed.
+    """
+
+    config: SweepConfig
+    cells: tuple[Cell, ...]
+    executor: Executor
+    num_labeled: Mapping[str, int]
+
+    def run(
+        self,
+        done: Callable[[Cell, CellOutcome], None] = lambda *_: None,
+        stop: Stop | None = None,
+    ) -> SweepResult:
+        """Write the plan into the folder and run what is missing; see `run_sweep`."""
+        write_plan(self.config, self.cells)
+        return run_sweep(self.cells, self.executor, done, stop or Stop())
+
+    def write_report(
+        self,
+        result: SweepResult,
+        *,
+        minutes_per_label: float | None = None,
+        cost_per_hour: float | None = None,
+    ) -> Path:
+        """Write `budget.html` and what belongs to it into the folder of the sweep.
+
+        Args:
+            result: Of `run`, with at least one run that is done.
+            minutes_per_label: Of an expert, above 0.
+            cost_per_hour: Of the expert, above 0; needs the minutes.
+        """
+        from ecs_med.reporting.sweep.report import write_budget_report
+
+        return write_budget_report(
+            self.config.out,
+            runs=result.done,
+            failures=result.failures,
+            minutes_per_label=minutes_per_label,
+            cost_per_hour=cost_per_hour,
+        )
+
+
+def plan_budget(
+    asked: SweepRequest, options: ExecutorOptions, *, starts_soon: bool = True
+) -> BudgetSweep:
+    """Decide everything about a sweep, so that mistakes are found before its first run.
+
+    Args:
+        asked: Fields of `SweepConfig`; `data` may be left out where `out` holds a sweep, `out`
+            for `sweeps/<data>`, and the others for their defaults.
+        options: Where the runs run.
+        starts_soon: Let the executor begin what takes seconds.
+
+    Raises:
+        EcsMedError: If something that is asked for cannot be, or contradicts the sweep that is
+            there.
+    """
+    sweep = _requested(asked)
+    executor = choose_executor(options, sweep.settings.get("device", "auto"), sweep.out)
+    if starts_soon:
+        executor.prepare()
+    from ecs_med.methods import method_class
+
+    for method in sweep.methods:
+        method_class(method)
+    sweep = decide_open_settings(sweep, here=executor.here)
+    cells = tuple(plan_cells(sweep))
+    return BudgetSweep(sweep, cells, executor, count_labels(cells))
+
+
+def _requested(asked: SweepRequest) -> SweepConfig:
+    """What is asked for, laid over what lies in the folder."""
+    values = dict(asked)
+    if "out" not in values:
+        values["out"] = _default_folder(values)
+    stored = read_plan(values["out"])
+    if stored is None:
+        values.setdefault("budgets", DEFAULT_BUDGETS)
+        if "data" not in values:
+            raise SettingsError(f"{values['out']}: holds no sweep to go on with; name `data`.")
+    return merge_request(stored, values)
+
+
+def _default_folder(asked: SweepRequest) -> Path:
+    from ecs_med.data.layout import open_data
+
+    if "data" not in asked:
+        raise SettingsError("Name `data` to begin a sweep, or `output` to go on with one.")
+    reading = ReadingSettings.parse(asked.get("settings", {}).get("reading") or {})
+    name = open_data(Path(asked["data"]), reading).name
+    return Path("sweeps") / re.sub(r"[^\w.+-]+", "-", name)
+
+
+def count_labels(cells: Sequence[Cell]) -> dict[str, int]:
+    """Labelled cases of each budget, drawn with its first seed as training draws them.
+
+    Args:
+        cells: At least one; all on the same data.
+
+    Raises:
+        DataError: If the data cannot be opened.
+        BudgetError: If a budget asks for more than there is.
+    """
+    from ecs_med.data.layout import open_data
+    from ecs_med.splits import draw_split
+    from ecs_med.training.data_plan import class_pixels
+
+    shared = cells[0].config
+    collection = open_data(shared.data, shared.reading)
+    content = None if shared.draw == "random" else class_pixels(collection, shared.reading)
+    return {
+        labeled: len(
+            draw_split(
+                collection.cases,
+                first.labeled,
+                first.seed,
+                draw=first.draw,
+                content=content,
+                has_validation=first.keep == "best",
+            ).labeled
+        )
+        for labeled, first in {cell.labeled: cell.config for cell in reversed(cells)}.items()
+    }
