@@ -58,7 +58,7 @@ class Plain(Network):
     name, title = "plain", "Plain"
 
     @classmethod
-    def build(cls, initialization, *, in_channels, num_classes, settings):
+    def build(cls, weights, *, in_channels, num_classes, settings):
         return nn.Conv2d(in_channels, num_classes, 3, padding=1)
 '''
 
