@@ -73,7 +73,7 @@ class S4GanMlmt(S4Gan):
         assert isinstance(plan.settings, S4GanMlmtSettings)
         if not hasattr(plan.segmenter, "encoder"):
             raise SettingsError(
-                f"The classifier of {cls.name} stands on the segmenter's encoder, and this segmenter "
+                f"The classifier of {cls.name} stands on the segmenter's encoder, and this one "
                 "has none; choose another `network`."
             )
         classifier = build_classifier(
