@@ -68,7 +68,7 @@ class TrainConfig(Settings):
     """Longer side, in pixels, to which smaller images are brought up first, since the decoder works
     at a quarter of the resolution; 0: never; `None`: 128, or `max_size` where that is less."""
     network: str = "deeplabv3plus"
-    """Architecture of the segmenter, one of `ecs_med.networks.available_networks()`."""
+    """Architecture of the segmenter, one of `ecs_med.networks.NETWORKS`."""
     network_settings: dict[str, Any] = Field(default_factory=dict)
     """What the network can be told, by name, such as its `output_stride`."""
     start_from: Path | None = None

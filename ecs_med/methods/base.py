@@ -1,7 +1,7 @@
 """The contract of a training method."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -41,8 +41,8 @@ class NetworkPlan:
     corrector: Initialization
     corrector_output_stride: Literal[8, 16]
     num_classes: int
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
+    mean: Sequence[float]
+    std: Sequence[float]
 
     @property
     def in_channels(self) -> int:

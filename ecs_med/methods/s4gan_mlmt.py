@@ -30,6 +30,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ecs_med.config import Settings
+from ecs_med.errors import SettingsError
 from ecs_med.losses import binary_cross_entropy
 from ecs_med.methods.base import NetworkPlan, StepResult
 from ecs_med.methods.counting import any_valid, share
@@ -70,6 +71,11 @@ class S4GanMlmt(S4Gan):
     def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:
         """Discriminator, classifier on the segmenter's encoder, and the classifier's teacher."""
         assert isinstance(plan.settings, S4GanMlmtSettings)
+        if not hasattr(plan.segmenter, "encoder"):
+            raise SettingsError(
+                f"The classifier of {cls.name} stands on the segmenter's encoder, and this one "
+                "has none; choose another `network`."
+            )
         classifier = build_classifier(
             plan.initialization, in_channels=plan.in_channels, num_classes=plan.num_classes
         )

@@ -47,15 +47,12 @@ def method_settings(config: TrainConfig) -> Settings:
     Raises:
         SettingsError: If a section, or a setting in one, is unknown or wrong.
     """
-    sections = {config.method: {}, **config.method_settings}
-    method_class(config.method)
-    for name in sections:
+    settings = method_class(config.method).settings_class()
+    for name, values in config.method_settings.items():
         _check_known("method_settings", name, available_methods())
-    parsed = {
-        name: method_class(name).settings_class.parse(values, f"method_settings.{name}")
-        for name, values in sections.items()
-    }
-    return parsed[config.method]
+        parsed = method_class(name).settings_class.parse(values, f"method_settings.{name}")
+        settings = parsed if name == config.method else settings
+    return settings
 
 
 def optimizer_settings(config: TrainConfig) -> dict[str, OptimizerSettings]:

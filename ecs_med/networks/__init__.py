@@ -3,7 +3,7 @@
 Other architectures are found under the entry-point group `ecs_med.networks`.
 """
 
-from ecs_med.networks.base import NETWORKS, Network, available_networks, build_segmenter
+from ecs_med.networks.base import NETWORKS, Network, build_segmenter
 from ecs_med.networks.corrector import corrector_input
 from ecs_med.networks.deeplab import build_corrector
 from ecs_med.networks.initialization import Initialization, choose_initialization
@@ -12,7 +12,6 @@ __all__ = [
     "NETWORKS",
     "Initialization",
     "Network",
-    "available_networks",
     "build_corrector",
     "build_segmenter",
     "choose_initialization",

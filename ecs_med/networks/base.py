@@ -13,9 +13,7 @@ from ecs_med.registry import Registry
 __all__ = [
     "NETWORKS",
     "Network",
-    "available_networks",
     "build_segmenter",
-    "network_class",
     "network_settings",
 ]
 
@@ -29,7 +27,7 @@ class Network(ABC):
             name, title = "unet", "U-Net"
 
             @classmethod
-            def build(cls, initialization, *, in_channels, num_classes, settings):
+            def build(cls, weights, *, in_channels, num_classes, settings):
                 return monai.networks.nets.UNet(2, in_channels, num_classes, (16, 32, 64), (2, 2))
     """
 
@@ -48,19 +46,13 @@ class Network(ABC):
     @classmethod
     @abstractmethod
     def build(
-        cls,
-        initialization: Initialization,
-        *,
-        in_channels: int,
-        num_classes: int,
-        settings: Settings,
+        cls, weights: Initialization, *, in_channels: int, num_classes: int, settings: Settings
     ) -> nn.Module:
         """Build it.
 
         Args:
-            initialization: Encoder and its weights, where there is one. Where its source is `none`
-                the weights are drawn, or filled afterwards; where it is `network`, an architecture
-                without an encoder loads what it has of its own.
+            weights: Encoder and its weights. An architecture without an encoder may load weights of
+                its own where their source is `network`, and must not where it is `none`.
             in_channels: Channels of the image.
             num_classes: N.
             settings: Of `settings_class`.
@@ -74,11 +66,11 @@ class Network(ABC):
         """
 
     @classmethod
-    def statistics(cls, initialization: Initialization, channels: int) -> tuple[list[float], ...]:
-        """Mean and standard deviation of each channel, in 0..1, that it expects to be taken out.
+    def statistics(cls, encoder: str, channels: int) -> tuple[list[float], list[float]]:
+        """Mean and standard deviation of each channel, in 0..1, that are taken out of images.
 
         Returns:
-            0 and 1, unless overridden: it sees intensities in 0..1.
+            0 and 1 unless overridden: the network sees intensities in 0..1.
         """
         return [0.0] * channels, [1.0] * channels
 
@@ -87,27 +79,13 @@ NETWORKS: Registry[Network] = Registry("ecs_med.networks", "network", Network)
 """Every architecture of the segmenter: those of this package, and those of others."""
 
 
-def available_networks() -> tuple[str, ...]:
-    """Names of the architectures that are installed, sorted."""
-    return NETWORKS.names()
-
-
-def network_class(name: str) -> type[Network]:
-    """The architecture of that name.
-
-    Raises:
-        SettingsError: If there is none, with the nearest; or if its package is broken.
-    """
-    return NETWORKS.get(name)
-
-
 def network_settings(name: str, values: Mapping[str, Any]) -> Settings:
     """What the architecture `name` is told by `values`.
 
     Raises:
         SettingsError: If it does not know a setting.
     """
-    return network_class(name).settings_class.parse(values, "network_settings")
+    return NETWORKS.get(name).settings_class.parse(values, "network_settings")
 
 
 def build_segmenter(
@@ -134,7 +112,7 @@ def build_segmenter(
     Raises:
         SettingsError: If the network, a setting or the encoder is unknown, or weights do not fit.
     """
-    return network_class(network).build(
+    return NETWORKS.get(network).build(
         initialization,
         in_channels=in_channels,
         num_classes=num_classes,

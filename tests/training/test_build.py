@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 import ecs_med
 from ecs_med.config import TrainConfig
+from ecs_med.errors import SettingsError
 from ecs_med.training.train import train
 
 CODE = '''
@@ -58,7 +59,7 @@ class Plain(Network):
     name, title = "plain", "Plain"
 
     @classmethod
-    def build(cls, initialization, *, in_channels, num_classes, settings):
+    def build(cls, weights, *, in_channels, num_classes, settings):
         return nn.Conv2d(in_channels, num_classes, 3, padding=1)
 '''
 
@@ -124,3 +125,10 @@ def test_a_corrector_judges_a_network_without_an_encoder(
     model = ecs_med.load_model(run)
     assert (model.spec.encoder, model.spec.corrector_encoder) == (None, "test_resnet")
     assert model.has_corrector
+
+
+def test_a_classifier_needs_an_encoder(settings: Build, outside: dict[str, Any]) -> None:
+    with pytest.raises(
+        SettingsError, match=r"stands on the segmenter's encoder, and this one has none"
+    ):
+        train(settings(**{**outside, "method": "s4gan+mlmt"}))
