@@ -210,7 +210,7 @@ def count_labels(cells: Sequence[Cell]) -> dict[str, int]:
     """
     from ecs_med.data.layout import open_data
     from ecs_med.splits import draw_split
-    from ecs_med.training.mask_content import class_pixels
+    from ecs_med.training.data_plan import class_pixels
 
     shared = cells[0].config
     collection = open_data(shared.data, shared.reading)

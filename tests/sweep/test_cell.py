@@ -109,7 +109,7 @@ def test_a_signal_while_training_saves_and_a_second_start_goes_on(
 def test_a_signal_while_preparing_stops_too(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
     before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(
-        "ecs_med.training.train.plan_data", lambda *_: signal.raise_signal(signal.SIGTERM)
+        "ecs_med.training.opening.plan_data", lambda *_: signal.raise_signal(signal.SIGTERM)
     )
     outcome, _ = run(cell)
     assert (outcome.progress, outcome.exit_code) == ("stopped", 75)
