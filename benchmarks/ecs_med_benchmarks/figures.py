@@ -70,7 +70,7 @@ def figure_numbered(number: str) -> FigureSpec:
     if number not in FIGURES:
         *first, last = FIGURES
         raise SettingsError(
-            f"`figures={number}` does not exist; choose {', '.join(first)} or {last}."
+            f"`figure={number}` does not exist; choose {', '.join(first)} or {last}."
         )
     return FIGURES[number]
 

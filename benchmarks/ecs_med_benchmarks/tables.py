@@ -59,7 +59,7 @@ def table_numbered(number: str) -> TableSpec:
     if number not in TABLES:
         *first, last = TABLES
         raise SettingsError(
-            f"`tables={number}` does not exist; choose {', '.join(first)} or {last}."
+            f"`table={number}` does not exist; choose {', '.join(first)} or {last}."
         )
     return TABLES[number]
 

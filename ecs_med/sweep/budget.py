@@ -1,7 +1,7 @@
 """What labels buy: a sweep over labelled budgets from the data to its report."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,11 @@ from typing import Any
 from ecs_med.config import ReadingSettings
 from ecs_med.errors import SettingsError, TrainingInterrupted
 from ecs_med.sweep.axes import parse_budgets, parse_methods, parse_seeds
-from ecs_med.sweep.cell import CellOutcome
 from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 from ecs_med.sweep.executors.base import Executor, Stop
 from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings, plan_cells
 from ecs_med.sweep.sweep import (
     SweepRequest,
-    SweepResult,
     merge_request,
     read_plan,
     run_sweep,
@@ -71,7 +69,7 @@ def budget(
         stop: To ask the sweep to stop from another thread.
 
     Returns:
-        The report and the runs behind it.
+        The report and the runs behind it; `write_budget_report` writes it anew with prices.
 
     Raises:
         EcsMedError: If something that is asked for cannot be.
@@ -87,13 +85,18 @@ def budget(
     }
     options = ExecutorOptions(name=executor) if isinstance(executor, str) else executor
     sweep = plan_budget({k: v for k, v in asked.items() if v is not None}, options)
-    result = sweep.run(stop=stop)
+    write_plan(sweep.config, sweep.cells)
+    result = run_sweep(sweep.cells, sweep.executor, lambda *_: None, stop or Stop())
     if result.exit_code == TrainingInterrupted.exit_code:
         raise TrainingInterrupted(
             f"Stopped with {len(result.done)} of {len(sweep.cells)} runs done, everything is saved "
             f"in {sweep.config.out}; the same call goes on."
         )
-    path = sweep.write_report(result) if result.done else None
+    path = None
+    if result.done:
+        from ecs_med.reporting.sweep.report import write_budget_report
+
+        path = write_budget_report(sweep.config.out, result.done, failures=result.failures)
     return BudgetReport(path, tuple(result.done), tuple(result.failures))
 
 
@@ -112,39 +115,6 @@ class BudgetSweep:
     cells: tuple[Cell, ...]
     executor: Executor
     num_labeled: Mapping[str, int]
-
-    def run(
-        self,
-        done: Callable[[Cell, CellOutcome], None] = lambda *_: None,
-        stop: Stop | None = None,
-    ) -> SweepResult:
-        """Write the plan into the folder and run what is missing; see `run_sweep`."""
-        write_plan(self.config, self.cells)
-        return run_sweep(self.cells, self.executor, done, stop or Stop())
-
-    def write_report(
-        self,
-        result: SweepResult,
-        *,
-        minutes_per_label: float | None = None,
-        cost_per_hour: float | None = None,
-    ) -> Path:
-        """Write `budget.html` and what belongs to it into the folder of the sweep.
-
-        Args:
-            result: Of `run`, with at least one run that is done.
-            minutes_per_label: Of an expert, above 0.
-            cost_per_hour: Of the expert, above 0; needs the minutes.
-        """
-        from ecs_med.reporting.sweep.report import write_budget_report
-
-        return write_budget_report(
-            self.config.out,
-            runs=result.done,
-            failures=result.failures,
-            minutes_per_label=minutes_per_label,
-            cost_per_hour=cost_per_hour,
-        )
 
 
 def plan_budget(

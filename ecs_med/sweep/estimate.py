@@ -31,12 +31,14 @@ class RunTimes(Record):
     """One iteration."""
     validation_seconds: float
     """One validation, with its checkpoint."""
+    evaluate_every: int
+    """Iterations between validations."""
     finish_seconds: float
     """Scoring the test cases and writing the run's report."""
 
-    def run_seconds(self, iterations: int, evaluate_every: int, first: int = 0) -> float:
+    def run_seconds(self, iterations: int, first: int = 0) -> float:
         """A whole run, or what is left of it after `first` iterations."""
-        validations = math.ceil(iterations / evaluate_every) - first // evaluate_every
+        validations = math.ceil(iterations / self.evaluate_every) - first // self.evaluate_every
         return (
             self.start_seconds
             + (iterations - first) * self.iteration_seconds
@@ -59,7 +61,7 @@ class _Stopwatch(NullListener):
     def validated(self, row: ValidationRow) -> None:
         self.validation = time.perf_counter() - self.rows[-1]
 
-    def times(self) -> RunTimes:
+    def times(self, evaluate_every: int) -> RunTimes:
         ended = time.perf_counter()
         steps = [after - before for before, after in pairwise(self.rows)][_WARM_UP - 1 :]
         iteration = statistics.median(steps)
@@ -70,6 +72,7 @@ class _Stopwatch(NullListener):
             start_seconds=start,
             iteration_seconds=iteration,
             validation_seconds=self.validation,
+            evaluate_every=evaluate_every,
             finish_seconds=finish,
         )
 
@@ -113,13 +116,17 @@ def _examples(cells: Sequence[Cell]) -> list[Cell]:
 
 
 def _measure(config: TrainConfig, folder: Path) -> RunTimes:
+    from ecs_med.training.opening import open_run
     from ecs_med.training.train import train
 
+    config = config.model_copy(update={"run": folder, "tensorboard": False})
+    schedule = open_run(config, resume=False).schedule
     number = _WARM_UP + _MEASURED
-    short = {"iterations": number, "evaluate_every": number, "run": folder, "tensorboard": False}
+    cases = schedule.num_cases or None
+    short = {"iterations": number, "evaluate_every": number, "validation_cases": cases}
     stopwatch = _Stopwatch()
     train(config.model_copy(update=short), stopwatch)
-    return stopwatch.times()
+    return stopwatch.times(schedule.every)
 
 
 def cell_seconds(cell: Cell, times: RunTimes) -> float:
@@ -134,8 +141,7 @@ def cell_seconds(cell: Cell, times: RunTimes) -> float:
         return 0.0
     iterations = cell.config.iterations
     assert iterations is not None
-    every = cell.config.evaluate_every or max(1, iterations // 10)
-    return times.run_seconds(iterations, every, min(state.iteration, iterations))
+    return times.run_seconds(iterations, min(state.iteration, iterations))
 
 
 def sweep_seconds(seconds: Sequence[float], places: int) -> float:

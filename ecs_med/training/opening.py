@@ -71,11 +71,8 @@ def open_run(config: TrainConfig, *, resume: bool) -> Opening:
     _check_sizes(resolved)
     preparation = preparation_of(resolved)
     scored = _scored(config, plan)
-    schedule = decide_schedule(
-        resolved.model_copy(update={"evaluate_every": config.evaluate_every}),
-        cost_of_scoring(plan.collection.cases, preparation),
-        len(scored),
-    )
+    case_cost = cost_of_scoring(plan.collection.cases, preparation)
+    schedule = decide_schedule(resolved, case_cost, len(scored))
     decided = {"evaluate_every": schedule.every, "validation_cases": schedule.num_cases or None}
     resolved = resolved.model_copy(update=decided)
     return Opening(resolved, plan, origin, initializations, preparation, scored, schedule)

@@ -124,7 +124,6 @@ def resolve(
             "max_size": max_size,
             "min_size": min_size,
             "crop": config.crop or _fitting_crop(target_size(images.size, max_size, min_size)),
-            "evaluate_every": min(config.evaluate_every or max(1, iterations // 10), iterations),
             "network_settings": told.model_dump(mode="json"),
             "encoder": initializations[0].encoder if network.has_encoder else "none",
             "corrector_encoder": initializations[1].encoder,

@@ -154,7 +154,7 @@ def test_a_sweep_is_reported_and_a_second_start_runs_nothing(
     assert answer["report"] == str(report)
     assert "4 runs, 4 of them done before" in again.err
     assert leave(*words[:2], "--out", "out", "--batch", "4") == 2
-    assert "started with batch=2, not 4" in capsys.readouterr().err
+    assert "started with --batch 2, not 4" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def test_the_crop_fits_the_images(
 
 def test_everything_open_is_decided() -> None:
     resolved, first = resolve(config(device="cpu"), Images("picture", 3, (352, 352)), RUN)
-    assert (resolved.iterations, resolved.batch, resolved.evaluate_every) == (1000, 8, 100)
+    assert (resolved.iterations, resolved.batch, resolved.evaluate_every) == (1000, 8, None)
     assert (resolved.precision, resolved.device) == ("fp32", "cpu")
     assert (resolved.encoder, resolved.corrector_encoder) == ("resnet50", "resnet34")
     assert first[0].source == "none"
