@@ -58,7 +58,7 @@ def test_runs_that_differ_are_refused_unless_allowed(tmp_path, folders, capsys):
     [
         (["nowhere"], "no such run folder"),
         (["{}", "--allow", "everything"], "everything"),
-        (["{}", "--cost-per-hour", "80"], "minutes per label too"),
+        (["{}", "--cost-per-hour", "80"], "give --minutes-per-label too"),
         (["{}", "--minutes-per-label", "-1"], "above 0"),
     ],
 )

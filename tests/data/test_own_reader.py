@@ -195,7 +195,6 @@ def test_predictions_are_written_like_the_input(folder: Path, tmp_path: Path) ->
         std=(1.0,) * 3,
         encoder="none",
         corrector_encoder=None,
-        output_stride=16,
         crop=32,
         initialization="none",
     )
