@@ -27,6 +27,12 @@ def read_scan(files: Sequence[Path], frame: int | None = None) -> Scan:
 
     Raises:
         UnreadableFileError: If a file cannot be read, or the files do not belong together.
+
+    Example:
+        >>> import ecs_med
+        >>> scan = ecs_med.read_scan([folder / "test" / "images" / "p006_0.png"])
+        >>> scan.kind, scan.array.shape
+        ('picture', (3, 32, 32))
     """
     return reader_of(files).read(files, frame)
 

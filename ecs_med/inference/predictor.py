@@ -16,7 +16,7 @@ import torch
 
 from ecs_med.data.cases import PreparedCase
 from ecs_med.data.prepare import to_native
-from ecs_med.data.scans import Scan, ScanHeader
+from ecs_med.data.scans import Scan, ScanHeader, read_scan
 from ecs_med.errors import SettingsError
 from ecs_med.losses import certainty as largest_probability
 
@@ -30,9 +30,9 @@ __all__ = [
     "check_corrector",
     "check_scan",
     "look_at_slices",
+    "segment",
     "segment_case",
     "segment_cases",
-    "segment_scan",
 ]
 
 BATCH = 8
@@ -88,21 +88,35 @@ class Segmentation:
     view: CorrectorView | None = None
 
 
-def segment_scan(
-    model: "Model", scan: Scan, *, certainty: bool = False, batch: int = BATCH
+def segment(
+    model: "Model",
+    scan: "Scan | Path | str | Sequence[Path | str]",
+    *,
+    certainty: bool = False,
+    batch: int = BATCH,
 ) -> Segmentation:
     """Segment one picture or volume.
 
     Args:
         model: A trained model.
-        scan: The picture or volume.
+        scan: The picture or volume, or the file or files that hold it.
         certainty: Also ask the corrector.
         batch: Slices at a time.
 
     Raises:
         SettingsError: If `certainty` is asked of a model without a corrector, or the model was
             trained on scans of another kind.
+        UnreadableFileError: If a file cannot be read.
+
+    Example:
+        >>> import ecs_med
+        >>> found = ecs_med.segment(ecs_med.load_model(run), folder / "test/images/p006_0.png")
+        >>> found.labels.shape, str(found.labels.dtype)
+        ((32, 32), 'uint8')
     """
+    if not isinstance(scan, Scan):
+        files = [scan] if isinstance(scan, str | Path) else scan
+        scan = read_scan([Path(file) for file in files])
     check_scan(model, scan, "the scan")
     case = PreparedCase.of_scan(scan, model.spec.preparation)
     return segment_case(model, case, certainty=certainty, batch=batch)
@@ -111,7 +125,7 @@ def segment_scan(
 def segment_case(
     model: "Model", case: PreparedCase, *, certainty: bool = False, batch: int = BATCH
 ) -> Segmentation:
-    """Segment one prepared case; as `segment_scan`.
+    """Segment one prepared case; as `segment`.
 
     Raises:
         SettingsError: If `certainty` is asked of a model without a corrector.

@@ -74,6 +74,13 @@ def budget(
     Raises:
         EcsMedError: If something that is asked for cannot be.
         TrainingInterrupted: If it was stopped, with everything saved.
+
+    Example:
+        >>> import ecs_med
+        >>> grid = {"budgets": ["all"], "methods": ["supervised"], "seeds": [0]}
+        >>> report = ecs_med.budget(folder, **grid, settings=settings, output="out")
+        >>> report.path.name, len(report.runs)
+        ('budget.html', 1)
     """
     asked = {
         "data": None if data is None else Path(data),

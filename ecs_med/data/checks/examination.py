@@ -51,6 +51,11 @@ def examine(collection: CaseCollection, settings: ReadingSettings | None = None)
 
     Returns:
         Errors first, then warnings, then notes; empty if all is well.
+
+    Example:
+        >>> import ecs_med
+        >>> {problem.severity for problem in ecs_med.examine(ecs_med.open_data(folder))}
+        {'note'}
     """
     return list(diagnose(collection, settings).problems)
 
