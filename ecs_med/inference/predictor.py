@@ -115,8 +115,7 @@ def segment(
         ((32, 32), 'uint8')
     """
     if not isinstance(scan, Scan):
-        files = [scan] if isinstance(scan, str | Path) else scan
-        scan = read_scan([Path(file) for file in files])
+        scan = read_scan(scan)
     check_scan(model, scan, "the scan")
     case = PreparedCase.of_scan(scan, model.spec.preparation)
     return segment_case(model, case, certainty=certainty, batch=batch)
