@@ -114,7 +114,7 @@ def measure_relation(
     if not model.has_corrector:
         raise SettingsError(
             f"{run}: a model trained with '{model.spec.method}' has no corrector to be judged; "
-            "name runs of --method ecs."
+            "name runs of `method=ecs`."
         )
     config = TrainConfig.from_file(run / "config.json")
     split = Split.read(run / "split.json", open_data(data or config.data, config.reading).cases)

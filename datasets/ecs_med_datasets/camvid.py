@@ -33,7 +33,7 @@ class CamVidLayout(Layout):
     """`train/` beside `trainannot/`, and so `val` and `test`; or their parent.
 
     Masks are PNG of class numbers with 11 for void. The 701 pictures are frames of four
-    videos; `--patient 'regex:(0001TP|0006R0|0016E5|Seq05VD)'` names the video.
+    videos; `patient='regex:(0001TP|0006R0|0016E5|Seq05VD)'` names the video.
     """
 
     name = "camvid"

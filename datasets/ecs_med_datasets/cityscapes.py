@@ -57,7 +57,7 @@ class CityscapesLayout(Layout):
 
     Masks are the `_gtFine_labelIds.png` as they are unpacked; nothing need be converted. The
     masks of the test cities are not public (their files hold no classes), so `test/` is not
-    used. With `--patient folder`, images of one city stay together.
+    used. With `patient=folder`, images of one city stay together.
     """
 
     name = "cityscapes"

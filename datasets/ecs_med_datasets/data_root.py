@@ -44,11 +44,11 @@ def find_data(name: str, given: Path | None = None) -> Path:
     from_variable = os.environ.get(DATA_VARIABLE)
     if given is None and not from_variable:
         raise DataError(
-            f"{source.title}: no folder was named; give --data FOLDER or set {DATA_VARIABLE}."
+            f"{source.title}: no folder was named; give `data=FOLDER` or set {DATA_VARIABLE}."
             f" {_where_to_get(source, list(source.parts))}"
         )
     root = given if given is not None else Path(from_variable or "").expanduser()
-    origin = "--data" if given is not None else DATA_VARIABLE
+    origin = "`data`" if given is not None else DATA_VARIABLE
     if not root.is_dir():
         raise DataError(f"{root}: no such folder; check {origin}.")
     candidates = [root / folder for folder in source.folders if (root / folder).is_dir()]

@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 PATIENT_PATTERN = r"regex:(p\d+)_\d+\.png$"
-"""Value of `--patient` for a folder of `write_phantom`."""
+"""Value of the setting `patient` for a folder of `write_phantom`."""
 
 _COLORS = ((0, 0, 0), (0, 200, 80), (40, 120, 255))
 """How a viewer shows the masks: they are palette pictures that store class numbers."""

@@ -31,7 +31,7 @@ class Layout(ABC):
     """
 
     name: ClassVar[str]
-    """Value of `--layout`, and the name under which reports mention it."""
+    """Value of the setting `layout`, and the name under which reports mention it."""
 
     priority: ClassVar[int] = 0
     """Layouts with a higher number are asked first; specific before general."""

@@ -155,7 +155,7 @@ def select_cases(
     masked = tuple(case for case in chosen if case.mask is not None)
     if not masked:
         which = "case" if partition == "all" else f"{partition} case"
-        raise DataError(f"{data}: no {which} with a mask to score; choose another --partition.")
+        raise DataError(f"{data}: no {which} with a mask to score; choose another `partition`.")
     what = "labelled" if partition == "all" else partition
     noun = "case" if len(masked) == 1 else "cases"
     return Selection(masked, partition, f"scored on {len(masked)} {what} {noun} ({why})")
@@ -171,7 +171,7 @@ def write_evaluation(report: EvaluationReport, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EcsMedError(
-            f"{folder}: cannot be made ({error.strerror}); name another folder with -o."
+            f"{folder}: cannot be made ({error.strerror}); name another folder with `output`."
         ) from error
     table = io.StringIO(newline="")
     rows = report.evaluation.rows()
@@ -227,6 +227,6 @@ def _chosen(
     if missing:
         raise DataError(
             f"{data}: {missing[0]}, a {partition} case of the run, is not there any more; put it "
-            "back, or score --partition all."
+            "back, or score `partition=all`."
         )
     return [known[id_] for id_ in ids]

@@ -235,7 +235,7 @@ def newest_run(below: Path = Path("runs")) -> Path:
     specs = list(below.glob(f"*/{RunFolder(below).spec_file.name}"))
     if not specs:
         raise RunFolderError(
-            f"{below}: no trained run here; train one with `ecs-med train`, or give --model."
+            f"{below}: no trained run here; train one with `ecs-med train`, or give `model`."
         )
     return max(specs, key=lambda path: path.stat().st_mtime).parent
 

@@ -189,7 +189,7 @@ def check_corrector(model: "Model") -> None:
     if not model.has_corrector:
         raise SettingsError(
             f"{model.run}: a model trained with '{model.spec.method}' has no corrector and so no "
-            "certainty map; leave out --certainty, or train with --method ecs."
+            "certainty map; leave out `certainty`, or train with a method that has one."
         )
 
 
@@ -209,7 +209,7 @@ def check_scan(model: "Model", scan: Scan | ScanHeader, name: Path | str) -> Non
         wrong, right = f"{wrong} of {_channels(channels)}", f"{right} of {_channels(needed)}"
     raise SettingsError(
         f"{name}: is {wrong}, but {model.run} was trained on {right}; "
-        "name a model for such scans with --model."
+        "name a model for such scans with `model`."
     )
 
 

@@ -99,7 +99,7 @@ class Method(ABC):
     """
 
     name: ClassVar[str]
-    """Value of `--method`, and of its section in `method_settings`."""
+    """Value of the setting `method`, and of its section in `method_settings`."""
     title: ClassVar[str]
     """In headings: `Error-Correcting Supervision (ECS)`."""
     short_name: ClassVar[str]

@@ -122,7 +122,7 @@ def test_stream_of_nothing(make_model):
 
 
 def test_certainty_without_a_corrector(make_model):
-    with pytest.raises(SettingsError, match=r"'supervised' has no corrector .* --method ecs"):
+    with pytest.raises(SettingsError, match=r"'supervised' has no corrector .* that has one"):
         segment(make_model(corrector=False), picture(), certainty=True)
 
 

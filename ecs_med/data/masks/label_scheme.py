@@ -208,7 +208,7 @@ class LabelScheme(Settings):
             found_colors = describe_colors(dict(zip(codes[strange], counts[strange], strict=True)))
             raise MaskValueError(
                 f"{path}: holds colours that are no class ({found_colors}); correct the mask, "
-                "or give the colour of every class with --mask-colors."
+                "or give the colour of every class with `mask_colors`."
             )
         labels: npt.NDArray[np.uint8] = table[inverse].reshape(rgb.shape[:-1])
         return labels
@@ -222,7 +222,7 @@ class LabelScheme(Settings):
         table = joined(sorted({*(self.values or ()), *strange})[: 2 * _NUM_SHOWN])
         return MaskValueError(
             f"{path}: holds {_listed(strange)}, no class of this data set (found {found}); correct "
-            f"the mask, or give the stored value of every class with --mask-values {table}."
+            f"the mask, or give the stored value of every class with `mask_values={table}`."
         )
 
 
