@@ -4,7 +4,6 @@ Hidden masks reach this module through `HiddenReferences.for_reporting` and leav
 numbers only.
 """
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -163,9 +162,7 @@ def _samples(
             if mask is None:
                 raise
             continue  # a hidden mask outside the scheme must not stop a run that never uses it
-        labels = found.labels
-        every = math.ceil(len(found.slices) / _SLICES)
-        yield found.slices[::every], None if labels is None else labels[::every]
+        yield found.spread(_SLICES)
 
 
 def _ratio(part: float, whole: float) -> float | None:
