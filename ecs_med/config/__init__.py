@@ -1,7 +1,7 @@
 """Settings: validated once, frozen, unknown keys refused."""
 
 from ecs_med.config.base import Settings, merge_settings, read_settings
-from ecs_med.config.data import AugmentationSettings, ReadingSettings
+from ecs_med.config.data import AugmentationSettings, Preparation, ReadingSettings
 from ecs_med.config.train import BASELINE_METHOD, DEFAULT_METHOD, OptimizerSettings, TrainConfig
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "DEFAULT_METHOD",
     "AugmentationSettings",
     "OptimizerSettings",
+    "Preparation",
     "ReadingSettings",
     "Settings",
     "TrainConfig",

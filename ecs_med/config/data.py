@@ -1,4 +1,4 @@
-"""Settings of what a run reads, and of how training images are varied."""
+"""Settings of what a run reads, how it is prepared, and how training images are varied."""
 
 from typing import Literal, Self
 
@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from ecs_med.config.base import Settings
 
-__all__ = ["AugmentationSettings", "ReadingSettings"]
+__all__ = ["AugmentationSettings", "Preparation", "ReadingSettings"]
 
 
 class ReadingSettings(Settings):
@@ -32,6 +32,21 @@ class ReadingSettings(Settings):
     """Array axis along which volumes are sliced; `auto`: the axis of coarsest spacing."""
     window: tuple[float, float] | None = None
     """CT window (lower, upper) in the units of the file (HU); `None`: percentiles."""
+    percentiles: tuple[float, float] = (0.5, 99.5)
+    """Percentiles of a volume's own intensities that become 0 and 1."""
+
+
+class Preparation(Settings):
+    """How a scan is brought into the form that networks see; part of every saved model."""
+
+    max_size: int = 0
+    """Longer side of a slice in pixels at most; larger slices are brought down to it, 0: never."""
+    min_size: int = 0
+    """Longer side of a slice in pixels at least; smaller slices are brought up to it, 0: never."""
+    axis: Literal["auto", "0", "1", "2"] = "auto"
+    """Array axis along which volumes are sliced; `auto`: the axis of coarsest spacing."""
+    window: tuple[float, float] | None = None
+    """CT window (lower, upper), or `None` for percentiles."""
     percentiles: tuple[float, float] = (0.5, 99.5)
     """Percentiles of a volume's own intensities that become 0 and 1."""
 

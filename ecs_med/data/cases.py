@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ecs_med.config import Preparation
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
-from ecs_med.data.prepare import Preparation, prepare_labels, prepare_scan, slice_axis
+from ecs_med.data.prepare import prepare_labels, prepare_scan, slice_axis
 from ecs_med.data.scans import Scan, ScanHeader, read_scan
 from ecs_med.types import Case, UnlabeledCase
 

@@ -1,31 +1,14 @@
 """The deterministic part of the data path: a scan becomes a stack of 2-D slices, and back."""
 
-from typing import Literal
-
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from ecs_med.config import Settings
+from ecs_med.config import Preparation
 from ecs_med.data.scans import Scan, ScanHeader
 
-__all__ = ["Preparation", "prepare_labels", "prepare_scan", "slice_axis", "to_native"]
-
-
-class Preparation(Settings):
-    """How a scan is brought into the form that networks see; part of every saved model."""
-
-    max_size: int = 0
-    """Longer side of a slice in pixels at most; larger slices are brought down to it, 0: never."""
-    min_size: int = 0
-    """Longer side of a slice in pixels at least; smaller slices are brought up to it, 0: never."""
-    axis: Literal["auto", "0", "1", "2"] = "auto"
-    """Array axis along which volumes are sliced; `auto`: the axis of coarsest spacing."""
-    window: tuple[float, float] | None = None
-    """CT window (lower, upper), or `None` for percentiles."""
-    percentiles: tuple[float, float] = (0.5, 99.5)
-    """Percentiles of a volume's own intensities that become 0 and 1."""
+__all__ = ["prepare_labels", "prepare_scan", "slice_axis", "to_native"]
 
 
 def slice_axis(scan: Scan | ScanHeader, axis: str) -> int:

@@ -20,9 +20,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch.utils.data import Dataset
 
+from ecs_med.config import Preparation
 from ecs_med.data.cases import PreparedCase, prepare_case
 from ecs_med.data.masks.label_scheme import LabelScheme
-from ecs_med.data.prepare import Preparation
 from ecs_med.data.scans import fingerprint, read_header
 from ecs_med.errors import DataError
 from ecs_med.types import Case, UnlabeledCase

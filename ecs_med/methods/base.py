@@ -14,7 +14,7 @@ from ecs_med.distributed import average_gradients
 from ecs_med.methods.optimizers import SHORT_RUN, build_optimizer
 from ecs_med.networks import Initialization
 from ecs_med.networks.recomputing import forward_without_keeping
-from ecs_med.runs.records import MethodFacts, ValidationRow
+from ecs_med.runs import MethodFacts, ValidationRow
 from ecs_med.types import Batch
 
 __all__ = ["Method", "NetworkPlan", "StepResult", "frozen"]

@@ -14,7 +14,7 @@ import torch
 
 from ecs_med.methods.base import StepResult
 from ecs_med.methods.correcting import CorrectingMethod
-from ecs_med.runs.records import ValidationRow
+from ecs_med.runs import ValidationRow
 from ecs_med.types import Batch
 
 __all__ = ["CorrectorOnly"]

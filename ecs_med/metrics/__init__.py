@@ -1,8 +1,8 @@
 """Scores of a segmentation against its reference."""
 
-from ecs_med.metrics.confusion import confusion_matrix
 from ecs_med.metrics.overlap import (
     Scores,
+    confusion_matrix,
     dice_per_class,
     foreground_mean,
     iou_per_class,

@@ -1,13 +1,20 @@
-"""IoU, Dice and pixel accuracy, every one a pure function of a confusion matrix."""
+"""Overlap of a prediction and its reference.
+
+Pixels are counted once, in a confusion matrix; IoU, Dice and accuracy are pure functions of it.
+"""
 
 from collections.abc import Sequence
-
-import torch
+from typing import TYPE_CHECKING
 
 from ecs_med.records import Record
+from ecs_med.types import IGNORE_INDEX
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "Scores",
+    "confusion_matrix",
     "dice_per_class",
     "foreground_mean",
     "iou_per_class",
@@ -56,7 +63,47 @@ class Scores(Record):
     distance exists; they do not enter the mean."""
 
 
-def iou_per_class(matrix: torch.Tensor) -> PerClass:
+def confusion_matrix(
+    prediction: "torch.Tensor", reference: "torch.Tensor", num_classes: int
+) -> "torch.Tensor":
+    """Count pixels (or voxels) by reference class and predicted class.
+
+    Matrices of several cases add up, so one matrix over a whole set is the sum over its cases.
+
+    Args:
+        prediction: Predicted class of each pixel, any integer type and shape, `0..num_classes - 1`
+            wherever the reference is not void.
+        reference: Reference class, same shape, `0..num_classes - 1`, or `IGNORE_INDEX` where void;
+            void pixels are not counted.
+        num_classes: Number of classes, background included.
+
+    Returns:
+        `(num_classes, num_classes)`, int64, on the device of `prediction`; row = reference,
+        column = prediction. All zero where every pixel is void or there is none.
+
+    Raises:
+        ValueError: If shapes differ, a tensor is not of integer type, or a class is out of range.
+
+    Example:
+        >>> import torch
+        >>> confusion_matrix(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 255]), 2)
+        tensor([[1, 1],
+                [0, 0]])
+
+    Source:
+        The orientation is that of `ignite.metrics.ConfusionMatrix`.
+    """
+    _check(prediction, reference, num_classes)
+    reference = reference.to(prediction.device)
+    counted = reference != IGNORE_INDEX
+    predicted, actual = prediction[counted].long(), reference[counted].long()
+    _check_range(predicted, num_classes, "prediction")
+    _check_range(actual, num_classes, "reference")
+    counts = (actual * num_classes + predicted).bincount(minlength=num_classes**2)
+    return counts.reshape(num_classes, num_classes)
+
+
+def iou_per_class(matrix: "torch.Tensor") -> PerClass:
     """Intersection over union of each class.
 
     Args:
@@ -75,7 +122,7 @@ def iou_per_class(matrix: torch.Tensor) -> PerClass:
     return _ratios(hits, actual + predicted - hits)
 
 
-def dice_per_class(matrix: torch.Tensor) -> PerClass:
+def dice_per_class(matrix: "torch.Tensor") -> PerClass:
     """Dice coefficient of each class, `2 * intersection / (reference + prediction)`.
 
     Args:
@@ -94,7 +141,7 @@ def dice_per_class(matrix: torch.Tensor) -> PerClass:
     return _ratios(2 * hits, actual + predicted)
 
 
-def pixel_accuracy(matrix: torch.Tensor) -> float | None:
+def pixel_accuracy(matrix: "torch.Tensor") -> float | None:
     """Share of counted pixels that are right, in 0..1; `None` where none was counted."""
     hits, _, _ = _hits_and_sizes(matrix)
     total = int(matrix.sum())
@@ -112,7 +159,7 @@ def foreground_mean(per_class: Sequence[float | None]) -> float | None:
 
 
 def scores_from_confusion(
-    matrix: torch.Tensor,
+    matrix: "torch.Tensor",
     class_names: Sequence[str],
     *,
     num_cases: int = 0,
@@ -151,13 +198,13 @@ def scores_from_confusion(
     )
 
 
-def _hits_and_sizes(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def _hits_and_sizes(matrix: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor, torch.Tensor]":
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"a confusion matrix is square, not {tuple(matrix.shape)}")
     return matrix.diagonal(), matrix.sum(dim=1), matrix.sum(dim=0)
 
 
-def _ratios(numerators: torch.Tensor, denominators: torch.Tensor) -> PerClass:
+def _ratios(numerators: "torch.Tensor", denominators: "torch.Tensor") -> PerClass:
     # Python integers divide exactly to the nearest double; float32 tensors would not beyond 2**24.
     pairs = zip(numerators.tolist(), denominators.tolist(), strict=True)
     return tuple(part / whole if whole else None for part, whole in pairs)
@@ -166,3 +213,26 @@ def _ratios(numerators: torch.Tensor, denominators: torch.Tensor) -> PerClass:
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
+
+
+def _check(prediction: "torch.Tensor", reference: "torch.Tensor", num_classes: int) -> None:
+    import torch
+
+    if not 1 <= num_classes <= IGNORE_INDEX:
+        raise ValueError(f"num_classes must lie in 1..{IGNORE_INDEX}, not {num_classes}")
+    if prediction.shape != reference.shape:
+        raise ValueError(
+            f"prediction is {tuple(prediction.shape)}, reference is {tuple(reference.shape)}"
+        )
+    for name, tensor in (("prediction", prediction), ("reference", reference)):
+        if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool:
+            raise ValueError(f"{name} must hold integers, not {tensor.dtype}")
+
+
+def _check_range(classes: "torch.Tensor", num_classes: int, name: str) -> None:
+    if classes.numel() == 0:
+        return
+    lowest, highest = (int(value) for value in classes.aminmax())
+    if lowest < 0 or highest >= num_classes:
+        wrong = lowest if lowest < 0 else highest
+        raise ValueError(f"{name} holds class {wrong}, outside 0..{num_classes - 1}")

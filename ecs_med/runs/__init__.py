@@ -1,11 +1,17 @@
 """Folders of runs and of sweeps: the names of their files, and what each of them holds."""
 
-from ecs_med.runs.folder import RunFolder
-from ecs_med.runs.history import History, read_history
+from ecs_med.runs.folder import RunFolder, SweepFolder
+from ecs_med.runs.history import (
+    CorrectorScores,
+    History,
+    PseudoLabelHealth,
+    TrainRow,
+    ValidationRow,
+    read_history,
+)
 from ecs_med.runs.records import (
     CaseCounts,
     CorrectorMetrics,
-    CorrectorScores,
     DataFacts,
     Failure,
     Gallery,
@@ -14,14 +20,9 @@ from ecs_med.runs.records import (
     Manifest,
     MethodFacts,
     Metrics,
-    Origin,
-    PseudoLabelHealth,
     TestCases,
-    TrainRow,
-    ValidationRow,
 )
-from ecs_med.runs.spec import ModelSpec
-from ecs_med.runs.sweep import PlannedRun, SweepFolder, SweepPlan
+from ecs_med.runs.spec import ModelSpec, Origin, PlannedRun, SweepPlan
 
 __all__ = [
     "CaseCounts",

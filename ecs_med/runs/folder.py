@@ -1,15 +1,30 @@
-"""A run folder: where its files lie, and how far the run in it is."""
+"""The folders of a run and of a sweep: where their files lie, and how far a run is."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from ecs_med.config import TrainConfig
-from ecs_med.errors import RunFolderError
-from ecs_med.files import write_json
-from ecs_med.runs.records import Manifest, Metrics, Origin, TestCases
-from ecs_med.runs.spec import ModelSpec
+from ecs_med.files import make_folder, write_json
+from ecs_med.runs.records import Manifest, Metrics, TestCases
+from ecs_med.runs.spec import ModelSpec, Origin, SweepPlan
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "SweepFolder"]
+
+
+class _Folder(Protocol):
+    @property
+    def path(self) -> Path: ...
+
+
+class _Inside:
+    """A file or folder that has a fixed name inside of its folder."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: _Folder, owner: type[_Folder]) -> Path:
+        return folder.path / self._name
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,75 +37,34 @@ class RunFolder:
 
     path: Path
 
-    @property
-    def config_file(self) -> Path:
-        """Every setting, resolved."""
-        return self.path / "config.json"
-
-    @property
-    def split_file(self) -> Path:
-        """The role of every case."""
-        return self.path / "split.json"
-
-    @property
-    def history_file(self) -> Path:
-        """Each logged step, one a line."""
-        return self.path / "history.jsonl"
-
-    @property
-    def manifest_file(self) -> Path:
-        """What ran, on what, for how long."""
-        return self.path / "manifest.json"
-
-    @property
-    def metrics_file(self) -> Path:
-        """Scores; written last."""
-        return self.path / "metrics.json"
-
-    @property
-    def test_cases_file(self) -> Path:
-        """The confusion matrix of every test case."""
-        return self.path / "test_cases.json"
-
-    @property
-    def spec_file(self) -> Path:
-        """Everything about the model but its weights."""
-        return self.path / "model.json"
-
-    @property
-    def weights_file(self) -> Path:
-        """The weights of the model."""
-        return self.path / "model.safetensors"
-
-    @property
-    def origin_file(self) -> Path:
-        """The run that this one began with."""
-        return self.path / "start.json"
-
-    @property
-    def failure_file(self) -> Path:
-        """Why a run of a sweep has no scores."""
-        return self.path / "failure.json"
-
-    @property
-    def report_file(self) -> Path:
-        """The report, one page."""
-        return self.path / "report.html"
-
-    @property
-    def checkpoints(self) -> Path:
-        """Folder of what `resume` needs."""
-        return self.path / "checkpoints"
-
-    @property
-    def gallery(self) -> Path:
-        """Folder of pictures of test cases."""
-        return self.path / "gallery"
-
-    @property
-    def samples(self) -> Path:
-        """Folder of pictures of cases that are the same for every run on them."""
-        return self.path / "samples"
+    config_file = _Inside("config.json")
+    """Every setting, resolved."""
+    split_file = _Inside("split.json")
+    """The role of every case."""
+    history_file = _Inside("history.jsonl")
+    """Each logged step, one a line."""
+    manifest_file = _Inside("manifest.json")
+    """What ran, on what, for how long."""
+    metrics_file = _Inside("metrics.json")
+    """Scores; written last."""
+    test_cases_file = _Inside("test_cases.json")
+    """The confusion matrix of every test case."""
+    spec_file = _Inside("model.json")
+    """Everything about the model but its weights."""
+    weights_file = _Inside("model.safetensors")
+    """The weights of the model."""
+    origin_file = _Inside("start.json")
+    """The run that this one began with."""
+    failure_file = _Inside("failure.json")
+    """Why a run of a sweep has no scores."""
+    report_file = _Inside("report.html")
+    """The report, one page."""
+    checkpoints = _Inside("checkpoints")
+    """Folder of what `resume` needs."""
+    gallery = _Inside("gallery")
+    """Folder of pictures of test cases."""
+    samples = _Inside("samples")
+    """Folder of pictures of cases that are the same for every run on them."""
 
     @property
     def is_run(self) -> bool:
@@ -108,24 +82,11 @@ class RunFolder:
         return sorted(self.checkpoints.glob("iteration-*.safetensors"), reverse=True)
 
     def create(self) -> None:
-        """Make the folder.
-
-        Raises:
-            RunFolderError: If it cannot be made.
-        """
-        try:
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunFolderError(
-                f"{self.path}: cannot be made ({error.strerror}); choose another run folder."
-            ) from error
+        """Make the folder; errors as `make_folder`."""
+        make_folder(self.checkpoints)
 
     def read_config(self) -> TrainConfig:
-        """The settings.
-
-        Raises:
-            SettingsError: If the file is missing or damaged.
-        """
+        """`config.json`; errors as `TrainConfig.from_file`."""
         return TrainConfig.from_file(self.config_file)
 
     def write_config(self, config: TrainConfig) -> None:
@@ -149,9 +110,29 @@ class RunFolder:
         return ModelSpec.read(self.spec_file)
 
     def read_origin(self) -> Origin | None:
-        """`start.json`, `None` where the run began with no other one.
-
-        Raises:
-            RunFolderError: If it is damaged.
-        """
+        """`start.json`, `None` where the run began with no other one; errors as `Record.read`."""
         return Origin.read(self.origin_file) if self.origin_file.is_file() else None
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFolder:
+    """The files of one sweep.
+
+    Attributes:
+        path: The folder; it need not exist.
+    """
+
+    path: Path
+
+    plan_file = _Inside("sweep.json")
+    """What is planned."""
+    runs = _Inside("runs")
+    """Folder of the run folders."""
+    logs = _Inside("logs")
+    """Folder of what the runs print, outside of their folders, which may be cleared."""
+    report_file = _Inside("budget.html")
+    """What labels buy, one page."""
+
+    def read_plan(self) -> SweepPlan | None:
+        """The plan, `None` where there is none; errors as `Record.read`."""
+        return SweepPlan.read(self.plan_file) if self.plan_file.exists() else None

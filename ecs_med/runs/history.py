@@ -4,14 +4,94 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from ecs_med.errors import RunFolderError
 from ecs_med.files import write_text
-from ecs_med.runs.records import TrainRow, ValidationRow
+from ecs_med.metrics import Scores
+from ecs_med.records import Record
 
-__all__ = ["History", "HistoryFile", "read_history"]
+__all__ = [
+    "CorrectorScores",
+    "History",
+    "HistoryFile",
+    "PseudoLabelHealth",
+    "TrainRow",
+    "ValidationRow",
+    "read_history",
+]
+
+
+class CorrectorScores(Record):
+    """Scores of a corrector over N+1 classes, of which the last one is "right" (Fig. 3)."""
+
+    miou: float | None
+    """Mean over the classes that occur, 0..1; `None` without a pixel."""
+    iou_per_class: tuple[float | None, ...]
+    """N+1 values; `None` for a class that does not occur."""
+    num_cases: int
+    """Cases scored."""
+
+
+class PseudoLabelHealth(Record):
+    """How good pseudo-labels are, against masks that training never sees."""
+
+    num_cases: int
+    """Unlabelled cases looked at."""
+    right_share: float | None
+    """Share of pixels that the corrector calls right, 0..1."""
+    mean_certainty: float | None
+    """Mean of the corrector's highest probability."""
+    miou: float | None = None
+    """Of the pseudo-labels; this and what follows `None` without hidden masks."""
+    segmenter_miou: float | None = None
+    """Of the segmenter alone on the same pixels."""
+    correction_accuracy: float | None = None
+    """Share of the segmenter's errors that the corrector amends rightly."""
+
+    @property
+    def gain(self) -> float | None:
+        """MIoU that correcting gives; `None` without hidden masks."""
+        if self.miou is None or self.segmenter_miou is None:
+            return None
+        return self.miou - self.segmenter_miou
+
+
+class TrainRow(Record):
+    """A row of `history.jsonl` on some iterations of training."""
+
+    kind: Literal["train"] = "train"
+    """Tells the rows apart."""
+    iteration: int
+    """Iterations done."""
+    losses: dict[str, float]
+    """Means over the iterations since the last row, without weights."""
+    lr: dict[str, float]
+    """Learning rate by network."""
+    images_per_second: float
+    """Over the same iterations."""
+    signals: dict[str, float | None] = Field(default_factory=dict)
+    """Other quantities worth watching; `None` where undefined."""
+
+
+class ValidationRow(Record):
+    """A row of `history.jsonl` on one validation."""
+
+    kind: Literal["validation"] = "validation"
+    """Tells the rows apart."""
+    iteration: int
+    """Iterations done."""
+    validation: Scores
+    """Of the model, on the cases that choose it."""
+    corrector: CorrectorScores | None = None
+    """Of the corrector on the same cases, where it is scored."""
+    pseudo_labels: PseudoLabelHealth | None = None
+    """On some unlabelled cases, where there is a corrector."""
+    best: bool = False
+    """Whether the model was kept as the best so far."""
+
 
 Row = TrainRow | ValidationRow
 

@@ -3,16 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import StringConstraints, model_validator
 
 from ecs_med.metrics import Scores
 from ecs_med.records import Record
-from ecs_med.runs.spec import ModelSpec
+from ecs_med.runs.history import CorrectorScores
 
 __all__ = [
     "CaseCounts",
     "CorrectorMetrics",
-    "CorrectorScores",
     "DataFacts",
     "Failure",
     "Gallery",
@@ -21,11 +20,7 @@ __all__ = [
     "Manifest",
     "MethodFacts",
     "Metrics",
-    "Origin",
-    "PseudoLabelHealth",
     "TestCases",
-    "TrainRow",
-    "ValidationRow",
 ]
 
 
@@ -131,75 +126,6 @@ class Manifest(Record):
     """Of the GPU, where it counts it."""
 
 
-class CorrectorScores(Record):
-    """Scores of a corrector over N+1 classes, of which the last one is "right" (Fig. 3)."""
-
-    miou: float | None
-    """Mean over the classes that occur, 0..1; `None` without a pixel."""
-    iou_per_class: tuple[float | None, ...]
-    """N+1 values; `None` for a class that does not occur."""
-    num_cases: int
-    """Cases scored."""
-
-
-class PseudoLabelHealth(Record):
-    """How good pseudo-labels are, against masks that training never sees."""
-
-    num_cases: int
-    """Unlabelled cases looked at."""
-    right_share: float | None
-    """Share of pixels that the corrector calls right, 0..1."""
-    mean_certainty: float | None
-    """Mean of the corrector's highest probability."""
-    miou: float | None = None
-    """Of the pseudo-labels; this and what follows `None` without hidden masks."""
-    segmenter_miou: float | None = None
-    """Of the segmenter alone on the same pixels."""
-    correction_accuracy: float | None = None
-    """Share of the segmenter's errors that the corrector amends rightly."""
-
-    @property
-    def gain(self) -> float | None:
-        """MIoU that correcting gives; `None` without hidden masks."""
-        if self.miou is None or self.segmenter_miou is None:
-            return None
-        return self.miou - self.segmenter_miou
-
-
-class TrainRow(Record):
-    """A row of `history.jsonl` on some iterations of training."""
-
-    kind: Literal["train"] = "train"
-    """Tells the rows apart."""
-    iteration: int
-    """Iterations done."""
-    losses: dict[str, float]
-    """Means over the iterations since the last row, without weights."""
-    lr: dict[str, float]
-    """Learning rate by network."""
-    images_per_second: float
-    """Over the same iterations."""
-    signals: dict[str, float | None] = Field(default_factory=dict)
-    """Other quantities worth watching; `None` where undefined."""
-
-
-class ValidationRow(Record):
-    """A row of `history.jsonl` on one validation."""
-
-    kind: Literal["validation"] = "validation"
-    """Tells the rows apart."""
-    iteration: int
-    """Iterations done."""
-    validation: Scores
-    """Of the model, on the cases that choose it."""
-    corrector: CorrectorScores | None = None
-    """Of the corrector on the same cases, where it is scored."""
-    pseudo_labels: PseudoLabelHealth | None = None
-    """On some unlabelled cases, where there is a corrector."""
-    best: bool = False
-    """Whether the model was kept as the best so far."""
-
-
 class CorrectorMetrics(Record):
     """What `metrics.json` says of the corrector."""
 
@@ -265,17 +191,6 @@ class Failure(Record):
     """As the command line would end."""
     time: str
     """ISO 8601, UTC."""
-
-
-class Origin(Record):
-    """`start.json`: the finished run that this one began with."""
-
-    run: Path
-    """Its folder."""
-    spec: ModelSpec
-    """What its networks are."""
-    warnings: tuple[str, ...] = ()
-    """Sentences for the user."""
 
 
 class GalleryEntry(Record):

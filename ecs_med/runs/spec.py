@@ -1,14 +1,15 @@
-"""Everything that a model needs to be applied, but its weights."""
+"""What a model is, what a run began with, and what a sweep is asked for."""
 
-from typing import Literal
+from pathlib import Path
+from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
+from ecs_med.config import Preparation
 from ecs_med.data.masks.label_scheme import LabelScheme
-from ecs_med.data.prepare import Preparation
 from ecs_med.records import Record
 
-__all__ = ["ModelSpec"]
+__all__ = ["ModelSpec", "Origin", "PlannedRun", "SweepPlan"]
 
 
 class ModelSpec(Record):
@@ -59,3 +60,47 @@ class ModelSpec(Record):
     def num_classes(self) -> int:
         """N."""
         return len(self.labels.class_names)
+
+
+class Origin(Record):
+    """`start.json`: the finished run that this one began with."""
+
+    run: Path
+    """Its folder."""
+    spec: ModelSpec
+    """What its networks are."""
+    warnings: tuple[str, ...] = ()
+    """Sentences for the user."""
+
+
+class PlannedRun(Record):
+    """One run of a plan."""
+
+    method: str
+    """Name of the training method."""
+    labeled: str
+    """Labelled budget as asked for."""
+    seed: int
+    """Seed of the run."""
+    folder: Path
+    """Run folder, relative to that of the sweep."""
+
+
+class SweepPlan(Record):
+    """`sweep.json`: what a sweep was asked for; what has become of it is in its run folders."""
+
+    remedy: ClassVar[str] = "update ecs-med if it is of a later version, or choose another `output`"
+    version: Literal[1] = 1
+    """Version of this file."""
+    data: Path
+    """Folder or list file."""
+    budgets: tuple[str, ...]
+    """Labelled budgets."""
+    methods: tuple[str, ...]
+    """Names of training methods."""
+    seeds: tuple[int, ...]
+    """Each draws a labelled subset, the same for every method."""
+    settings: dict[str, JsonValue]
+    """Fields of `TrainConfig` that all runs share."""
+    cells: tuple[PlannedRun, ...]
+    """Every run."""

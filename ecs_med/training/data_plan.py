@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ecs_med.config import ReadingSettings, TrainConfig
+from ecs_med.config import Preparation, ReadingSettings, TrainConfig
 from ecs_med.data.batches import OwnTransform, TrainingBatches
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels, understand_masks
-from ecs_med.data.prepare import Preparation
 from ecs_med.data.store import SliceStore
 from ecs_med.errors import DataError
 from ecs_med.methods import method_class

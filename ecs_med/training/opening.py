@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecs_med.config import TrainConfig
+from ecs_med.config import Preparation, TrainConfig
 from ecs_med.data.layout import open_data
-from ecs_med.data.prepare import Preparation
 from ecs_med.distributed import is_main_process, world_size
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.methods import fixed_settings, method_class, with_own_settings

@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 
-from ecs_med.config import TrainConfig
-from ecs_med.data.prepare import Preparation, slice_axis, target_size
+from ecs_med.config import Preparation, TrainConfig
+from ecs_med.data.prepare import slice_axis, target_size
 from ecs_med.data.scans import ScanHeader, read_header
 from ecs_med.data.store import default_cache_folder
 from ecs_med.devices import autocast_dtype, choose_device

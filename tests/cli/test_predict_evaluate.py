@@ -15,8 +15,8 @@ from ecs_med_cli.app import main
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run folder as training leaves it, its weights random."""
+    from ecs_med.config import Preparation
     from ecs_med.data.masks.reading import LabelScheme
-    from ecs_med.data.prepare import Preparation
     from ecs_med.inference.model import Model, save_model
     from ecs_med.networks import Initialization, build_corrector, build_segmenter
     from ecs_med.runs.spec import ModelSpec

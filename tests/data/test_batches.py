@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from ecs_med.config import AugmentationSettings
+from ecs_med.config import AugmentationSettings, Preparation
 from ecs_med.data.batches import (
     Normalization,
     TrainingBatches,
@@ -17,7 +17,6 @@ from ecs_med.data.batches import (
     to_device,
 )
 from ecs_med.data.masks.label_scheme import LabelScheme
-from ecs_med.data.prepare import Preparation
 from ecs_med.data.store import SliceStore
 from ecs_med.types import IGNORE_INDEX, Case
 

@@ -10,12 +10,11 @@ import torch
 from PIL import Image
 from torch import nn
 
-from ecs_med.config import ReadingSettings
+from ecs_med.config import Preparation, ReadingSettings
 from ecs_med.data.checks.examination import diagnose
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
-from ecs_med.data.prepare import Preparation
 from ecs_med.data.readers import READERS, Reader, available_readers
 from ecs_med.data.scans import (
     fingerprint,

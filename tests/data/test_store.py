@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from ecs_med.config import Preparation
 from ecs_med.data.masks.label_scheme import LabelScheme
-from ecs_med.data.prepare import Preparation
 from ecs_med.data.store import SliceStore
 from ecs_med.errors import UnreadableFileError
 from ecs_med.types import Case

@@ -7,8 +7,8 @@ import torch
 from PIL import Image
 from torch import nn
 
+from ecs_med.config import Preparation
 from ecs_med.data.masks.reading import LabelScheme
-from ecs_med.data.prepare import Preparation
 from ecs_med.inference.model import Model
 from ecs_med.runs.spec import ModelSpec
 

@@ -9,9 +9,9 @@ from PIL import Image
 from references import IGNORE, correction_map
 from torch import nn
 
+from ecs_med.config import Preparation
 from ecs_med.data.cases import prepare_case
 from ecs_med.data.masks.label_scheme import LabelScheme
-from ecs_med.data.prepare import Preparation
 from ecs_med.errors import DataError
 from ecs_med.inference.evaluate import corrector_confusion, evaluate_cases
 from ecs_med.inference.model import Model

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from ecs_med.config import Preparation
 from ecs_med.data.cases import PreparedCase
-from ecs_med.data.prepare import Preparation
 from ecs_med.data.scans import Scan
 from ecs_med.errors import SettingsError
 from ecs_med.inference.predictor import look_at_slices, segment, segment_case, segment_cases

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch import nn
 
+from ecs_med.config import Preparation
 from ecs_med.data.masks.label_scheme import LabelScheme
-from ecs_med.data.prepare import Preparation
 from ecs_med.inference.model import Model
 from ecs_med.runs.spec import ModelSpec
 from ecs_med.splits import HiddenReferences
