@@ -8,7 +8,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +120,7 @@ class Column:
         key: Its name in CSV and JSON, with its unit where it has one.
         heading: Its heading where it is printed; empty keeps it out.
         form: How a value is printed, a key of `FORMS`.
+        value: Takes the value from an item of `Table.of`.
         until: Key of the upper end where the value is the lower end of an interval; both are
             printed in one cell.
     """
@@ -127,6 +128,7 @@ class Column:
     key: str
     heading: str = ""
     form: str = "text"
+    value: Callable[[Any], Value] = field(default=lambda item: None, repr=False)
     until: str = ""
 
 
@@ -145,6 +147,12 @@ class Table:
     title: str
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Value]]
+
+    @classmethod
+    def of(cls, items: Iterable[Any], name: str, title: str, *columns: Column) -> "Table":
+        """A table with a row for every item, whose cells are what the columns take from it."""
+        rows = [{column.key: column.value(item) for column in columns} for item in items]
+        return cls(name, title, columns, rows)
 
     def printed(self) -> PrintedTable:
         """The columns that have a heading, single numbers at the right."""
@@ -192,9 +200,26 @@ def csv_text(keys: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> str:
     return text.getvalue()
 
 
-def interval(lower: str, upper: str, heading: str, form: str) -> tuple[Column, Column]:
-    """The two columns of an interval, which are printed in one cell."""
-    return Column(lower, heading, form, until=upper), Column(upper)
+def interval(
+    lower: str,
+    upper: str,
+    heading: str,
+    form: str,
+    value: Callable[[Any], Any] = lambda item: None,
+) -> tuple[Column, Column]:
+    """The two columns of an interval, which are printed in one cell.
+
+    Args:
+        lower: Key of the lower end.
+        upper: Key of the upper end.
+        heading: Of the cell.
+        form: As of a column.
+        value: Takes from an item what has `lower` and `upper`, or `None`.
+    """
+    return (
+        Column(lower, heading, form, lambda item: getattr(value(item), "lower", None), upper),
+        Column(upper, value=lambda item: getattr(value(item), "upper", None)),
+    )
 
 
 def _printed_cell(column: Column, row: Mapping[str, Value]) -> str:

@@ -9,11 +9,11 @@ from scipy import stats
 from sweep_folders import METHODS, SweepSpec, write_sweep
 
 from ecs_med.reporting.sweep.class_maps import class_differences
+from ecs_med.reporting.sweep.findings import verdict
 from ecs_med.reporting.sweep.grid import arrange
 from ecs_med.reporting.sweep.runs import read_runs
 from ecs_med.reporting.sweep.statistics import compute_statistics
 from ecs_med.reporting.sweep.tables import paper_table
-from ecs_med.reporting.sweep.verdict import verdict
 from ecs_med.reporting.table import Column, PrintedTable, Table, interval
 from ecs_med.reporting.text import points
 

@@ -29,8 +29,8 @@ def test_the_chosen_iteration_counts(folders):
         ("ecs", 100, 2),
         ("ecs", 200, 2),
     ]
-    assert rows[0].correction_accuracy == pytest.approx(0.39)
-    assert rows[0].gain == pytest.approx(0.01)
+    assert rows[0].mean.correction_accuracy == pytest.approx(0.39)
+    assert rows[0].mean.gain == pytest.approx(0.01)
 
 
 def kept_row(folder, **values):
@@ -50,8 +50,8 @@ def test_a_row_logged_again_after_resuming_holds_and_a_torn_one_does_not(folders
             with (folder / "history.jsonl").open("a", encoding="utf-8") as file:
                 file.write(again + torn)
     rows = read_health(grid_of(folders))
-    assert rows[0].right_share == 0.5
-    assert rows[0].gain is None
+    assert rows[0].mean.right_share == 0.5
+    assert rows[0].mean.gain is None
 
 
 def test_an_idle_corrector_is_named(folders):

@@ -1,26 +1,35 @@
-"""Answers of the budget report about labels: what more would buy, and what a method saves."""
+"""Answers of a budget report about labels: what more would buy, what a method saves."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from ecs_med.analysis import Forecast, Interval, LabelsSaved, Refusal, describe_savings
 from ecs_med.errors import SettingsError
-from ecs_med.reporting.sweep.charts import FORECAST_REACH
-from ecs_med.reporting.sweep.grid import Grid
+from ecs_med.reporting.plots import Drawing, Pen, draw_figure
+from ecs_med.reporting.sweep.charts import WIDE, budget_axis, curve_axes, direct_labels
+from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.reporting.sweep.statistics import Statistics
-from ecs_med.reporting.table import Column, Table, Value
+from ecs_med.reporting.sweep.tables import CELL_COLUMNS
+from ecs_med.reporting.table import Column, Table
 from ecs_med.reporting.text import capitalized, decimal
 from ecs_med.runs import MethodFacts
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 __all__ = [
     "Prices",
-    "fitted",
+    "forecast_chart",
     "forecast_sentences",
     "forecast_table",
     "saved_table",
     "savings_sentences",
-    "wanted_scores",
 ]
 
 
@@ -66,17 +75,15 @@ TARGET = 0.80
 
 STEP = 0.05
 
-
-def fitted(forecasts: Mapping[MethodFacts, Forecast | Refusal]) -> dict[MethodFacts, Forecast]:
-    """The methods for which there is a forecast."""
-    return {method: curve for method, curve in forecasts.items() if isinstance(curve, Forecast)}
+FORECAST_REACH = 2
+"""How far beyond the largest budget the forecast is shown, as a factor."""
 
 
-def wanted_scores(found: Statistics) -> tuple[float, ...]:
+def _wanted_scores(found: Statistics) -> list[float]:
     """The scores asked for: 0.80, and the next multiple of 0.05 above the best measured mean."""
     best = max(cell.seeds.mean for cell in found.scores)
     rung = round(STEP * (math.floor(best / STEP + 1e-9) + 1), 2)
-    return tuple(score for score in sorted({TARGET, rung}) if score < 1)
+    return [score for score in sorted({TARGET, rung}) if score < 1]
 
 
 def forecast_sentences(grid: Grid, found: Statistics) -> list[str]:
@@ -88,106 +95,179 @@ def forecast_sentences(grid: Grid, found: Statistics) -> list[str]:
             sentences.append(f"{name}: {curve.sentence}")
             continue
         doubled = FORECAST_REACH * curve.largest
-        score = curve.score_at(doubled)
         sentences.append(
-            f"{name}: with {doubled:,.0f} labelled {grid.unit}s, twice the largest "
-            f"number measured, an mIoU of {decimal(score.estimate)} is expected"
-            f"{_in_brackets(score)}. {curve.reason}"
+            f"{name}: with {doubled:,.0f} labelled {grid.unit}s, twice the largest number "
+            f"measured, an mIoU of {_with_interval(curve.score_at(doubled), ' is expected')}. "
+            f"{curve.reason}"
         )
     return sentences
 
 
-def _in_brackets(found: Interval) -> str:
-    if found.lower is None or found.upper is None:
-        return ""
-    return f" (95 % interval {decimal(found.lower)} to {decimal(found.upper)})"
+def _with_interval(score: Interval, words: str = "") -> str:
+    said = f"{decimal(score.estimate)}{words}"
+    if score.lower is None or score.upper is None:
+        return said
+    return f"{said} (95 % interval {decimal(score.lower)} to {decimal(score.upper)})"
+
+
+class _Answer(NamedTuple):
+    method: MethodFacts
+    family: str
+    question: str
+    answer: str
+    num_labeled: float | None
+    miou: float
+    lower: float | None
+    upper: float | None
 
 
 def forecast_table(grid: Grid, found: Statistics) -> Table:
     """Expected scores with more labels, and labels for wanted scores, by method."""
-    rows: list[dict[str, Value]] = []
-    for method, curve in fitted(found.forecasts).items():
-        shared: dict[str, Value] = {"method": method.short_name, "family": curve.family}
-        doubled = FORECAST_REACH * curve.largest
-        score = curve.score_at(doubled)
-        rows.append(
-            shared
-            | {
-                "question": f"mIoU with {doubled:,.0f} labelled {grid.unit}s",
-                "answer": f"{decimal(score.estimate)}{_in_brackets(score)}",
-                "num_labeled": doubled,
-                "miou": score.estimate,
-                "lower": score.lower,
-                "upper": score.upper,
-            }
-        )
-        for wanted in wanted_scores(found):
-            labels = curve.labels_for(wanted)
-            rows.append(
-                shared
-                | {
-                    "question": f"labels for mIoU {wanted:.2f}",
-                    "answer": labels.sentence,
-                    "num_labeled": labels.estimate,
-                    "miou": wanted,
-                    "lower": labels.lower,
-                    "upper": labels.upper,
-                }
-            )
-    columns = (
-        Column("method", "Method"),
-        Column("question", "Question"),
-        Column("answer", "Answer"),
-        Column("family", "Learning curve"),
-        Column("num_labeled"),
-        Column("miou"),
-        Column("lower"),
-        Column("upper"),
+    return Table.of(
+        [
+            answer
+            for method, curve in found.forecasts.items()
+            if isinstance(curve, Forecast)
+            for answer in _answers(method, curve, _wanted_scores(found), grid.unit)
+        ],
+        "forecast",
+        "Forecast",
+        CELL_COLUMNS[0],
+        Column("question", "Question", value=lambda row: row.question),
+        Column("answer", "Answer", value=lambda row: row.answer),
+        Column("family", "Learning curve", value=lambda row: row.family),
+        *(Column(key, value=attrgetter(key)) for key in ("num_labeled", "miou", "lower", "upper")),
     )
-    return Table("forecast", "Forecast", columns, rows)
+
+
+def _answers(
+    method: MethodFacts, curve: Forecast, wanted: Sequence[float], unit: str
+) -> Iterator[_Answer]:
+    doubled = FORECAST_REACH * curve.largest
+    score = curve.score_at(doubled)
+    yield _Answer(
+        method,
+        curve.family,
+        f"mIoU with {doubled:,.0f} labelled {unit}s",
+        _with_interval(score),
+        doubled,
+        score.estimate,
+        score.lower,
+        score.upper,
+    )
+    for miou in wanted:
+        labels = curve.labels_for(miou)
+        yield _Answer(
+            method,
+            curve.family,
+            f"labels for mIoU {miou:.2f}",
+            labels.sentence,
+            labels.estimate,
+            miou,
+            labels.lower,
+            labels.upper,
+        )
+
+
+def forecast_chart(grid: Grid, found: Statistics) -> Drawing | None:
+    """Fitted learning curves, continued to twice the labels; `None` where none could be fitted."""
+    forecasts = {
+        method: curve for method, curve in found.forecasts.items() if isinstance(curve, Forecast)
+    }
+    if not forecasts:
+        return None
+    last = grid.budgets[-1].num_labeled
+    doubled = Budget("doubled", FORECAST_REACH * last, None)
+
+    def draw(figure: "Figure", pen: Pen) -> None:
+        axes = curve_axes(figure, right=0.82)
+        ends = []
+        for method, curve in forecasts.items():
+            style = pen.style(grid.place(method))
+            place, scores = _draw_forecast(axes, grid, method, curve, style)
+            ends.append((place, scores, method.short_name, style["color"]))
+        axes.axvline(last, color=pen.ink, linewidth=0.9, linestyle=(0, (2, 2)))
+        budget_axis(axes, [*grid.budgets, doubled], grid.unit)
+        axes.set_ylabel("mIoU on the test set")
+        direct_labels(axes, ends)
+
+    values = ", ".join(
+        f"{method.short_name} {decimal(curve.score_at(doubled.num_labeled).estimate)}"
+        for method, curve in forecasts.items()
+    )
+    return draw_figure(
+        "forecast",
+        draw,
+        title="Learning curves",
+        caption="Dots: means over seeds. Shaded: 95 % interval of the expected score. Right of the "
+        "dotted line lies what has not been measured.",
+        alt=f"Learning curves; expected mIoU with {doubled.num_labeled:,} labels: {values}.",
+        size=WIDE,
+    )
+
+
+def _draw_forecast(
+    axes: "Axes", grid: Grid, method: MethodFacts, curve: Forecast, style: Mapping[str, Any]
+) -> tuple[float, float]:
+    """Draw one curve and return where it ends."""
+    budgets = [budget for budget in grid.budgets if grid.runs(method, budget)]
+    places = np.geomspace(curve.smallest, FORECAST_REACH * curve.largest, 40)
+    found = [curve.score_at(float(place)) for place in places]
+    line = [interval.estimate for interval in found]
+    axes.plot(places, line, color=style["color"], linestyle=style["linestyle"])
+    band = [(interval.lower, interval.upper) for interval in found]
+    if all(lower is not None and upper is not None for lower, upper in band):
+        lower, upper = np.array(band, dtype=float).T
+        axes.fill_between(places, lower, upper, color=style["color"], alpha=0.14, linewidth=0)
+    axes.plot(
+        [budget.num_labeled for budget in budgets],
+        [float(np.mean([run.miou for run in grid.runs(method, b)])) for b in budgets],
+        linestyle="none",
+        marker=style["marker"],
+        color=style["color"],
+        markersize=5,
+    )
+    return float(places[-1]), line[-1]
+
+
+class _Saved(NamedTuple):
+    method: MethodFacts
+    labels: LabelsSaved
+
+    @property
+    def num_saved(self) -> int | None:
+        # Whole labels first, so that hours and cost agree with the sentences.
+        equal = self.labels.equal_labels
+        return None if equal is None else round(equal) - self.labels.num_labeled
 
 
 def saved_table(found: Statistics, prices: Prices) -> Table:
     """Labels saved by every method at every budget, in hours and money where these are given."""
-    rows: list[dict[str, Value]] = []
-    for method, entries in found.saved.items():
-        for entry in entries:
-            # Whole labels first, so that hours and cost agree with the sentences.
-            equal = entry.equal_labels
-            saved = None if equal is None else round(equal) - entry.num_labeled
-            rows.append(
-                {
-                    "method": method.short_name,
-                    "num_labeled": entry.num_labeled,
-                    "miou": entry.score,
-                    "equal_labels": entry.equal_labels,
-                    "equal": _equal_in_words(entry),
-                    "lower": entry.lower,
-                    "upper": entry.upper,
-                    "interval": _interval_in_words(entry),
-                    "saved": saved,
-                    "hours": prices.hours(saved),
-                    "cost": prices.cost(saved),
-                    "share_unbounded": entry.share_unbounded,
-                }
-            )
-    columns = [
-        Column("method", "Method"),
-        Column("num_labeled", "Labels", "count"),
-        Column("miou", "mIoU, mean", "score"),
-        Column("equal_labels"),
-        Column("equal", "Supervised needs"),
-        Column("lower"),
-        Column("upper"),
-        Column("interval", "95 % interval"),
-        Column("saved", "Labels saved", "signed"),
-    ]
+    priced = []
     if prices.minutes_per_label is not None:
-        columns.append(Column("hours", "Hours saved", "hours"))
+        priced.append(
+            Column("hours", "Hours saved", "hours", lambda row: prices.hours(row.num_saved))
+        )
     if prices.cost_per_hour is not None:
-        columns.append(Column("cost", "Cost saved", "signed"))
-    columns.append(Column("share_unbounded"))
-    return Table("labels-saved", "Labels saved", columns, rows)
+        priced.append(
+            Column("cost", "Cost saved", "signed", lambda row: prices.cost(row.num_saved))
+        )
+    return Table.of(
+        [_Saved(method, labels) for method, entries in found.saved.items() for labels in entries],
+        "labels-saved",
+        "Labels saved",
+        CELL_COLUMNS[0],
+        Column("num_labeled", "Labels", "count", lambda row: row.labels.num_labeled),
+        Column("miou", "mIoU, mean", "score", lambda row: row.labels.score),
+        Column("equal_labels", value=lambda row: row.labels.equal_labels),
+        Column("equal", "Supervised needs", value=lambda row: _equal_in_words(row.labels)),
+        Column("lower", value=lambda row: row.labels.lower),
+        Column("upper", value=lambda row: row.labels.upper),
+        Column("interval", "95 % interval", value=lambda row: _interval_in_words(row.labels)),
+        Column("saved", "Labels saved", "signed", lambda row: row.num_saved),
+        *priced,
+        Column("share_unbounded", value=lambda row: row.labels.share_unbounded),
+    )
 
 
 def savings_sentences(

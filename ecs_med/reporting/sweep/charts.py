@@ -1,28 +1,23 @@
-"""The curves of the budget report: score against labels, gain, forecast, pseudo-labels."""
+"""The curves of the budget report: score against labels, gain; and axes of labelled budgets."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ecs_med.analysis import Forecast
 from ecs_med.reporting.plots import Drawing, Pen, draw_figure
-from ecs_med.reporting.sweep.axes import budget_axis, direct_labels, spread
 from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.reporting.sweep.statistics import CellScore, Gain, Statistics
-from ecs_med.reporting.text import decimal
-from ecs_med.runs import MethodFacts
+from ecs_med.reporting.text import budget_share, decimal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["forecast_chart", "gain_chart", "score_chart"]
+__all__ = ["WIDE", "budget_axis", "curve_axes", "direct_labels", "gain_chart", "score_chart"]
 
-FORECAST_REACH = 2
-"""How far beyond the largest budget the forecast is shown, as a factor."""
-
-_WIDE = (5.3, 3.5)
+WIDE = (5.3, 3.5)
+"""Of a chart with names at the right of its lines, in inches."""
 
 
 def score_chart(grid: Grid, found: Statistics) -> Drawing:
@@ -30,7 +25,7 @@ def score_chart(grid: Grid, found: Statistics) -> Drawing:
     limits, clipped = _score_limits(grid, found)
 
     def draw(figure: "Figure", pen: Pen) -> None:
-        axes = _axes(figure, right=0.82)
+        axes = curve_axes(figure, right=0.82)
         ends = []
         for method in grid.methods:
             cells = [cell for cell in found.scores if cell.method == method]
@@ -67,14 +62,8 @@ def score_chart(grid: Grid, found: Statistics) -> Drawing:
         title="mIoU against labels",
         caption=caption,
         alt=f"Mean mIoU against the number of labelled {grid.unit}s. {lines}",
-        size=_WIDE,
+        size=WIDE,
     )
-
-
-def _axes(figure: "Figure", right: float = 0.97) -> "Axes":
-    bottom = 0.76 / figure.get_size_inches()[1]
-    figure.subplots_adjust(left=0.17, right=right, bottom=bottom, top=0.95)
-    return figure.add_subplot()
 
 
 def _draw_scores(
@@ -90,7 +79,7 @@ def _draw_scores(
     elif len(band):
         # A single interval has no width to shade; apart, so that methods do not hide each other.
         axes.vlines(
-            spread(band[0, 0], place, num),
+            _beside(band[0, 0], place, num),
             *band[0, 1:],
             color=style["color"],
             linewidth=2.2,
@@ -99,7 +88,7 @@ def _draw_scores(
     for cell in cells:
         runs = grid.runs(cell.method, cell.budget)
         axes.plot(
-            [spread(cell.budget.num_labeled, place, num)] * len(runs),
+            [_beside(cell.budget.num_labeled, place, num)] * len(runs),
             [run.miou for run in runs],
             linestyle="none",
             marker=style["marker"],
@@ -135,12 +124,12 @@ def gain_chart(grid: Grid, gains: Sequence[Gain]) -> Drawing | None:
     rivals = [method for method in grid.rivals if any(gain.method == method for gain in gains)]
 
     def draw(figure: "Figure", pen: Pen) -> None:
-        axes = _axes(figure)
+        axes = curve_axes(figure)
         axes.axhline(0, color=pen.ink, linewidth=1)
         for index, method in enumerate(rivals):
             mine = [gain for gain in gains if gain.method == method]
             style = pen.style(grid.place(method))
-            places = [spread(g.budget.num_labeled, index, len(rivals)) for g in mine]
+            places = [_beside(g.budget.num_labeled, index, len(rivals)) for g in mine]
             for place, gain in zip(places, mine, strict=True):
                 if gain.seeds.lower is not None and gain.seeds.upper is not None:
                     ends = (100 * gain.seeds.lower, 100 * gain.seeds.upper)
@@ -166,59 +155,61 @@ def gain_chart(grid: Grid, gains: Sequence[Gain]) -> Drawing | None:
     )
 
 
-def forecast_chart(grid: Grid, forecasts: Mapping[MethodFacts, Forecast]) -> Drawing | None:
-    """Fitted learning curves, continued to twice the labels; `None` where none could be fitted."""
-    if not forecasts:
-        return None
-    last = grid.budgets[-1].num_labeled
-    doubled = Budget("doubled", FORECAST_REACH * last, None)
-
-    def draw(figure: "Figure", pen: Pen) -> None:
-        axes = _axes(figure, right=0.82)
-        ends = []
-        for method, curve in forecasts.items():
-            style = pen.style(grid.place(method))
-            place, scores = _draw_forecast(axes, grid, method, curve, style)
-            ends.append((place, scores, method.short_name, style["color"]))
-        axes.axvline(last, color=pen.ink, linewidth=0.9, linestyle=(0, (2, 2)))
-        budget_axis(axes, [*grid.budgets, doubled], grid.unit)
-        axes.set_ylabel("mIoU on the test set")
-        direct_labels(axes, ends)
-
-    values = ", ".join(
-        f"{method.short_name} {decimal(curve.score_at(doubled.num_labeled).estimate)}"
-        for method, curve in forecasts.items()
-    )
-    return draw_figure(
-        "forecast",
-        draw,
-        title="Learning curves",
-        caption="Dots: means over seeds. Shaded: 95 % interval of the expected score. Right of the "
-        "dotted line lies what has not been measured.",
-        alt=f"Learning curves; expected mIoU with {doubled.num_labeled:,} labels: {values}.",
-        size=_WIDE,
-    )
+def _beside(num_labeled: float, place: int, num: int) -> float:
+    """Where the dots of the method `place` of `num` lie, which must not hide each other."""
+    return float(num_labeled * 2 ** (0.07 * (place - (num - 1) / 2)))
 
 
-def _draw_forecast(
-    axes: "Axes", grid: Grid, method: MethodFacts, curve: Forecast, style: Mapping[str, Any]
-) -> tuple[float, float]:
-    """Draw one curve and return where it ends."""
-    budgets = [budget for budget in grid.budgets if grid.runs(method, budget)]
-    places = np.geomspace(curve.smallest, FORECAST_REACH * curve.largest, 40)
-    found = [curve.score_at(float(place)) for place in places]
-    line = [interval.estimate for interval in found]
-    axes.plot(places, line, color=style["color"], linestyle=style["linestyle"])
-    band = [(interval.lower, interval.upper) for interval in found]
-    if all(lower is not None and upper is not None for lower, upper in band):
-        lower, upper = np.array(band, dtype=float).T
-        axes.fill_between(places, lower, upper, color=style["color"], alpha=0.14, linewidth=0)
-    axes.plot(
-        [budget.num_labeled for budget in budgets],
-        [float(np.mean([run.miou for run in grid.runs(method, b)])) for b in budgets],
-        linestyle="none",
-        marker=style["marker"],
-        color=style["color"],
-        markersize=5,
-    )
-    return float(places[-1]), line[-1]
+def curve_axes(figure: "Figure", right: float = 0.97) -> "Axes":
+    """Axes that leave room for two lines of ticks below, and for names at the right."""
+    bottom = 0.76 / figure.get_size_inches()[1]
+    figure.subplots_adjust(left=0.17, right=right, bottom=bottom, top=0.95)
+    return figure.add_subplot()
+
+
+def budget_axis(axes: "Axes", budgets: Sequence[Budget], unit: str) -> None:
+    """A logarithmic axis of labelled cases, with a tick and its share at every budget."""
+    from matplotlib.ticker import FixedLocator, NullLocator
+
+    axes.set_xscale("log", base=2)
+    places = [budget.num_labeled for budget in budgets]
+    axes.set_xlim(places[0] / 2**0.35, places[-1] * 2**0.35)
+    axes.xaxis.set_major_locator(FixedLocator(places))
+    axes.xaxis.set_minor_locator(NullLocator())
+    size = 11.5 if len(budgets) < 6 else 9.5
+    axes.set_xticklabels([_tick_label(budget) for budget in budgets], fontsize=size)
+    axes.set_xlabel(f"labelled {unit}s (share of the training {unit}s)")
+    axes.grid(axis="y")
+    axes.set_axisbelow(True)
+
+
+def _tick_label(budget: Budget) -> str:
+    """Number of labelled cases above their share, such as `50` and `6.25 %`."""
+    number = f"{budget.num_labeled:,}"
+    if budget.share is None:
+        return number
+    return f"{number}\n{budget_share(budget.share)}"
+
+
+def direct_labels(axes: "Axes", ends: Sequence[tuple[float, float, str, str]]) -> None:
+    """Write names beside the ends of lines, moved apart where they would overlap.
+
+    Args:
+        axes: With its final limits.
+        ends: Place, value, name and colour of every line.
+    """
+    low, high = axes.get_ylim()
+    height = (high - low) * 0.085
+    last = float("-inf")
+    for place, value, name, color in sorted(ends, key=lambda end: end[1]):
+        last = max(value, last + height)
+        axes.annotate(
+            name,
+            (place, last),
+            xytext=(12, 0),
+            textcoords="offset points",
+            verticalalignment="center",
+            color=color,
+            annotation_clip=False,
+            fontweight="bold",
+        )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ecs_med.reporting.plots import Drawing, Pen, draw_figure
 from ecs_med.reporting.sweep.grid import Grid
-from ecs_med.reporting.sweep.statistics import class_means
+from ecs_med.reporting.sweep.statistics import class_iou
 from ecs_med.runs import MethodFacts
 
 if TYPE_CHECKING:
@@ -72,24 +72,21 @@ def class_differences(grid: Grid, method: MethodFacts) -> Values:
         (num_classes, num_budgets) in IoU points; NaN where a class or a pair is missing.
     """
     found = np.full((len(grid.class_names), len(grid.budgets)), np.nan)
-    for column, budget in enumerate(grid.budgets):
-        for row in range(len(grid.class_names)):
-            pairs = [
-                (ours.iou_of(row), theirs.iou_of(row))
-                for ours, theirs in grid.pairs(method, budget)
-            ]
-            points = [100 * (a - b) for a, b in pairs if a is not None and b is not None]
-            if points:
-                found[row, column] = np.mean(points)
+    for row, column in np.ndindex(found.shape):
+        pairs = grid.pairs(method, grid.budgets[column])
+        ious = [(ours.iou_of(row), theirs.iou_of(row)) for ours, theirs in pairs]
+        points = [100 * (a - b) for a, b in ious if a is not None and b is not None]
+        if points:
+            found[row, column] = np.mean(points)
     return found
 
 
 def _means(grid: Grid, method: MethodFacts) -> Values:
-    rows = [
-        [class_means(grid.runs(method, budget), index)[0] for budget in grid.budgets]
-        for index in range(len(grid.class_names))
-    ]
-    return np.array(rows, dtype=float)
+    found = np.full((len(grid.class_names), len(grid.budgets)), np.nan)
+    for row, column in np.ndindex(found.shape):
+        iou = class_iou(grid.runs(method, grid.budgets[column]), row)
+        found[row, column] = iou.mean if iou else np.nan
+    return found
 
 
 def _map(

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from ecs_med.analysis import ScorePoint
 from ecs_med.errors import BudgetError, RunFolderError
@@ -11,7 +12,7 @@ from ecs_med.reporting.sweep.runs import FinishedRun
 from ecs_med.runs import MethodFacts
 from ecs_med.splits import Count, Share, parse_labeled
 
-__all__ = ["Budget", "Grid", "arrange"]
+__all__ = ["Budget", "Cell", "Grid", "arrange"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,14 @@ class Budget:
     num_labeled: int
     share: float | None
     varies: bool = False
+
+
+class Cell(NamedTuple):
+    """The finished runs of one method at one budget."""
+
+    method: MethodFacts
+    budget: Budget
+    runs: tuple[FinishedRun, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +69,12 @@ class Grid:
         """Runs of one cell; empty where there is none."""
         return self.cells.get((method, budget), ())
 
-    def by_method(self) -> Iterator[tuple[MethodFacts, Budget, tuple[FinishedRun, ...]]]:
+    def by_method(self) -> Iterator[Cell]:
         """Every cell that has runs, method by method."""
         for method in self.methods:
             for budget in self.budgets:
                 if runs := self.runs(method, budget):
-                    yield method, budget, runs
+                    yield Cell(method, budget, runs)
 
     def pairs(self, method: MethodFacts, budget: Budget) -> list[tuple[FinishedRun, FinishedRun]]:
         """Runs of a method and of the baseline with the same budget and seed, by seed."""

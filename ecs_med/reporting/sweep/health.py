@@ -1,19 +1,18 @@
 """Health of the pseudo-labels across budgets, as the chosen models of the runs left it."""
 
-import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from statistics import fmean
+from typing import TYPE_CHECKING, NamedTuple
 
 from ecs_med.errors import RunFolderError
 from ecs_med.reporting.plots import Drawing, Pen, draw_figure
 from ecs_med.reporting.run.findings import RIGHT_SHARE_LIMIT
-from ecs_med.reporting.sweep.axes import budget_axis
+from ecs_med.reporting.sweep.charts import budget_axis
 from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.reporting.sweep.runs import FinishedRun
-from ecs_med.reporting.sweep.tables import CELL_COLUMNS, cell_values
-from ecs_med.reporting.table import Column, Table, Value
-from ecs_med.reporting.text import decimal, percent, plural
+from ecs_med.reporting.sweep.tables import CELL_COLUMNS
+from ecs_med.reporting.table import Column, Table
+from ecs_med.reporting.text import decimal, percent, plural, points
 from ecs_med.runs import MethodFacts, PseudoLabelHealth, RunFolder, read_history
 
 if TYPE_CHECKING:
@@ -21,37 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["CellHealth", "health_charts", "health_reading", "health_table", "read_health"]
 
+_SHARES = ("right_share", "correction_accuracy", "miou", "segmenter_miou", "mean_certainty")
 
-@dataclass(frozen=True, slots=True)
-class CellHealth:
-    """Pseudo-labels of one method at one budget, each number a mean over runs.
 
-    Attributes:
-        method: The method.
-        budget: The budget.
-        num_runs: Runs that logged pseudo-labels.
-        right_share: Share of pixels that the corrector found right, 0..1.
-        correction_accuracy: Share of the segmenter's errors that it mended, 0..1.
-        miou: mIoU of the pseudo-labels against the hidden masks.
-        segmenter_miou: mIoU of the segmenter alone on the same images.
-        mean_certainty: Mean certainty of the corrector, 0..1.
-    """
+class CellHealth(NamedTuple):
+    """Pseudo-labels of one method at one budget; `mean` is that over the runs that logged any."""
 
     method: MethodFacts
     budget: Budget
     num_runs: int
-    right_share: float | None
-    correction_accuracy: float | None
-    miou: float | None
-    segmenter_miou: float | None
-    mean_certainty: float | None
-
-    @property
-    def gain(self) -> float | None:
-        """What correcting gives, in mIoU 0..1."""
-        if self.miou is None or self.segmenter_miou is None:
-            return None
-        return self.miou - self.segmenter_miou
+    mean: PseudoLabelHealth
 
 
 def read_health(grid: Grid) -> list[CellHealth]:
@@ -60,18 +38,7 @@ def read_health(grid: Grid) -> list[CellHealth]:
     for (method, budget), runs in grid.cells.items():
         rows = [row for run in runs if (row := _chosen_row(run)) is not None]
         if rows:
-            found.append(
-                CellHealth(
-                    method=method,
-                    budget=budget,
-                    num_runs=len(rows),
-                    right_share=_mean(row.right_share for row in rows),
-                    correction_accuracy=_mean(row.correction_accuracy for row in rows),
-                    miou=_mean(row.miou for row in rows),
-                    segmenter_miou=_mean(row.segmenter_miou for row in rows),
-                    mean_certainty=_mean(row.mean_certainty for row in rows),
-                )
-            )
+            found.append(CellHealth(method, budget, len(rows), _mean_health(rows)))
     return found
 
 
@@ -88,33 +55,37 @@ def _chosen_row(run: FinishedRun) -> PseudoLabelHealth | None:
     return until[-1] if until else rows[0][1] if rows else None
 
 
-def _mean(values: Iterable[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.fmean(known) if known else None
+def _mean_health(rows: Sequence[PseudoLabelHealth]) -> PseudoLabelHealth:
+    def mean(name: str) -> float | None:
+        known = [value for row in rows if (value := getattr(row, name)) is not None]
+        return fmean(known) if known else None
+
+    shares = {name: mean(name) for name in _SHARES}
+    return PseudoLabelHealth(num_cases=sum(row.num_cases for row in rows), **shares)
 
 
 def health_reading(rows: Sequence[CellHealth], unit: str) -> list[str]:
     """What the numbers say, one sentence for each thing worth knowing."""
     sentences = []
-    idle = [row for row in rows if (row.right_share or 0) > RIGHT_SHARE_LIMIT]
+    idle = [row for row in rows if (row.mean.right_share or 0) > RIGHT_SHARE_LIMIT]
     if idle:
         sentences.append(
             f"With {_budgets(idle)} labelled {unit}s the corrector finds more than "
             f"{percent(RIGHT_SHARE_LIMIT)} of the pixels right: it hardly corrects anything there."
         )
-    helped = [row for row in rows if (row.gain or 0) > 0]
-    harmed = [row for row in rows if (row.gain or 0) < 0]
+    helped = [row for row in rows if (row.mean.gain or 0) > 0]
+    harmed = [row for row in rows if (row.mean.gain or 0) < 0]
     if helped:
-        best = max(helped, key=lambda row: row.gain or 0)
+        best = max(helped, key=lambda row: row.mean.gain or 0)
         sentences.append(
             f"Correcting makes the pseudo-labels better with {_budgets(helped)} labelled {unit}s, "
-            f"most with {best.budget.num_labeled:,} ({100 * (best.gain or 0):+.1f} mIoU points)."
+            f"most with {best.budget.num_labeled:,} ({points(best.mean.gain)} mIoU points)."
         )
     if harmed:
-        worst = min(harmed, key=lambda row: row.gain or 0)
+        worst = min(harmed, key=lambda row: row.mean.gain or 0)
         sentences.append(
             f"Correcting makes them worse with {_budgets(harmed)} labelled {unit}s, most with "
-            f"{worst.budget.num_labeled:,} ({100 * (worst.gain or 0):+.1f} mIoU points)."
+            f"{worst.budget.num_labeled:,} ({points(worst.mean.gain)} mIoU points)."
         )
     return sentences
 
@@ -126,30 +97,24 @@ def _budgets(rows: Sequence[CellHealth]) -> str:
 
 def health_table(rows: Sequence[CellHealth]) -> Table:
     """Pseudo-labels by method and budget."""
-    values: list[dict[str, Value]] = [
-        {
-            **cell_values(row.method, row.budget),
-            "right_share": row.right_share,
-            "correction_accuracy": row.correction_accuracy,
-            "miou": row.miou,
-            "segmenter_miou": row.segmenter_miou,
-            "gain": row.gain,
-            "mean_certainty": row.mean_certainty,
-            "num_runs": row.num_runs,
-        }
-        for row in rows
-    ]
-    columns = (
+    return Table.of(
+        rows,
+        "pseudo-label-health",
+        "Health of the pseudo-labels",
         *CELL_COLUMNS,
-        Column("right_share", "Pixels found right", "share"),
-        Column("correction_accuracy", "Errors mended", "share"),
-        Column("miou", "mIoU, pseudo-labels", "score"),
-        Column("segmenter_miou", "mIoU, segmenter", "score"),
-        Column("gain", "Difference, points", "points"),
-        Column("mean_certainty", "Mean certainty", "score"),
-        Column("num_runs", "Runs", "count"),
+        Column("right_share", "Pixels found right", "share", lambda row: row.mean.right_share),
+        Column(
+            "correction_accuracy",
+            "Errors mended",
+            "share",
+            lambda row: row.mean.correction_accuracy,
+        ),
+        Column("miou", "mIoU, pseudo-labels", "score", lambda row: row.mean.miou),
+        Column("segmenter_miou", "mIoU, segmenter", "score", lambda row: row.mean.segmenter_miou),
+        Column("gain", "Difference, points", "points", lambda row: row.mean.gain),
+        Column("mean_certainty", "Mean certainty", "score", lambda row: row.mean.mean_certainty),
+        Column("num_runs", "Runs", "count", lambda row: row.num_runs),
     )
-    return Table("pseudo-label-health", "Health of the pseudo-labels", columns, values)
 
 
 def health_charts(rows: Sequence[CellHealth], unit: str) -> list[Drawing]:
@@ -195,11 +160,11 @@ def _chart(
         figure.subplots_adjust(left=0.17, right=0.97, bottom=0.27, top=0.87)
         axes = figure.add_subplot()
         for place, (key, words) in enumerate(lines):
-            known = [row for row in rows if getattr(row, key) is not None]
+            known = [row for row in rows if getattr(row.mean, key) is not None]
             numbers = [row.budget.num_labeled for row in known]
             # Colours that no method has.
             style = pen.style(place) | {"color": pen.series[2 + place], "markersize": 4.5}
-            axes.plot(numbers, [getattr(row, key) for row in known], label=words, **style)
+            axes.plot(numbers, [getattr(row.mean, key) for row in known], label=words, **style)
         budget_axis(axes, [row.budget for row in rows], unit)
         if limits is not None:
             axes.set_ylim(*limits)
@@ -209,7 +174,7 @@ def _chart(
 
     values = "; ".join(
         f"{words} "
-        + ", ".join(f"{decimal(getattr(r, key))} with {r.budget.num_labeled}" for r in rows)
+        + ", ".join(f"{decimal(getattr(r.mean, key))} with {r.budget.num_labeled}" for r in rows)
         for key, words in lines
     )
     return draw_figure(name, draw, title=title, caption=caption, alt=f"{title} {values}.")

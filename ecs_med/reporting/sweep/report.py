@@ -10,8 +10,8 @@ from ecs_med.errors import RunFolderError
 from ecs_med.files import RESULT_REMEDY, make_folder, write_bytes, write_text
 from ecs_med.reporting.html import rendered_page
 from ecs_med.reporting.plots import Drawing
-from ecs_med.reporting.sweep import answers, facts, tables
-from ecs_med.reporting.sweep.charts import forecast_chart, gain_chart, score_chart
+from ecs_med.reporting.sweep import answers, findings, tables
+from ecs_med.reporting.sweep.charts import gain_chart, score_chart
 from ecs_med.reporting.sweep.checks import check_comparable
 from ecs_med.reporting.sweep.class_maps import class_maps
 from ecs_med.reporting.sweep.gallery import sample_gallery
@@ -24,7 +24,6 @@ from ecs_med.reporting.sweep.health import (
 )
 from ecs_med.reporting.sweep.runs import Unfinished, read_runs
 from ecs_med.reporting.sweep.statistics import compute_statistics
-from ecs_med.reporting.sweep.verdict import key_figures, verdict
 from ecs_med.reporting.table import Table
 from ecs_med.reporting.text import plural
 
@@ -120,7 +119,7 @@ class _Report:
             "forecast": answers.forecast_table(self.grid, self.found),
             "saved": answers.saved_table(self.found, self.prices),
             "health": health_table(self.health),
-            "cost": facts.cost_table(self.grid),
+            "cost": tables.cost_table(self.grid),
             "runs": tables.run_table(self.grid),
         }
 
@@ -128,7 +127,7 @@ class _Report:
     def drawings(self) -> dict[str, list[Drawing]]:
         """Figures by the section that shows them."""
         gain = gain_chart(self.grid, self.found.gains)
-        forecast = forecast_chart(self.grid, answers.fitted(self.found.forecasts))
+        forecast = answers.forecast_chart(self.grid, self.found)
         return {
             "scores": [score_chart(self.grid, self.found), *([gain] if gain else [])],
             "classes": class_maps(self.grid),
@@ -147,9 +146,9 @@ class _Report:
         return {
             "grid": grid,
             "subtitle": self._subtitle(),
-            "verdict": verdict(grid, found),
+            "verdict": findings.verdict(grid, found),
             "saving": savings[grid.main][0] if grid.main in savings else "",
-            "tiles": key_figures(grid, found),
+            "tiles": findings.key_figures(grid, found),
             "notes": found.notes,
             "tables": self.tables,
             "drawings": self.drawings,
@@ -157,11 +156,11 @@ class _Report:
             "savings": [sentence for sentences in savings.values() for sentence in sentences],
             "gallery": sample_gallery(grid),
             "health": health_reading(self.health, grid.unit),
-            "cost": facts.cost_sentence(grid),
-            "data": facts.data_facts(grid),
-            "settings": facts.setting_facts(grid),
-            "machine": facts.machine_facts(grid),
-            "warnings": facts.counted_warnings(grid),
+            "cost": findings.cost_sentence(grid),
+            "data": findings.data_facts(grid),
+            "settings": findings.setting_facts(grid),
+            "machine": findings.machine_facts(grid),
+            "warnings": findings.counted_warnings(grid),
             "prices": self.prices,
         }
 

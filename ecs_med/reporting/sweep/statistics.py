@@ -1,7 +1,7 @@
 """The numbers of a budget report: summaries, gains, classes, forecasts, labels saved."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,17 @@ from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.reporting.sweep.runs import FinishedRun
 from ecs_med.runs import MethodFacts, RunFolder
 
-__all__ = ["CellScore", "Gain", "Statistics", "class_means", "compute_statistics"]
+__all__ = [
+    "SIGNIFICANT",
+    "CellScore",
+    "Gain",
+    "Statistics",
+    "class_iou",
+    "compute_statistics",
+]
+
+SIGNIFICANT = 0.05
+"""A p-value below it, corrected for all comparisons of the report, counts as a difference."""
 
 Counts = NDArray[np.int64]
 
@@ -37,8 +47,6 @@ class CellScore:
     """Scores of one method at one budget.
 
     Attributes:
-        method: The method.
-        budget: The budget.
         seeds: mIoU over seeds, 0..1.
         cases: The same mean with the interval over test cases; `None` where the runs have no
             counts by case, or not the same test cases.
@@ -55,8 +63,6 @@ class Gain:
     """What a method gives over the baseline at one budget.
 
     Attributes:
-        method: The method.
-        budget: The budget.
         seeds: Difference of mIoU over pairs of runs with the same seed.
         corrected: P-value corrected for all gains of the report; `None` for a single pair.
         cases: The same difference with the interval over test cases, or `None`.
@@ -99,11 +105,7 @@ class Statistics:
 
 
 def compute_statistics(grid: Grid) -> Statistics:
-    """Compute all statistics of a report; the same runs give the same numbers.
-
-    Args:
-        grid: Finished runs.
-    """
+    """Compute all statistics of a report; the same runs give the same numbers."""
     scores: list[CellScore] = []
     gains: list[Gain] = []
     notes: list[str] = []
@@ -115,13 +117,16 @@ def compute_statistics(grid: Grid) -> Statistics:
             if runs:
                 seeds = summarize([run.miou for run in runs])
                 scores.append(CellScore(method, budget, seeds, _over_cases(runs, counts)))
-        gains += [_gain(grid, method, budget, counts) for method in _paired(grid, budget)]
+        gains += [
+            _gain(grid, method, budget, counts)
+            for method in grid.rivals
+            if grid.pairs(method, budget)
+        ]
     corrected = correct_p_values([gain.seeds.p_value for gain in gains])
     return Statistics(
         scores=tuple(scores),
         gains=tuple(
-            Gain(gain.method, gain.budget, gain.seeds, value, gain.cases)
-            for gain, value in zip(gains, corrected, strict=True)
+            replace(gain, corrected=value) for gain, value in zip(gains, corrected, strict=True)
         ),
         forecasts={method: forecast(grid.points(method)) for method in grid.methods},
         saved=_saved(grid),
@@ -129,21 +134,10 @@ def compute_statistics(grid: Grid) -> Statistics:
     )
 
 
-def class_means(runs: Sequence[FinishedRun], index: int) -> tuple[float | None, float | None]:
-    """Mean and standard deviation of a class's IoU over runs.
-
-    Returns:
-        `None` for both where the class occurs in no run, and for the deviation of a single run.
-    """
+def class_iou(runs: Sequence[FinishedRun], index: int) -> Summary | None:
+    """IoU of a class over runs; `None` where it occurs in none of them."""
     known = [value for run in runs if (value := run.iou_of(index)) is not None]
-    if not known:
-        return None, None
-    summary = summarize(known)
-    return summary.mean, summary.sd
-
-
-def _paired(grid: Grid, budget: Budget) -> list[MethodFacts]:
-    return [method for method in grid.rivals if grid.pairs(method, budget)]
+    return summarize(known) if known else None
 
 
 def _gain(grid: Grid, method: MethodFacts, budget: Budget, counts: Mapping[Path, Counts]) -> Gain:

@@ -1,19 +1,27 @@
-"""Tables of scores in the budget report: all cells, gains, classes, and every single run."""
+"""Tables of the budget report: all cells, gains, classes, cost, every single run, a paper's."""
 
 from collections.abc import Sequence
+from statistics import fmean
+from typing import NamedTuple
 
-from ecs_med.reporting.sweep.grid import Budget, Grid
-from ecs_med.reporting.sweep.runs import Unfinished
-from ecs_med.reporting.sweep.statistics import CellScore, Gain, Statistics, class_means
-from ecs_med.reporting.sweep.verdict import SIGNIFICANT
-from ecs_med.reporting.table import Column, PrintedTable, Table, Value, interval
+from ecs_med.analysis import Summary
+from ecs_med.reporting.sweep.grid import Budget, Cell, Grid
+from ecs_med.reporting.sweep.runs import FinishedRun, Unfinished
+from ecs_med.reporting.sweep.statistics import (
+    SIGNIFICANT,
+    CellScore,
+    Gain,
+    Statistics,
+    class_iou,
+)
+from ecs_med.reporting.table import Column, PrintedTable, Table, interval
 from ecs_med.reporting.text import NOTHING
 from ecs_med.runs import MethodFacts
 
 __all__ = [
     "CELL_COLUMNS",
-    "cell_values",
     "class_table",
+    "cost_table",
     "failure_table",
     "gain_table",
     "paper_caption",
@@ -23,139 +31,145 @@ __all__ = [
 ]
 
 CELL_COLUMNS = (
-    Column("method", "Method"),
-    Column("budget", "Budget"),
-    Column("num_labeled", "Labels", "count"),
+    Column("method", "Method", value=lambda item: item.method.short_name),
+    Column("budget", "Budget", value=lambda item: item.budget.name),
+    Column("num_labeled", "Labels", "count", lambda item: item.budget.num_labeled),
 )
-"""Which cell of the grid a row is about; `cell_values` fills them."""
+"""Which cell of the grid a row is about, taken from whatever has a method and a budget."""
+
+_OVER_SEEDS = ("lower", "upper", "95 % interval over seeds")
+_OVER_CASES = ("cases_lower", "cases_upper", "95 % interval over test cases")
 
 
-def cell_values(method: MethodFacts, budget: Budget) -> dict[str, Value]:
-    """Values of `CELL_COLUMNS`."""
-    return {
-        "method": method.short_name,
-        "budget": budget.name,
-        "num_labeled": budget.num_labeled,
-    }
+class _ClassScore(NamedTuple):
+    name: str
+    method: MethodFacts
+    budget: Budget
+    iou: Summary | None
+
+
+class _SingleRun(NamedTuple):
+    method: MethodFacts
+    budget: Budget
+    run: FinishedRun
 
 
 def score_table(grid: Grid, found: Statistics) -> Table:
     """Mean, deviation and both intervals of mIoU for every method and budget."""
-    rows: list[dict[str, Value]] = []
-    for method in grid.methods:
-        for cell in (cell for cell in found.scores if cell.method == method):
-            cases = cell.cases
-            rows.append(
-                {
-                    **cell_values(method, cell.budget),
-                    "share": cell.budget.share,
-                    "miou": cell.seeds.mean,
-                    "sd": cell.seeds.sd,
-                    "lower": cell.seeds.lower,
-                    "upper": cell.seeds.upper,
-                    "cases_lower": cases.lower if cases else None,
-                    "cases_upper": cases.upper if cases else None,
-                    "num_runs": cell.seeds.num,
-                }
-            )
-    columns = (
+    return Table.of(
+        sorted(found.scores, key=lambda cell: grid.methods.index(cell.method)),
+        "scores",
+        "mIoU of every method and budget",
         *CELL_COLUMNS,
-        Column("share", "Share", "budget share"),
-        Column("miou", "mIoU, mean", "score"),
-        Column("sd", "SD", "sd"),
-        *interval("lower", "upper", "95 % interval over seeds", "score"),
-        *interval("cases_lower", "cases_upper", "95 % interval over test cases", "score"),
-        Column("num_runs", "Runs", "count"),
+        Column("share", "Share", "budget share", lambda cell: cell.budget.share),
+        Column("miou", "mIoU, mean", "score", lambda cell: cell.seeds.mean),
+        Column("sd", "SD", "sd", lambda cell: cell.seeds.sd),
+        *interval(*_OVER_SEEDS, "score", lambda cell: cell.seeds),
+        *interval(*_OVER_CASES, "score", lambda cell: cell.cases),
+        Column("num_runs", "Runs", "count", lambda cell: cell.seeds.num),
     )
-    return Table("scores", "mIoU of every method and budget", columns, rows)
 
 
 def gain_table(gains: Sequence[Gain]) -> Table:
     """Gain over supervised training at every budget, in mIoU points."""
-    rows: list[dict[str, Value]] = [
-        {
-            **cell_values(gain.method, gain.budget),
-            "gain": gain.seeds.difference,
-            "lower": gain.seeds.lower,
-            "upper": gain.seeds.upper,
-            "cases_lower": gain.cases.lower if gain.cases else None,
-            "cases_upper": gain.cases.upper if gain.cases else None,
-            "p_value": gain.seeds.p_value,
-            "p_corrected": gain.corrected,
-            "num_pairs": gain.seeds.num,
-        }
-        for gain in gains
-    ]
-    columns = (
+    return Table.of(
+        gains,
+        "gains",
+        "Gain over supervised training",
         *CELL_COLUMNS,
-        Column("gain", "Gain, mIoU points", "points"),
-        *interval("lower", "upper", "95 % interval over seeds", "points"),
-        *interval("cases_lower", "cases_upper", "95 % interval over test cases", "points"),
-        Column("p_value", "p", "p"),
-        Column("p_corrected", "p, Holm", "p"),
-        Column("num_pairs", "Pairs", "count"),
+        Column("gain", "Gain, mIoU points", "points", lambda gain: gain.seeds.difference),
+        *interval(*_OVER_SEEDS, "points", lambda gain: gain.seeds),
+        *interval(*_OVER_CASES, "points", lambda gain: gain.cases),
+        Column("p_value", "p", "p", lambda gain: gain.seeds.p_value),
+        Column("p_corrected", "p, Holm", "p", lambda gain: gain.corrected),
+        Column("num_pairs", "Pairs", "count", lambda gain: gain.seeds.num),
     )
-    return Table("gains", "Gain over supervised training", columns, rows)
 
 
 def class_table(grid: Grid) -> Table:
     """IoU of every class for every method and budget."""
-    rows: list[dict[str, Value]] = []
-    for index, name in enumerate(grid.class_names):
-        for method, budget, runs in grid.by_method():
-            mean, deviation = class_means(runs, index)
-            rows.append(
-                {
-                    "class": name,
-                    **cell_values(method, budget),
-                    "iou": mean,
-                    "sd": deviation,
-                    "num_runs": sum(run.iou_of(index) is not None for run in runs),
-                }
-            )
-    columns = (
-        Column("class", "Class"),
+    return Table.of(
+        [
+            _ClassScore(name, method, budget, class_iou(runs, index))
+            for index, name in enumerate(grid.class_names)
+            for method, budget, runs in grid.by_method()
+        ],
+        "classes",
+        "IoU of every class",
+        Column("class", "Class", value=lambda row: row.name),
         *CELL_COLUMNS,
-        Column("iou", "IoU, mean", "score"),
-        Column("sd", "SD", "sd"),
-        Column("num_runs", "Runs", "count"),
+        Column("iou", "IoU, mean", "score", lambda row: row.iou.mean if row.iou else None),
+        Column("sd", "SD", "sd", lambda row: row.iou.sd if row.iou else None),
+        Column("num_runs", "Runs", "count", lambda row: row.iou.num if row.iou else 0),
     )
-    return Table("classes", "IoU of every class", columns, rows)
+
+
+def cost_table(grid: Grid) -> Table:
+    """Cost by method and budget: mean time of a run, sums, the largest memory."""
+    with_energy = any(run.manifest.energy_wh is not None for run in grid.all_runs)
+    return Table.of(
+        grid.by_method(),
+        "cost",
+        "Cost by method and budget",
+        *CELL_COLUMNS,
+        Column("num_runs", "Runs", "count", lambda cell: len(cell.runs)),
+        Column("seconds_mean", "Time of a run", "time", lambda cell: fmean(_seconds(cell))),
+        Column("seconds_sum", "Time in all", "time", lambda cell: sum(_seconds(cell))),
+        Column("peak_memory_mb", "Peak memory", "memory", _peak_memory),
+        Column("energy_wh", "Energy in all" if with_energy else "", "energy", _energy),
+    )
+
+
+def _seconds(cell: Cell) -> list[float]:
+    return [run.manifest.seconds for run in cell.runs]
+
+
+def _peak_memory(cell: Cell) -> int:
+    return max(run.manifest.peak_memory_mb for run in cell.runs)
+
+
+def _energy(cell: Cell) -> float | None:
+    known = [e for run in cell.runs if (e := run.manifest.energy_wh) is not None]
+    return sum(known) if known else None
 
 
 def run_table(grid: Grid) -> Table:
     """Every single run, so that nobody has to trust the means."""
-    rows: list[dict[str, Value]] = [
-        {
-            **cell_values(method, budget),
-            "num_labeled": run.split.num_labeled,
-            "seed": run.seed,
-            "miou": run.miou,
-            "foreground_dice": run.metrics.test.foreground_dice,
-            "best_iteration": run.metrics.best_iteration,
-            "seconds": run.manifest.seconds,
-            "run": run.name,
-        }
-        for method, budget, runs in grid.by_method()
-        for run in runs
-    ]
-    columns = (
-        *CELL_COLUMNS,
-        Column("seed", "Seed"),
-        Column("miou", "mIoU", "score"),
-        Column("foreground_dice", "Dice, foreground", "score"),
-        Column("best_iteration", "Iteration kept", "count"),
-        Column("seconds", "Time", "time"),
-        Column("run", "Run"),
+    return Table.of(
+        [
+            _SingleRun(method, budget, run)
+            for method, budget, runs in grid.by_method()
+            for run in runs
+        ],
+        "runs",
+        "Every run",
+        *CELL_COLUMNS[:2],
+        Column("num_labeled", "Labels", "count", lambda row: row.run.split.num_labeled),
+        Column("seed", "Seed", value=lambda row: row.run.seed),
+        Column("miou", "mIoU", "score", lambda row: row.run.miou),
+        Column(
+            "foreground_dice",
+            "Dice, foreground",
+            "score",
+            lambda row: row.run.metrics.test.foreground_dice,
+        ),
+        Column(
+            "best_iteration", "Iteration kept", "count", lambda row: row.run.metrics.best_iteration
+        ),
+        Column("seconds", "Time", "time", lambda row: row.run.manifest.seconds),
+        Column("run", "Run", value=lambda row: row.run.name),
     )
-    return Table("runs", "Every run", columns, rows)
 
 
 def failure_table(failures: Sequence[Unfinished]) -> Table:
     """Runs without a score and the reason."""
-    rows: list[dict[str, Value]] = [{"run": run, "reason": reason} for run, reason in failures]
-    columns = (Column("run", "Run"), Column("reason", "Reason"))
-    return Table("failures", "Runs without a score", columns, rows)
+    return Table.of(
+        failures,
+        "failures",
+        "Runs without a score",
+        Column("run", "Run", value=lambda failure: failure[0]),
+        Column("reason", "Reason", value=lambda failure: failure[1]),
+    )
 
 
 def paper_table(grid: Grid, found: Statistics) -> PrintedTable:
