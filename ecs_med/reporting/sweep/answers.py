@@ -1,31 +1,29 @@
 """Answers of a budget report about labels: what more would buy, what a method saves."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
-from ecs_med.analysis import Forecast, Interval, LabelsSaved, Refusal, describe_savings
+from ecs_med.analysis import (
+    Forecast,
+    Interval,
+    LabelsNeeded,
+    LabelsSaved,
+    Refusal,
+    describe_savings,
+)
 from ecs_med.errors import SettingsError
-from ecs_med.reporting.plots import Drawing, Pen, draw_figure
-from ecs_med.reporting.sweep.charts import WIDE, budget_axis, curve_axes, direct_labels
-from ecs_med.reporting.sweep.grid import Budget, Grid
+from ecs_med.reporting.sweep.charts import FORECAST_REACH
+from ecs_med.reporting.sweep.grid import Grid
 from ecs_med.reporting.sweep.statistics import Statistics
 from ecs_med.reporting.sweep.tables import CELL_COLUMNS
 from ecs_med.reporting.table import Column, Table
 from ecs_med.reporting.text import capitalized, decimal
 from ecs_med.runs import MethodFacts
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 __all__ = [
     "Prices",
-    "forecast_chart",
     "forecast_sentences",
     "forecast_table",
     "saved_table",
@@ -75,9 +73,6 @@ TARGET = 0.80
 
 STEP = 0.05
 
-FORECAST_REACH = 2
-"""How far beyond the largest budget the forecast is shown, as a factor."""
-
 
 def _wanted_scores(found: Statistics) -> list[float]:
     """The scores asked for: 0.80, and the next multiple of 0.05 above the best measured mean."""
@@ -112,13 +107,12 @@ def _with_interval(score: Interval, words: str = "") -> str:
 
 class _Answer(NamedTuple):
     method: MethodFacts
-    family: str
+    curve: Forecast
     question: str
     answer: str
     num_labeled: float | None
     miou: float
-    lower: float | None
-    upper: float | None
+    found: Interval | LabelsNeeded
 
 
 def forecast_table(grid: Grid, found: Statistics) -> Table:
@@ -135,8 +129,11 @@ def forecast_table(grid: Grid, found: Statistics) -> Table:
         CELL_COLUMNS[0],
         Column("question", "Question", value=lambda row: row.question),
         Column("answer", "Answer", value=lambda row: row.answer),
-        Column("family", "Learning curve", value=lambda row: row.family),
-        *(Column(key, value=attrgetter(key)) for key in ("num_labeled", "miou", "lower", "upper")),
+        Column("family", "Learning curve", value=lambda row: row.curve.family),
+        Column("num_labeled", value=lambda row: row.num_labeled),
+        Column("miou", value=lambda row: row.miou),
+        Column("lower", value=lambda row: row.found.lower),
+        Column("upper", value=lambda row: row.found.upper),
     )
 
 
@@ -145,89 +142,13 @@ def _answers(
 ) -> Iterator[_Answer]:
     doubled = FORECAST_REACH * curve.largest
     score = curve.score_at(doubled)
-    yield _Answer(
-        method,
-        curve.family,
-        f"mIoU with {doubled:,.0f} labelled {unit}s",
-        _with_interval(score),
-        doubled,
-        score.estimate,
-        score.lower,
-        score.upper,
-    )
+    question = f"mIoU with {doubled:,.0f} labelled {unit}s"
+    answer = _with_interval(score)
+    yield _Answer(method, curve, question, answer, doubled, score.estimate, score)
     for miou in wanted:
         labels = curve.labels_for(miou)
-        yield _Answer(
-            method,
-            curve.family,
-            f"labels for mIoU {miou:.2f}",
-            labels.sentence,
-            labels.estimate,
-            miou,
-            labels.lower,
-            labels.upper,
-        )
-
-
-def forecast_chart(grid: Grid, found: Statistics) -> Drawing | None:
-    """Fitted learning curves, continued to twice the labels; `None` where none could be fitted."""
-    forecasts = {
-        method: curve for method, curve in found.forecasts.items() if isinstance(curve, Forecast)
-    }
-    if not forecasts:
-        return None
-    last = grid.budgets[-1].num_labeled
-    doubled = Budget("doubled", FORECAST_REACH * last, None)
-
-    def draw(figure: "Figure", pen: Pen) -> None:
-        axes = curve_axes(figure, right=0.82)
-        ends = []
-        for method, curve in forecasts.items():
-            style = pen.style(grid.place(method))
-            place, scores = _draw_forecast(axes, grid, method, curve, style)
-            ends.append((place, scores, method.short_name, style["color"]))
-        axes.axvline(last, color=pen.ink, linewidth=0.9, linestyle=(0, (2, 2)))
-        budget_axis(axes, [*grid.budgets, doubled], grid.unit)
-        axes.set_ylabel("mIoU on the test set")
-        direct_labels(axes, ends)
-
-    values = ", ".join(
-        f"{method.short_name} {decimal(curve.score_at(doubled.num_labeled).estimate)}"
-        for method, curve in forecasts.items()
-    )
-    return draw_figure(
-        "forecast",
-        draw,
-        title="Learning curves",
-        caption="Dots: means over seeds. Shaded: 95 % interval of the expected score. Right of the "
-        "dotted line lies what has not been measured.",
-        alt=f"Learning curves; expected mIoU with {doubled.num_labeled:,} labels: {values}.",
-        size=WIDE,
-    )
-
-
-def _draw_forecast(
-    axes: "Axes", grid: Grid, method: MethodFacts, curve: Forecast, style: Mapping[str, Any]
-) -> tuple[float, float]:
-    """Draw one curve and return where it ends."""
-    budgets = [budget for budget in grid.budgets if grid.runs(method, budget)]
-    places = np.geomspace(curve.smallest, FORECAST_REACH * curve.largest, 40)
-    found = [curve.score_at(float(place)) for place in places]
-    line = [interval.estimate for interval in found]
-    axes.plot(places, line, color=style["color"], linestyle=style["linestyle"])
-    band = [(interval.lower, interval.upper) for interval in found]
-    if all(lower is not None and upper is not None for lower, upper in band):
-        lower, upper = np.array(band, dtype=float).T
-        axes.fill_between(places, lower, upper, color=style["color"], alpha=0.14, linewidth=0)
-    axes.plot(
-        [budget.num_labeled for budget in budgets],
-        [float(np.mean([run.miou for run in grid.runs(method, b)])) for b in budgets],
-        linestyle="none",
-        marker=style["marker"],
-        color=style["color"],
-        markersize=5,
-    )
-    return float(places[-1]), line[-1]
+        question = f"labels for mIoU {miou:.2f}"
+        yield _Answer(method, curve, question, labels.sentence, labels.estimate, miou, labels)
 
 
 class _Saved(NamedTuple):
@@ -273,11 +194,7 @@ def saved_table(found: Statistics, prices: Prices) -> Table:
 def savings_sentences(
     grid: Grid, found: Statistics, prices: Prices
 ) -> dict[MethodFacts, list[str]]:
-    """What every method saves at every budget, in words a clinician reads.
-
-    Returns:
-        A text for every budget, from few labels to many, by method.
-    """
+    """What every method saves at every budget, from few labels to many, in a clinician's words."""
     return {
         method: [
             describe_savings(

@@ -1,23 +1,27 @@
-"""The curves of the budget report: score against labels, gain; and axes of labelled budgets."""
+"""The curves of the budget report over labelled budgets: score, gain, forecast."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ecs_med.analysis import Forecast
 from ecs_med.reporting.plots import Drawing, Pen, draw_figure
 from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.reporting.sweep.statistics import CellScore, Gain, Statistics
 from ecs_med.reporting.text import budget_share, decimal
+from ecs_med.runs import MethodFacts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["WIDE", "budget_axis", "curve_axes", "direct_labels", "gain_chart", "score_chart"]
+__all__ = ["FORECAST_REACH", "budget_axis", "forecast_chart", "gain_chart", "score_chart"]
 
-WIDE = (5.3, 3.5)
-"""Of a chart with names at the right of its lines, in inches."""
+FORECAST_REACH = 2
+"""How far beyond the largest budget the forecast is shown, as a factor."""
+
+_WIDE = (5.3, 3.5)
 
 
 def score_chart(grid: Grid, found: Statistics) -> Drawing:
@@ -25,7 +29,7 @@ def score_chart(grid: Grid, found: Statistics) -> Drawing:
     limits, clipped = _score_limits(grid, found)
 
     def draw(figure: "Figure", pen: Pen) -> None:
-        axes = curve_axes(figure, right=0.82)
+        axes = _axes(figure, right=0.82)
         ends = []
         for method in grid.methods:
             cells = [cell for cell in found.scores if cell.method == method]
@@ -37,7 +41,7 @@ def score_chart(grid: Grid, found: Statistics) -> Drawing:
         budget_axis(axes, grid.budgets, grid.unit)
         axes.set_ylim(*limits)
         axes.set_ylabel("mIoU on the test set")
-        direct_labels(axes, ends)
+        _direct_labels(axes, ends)
 
     lines = " ".join(
         f"{method.short_name}: "
@@ -62,7 +66,7 @@ def score_chart(grid: Grid, found: Statistics) -> Drawing:
         title="mIoU against labels",
         caption=caption,
         alt=f"Mean mIoU against the number of labelled {grid.unit}s. {lines}",
-        size=WIDE,
+        size=_WIDE,
     )
 
 
@@ -124,7 +128,7 @@ def gain_chart(grid: Grid, gains: Sequence[Gain]) -> Drawing | None:
     rivals = [method for method in grid.rivals if any(gain.method == method for gain in gains)]
 
     def draw(figure: "Figure", pen: Pen) -> None:
-        axes = curve_axes(figure)
+        axes = _axes(figure)
         axes.axhline(0, color=pen.ink, linewidth=1)
         for index, method in enumerate(rivals):
             mine = [gain for gain in gains if gain.method == method]
@@ -160,7 +164,68 @@ def _beside(num_labeled: float, place: int, num: int) -> float:
     return float(num_labeled * 2 ** (0.07 * (place - (num - 1) / 2)))
 
 
-def curve_axes(figure: "Figure", right: float = 0.97) -> "Axes":
+def forecast_chart(grid: Grid, found: Statistics) -> Drawing | None:
+    """Fitted learning curves, continued to twice the labels; `None` where none could be fitted."""
+    forecasts = {
+        method: curve for method, curve in found.forecasts.items() if isinstance(curve, Forecast)
+    }
+    if not forecasts:
+        return None
+    last = grid.budgets[-1].num_labeled
+    doubled = Budget("doubled", FORECAST_REACH * last, None)
+
+    def draw(figure: "Figure", pen: Pen) -> None:
+        axes = _axes(figure, right=0.82)
+        ends = []
+        for method, curve in forecasts.items():
+            style = pen.style(grid.place(method))
+            place, scores = _draw_forecast(axes, grid, method, curve, style)
+            ends.append((place, scores, method.short_name, style["color"]))
+        axes.axvline(last, color=pen.ink, linewidth=0.9, linestyle=(0, (2, 2)))
+        budget_axis(axes, [*grid.budgets, doubled], grid.unit)
+        axes.set_ylabel("mIoU on the test set")
+        _direct_labels(axes, ends)
+
+    values = ", ".join(
+        f"{method.short_name} {decimal(curve.score_at(doubled.num_labeled).estimate)}"
+        for method, curve in forecasts.items()
+    )
+    return draw_figure(
+        "forecast",
+        draw,
+        title="Learning curves",
+        caption="Dots: means over seeds. Shaded: 95 % interval of the expected score. Right of the "
+        "dotted line lies what has not been measured.",
+        alt=f"Learning curves; expected mIoU with {doubled.num_labeled:,} labels: {values}.",
+        size=_WIDE,
+    )
+
+
+def _draw_forecast(
+    axes: "Axes", grid: Grid, method: MethodFacts, curve: Forecast, style: Mapping[str, Any]
+) -> tuple[float, float]:
+    """Draw one curve and return where it ends."""
+    budgets = [budget for budget in grid.budgets if grid.runs(method, budget)]
+    places = np.geomspace(curve.smallest, FORECAST_REACH * curve.largest, 40)
+    found = [curve.score_at(float(place)) for place in places]
+    line = [interval.estimate for interval in found]
+    axes.plot(places, line, color=style["color"], linestyle=style["linestyle"])
+    band = [(interval.lower, interval.upper) for interval in found]
+    if all(lower is not None and upper is not None for lower, upper in band):
+        lower, upper = np.array(band, dtype=float).T
+        axes.fill_between(places, lower, upper, color=style["color"], alpha=0.14, linewidth=0)
+    axes.plot(
+        [budget.num_labeled for budget in budgets],
+        [float(np.mean([run.miou for run in grid.runs(method, b)])) for b in budgets],
+        linestyle="none",
+        marker=style["marker"],
+        color=style["color"],
+        markersize=5,
+    )
+    return float(places[-1]), line[-1]
+
+
+def _axes(figure: "Figure", right: float = 0.97) -> "Axes":
     """Axes that leave room for two lines of ticks below, and for names at the right."""
     bottom = 0.76 / figure.get_size_inches()[1]
     figure.subplots_adjust(left=0.17, right=right, bottom=bottom, top=0.95)
@@ -191,7 +256,7 @@ def _tick_label(budget: Budget) -> str:
     return f"{number}\n{budget_share(budget.share)}"
 
 
-def direct_labels(axes: "Axes", ends: Sequence[tuple[float, float, str, str]]) -> None:
+def _direct_labels(axes: "Axes", ends: Sequence[tuple[float, float, str, str]]) -> None:
     """Write names beside the ends of lines, moved apart where they would overlap.
 
     Args:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ecs_med.errors import RunFolderError
 from ecs_med.reporting.html import embedded_picture
@@ -18,9 +19,10 @@ SIDE = 200
 
 MAX_CASES = 6
 
+Place = tuple[MethodFacts, Budget]
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+
+class Picture(NamedTuple):
     """One picture: its data URI, empty where there is none, its description, what is below it."""
 
     source: str
@@ -58,9 +60,6 @@ class SampleGallery:
     remark: str = ""
 
 
-Cell = tuple[MethodFacts, Budget]
-
-
 @dataclass(frozen=True, slots=True)
 class _Samples:
     """The samples of one run: its folder of pictures, and the entries by title."""
@@ -94,7 +93,7 @@ def sample_gallery(grid: Grid) -> SampleGallery:
     return SampleGallery(tuple(cases), legend, _remark(chosen))
 
 
-def _chosen_runs(grid: Grid) -> dict[Cell, FinishedRun]:
+def _chosen_runs(grid: Grid) -> dict[Place, FinishedRun]:
     seeds = [{run.seed for run in runs} for runs in grid.cells.values()]
     common = set.intersection(*seeds)
     wanted = min(common) if common else None
@@ -104,7 +103,7 @@ def _chosen_runs(grid: Grid) -> dict[Cell, FinishedRun]:
     }
 
 
-def _remark(chosen: Mapping[Cell, FinishedRun]) -> str:
+def _remark(chosen: Mapping[Place, FinishedRun]) -> str:
     seeds = sorted({run.seed for run in chosen.values()})
     if len(seeds) == 1:
         return f"All pictures are of the runs with seed {seeds[0]}."
@@ -126,30 +125,28 @@ def _title(entry: GalleryEntry) -> str:
     return entry.case_id + ("" if entry.slice_index is None else f", slice {entry.slice_index}")
 
 
-def _case(grid: Grid, title: str, samples: Mapping[Cell, _Samples]) -> GalleryCase:
+def _case(grid: Grid, title: str, samples: Mapping[Place, _Samples]) -> GalleryCase:
     example = next(found for found in samples.values() if title in found.entries)
-    rows = []
-    for method in grid.methods:
-        pictures = []
-        for budget in grid.budgets:
-            found = samples.get((method, budget))
-            entry = found.entries.get(title) if found else None
-            dice = entry.scores.get("foreground_dice") if entry else None
-            pictures.append(
-                Picture(
-                    source=found.picture(title, "prediction") if found else "",
-                    alt=f"Prediction of {method.short_name} with {budget.num_labeled} labels "
-                    f"for {title}",
-                    caption="" if dice is None else f"Dice {decimal(dice, 2)}",
-                )
-            )
-        rows.append((method.short_name, tuple(pictures)))
-    leading = (
-        Picture(example.picture(title, "image"), f"Image {title}", "image"),
-        Picture(
-            example.picture(title, "reference"),
-            f"Expert's reference of {title}",
-            "expert's reference",
+
+    def prediction(method: MethodFacts, budget: Budget) -> Picture:
+        found = samples.get((method, budget))
+        entry = found.entries.get(title) if found else None
+        dice = entry.scores.get("foreground_dice") if entry else None
+        return Picture(
+            source=found.picture(title, "prediction") if found else "",
+            alt=f"Prediction of {method.short_name} with {budget.num_labeled} labels for {title}",
+            caption="" if dice is None else f"Dice {decimal(dice, 2)}",
+        )
+
+    reference = example.picture(title, "reference")
+    return GalleryCase(
+        title,
+        leading=(
+            Picture(example.picture(title, "image"), f"Image {title}", "image"),
+            Picture(reference, f"Expert's reference of {title}", "expert's reference"),
+        ),
+        rows=tuple(
+            (method.short_name, tuple(prediction(method, budget) for budget in grid.budgets))
+            for method in grid.methods
         ),
     )
-    return GalleryCase(title, leading, tuple(rows))

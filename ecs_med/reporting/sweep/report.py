@@ -11,7 +11,7 @@ from ecs_med.files import RESULT_REMEDY, make_folder, write_bytes, write_text
 from ecs_med.reporting.html import rendered_page
 from ecs_med.reporting.plots import Drawing
 from ecs_med.reporting.sweep import answers, findings, tables
-from ecs_med.reporting.sweep.charts import gain_chart, score_chart
+from ecs_med.reporting.sweep.charts import forecast_chart, gain_chart, score_chart
 from ecs_med.reporting.sweep.checks import check_comparable
 from ecs_med.reporting.sweep.class_maps import class_maps
 from ecs_med.reporting.sweep.gallery import sample_gallery
@@ -127,7 +127,7 @@ class _Report:
     def drawings(self) -> dict[str, list[Drawing]]:
         """Figures by the section that shows them."""
         gain = gain_chart(self.grid, self.found.gains)
-        forecast = answers.forecast_chart(self.grid, self.found)
+        forecast = forecast_chart(self.grid, self.found)
         return {
             "scores": [score_chart(self.grid, self.found), *([gain] if gain else [])],
             "classes": class_maps(self.grid),

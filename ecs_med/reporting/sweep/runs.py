@@ -24,15 +24,9 @@ class SplitFacts:
     """What has to be known of a split to compare runs.
 
     Attributes:
-        test: Digest of the ids of the test cases.
-        validation: The same of the validation cases.
-        labeled: The same of the labelled cases.
-        num_labeled: Labelled cases.
-        num_unlabeled: Unlabelled training cases.
-        num_test: Test cases.
+        test: Digest of the ids of the cases, as are the next two.
         drawn_by_seed: Of `test` and `validation`, what the seed drew, so that it may differ
             between seeds.
-        warnings: Warnings of the split.
     """
 
     test: str
@@ -70,15 +64,7 @@ def _digest(ids: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A run with a score on test cases.
-
-    Attributes:
-        folder: Run folder.
-        config: Its settings.
-        manifest: What ran, on what, for how long.
-        metrics: Its scores; the mIoU on test cases is among them.
-        split: Facts of its split.
-    """
+    """A run with a score on test cases."""
 
     folder: Path
     config: TrainConfig
@@ -135,7 +121,7 @@ def collect_folders(paths: Sequence[Path]) -> tuple[list[Path], list[Unfinished]
     for path in paths:
         if not path.is_dir():
             raise RunFolderError(f"{path}: no such run folder; check the path.")
-        inside = path / "runs"
+        inside = SweepFolder(path).runs
         if RunFolder(path).config_file.exists() or not inside.is_dir():
             folders.setdefault(path.resolve(), path)
             continue
@@ -149,9 +135,9 @@ def collect_folders(paths: Sequence[Path]) -> tuple[list[Path], list[Unfinished]
 def _not_begun(sweep: Path) -> list[Unfinished]:
     plan = SweepFolder(sweep).read_plan()
     return [
-        (run.folder.name, "The sweep plans this run and has not begun it.")
-        for run in (plan.cells if plan else ())
-        if not (sweep / run.folder).is_dir()
+        (cell.folder.name, "The sweep plans this run and has not begun it.")
+        for cell in (plan.cells if plan else ())
+        if not (sweep / cell.folder).is_dir()
     ]
 
 
