@@ -8,7 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Tile", "embedded_picture", "rendered_page"]
+from ecs_med.runs import GalleryEntry
+
+__all__ = ["Tile", "embedded_panel", "rendered_page"]
 
 _ROOM = "ecs_med.reporting"
 
@@ -59,20 +61,25 @@ def rendered_page(
     return page.encode("utf-8", errors="replace").decode("utf-8")
 
 
-def embedded_picture(path: Path, side: int) -> str:
-    """A PNG as a JPEG data URI, small enough to be one of dozens.
+def embedded_panel(folder: Path, entry: GalleryEntry, name: str, side: int) -> str:
+    """A panel of a gallery as a JPEG data URI, small enough to be one of dozens.
 
     Args:
-        path: A panel of a gallery.
+        folder: Of the gallery.
+        entry: One of its cases.
+        name: Of the panel.
         side: Longer side in pixels at most.
 
     Returns:
-        Empty where the file cannot be read.
+        Empty where there is no such panel, or its file cannot be read.
     """
     from PIL import Image
 
+    if name not in entry.panels:
+        return ""
     try:
-        with Image.open(path, formats=("PNG",)) as picture:
+        # Only names inside the folder count, whatever the entry says.
+        with Image.open(folder / Path(entry.panels[name]).name, formats=("PNG",)) as picture:
             panel = picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return ""

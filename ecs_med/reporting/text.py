@@ -11,6 +11,7 @@ __all__ = [
     "decimal",
     "duration",
     "flat",
+    "minute",
     "percent",
     "plural",
     "points",
@@ -70,6 +71,11 @@ def duration(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def minute(time: str) -> str:
+    """An ISO 8601 time to the minute, such as `2026-01-31 09:05`."""
+    return time[:16].replace("T", " ")
 
 
 def capitalized(text: str) -> str:

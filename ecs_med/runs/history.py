@@ -116,6 +116,12 @@ class History:
     validation: tuple[ValidationRow, ...] = ()
     num_skipped: int = 0
 
+    def pseudo_labels_at(self, iteration: int | None) -> tuple[int, PseudoLabelHealth] | None:
+        """The last health of pseudo-labels up to an iteration, else the first; with its own."""
+        rows = [(row.iteration, row.pseudo_labels) for row in self.validation if row.pseudo_labels]
+        until = [row for row in rows if iteration is None or row[0] <= iteration] or rows[:1]
+        return until[-1] if until else None
+
 
 class HistoryFile:
     """The file as a run in progress sees it.

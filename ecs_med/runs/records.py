@@ -209,6 +209,11 @@ class GalleryEntry(Record):
     panels: dict[str, str]
     """File name by panel."""
 
+    @property
+    def title(self) -> str:
+        """Id, and the slice of a volume."""
+        return self.case_id + ("" if self.slice_index is None else f", slice {self.slice_index}")
+
 
 class Gallery(Record):
     """`gallery/gallery.json`, `samples/gallery.json`."""

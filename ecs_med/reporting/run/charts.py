@@ -3,18 +3,10 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ecs_med.reporting.run.curves import (
-    Line,
-    Mark,
-    Series,
-    condense,
-    legend,
-    line_chart,
-    series,
-)
+from ecs_med.reporting.run.curves import Line, Mark, condense, legend, line_chart, series
 from ecs_med.reporting.run.reading import RunRecord
 from ecs_med.reporting.text import count, decimal
-from ecs_med.runs import PseudoLabelHealth, TrainRow
+from ecs_med.runs import PseudoLabelHealth, TrainRow, ValidationRow
 
 __all__ = ["Chart", "learning_rates", "losses", "pseudo_labels", "selection", "validation"]
 
@@ -56,41 +48,37 @@ class Chart:
 
 def losses(record: RunRecord) -> Chart:
     """Training losses over iterations."""
-    rows = record.history.train
-    lines = _lines(rows, lambda row: row.losses)
+    lines = _lines(record.history.train, lambda row: row.losses)
     group = max((condense(line.points)[1] for line in lines), default=1)
     caption = "Lower is better; the losses have different scales."
     if group > 1:
         caption += f" Each point is the mean of {group} logged values."
-    alt = _in_words("Training losses over iterations.", lines)
-    return Chart(line_chart(lines, chart_id="losses", alt=alt), caption, legend(lines))
+    return _chart("losses", "Training losses over iterations.", lines, caption)
 
 
 def validation(record: RunRecord) -> Chart:
     """Validation scores over iterations, with the chosen iteration marked."""
     rows = record.history.validation
+
+    def line(name: str, value: Callable[[ValidationRow], float | None]) -> Line:
+        return Line(name, series(rows, value), markers=True)
+
     lines = [
-        Line("mIoU, all classes", series(rows, lambda row: row.validation.miou), markers=True),
-        Line(
-            "Dice, foreground",
-            series(rows, lambda row: row.validation.foreground_dice),
-            markers=True,
-        ),
+        line("mIoU, all classes", lambda row: row.validation.miou),
+        line("Dice, foreground", lambda row: row.validation.foreground_dice),
     ]
     method = record.manifest.method if record.manifest else None
     if method is not None and method.uses_corrector and not method.uses_unlabeled:
         # Only the corrector learns, so that its score is the one to look at.
-        score = series(rows, lambda row: row.corrector.miou if row.corrector else None)
-        lines.append(Line("mIoU of the corrector, classes and right", score, markers=True))
+        name = "mIoU of the corrector, classes and right"
+        lines.append(line(name, lambda row: row.corrector.miou if row.corrector else None))
     chosen = record.chosen_iteration
     mark, caption = None, "Higher is better."
     if chosen is not None:
         mark = Mark(chosen, f"chosen: {count(chosen)}")
         caption += f" The weights of iteration {count(chosen)} were kept: {_chosen_by(record)}."
-    alt = _in_words("Validation scores over iterations.", lines)
-    limits = _limits([line.points for line in lines])
-    svg = line_chart(lines, chart_id="validation", alt=alt, mark=mark, limits=limits)
-    return Chart(svg, caption, legend(lines))
+    title = "Validation scores over iterations."
+    return _chart("validation", title, lines, caption, mark=mark, limits=_limits(lines))
 
 
 def _chosen_by(record: RunRecord) -> str:
@@ -101,12 +89,13 @@ def _chosen_by(record: RunRecord) -> str:
 
 def learning_rates(record: RunRecord) -> Chart:
     """Learning rates over iterations."""
-    rows = record.history.train
     # A rate of 0, that of the last iteration, has no place on a logarithmic axis.
-    lines = _lines(rows, lambda row: {name: rate for name, rate in row.lr.items() if rate > 0})
-    alt = _in_words("Learning rates over iterations.", lines, digits=6)
-    svg = line_chart(lines, chart_id="rates", alt=alt, log=True)
-    return Chart(svg, "Logarithmic scale.", legend(lines))
+    lines = _lines(
+        record.history.train,
+        lambda row: {name: rate for name, rate in row.lr.items() if rate > 0},
+    )
+    title = "Learning rates over iterations."
+    return _chart("rates", title, lines, "Logarithmic scale.", digits=6, log=True)
 
 
 def pseudo_labels(record: RunRecord) -> tuple[Chart, Chart]:
@@ -126,24 +115,21 @@ def pseudo_labels(record: RunRecord) -> tuple[Chart, Chart]:
         line("errors mended", lambda scores: scores.correction_accuracy),
         line("mean certainty", lambda scores: scores.mean_certainty),
     ]
-    alt = _in_words("mIoU on unlabelled images.", quality)
-    limits = _limits([line.points for line in quality])
     return (
-        Chart(
-            line_chart(quality, chart_id="pseudo", alt=alt, limits=limits),
+        _chart(
+            "pseudo",
+            "mIoU on unlabelled images.",
+            quality,
             "mIoU against the hidden masks. Pseudo-labels above the segmenter: correcting helps.",
-            legend(quality),
+            limits=_limits(quality),
         ),
-        Chart(
-            line_chart(
-                behavior,
-                chart_id="corrector",
-                alt=_in_words("The corrector on unlabelled images.", behavior),
-                limits=_SHARES,
-            ),
-            "Shares, 0 to 1. Pixels found right close to 1 and few errors mended: the "
-            "corrector does nothing.",
-            legend(behavior),
+        _chart(
+            "corrector",
+            "The corrector on unlabelled images.",
+            behavior,
+            "Shares, 0 to 1. Pixels found right close to 1 and few errors mended: the corrector "
+            "does nothing.",
+            limits=_SHARES,
         ),
     )
 
@@ -153,16 +139,30 @@ def selection(record: RunRecord) -> Chart:
     rows = record.history.train
     has_discriminator = any("selected_share" in row.signals for row in rows)
     lines = _lines(rows, lambda row: row.signals, _SELECTION) if has_discriminator else []
-    return Chart(
-        line_chart(
-            lines,
-            chart_id="selection",
-            alt=_in_words("The discriminator.", lines),
-            limits=_SHARES,
-        ),
-        "Shares, 0 to 1. Data selected close to 0: the unlabelled images are ignored.",
-        legend(lines),
+    caption = "Shares, 0 to 1. Data selected close to 0: the unlabelled images are ignored."
+    return _chart("selection", "The discriminator.", lines, caption, limits=_SHARES)
+
+
+def _chart(
+    chart_id: str,
+    title: str,
+    lines: Sequence[Line],
+    caption: str,
+    *,
+    digits: int = 3,
+    mark: Mark | None = None,
+    limits: tuple[float, float] | None = None,
+    log: bool = False,
+) -> Chart:
+    ends = (
+        f"{line.name}: from {decimal(line.points.values[0], digits)} to "
+        f"{decimal(line.points.values[-1], digits)}."
+        for line in lines
+        if line.points
     )
+    alt = " ".join([title, *ends])
+    svg = line_chart(lines, chart_id=chart_id, alt=alt, mark=mark, limits=limits, log=log)
+    return Chart(svg, caption, legend(lines))
 
 
 def _lines(
@@ -179,20 +179,9 @@ def _lines(
     return [line(name) for name in names or dict.fromkeys(key for row in rows for key in part(row))]
 
 
-def _in_words(title: str, lines: Iterable[Line], digits: int = 3) -> str:
-    """Where every line begins and ends."""
-    ends = (
-        f"{line.name}: from {decimal(line.points.values[0], digits)} to "
-        f"{decimal(line.points.values[-1], digits)}."
-        for line in lines
-        if line.points
-    )
-    return " ".join([title, *ends])
-
-
-def _limits(all_points: Sequence[Series]) -> tuple[float, float] | None:
+def _limits(lines: Sequence[Line]) -> tuple[float, float] | None:
     """Of a chart of scores: a tenth above and below, never a hair's breadth blown up."""
-    values = [value for points in all_points for value in points.values]
+    values = [value for line in lines for value in line.points.values]
     if not values:
         return None
     low, high = min(values), max(values)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
+
 from ecs_med.reporting.plots import DASHES, Pen, draw_for_page
 from ecs_med.runs import TrainRow, ValidationRow
 
@@ -35,12 +37,7 @@ class Series:
 
 
 def series(rows: Iterable[Row], value: Callable[[Row], float | None]) -> Series:
-    """One quantity of all rows that have it.
-
-    Args:
-        rows: Rows of one kind, ascending.
-        value: Picks the quantity; `None` where a row does not have it.
-    """
+    """One quantity of all rows, ascending, for which `value` does not give `None`."""
     found = [(row.iteration, known) for row in rows if (known := value(row)) is not None]
     return Series(tuple(i for i, _ in found), tuple(v for _, v in found))
 
@@ -48,12 +45,8 @@ def series(rows: Iterable[Row], value: Callable[[Row], float | None]) -> Series:
 def condense(points: Series, max_points: int = 240) -> tuple[Series, int]:
     """Average neighbouring points so that a long run still draws small and readable.
 
-    Args:
-        points: Any length.
-        max_points: Length of the result at most.
-
     Returns:
-        The series, and how many logged values stand behind each of its points (1: unchanged).
+        At most `max_points`, and how many logged values stand behind each (1: unchanged).
     """
     size = max(1, math.ceil(len(points) / max_points))
     if size == 1:
@@ -85,12 +78,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """An iteration that the reader's eye shall find, on every curve that has a point there.
-
-    Attributes:
-        iteration: Which one.
-        text: Said above it.
-    """
+    """An iteration that the reader's eye shall find on every curve, and what is said above it."""
 
     iteration: int
     text: str
@@ -123,7 +111,7 @@ def line_chart(
         return ""
 
     def draw(figure: "Figure", pen: Pen) -> None:
-        # Room for labels up to "0.0001"; fixed margins also align neighbouring charts.
+        # Room for labels up to "0.00001"; fixed margins also align neighbouring charts.
         figure.subplots_adjust(left=0.17, right=0.97, bottom=0.17, top=0.92)
         axes = figure.add_subplot()
         for place, line in enumerate(shown):
@@ -169,7 +157,9 @@ def _set_axes(axes: "Axes", *, log: bool) -> None:
     axes.set_axisbelow(True)
     if log:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_major_formatter(
+            lambda value, place: np.format_float_positional(value, trim="-")
+        )
         axes.yaxis.set_minor_formatter(NullFormatter())
 
 

@@ -126,12 +126,10 @@ class Health:
 
 def examine_health(record: RunRecord) -> Health:
     """Judge the pseudo-labels at the chosen iteration, or at the last one logged before it."""
-    rows = [(r.iteration, r.pseudo_labels) for r in record.history.validation if r.pseudo_labels]
-    if not rows:
+    found = record.history.pseudo_labels_at(record.chosen_iteration)
+    if found is None:
         return Health()
-    chosen = record.chosen_iteration
-    until = [row for row in rows if chosen is None or row[0] <= chosen] or rows[:1]
-    iteration, scores = until[-1]
+    iteration, scores = found
     where = f"At iteration {count(iteration)}"
     warnings = []
     if scores.right_share is not None and scores.right_share > RIGHT_SHARE_LIMIT:
@@ -140,7 +138,8 @@ def examine_health(record: RunRecord) -> Health:
             "it hardly corrects, and the pseudo-labels are the segmenter's own output."
         )
     if scores.gain is not None and scores.gain < 0:
-        num_harmed = sum((other.gain or 0) < 0 for _, other in rows)
+        rows = [row.pseudo_labels for row in record.history.validation if row.pseudo_labels]
+        num_harmed = sum((other.gain or 0) < 0 for other in rows)
         warnings.append(
             f"{where}, the corrections harm: the pseudo-labels score mIoU "
             f"{decimal(scores.miou)}, the segmenter alone {decimal(scores.segmenter_miou)} "

@@ -6,12 +6,12 @@ from typing import Any
 
 from ecs_med.files import RESULT_REMEDY, write_text
 from ecs_med.palette import css_color
-from ecs_med.reporting.html import embedded_picture, rendered_page
+from ecs_med.reporting.html import embedded_panel, rendered_page
 from ecs_med.reporting.run import charts
 from ecs_med.reporting.run.findings import Health, examine_health, observations, verdict
 from ecs_med.reporting.run.reading import RunRecord, read_run
 from ecs_med.reporting.run.tables import key_figures, roles, score_table
-from ecs_med.reporting.text import NOTHING, count, decimal, duration, flat
+from ecs_med.reporting.text import NOTHING, count, decimal, duration, flat, minute
 from ecs_med.runs import GalleryEntry, Manifest, RunFolder
 
 __all__ = ["write_report"]
@@ -57,7 +57,7 @@ def _context(record: RunRecord) -> dict[str, Any]:
     return {
         "title": manifest.data.name if manifest else name,
         "run_name": name,
-        "finished": _minute(manifest.finished) if manifest else "",
+        "finished": minute(manifest.finished) if manifest else "",
         "method": _method(record),
         "uses_corrector": record.uses_corrector,
         "verdict": verdict(record),
@@ -80,15 +80,10 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "roles": roles(record),
         "data": _data_facts(record),
         "data_notes": manifest.data.notes if manifest else (),
-        "initialization": _initialization(manifest),
+        "initialization": manifest.initialization.to_json() if manifest else {},
         "settings": flat(record.config.model_dump(mode="json")) if record.config else [],
         "environment": _environment(manifest),
     }
-
-
-def _minute(time: str) -> str:
-    """An ISO time to the minute."""
-    return time[:16].replace("T", " ")
 
 
 def _method(record: RunRecord) -> str:
@@ -117,11 +112,6 @@ def _data_facts(record: RunRecord) -> list[tuple[str, str]]:
     ]
 
 
-def _initialization(manifest: Manifest | None) -> list[tuple[str, str]]:
-    found = manifest.initialization.to_json() if manifest else {}
-    return [(part, text) for part, text in found.items() if text]
-
-
 def _environment(manifest: Manifest | None) -> list[tuple[str, str]]:
     if manifest is None:
         return []
@@ -147,7 +137,7 @@ def _gallery(record: RunRecord) -> dict[str, Any]:
     """Cases whose pictures are all there, and how they were chosen."""
     if record.gallery is None:
         return {"items": [], "num_broken": 0}
-    cases = [_case(record.folder, entry) for entry in record.gallery.items[:MAX_SHOWN]]
+    cases = [_case(RunFolder(record.folder), entry) for entry in record.gallery.items[:MAX_SHOWN]]
     shown = [case for case in cases if case is not None]
     num_test = record.metrics.test.num_cases if record.metrics else None
     over_all = record.gallery.ranked_over_all or record.gallery.num_candidates == num_test
@@ -159,18 +149,16 @@ def _gallery(record: RunRecord) -> dict[str, Any]:
     }
 
 
-def _case(run: Path, entry: GalleryEntry) -> dict[str, Any] | None:
+def _case(run: RunFolder, entry: GalleryEntry) -> dict[str, Any] | None:
     pictures = [
-        # Only names inside the folder count, whatever the file says.
-        (title, embedded_picture(run / "gallery" / Path(entry.panels[panel]).name, PANEL_SIDE))
+        (title, embedded_panel(run.gallery, entry, panel, PANEL_SIDE))
         for panel, title in PANEL_TITLES.items()
         if panel in entry.panels
     ]
     if not pictures or not all(source for _, source in pictures):
         return None
-    place = "" if entry.slice_index is None else f", slice {entry.slice_index}"
     return {
-        "name": f"{entry.case_id}{place}",
+        "name": entry.title,
         "rank": RANK_TITLES.get(entry.rank, "Case"),
         "score": decimal(entry.score),
         "pictures": pictures,

@@ -1,4 +1,4 @@
-"""What a sweep says in words: the verdict, key figures, how its runs came about and what they cost."""
+"""What a sweep says in words: verdict, key figures, how its runs came about and their cost."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ecs_med.errors import RunFolderError
-from ecs_med.reporting.html import embedded_picture
+from ecs_med.reporting.html import embedded_panel
 from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.reporting.sweep.runs import FinishedRun
 from ecs_med.reporting.text import decimal
@@ -71,10 +71,7 @@ class _Samples:
     def picture(self, title: str, panel: str) -> str:
         """Data URI of a panel; empty where there is none."""
         entry = self.entries.get(title)
-        if entry is None or panel not in entry.panels:
-            return ""
-        # Only names inside the folder count, whatever the file says.
-        return embedded_picture(self.folder / Path(entry.panels[panel]).name, SIDE)
+        return embedded_panel(self.folder, entry, panel, SIDE) if entry else ""
 
 
 def sample_gallery(grid: Grid) -> SampleGallery:
@@ -117,12 +114,8 @@ def _samples(run: FinishedRun) -> _Samples | None:
         gallery = Gallery.read(folder / "gallery.json")
     except RunFolderError:
         return None
-    entries = {_title(entry): entry for entry in gallery.items}
+    entries = {entry.title: entry for entry in gallery.items}
     return _Samples(folder, entries, gallery) if entries else None
-
-
-def _title(entry: GalleryEntry) -> str:
-    return entry.case_id + ("" if entry.slice_index is None else f", slice {entry.slice_index}")
 
 
 def _case(grid: Grid, title: str, samples: Mapping[Place, _Samples]) -> GalleryCase:

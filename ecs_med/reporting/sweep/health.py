@@ -50,9 +50,8 @@ def _chosen_row(run: FinishedRun) -> PseudoLabelHealth | None:
         history = read_history(RunFolder(run.folder).history_file, validation_only=True)
     except RunFolderError:
         return None
-    rows = [(row.iteration, row.pseudo_labels) for row in history.validation if row.pseudo_labels]
-    until = [scores for iteration, scores in rows if iteration <= run.metrics.best_iteration]
-    return until[-1] if until else rows[0][1] if rows else None
+    found = history.pseudo_labels_at(run.metrics.best_iteration)
+    return found[1] if found else None
 
 
 def _mean_health(rows: Sequence[PseudoLabelHealth]) -> PseudoLabelHealth:

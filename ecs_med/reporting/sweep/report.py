@@ -25,7 +25,7 @@ from ecs_med.reporting.sweep.health import (
 from ecs_med.reporting.sweep.runs import Unfinished, read_runs
 from ecs_med.reporting.sweep.statistics import compute_statistics
 from ecs_med.reporting.table import Table
-from ecs_med.reporting.text import plural
+from ecs_med.reporting.text import minute, plural
 
 __all__ = ["write_budget_report"]
 
@@ -171,7 +171,7 @@ class _Report:
             " and ".join(method.short_name for method in grid.methods),
             plural(len(grid.budgets), "budget"),
             plural(len(grid.seeds), "seed"),
-            f"finished {last[:16].replace('T', ' ')}",
+            f"finished {minute(last)}",
         ]
         return " · ".join(parts)
 
