@@ -207,15 +207,7 @@ def interval(
     form: str,
     value: Callable[[Any], Any] = lambda item: None,
 ) -> tuple[Column, Column]:
-    """The two columns of an interval, which are printed in one cell.
-
-    Args:
-        lower: Key of the lower end.
-        upper: Key of the upper end.
-        heading: Of the cell.
-        form: As of a column.
-        value: Takes from an item what has `lower` and `upper`, or `None`.
-    """
+    """The two columns of an interval, printed in one cell; `value` gives what has both ends."""
     return (
         Column(lower, heading, form, lambda item: getattr(value(item), "lower", None), upper),
         Column(upper, value=lambda item: getattr(value(item), "upper", None)),

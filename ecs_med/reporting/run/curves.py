@@ -157,9 +157,7 @@ def _set_axes(axes: "Axes", *, log: bool) -> None:
     axes.set_axisbelow(True)
     if log:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(
-            lambda value, place: np.format_float_positional(value, trim="-")
-        )
+        axes.yaxis.set_major_formatter(lambda rate, _: np.format_float_positional(rate, trim="-"))
         axes.yaxis.set_minor_formatter(NullFormatter())
 
 

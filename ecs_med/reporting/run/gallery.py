@@ -22,11 +22,11 @@ from ecs_med.reporting.run.panels import (
 from ecs_med.runs import Gallery, GalleryEntry
 from ecs_med.types import IGNORE_INDEX
 
-__all__ = ["GalleryItem", "case_score", "choose_cases", "write_gallery"]
+__all__ = ["GalleryItem", "choose_cases", "write_gallery"]
 
 Labels = npt.NDArray[np.uint8]
 _OWN_FILE = re.compile(r"\d{3}-(image|reference|prediction|corrector|errors)\.png")
-_SCORE_KEYS = ("foreground_dice", "dice", "dice_per_case", "foreground_iou", "miou")
+_RANKING_SCORE = "foreground_dice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class GalleryItem:
         correction: (H, W), uint8; the corrector's class, K (the number of classes) for "right";
             `None` where the method has no corrector.
         certainty: (H, W), float32, 0..1: the corrector's highest probability.
-        scores: Scores of the case, among them `foreground_dice` or `dice`.
+        scores: Scores of the case, among them `foreground_dice`.
         slice_index: Which slice of a volume this is; `None` for pictures.
     """
 
@@ -63,23 +63,10 @@ class GalleryItem:
                 raise ValueError(f"{name} is {values.shape}, the image {self.image.shape[:2]}")
 
 
-def case_score(scores: Mapping[str, float]) -> float | None:
-    """The score by which cases are ranked: foreground Dice where there is one.
-
-    Returns:
-        `None` where no known score is finite, as for a case without foreground.
-    """
-    for key in _SCORE_KEYS:
-        value = scores.get(key)
-        if isinstance(value, int | float) and math.isfinite(value):
-            return float(value)
-    return None
-
-
 def choose_cases(
     cases: Iterable[tuple[str, Mapping[str, float]]], num_each: int = 3
 ) -> dict[str, str]:
-    """Choose the worst, the median and the best cases of a test set.
+    """Choose the worst, the median and the best cases of a test set by foreground Dice.
 
     Args:
         cases: Id and scores of every case.
@@ -90,7 +77,7 @@ def choose_cases(
         Group (`worst`, `median`, `best`) by case id, from the worst score to the best; ties by
         id. Cases without a score are left out.
     """
-    scored = [(case_score(scores), case_id) for case_id, scores in cases]
+    scored = [(_finite(scores.get(_RANKING_SCORE)), case_id) for case_id, scores in cases]
     ranked = [case_id for score, case_id in sorted((s, i) for s, i in scored if s is not None)]
     num_each = min(num_each, len(ranked) // 3)
     if not num_each:
@@ -141,7 +128,16 @@ def write_gallery(
         for name, panel in _draw(item, len(class_names)).items():
             panels[name] = f"{index:03d}-{name}.png"
             write_atomically(folder / panels[name], functools.partial(_save_png, panel))
-        entries.append(_entry(item, groups[item.case_id], panels))
+        entries.append(
+            GalleryEntry(
+                case_id=item.case_id,
+                slice_index=item.slice_index,
+                rank=groups[item.case_id],
+                score=_finite(item.scores.get(_RANKING_SCORE)),
+                scores={key: _finite(value) for key, value in item.scores.items()},
+                panels=panels,
+            )
+        )
     gallery = Gallery(
         class_names=tuple(class_names),
         class_colors=tuple(css_color(index) for index in range(len(class_names))),
@@ -177,16 +173,8 @@ def _draw(item: GalleryItem, num_classes: int) -> dict[str, npt.NDArray[np.uint8
     return panels
 
 
-def _entry(item: GalleryItem, rank: str, panels: Mapping[str, str]) -> GalleryEntry:
-    finite = {key: float(v) if math.isfinite(v) else None for key, v in item.scores.items()}
-    return GalleryEntry(
-        case_id=item.case_id,
-        slice_index=item.slice_index,
-        rank=rank,
-        score=case_score(item.scores),
-        scores=finite,
-        panels=dict(panels),
-    )
+def _finite(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _save_png(panel: npt.NDArray[np.uint8], path: Path) -> None:

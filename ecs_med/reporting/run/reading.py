@@ -20,13 +20,7 @@ class RunRecord:
     """What a run folder holds; `None` for a file that is missing or damaged.
 
     Attributes:
-        folder: The run folder.
-        config: `config.json`.
-        split: `split.json`.
-        metrics: `metrics.json`.
-        manifest: `manifest.json`.
-        gallery: `gallery/gallery.json`.
-        history: `history.jsonl`; empty where it is missing.
+        history: Empty where the file is missing.
         notes: One sentence for each part that is damaged.
     """
 

@@ -116,12 +116,7 @@ def _setting_tiles(record: RunRecord) -> list[Tile]:
 
 
 def score_table(metrics: Metrics | None, unit: str) -> ScoreTable | None:
-    """Scores by class on validation and test; `None` where nothing has been scored.
-
-    Args:
-        metrics: Of a run.
-        unit: What a case is called.
-    """
+    """Scores by class on validation and test; `None` where nothing has been scored."""
     if metrics is None:
         return None
     named = (("validation", metrics.validation), ("test", metrics.test))

@@ -1,15 +1,15 @@
 """Refuses run folders that must not be laid over each other, unless the user says so."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from itertools import chain
+from typing import Literal, NamedTuple, get_args
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.reporting.sweep.runs import FinishedRun
 from ecs_med.reporting.text import flat
 
-__all__ = ["Difference", "Kind", "check_comparable", "deciding_settings"]
+__all__ = ["check_comparable", "deciding_settings"]
 
 Kind = Literal["data", "split", "protocol"]
 """What may differ between runs of a set."""
@@ -18,14 +18,8 @@ _GRID = frozenset(("method", "labeled", "seed"))
 """The axes of the grid, in which comparable runs differ."""
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing in which two runs differ.
-
-    Attributes:
-        kind: By what name it can be allowed.
-        sentence: Names the two folders and the thing.
-    """
+class Difference(NamedTuple):
+    """One thing in which two runs differ: by what name it can be allowed, and a sentence."""
 
     kind: Kind
     sentence: str
@@ -49,7 +43,9 @@ def check_comparable(runs: Sequence[FinishedRun], allow: Collection[str] = ()) -
     if unknown:
         raise SettingsError(f"`allow` {unknown[0]}: choose data, split or protocol.")
     allowed = []
-    for difference in _differences(runs):
+    for difference in chain(
+        _data_differences(runs), _split_differences(runs), _protocol_differences(runs)
+    ):
         if difference.kind not in allow:
             raise RunFolderError(
                 f"{difference.sentence}; leave one of them out, or add `allow` {difference.kind}."
@@ -58,21 +54,14 @@ def check_comparable(runs: Sequence[FinishedRun], allow: Collection[str] = ()) -
     return tuple(allowed)
 
 
-def _differences(runs: Sequence[FinishedRun]) -> Iterator[Difference]:
-    yield from _data_differences(runs)
-    yield from _split_differences(runs)
-    yield from _protocol_differences(runs)
-
-
 def _data_differences(runs: Sequence[FinishedRun]) -> Iterator[Difference]:
-    first = runs[0]
     for what, value in (
         ("data set", lambda run: run.manifest.data.name),
         ("classes", lambda run: ", ".join(run.metrics.class_names)),
     ):
-        other = next((run for run in runs if value(run) != value(first)), None)
+        other = next((run for run in runs if value(run) != value(runs[0])), None)
         if other is not None:
-            yield _difference("data", first, other, what, value(first), value(other))
+            yield _difference("data", runs[0], other, what, value(runs[0]), value(other))
 
 
 def _split_differences(runs: Sequence[FinishedRun]) -> Iterator[Difference]:
@@ -80,27 +69,21 @@ def _split_differences(runs: Sequence[FinishedRun]) -> Iterator[Difference]:
 
     Where the seed draws the test cases, only runs of one seed have to share them.
     """
-    for part in ("test", "validation"):
+    for part, what in (
+        ("test", "different test cases"),
+        ("validation", "different validation cases"),
+        ("labeled", "the same budget and seed, but different labelled cases"),
+    ):
         seen: dict[object, FinishedRun] = {}
         for run in runs:
-            scope = run.seed if part in run.split.drawn_by_seed else None
+            scope: object = run.seed if part in run.split.drawn_by_seed else None
+            if part == "labeled":
+                scope = run.labeled, run.seed
             other = seen.setdefault(scope, run)
             if getattr(other.split, part) != getattr(run.split, part):
-                yield Difference(
-                    "split",
-                    f"{other.folder} and {run.folder} have different {part} cases (split.json)",
-                )
+                folders = f"{other.folder} and {run.folder}"
+                yield Difference("split", f"{folders} have {what} (split.json)")
                 break
-    drawn: dict[tuple[str, int], FinishedRun] = {}
-    for run in runs:
-        other = drawn.setdefault((run.labeled, run.seed), run)
-        if other.split.labeled != run.split.labeled:
-            yield Difference(
-                "split",
-                f"{other.folder} and {run.folder} have the same budget and seed, but different "
-                "labelled cases (split.json)",
-            )
-            break
 
 
 def _protocol_differences(runs: Sequence[FinishedRun]) -> Iterator[Difference]:

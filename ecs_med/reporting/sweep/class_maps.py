@@ -1,15 +1,14 @@
 """IoU of every class at every budget as coloured maps, and what a method gives per class."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecs_med.reporting.plots import Drawing, Pen, draw_figure
-from ecs_med.reporting.sweep.grid import Grid
-from ecs_med.reporting.sweep.statistics import class_iou
+from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.runs import MethodFacts
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ _SMALLEST_REACH = 1.0
 
 def class_maps(grid: Grid) -> list[Drawing]:
     """One map of IoU for each method, on one scale, then the differences over the baseline."""
-    means = {method: _means(grid, method) for method in grid.methods}
+    means = {method: _class_ious(grid, method) for method in grid.methods}
     known = np.concatenate([values[np.isfinite(values)] for values in means.values()])
     if not known.size:
         return []
@@ -44,6 +43,7 @@ def class_maps(grid: Grid) -> list[Drawing]:
         for method, values in means.items()
     ]
     for method in grid.rivals:
+        assert grid.baseline is not None
         differences = class_differences(grid, method)
         if not np.isfinite(differences).any():
             continue
@@ -53,7 +53,7 @@ def class_maps(grid: Grid) -> list[Drawing]:
                 grid,
                 differences,
                 name=f"classes-{method.name}-gain",
-                title=f"IoU points: {method.short_name} minus {grid.baseline_name}",
+                title=f"IoU points: {method.short_name} minus {grid.baseline.short_name}",
                 caption="Over pairs of runs with the same seed. Above zero is better.",
                 limits=(-reach, reach),
             )
@@ -61,31 +61,35 @@ def class_maps(grid: Grid) -> list[Drawing]:
     return maps
 
 
-def class_differences(grid: Grid, method: MethodFacts) -> Values:
-    """Gain of a method over the baseline per class and budget.
+def _class_ious(grid: Grid, method: MethodFacts) -> Values:
+    def ious(row: int, budget: Budget) -> list[float]:
+        values = [run.iou_of(row) for run in grid.runs(method, budget)]
+        return [value for value in values if value is not None]
 
-    Args:
-        grid: Finished runs.
-        method: One of the grid's rivals.
+    return _means(grid, ious)
+
+
+def class_differences(grid: Grid, method: MethodFacts) -> Values:
+    """Gain of a rival over the baseline per class and budget.
 
     Returns:
         (num_classes, num_budgets) in IoU points; NaN where a class or a pair is missing.
     """
-    found = np.full((len(grid.class_names), len(grid.budgets)), np.nan)
-    for row, column in np.ndindex(found.shape):
-        pairs = grid.pairs(method, grid.budgets[column])
-        ious = [(ours.iou_of(row), theirs.iou_of(row)) for ours, theirs in pairs]
-        points = [100 * (a - b) for a, b in ious if a is not None and b is not None]
-        if points:
-            found[row, column] = np.mean(points)
-    return found
+
+    def points(row: int, budget: Budget) -> list[float]:
+        ious = [
+            (ours.iou_of(row), theirs.iou_of(row)) for ours, theirs in grid.pairs(method, budget)
+        ]
+        return [100 * (a - b) for a, b in ious if a is not None and b is not None]
+
+    return _means(grid, points)
 
 
-def _means(grid: Grid, method: MethodFacts) -> Values:
+def _means(grid: Grid, values: Callable[[int, Budget], Sequence[float]]) -> Values:
     found = np.full((len(grid.class_names), len(grid.budgets)), np.nan)
     for row, column in np.ndindex(found.shape):
-        iou = class_iou(grid.runs(method, grid.budgets[column]), row)
-        found[row, column] = iou.mean if iou else np.nan
+        if known := values(row, grid.budgets[column]):
+            found[row, column] = np.mean(known)
     return found
 
 
@@ -143,16 +147,13 @@ def _map(
 
 def _in_words(grid: Grid, values: Values, style: str) -> str:
     """First and last column in words; the table has the rest."""
-
-    def column(index: int) -> str:
-        cells = [
-            f"{name} {style.format(value)}"
-            for name, value in zip(grid.class_names, values[:, index], strict=True)
-            if np.isfinite(value)
-        ]
-        return f"With {grid.budgets[index].num_labeled} labels: {', '.join(cells) or 'no run'}."
-
-    return " ".join(column(index) for index in sorted({0, len(grid.budgets) - 1}))
+    sentences = []
+    for index in sorted({0, len(grid.budgets) - 1}):
+        pairs = zip(grid.class_names, values[:, index], strict=True)
+        cells = [f"{name} {style.format(value)}" for name, value in pairs if np.isfinite(value)]
+        number = grid.budgets[index].num_labeled
+        sentences.append(f"With {number} labels: {', '.join(cells) or 'no run'}.")
+    return " ".join(sentences)
 
 
 def _short(name: str, limit: int = 18) -> str:

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 from ecs_med.analysis import ScorePoint
@@ -99,11 +100,6 @@ class Grid:
         return tuple(method for method in self.methods if method != self.baseline)
 
     @property
-    def baseline_name(self) -> str:
-        """The baseline in one word; empty without one."""
-        return self.baseline.short_name if self.baseline else ""
-
-    @property
     def main(self) -> MethodFacts | None:
         """The method that the report is about: the first with a corrector, else the first rival."""
         others = [method for method in self.methods if method != self.baseline]
@@ -149,20 +145,19 @@ def arrange(runs: Iterable[FinishedRun]) -> Grid:
         groups.setdefault(_meaning(run), []).append(run)
     merged: dict[int, list[FinishedRun]] = {}
     for group in groups.values():
-        merged.setdefault(_mean_labeled(group), []).extend(group)
+        mean = round(statistics.fmean(run.split.num_labeled for run in group))
+        merged.setdefault(mean, []).extend(group)
     facts = {run.method.name: run.method for run in reversed(runs)}
     baseline = _baseline(facts.values())
     methods = sorted(facts.values(), key=lambda method: (method != baseline, method.name))
     cells = {}
-    budgets = []
-    for num_labeled in sorted(merged):
-        budget = _budget(num_labeled, merged[num_labeled])
-        budgets.append(budget)
+    budgets = {_budget(number, group): group for number, group in sorted(merged.items())}
+    for budget, group in budgets.items():
         for method in methods:
-            inside = [run for run in merged[num_labeled] if run.method.name == method.name]
+            inside = [run for run in group if run.method.name == method.name]
             if inside:
-                _refuse_doubles(inside)
                 cells[method, budget] = tuple(sorted(inside, key=lambda run: run.seed))
+                _refuse_doubles(cells[method, budget])
     data = min(runs, key=lambda run: run.name).manifest.data
     return Grid(
         methods=tuple(methods),
@@ -181,10 +176,9 @@ def _baseline(methods: Iterable[MethodFacts]) -> MethodFacts | None:
 
 
 def _refuse_doubles(runs: Sequence[FinishedRun]) -> None:
-    seen: dict[int, FinishedRun] = {}
-    for run in runs:
-        other = seen.setdefault(run.seed, run)
-        if other is not run:
+    """Refuse two runs of a seed; `runs` are sorted by it."""
+    for other, run in pairwise(runs):
+        if other.seed == run.seed:
             raise RunFolderError(
                 f"{other.folder} and {run.folder} are both {run.method.name} with "
                 f"{run.split.num_labeled} labels and seed {run.seed}; name one of them."
@@ -201,10 +195,6 @@ def _meaning(run: FinishedRun) -> tuple[str, Fraction]:
     if isinstance(asked, Share):
         return "share", asked.fraction
     return "cases", Fraction(asked.count if isinstance(asked, Count) else run.split.num_labeled)
-
-
-def _mean_labeled(group: Sequence[FinishedRun]) -> int:
-    return round(statistics.fmean(run.split.num_labeled for run in group))
 
 
 def _budget(num_labeled: int, group: Sequence[FinishedRun]) -> Budget:

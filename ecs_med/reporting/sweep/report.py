@@ -1,10 +1,8 @@
 """Builds `budget.html`, the report on what labels buy, from a set of run folders."""
 
-import functools
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
 
 from ecs_med.errors import RunFolderError
 from ecs_med.files import RESULT_REMEDY, make_folder, write_bytes, write_text
@@ -17,19 +15,20 @@ from ecs_med.reporting.sweep.class_maps import class_maps
 from ecs_med.reporting.sweep.gallery import sample_gallery
 from ecs_med.reporting.sweep.grid import Grid, arrange
 from ecs_med.reporting.sweep.health import (
+    CellHealth,
     health_charts,
     health_reading,
     health_table,
     read_health,
 )
 from ecs_med.reporting.sweep.runs import Unfinished, read_runs
-from ecs_med.reporting.sweep.statistics import compute_statistics
+from ecs_med.reporting.sweep.statistics import Statistics, compute_statistics
 from ecs_med.reporting.table import Table
 from ecs_med.reporting.text import minute, plural
+from ecs_med.runs import SweepFolder
 
 __all__ = ["write_budget_report"]
 
-REPORT_NAME = "budget.html"
 _OWN_FIGURE = re.compile(
     r"(score-curve|gain|forecast|pseudo-labels|corrector|classes-[\w.-]+)\.(svg|png)"
 )
@@ -76,104 +75,84 @@ def write_budget_report(
             "a run first."
         )
     allowed = check_comparable(finished, allow)
-    report = _Report(arrange(finished), prices)
-    _write_tables(
-        output / "tables", [*report.tables.values(), tables.failure_table(failed)], report
-    )
-    _write_figures(output / "figures", report.all_drawings())
+    grid = arrange(finished)
+    found, health = compute_statistics(grid), read_health(grid)
+    shown = _tables(grid, found, health, prices)
+    drawings = _drawings(grid, found, health)
+    _write_tables(output / "tables", [*shown.values(), tables.failure_table(failed)])
+    _write_paper(output / "tables", grid, found)
+    _write_figures(output / "figures", [drawing for part in drawings.values() for drawing in part])
+    savings = answers.savings_sentences(grid, found, prices)
     page = rendered_page(
         "budget.html.j2",
         package=__package__,
         styles=["budget.css"],
+        grid=grid,
+        subtitle=_subtitle(grid),
+        verdict=findings.verdict(grid, found),
+        saving=savings[grid.main][0] if grid.main in savings else "",
+        tiles=findings.key_figures(grid, found),
+        notes=found.notes,
+        tables=shown,
+        drawings=drawings,
+        forecast=answers.forecast_sentences(grid, found),
+        savings=[sentence for sentences in savings.values() for sentence in sentences],
+        gallery=sample_gallery(grid),
+        health=health_reading(health, grid.unit),
+        cost=findings.cost_sentence(grid),
+        data=findings.data_facts(grid),
+        settings=findings.setting_facts(grid),
+        machine=findings.machine_facts(grid),
+        warnings=findings.counted_warnings(grid),
+        prices=prices,
         failures=failed,
         allowed=allowed,
-        **report.context(),
     )
     # A line must not begin with a percent sign that has lost its number.
     page = re.sub(r"(?<=\d) %(?=[\s<.,;)])", "\u00a0%", page)
-    write_text(output / REPORT_NAME, page, remedy=RESULT_REMEDY)
-    return output / REPORT_NAME
+    path = SweepFolder(output).report_file
+    write_text(path, page, remedy=RESULT_REMEDY)
+    return path
 
 
-class _Report:
-    """Statistics, drawings and tables of a report, each made once.
+def _tables(
+    grid: Grid, found: Statistics, health: Sequence[CellHealth], prices: answers.Prices
+) -> dict[str, Table]:
+    """Tables by their name in the template."""
+    return {
+        "scores": tables.score_table(grid, found),
+        "gains": tables.gain_table(found.gains),
+        "classes": tables.class_table(grid),
+        "forecast": answers.forecast_table(grid, found),
+        "saved": answers.saved_table(found, prices),
+        "health": health_table(health),
+        "cost": tables.cost_table(grid),
+        "runs": tables.run_table(grid),
+    }
 
-    Args:
-        grid: Finished runs.
-        prices: Of an expert's labels.
-    """
 
-    def __init__(self, grid: Grid, prices: answers.Prices) -> None:
-        self.grid = grid
-        self.prices = prices
-        self.found = compute_statistics(grid)
-        self.health = read_health(grid)
+def _drawings(
+    grid: Grid, found: Statistics, health: Sequence[CellHealth]
+) -> dict[str, list[Drawing]]:
+    """Figures by the section that shows them."""
+    gain, forecast = gain_chart(grid, found.gains), forecast_chart(grid, found)
+    return {
+        "scores": [score_chart(grid, found), *([gain] if gain else [])],
+        "classes": class_maps(grid),
+        "forecast": [forecast] if forecast else [],
+        "health": health_charts(health, grid.unit),
+    }
 
-    @functools.cached_property
-    def tables(self) -> dict[str, Table]:
-        """Tables by their name in the template."""
-        return {
-            "scores": tables.score_table(self.grid, self.found),
-            "gains": tables.gain_table(self.found.gains),
-            "classes": tables.class_table(self.grid),
-            "forecast": answers.forecast_table(self.grid, self.found),
-            "saved": answers.saved_table(self.found, self.prices),
-            "health": health_table(self.health),
-            "cost": tables.cost_table(self.grid),
-            "runs": tables.run_table(self.grid),
-        }
 
-    @functools.cached_property
-    def drawings(self) -> dict[str, list[Drawing]]:
-        """Figures by the section that shows them."""
-        gain = gain_chart(self.grid, self.found.gains)
-        forecast = forecast_chart(self.grid, self.found)
-        return {
-            "scores": [score_chart(self.grid, self.found), *([gain] if gain else [])],
-            "classes": class_maps(self.grid),
-            "forecast": [forecast] if forecast else [],
-            "health": health_charts(self.health, self.grid.unit),
-        }
-
-    def all_drawings(self) -> list[Drawing]:
-        """Every figure."""
-        return [drawing for drawings in self.drawings.values() for drawing in drawings]
-
-    def context(self) -> dict[str, Any]:
-        """What the template shows, apart from failures and allowed differences."""
-        grid, found = self.grid, self.found
-        savings = answers.savings_sentences(grid, found, self.prices)
-        return {
-            "grid": grid,
-            "subtitle": self._subtitle(),
-            "verdict": findings.verdict(grid, found),
-            "saving": savings[grid.main][0] if grid.main in savings else "",
-            "tiles": findings.key_figures(grid, found),
-            "notes": found.notes,
-            "tables": self.tables,
-            "drawings": self.drawings,
-            "forecast": answers.forecast_sentences(grid, found),
-            "savings": [sentence for sentences in savings.values() for sentence in sentences],
-            "gallery": sample_gallery(grid),
-            "health": health_reading(self.health, grid.unit),
-            "cost": findings.cost_sentence(grid),
-            "data": findings.data_facts(grid),
-            "settings": findings.setting_facts(grid),
-            "machine": findings.machine_facts(grid),
-            "warnings": findings.counted_warnings(grid),
-            "prices": self.prices,
-        }
-
-    def _subtitle(self) -> str:
-        grid = self.grid
-        last = max(run.manifest.finished for run in grid.all_runs)
-        parts = [
-            " and ".join(method.short_name for method in grid.methods),
-            plural(len(grid.budgets), "budget"),
-            plural(len(grid.seeds), "seed"),
-            f"finished {minute(last)}",
-        ]
-        return " · ".join(parts)
+def _subtitle(grid: Grid) -> str:
+    last = max(run.manifest.finished for run in grid.all_runs)
+    parts = [
+        " and ".join(method.short_name for method in grid.methods),
+        plural(len(grid.budgets), "budget"),
+        plural(len(grid.seeds), "seed"),
+        f"finished {minute(last)}",
+    ]
+    return " · ".join(parts)
 
 
 def _write_figures(folder: Path, drawings: Sequence[Drawing]) -> None:
@@ -190,13 +169,16 @@ def _write_figures(folder: Path, drawings: Sequence[Drawing]) -> None:
             path.unlink(missing_ok=True)
 
 
-def _write_tables(folder: Path, shown: Sequence[Table], report: _Report) -> None:
-    """Write every table as CSV and JSON, and the table for a paper as LaTeX and Markdown."""
+def _write_tables(folder: Path, shown: Sequence[Table]) -> None:
+    """Write every table as CSV and JSON."""
     make_folder(folder)
     for table in shown:
         table.write(folder)
-    paper = tables.paper_table(report.grid, report.found)
-    caption = tables.paper_caption(report.grid)
+
+
+def _write_paper(folder: Path, grid: Grid, found: Statistics) -> None:
+    """Write the table for a paper as LaTeX and Markdown."""
+    paper, caption = tables.paper_table(grid, found), tables.paper_caption(grid)
     write_text(folder / "paper.tex", paper.to_latex(caption), remedy=RESULT_REMEDY)
     markdown = f"{paper.to_markdown()}\n{caption}\n"
     write_text(folder / "paper.md", markdown, remedy=RESULT_REMEDY)

@@ -32,7 +32,6 @@ __all__ = [
     "CellScore",
     "Gain",
     "Statistics",
-    "class_iou",
     "compute_statistics",
 ]
 
@@ -132,12 +131,6 @@ def compute_statistics(grid: Grid) -> Statistics:
         saved=_saved(grid),
         notes=tuple(dict.fromkeys(notes)),
     )
-
-
-def class_iou(runs: Sequence[FinishedRun], index: int) -> Summary | None:
-    """IoU of a class over runs; `None` where it occurs in none of them."""
-    known = [value for run in runs if (value := run.iou_of(index)) is not None]
-    return summarize(known) if known else None
 
 
 def _gain(grid: Grid, method: MethodFacts, budget: Budget, counts: Mapping[Path, Counts]) -> Gain:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import NamedTuple
 
-from ecs_med.analysis import Summary
+from ecs_med.analysis import Summary, summarize
 from ecs_med.reporting.sweep.grid import Budget, Cell, Grid
 from ecs_med.reporting.sweep.runs import FinishedRun, Unfinished
 from ecs_med.reporting.sweep.statistics import (
@@ -12,7 +12,6 @@ from ecs_med.reporting.sweep.statistics import (
     CellScore,
     Gain,
     Statistics,
-    class_iou,
 )
 from ecs_med.reporting.table import Column, PrintedTable, Table, interval
 from ecs_med.reporting.text import NOTHING
@@ -90,7 +89,7 @@ def class_table(grid: Grid) -> Table:
     """IoU of every class for every method and budget."""
     return Table.of(
         [
-            _ClassScore(name, method, budget, class_iou(runs, index))
+            _ClassScore(name, method, budget, _class_iou(runs, index))
             for index, name in enumerate(grid.class_names)
             for method, budget, runs in grid.by_method()
         ],
@@ -102,6 +101,11 @@ def class_table(grid: Grid) -> Table:
         Column("sd", "SD", "sd", lambda row: row.iou.sd if row.iou else None),
         Column("num_runs", "Runs", "count", lambda row: row.iou.num if row.iou else 0),
     )
+
+
+def _class_iou(runs: Sequence[FinishedRun], index: int) -> Summary | None:
+    known = [value for run in runs if (value := run.iou_of(index)) is not None]
+    return summarize(known) if known else None
 
 
 def cost_table(grid: Grid) -> Table:
