@@ -36,11 +36,8 @@ class Drawing:
 
     Attributes:
         name: File name without suffix, and prefix of its ids in the page.
-        title: Heading above it.
-        caption: One or two sentences below it.
         page: The `<svg>` element for the page.
-        svg: The file for a paper.
-        png: The same in pixels.
+        svg: The file for a paper; `png` is the same in pixels.
     """
 
     name: str
@@ -53,13 +50,7 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """Colours of one copy of a figure.
-
-    Attributes:
-        ink: Text and strong lines.
-        faint: Axes and grid.
-        series: One a series; there are as many as `DASHES`.
-    """
+    """Colours of one copy of a figure: text, axes and grid, and one for each of `DASHES`."""
 
     ink: str
     faint: str
@@ -102,8 +93,8 @@ def draw_figure(
     Args:
         name: File name without suffix; what has no place in one becomes a hyphen.
         draw: Called once for the page and once for the paper.
-        title: Heading.
-        caption: What stands below.
+        title: Heading above it.
+        caption: One or two sentences below it.
         alt: What a reader who cannot see the figure should know.
         size: Width and height in inches.
 
@@ -116,16 +107,10 @@ def draw_figure(
 
 
 def draw_for_page(name: str, draw: Draw, alt: str, size: tuple[float, float] = (4.7, 2.9)) -> str:
-    """Draw the copy for the page alone.
-
-    Args:
-        name: Prefix of every id inside, unique on the page.
-        draw: As for `draw_figure`.
-        alt: What a reader who cannot see the figure should know.
-        size: Width and height in inches.
+    """Draw the copy for the page alone; arguments as of `draw_figure`.
 
     Returns:
-        An `<svg>` element; the same input gives the same text.
+        An `<svg>` element whose ids all begin with `name`; the same input gives the same text.
     """
     return _for_page(_copies(draw, _PAGE, size, png=False)[0], name, alt)
 

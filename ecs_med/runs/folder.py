@@ -6,7 +6,7 @@ from typing import Protocol
 
 from ecs_med.config import TrainConfig
 from ecs_med.files import make_folder, write_json
-from ecs_med.runs.records import Manifest, Metrics, TestCases
+from ecs_med.runs.records import Manifest, Metrics
 from ecs_med.runs.spec import ModelSpec, Origin, SweepPlan
 
 __all__ = ["RunFolder", "SweepFolder"]
@@ -100,10 +100,6 @@ class RunFolder:
     def read_metrics(self) -> Metrics:
         """`metrics.json`; errors as `Record.read`."""
         return Metrics.read(self.metrics_file)
-
-    def read_test_cases(self) -> TestCases:
-        """`test_cases.json`; errors as `Record.read`."""
-        return TestCases.read(self.test_cases_file)
 
     def read_spec(self) -> ModelSpec:
         """`model.json`; errors as `Record.read`."""

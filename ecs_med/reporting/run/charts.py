@@ -33,17 +33,11 @@ _LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawn chart.
-
-    Attributes:
-        svg: The `<svg>` element; empty where there is nothing to draw.
-        caption: One or two sentences below it.
-        legend: As `curves.legend` gives it.
-    """
+    """A drawn chart; `svg` is empty where there is nothing to draw."""
 
     svg: str
     caption: str
-    legend: Sequence[tuple[str, int, str]] = ()
+    legend: Sequence[tuple[str, int, str]]
 
 
 def losses(record: RunRecord) -> Chart:

@@ -21,12 +21,7 @@ Row = TypeVar("Row", TrainRow, ValidationRow)
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One quantity over iterations; both tuples have the same length.
-
-    Attributes:
-        iterations: Ascending.
-        values: Finite.
-    """
+    """One quantity over ascending iterations, as many finite values."""
 
     iterations: tuple[int, ...] = ()
     values: tuple[float, ...] = ()
@@ -63,13 +58,7 @@ def condense(points: Series, max_points: int = 240) -> tuple[Series, int]:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One curve.
-
-    Attributes:
-        name: For the legend and the alternative text.
-        points: What is drawn; an empty series is left out.
-        markers: Draw every point, for quantities measured now and then.
-    """
+    """One curve, left out where it is empty; `markers` for what is measured now and then."""
 
     name: str
     points: Series

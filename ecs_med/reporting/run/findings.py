@@ -113,12 +113,7 @@ def _about_validation(record: RunRecord) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the pseudo-labels of a run did.
-
-    Attributes:
-        reading: What the figures say, in sentences; empty where none were logged.
-        warnings: What is wrong, one sentence each.
-    """
+    """How the pseudo-labels of a run did, in sentences; empty where none were logged."""
 
     reading: str = ""
     warnings: tuple[str, ...] = ()

@@ -115,6 +115,8 @@ def write_gallery(
     Raises:
         RunFolderError: If the folder cannot be written.
     """
+    from PIL import Image
+
     items = list(items)
     groups = dict(ranks or choose_cases([(i.case_id, i.scores) for i in items], num_each))
     if not groups:
@@ -127,7 +129,8 @@ def write_gallery(
         panels = {}
         for name, panel in _draw(item, len(class_names)).items():
             panels[name] = f"{index:03d}-{name}.png"
-            write_atomically(folder / panels[name], functools.partial(_save_png, panel))
+            save = functools.partial(Image.fromarray(panel).save, format="PNG")
+            write_atomically(folder / panels[name], save)
         entries.append(
             GalleryEntry(
                 case_id=item.case_id,
@@ -175,12 +178,6 @@ def _draw(item: GalleryItem, num_classes: int) -> dict[str, npt.NDArray[np.uint8
 
 def _finite(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else float(value)
-
-
-def _save_png(panel: npt.NDArray[np.uint8], path: Path) -> None:
-    from PIL import Image
-
-    Image.fromarray(panel).save(path, format="PNG")
 
 
 def _remove_stale(folder: Path, keep: Container[str]) -> None:

@@ -65,7 +65,7 @@ def overlay_panel(image: Image, labels: Labels) -> Image:
         labels: (H, W), class indices; 0 stays transparent, `IGNORE_INDEX` is void.
     """
     canvas = image.astype(np.float32)
-    for index in _foreground(labels):
+    for index in sorted({*np.unique(labels).tolist()} - {0, IGNORE_INDEX}):
         region = labels == index
         _tint(canvas, region, class_color(index), _FILL_OPACITY)
         _tint(canvas, _outline(region), class_color(index), 1.0)
@@ -104,10 +104,6 @@ def change_panel(
     if void is not None:
         _hatch(canvas, void)
     return _finished(canvas)
-
-
-def _foreground(labels: Labels) -> list[int]:
-    return [int(value) for value in np.unique(labels) if value not in (0, IGNORE_INDEX)]
 
 
 def _finished(canvas: npt.NDArray[np.float32]) -> Image:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ecs_med.metrics import Scores
 from ecs_med.palette import css_color
@@ -11,7 +12,7 @@ from ecs_med.reporting.text import NOTHING, count, decimal, percent
 from ecs_med.runs import Metrics
 from ecs_med.splits import Role
 
-__all__ = ["Cell", "RoleShare", "ScoreTable", "key_figures", "roles", "score_table"]
+__all__ = ["ScoreTable", "key_figures", "roles", "score_table"]
 
 MAX_LISTED = 2000
 """Case ids shown of one role; more would only weigh the report down."""
@@ -25,8 +26,7 @@ _ROLES: dict[Role, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One score: its text, and the width of its bar in percent (`None`: no bar)."""
 
     text: str
@@ -53,17 +53,8 @@ class ScoreTable:
     remarks: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RoleShare:
-    """One role in the split.
-
-    Attributes:
-        key: `labeled`, `unlabeled`, `validation`, `test` or `unused`.
-        name: The role in words.
-        num_cases: Cases in it.
-        ids: Their ids, `MAX_LISTED` at most.
-        share: Of all cases, in percent.
-    """
+class RoleShare(NamedTuple):
+    """One role in the split: `MAX_LISTED` of its cases at most, its share of all in percent."""
 
     key: Role
     name: str
@@ -72,11 +63,12 @@ class RoleShare:
     share: float
 
 
-def key_figures(record: RunRecord) -> tuple[Tile, ...]:
+def key_figures(record: RunRecord) -> list[Tile]:
     """The tiles below the verdict; none before a run has scores."""
     if record.metrics is None:
-        return ()
+        return []
     test, validation = record.metrics.test, record.metrics.validation
+    manifest, config, unit = record.manifest, record.config, record.unit
     tiles = [
         Tile(
             f"{name}, test",
@@ -89,30 +81,17 @@ def key_figures(record: RunRecord) -> tuple[Tile, ...]:
             ("mIoU", "all classes", lambda scores: scores.miou),
         )
     ]
-    return (*tiles, *_data_tiles(record), *_setting_tiles(record))
-
-
-def _data_tiles(record: RunRecord) -> list[Tile]:
-    if record.manifest is None:
-        return []
-    data, unit = record.manifest.data, record.unit
-    share = percent(data.num_labeled / max(1, data.num_labeled + data.num_unlabeled))
-    unused = "" if record.manifest.method.uses_unlabeled else "not used by this method"
-    return [
-        Tile(f"labelled {unit}s", count(data.num_labeled), f"{share} of training"),
-        Tile(f"unlabelled {unit}s", count(data.num_unlabeled), unused),
-    ]
-
-
-def _setting_tiles(record: RunRecord) -> list[Tile]:
-    if record.config is None:
-        return []
-    config, manifest = record.config, record.manifest
-    method = manifest.method.short_name if manifest else config.method
-    return [
-        Tile("method", method, f"budget {config.labeled}"),
-        Tile("seed", str(config.seed), "draws subset, order, weights"),
-    ]
+    if manifest is not None:
+        labeled, unlabeled = manifest.data.num_labeled, manifest.data.num_unlabeled
+        share = percent(labeled / max(1, labeled + unlabeled))
+        unused = "" if manifest.method.uses_unlabeled else "not used by this method"
+        tiles.append(Tile(f"labelled {unit}s", count(labeled), f"{share} of training"))
+        tiles.append(Tile(f"unlabelled {unit}s", count(unlabeled), unused))
+    if config is not None:
+        method = manifest.method.short_name if manifest else config.method
+        tiles.append(Tile("method", method, f"budget {config.labeled}"))
+        tiles.append(Tile("seed", str(config.seed), "draws subset, order, weights"))
+    return tiles
 
 
 def score_table(metrics: Metrics | None, unit: str) -> ScoreTable | None:
@@ -181,10 +160,8 @@ def roles(record: RunRecord) -> tuple[RoleShare, ...]:
     if record.split is None:
         return ()
     total = len(record.split.cases)
-    found = []
-    for key, name in _ROLES.items():
-        members = record.split.ids(key)
-        share = round(100 * len(members) / total, 2)
-        if members or key != "unused":
-            found.append(RoleShare(key, name, len(members), members[:MAX_LISTED], share))
-    return tuple(found)
+    return tuple(
+        RoleShare(key, name, len(ids), ids[:MAX_LISTED], round(100 * len(ids) / total, 2))
+        for key, name in _ROLES.items()
+        if (ids := record.split.ids(key)) or key != "unused"
+    )

@@ -27,17 +27,16 @@ _WIDE = (5.3, 3.5)
 def score_chart(grid: Grid, found: Statistics) -> Drawing:
     """MIoU against labelled cases: means, intervals over seeds, and every run as a dot."""
     limits, clipped = _score_limits(grid, found)
+    by_method = {m: [cell for cell in found.scores if cell.method == m] for m in grid.methods}
 
     def draw(figure: "Figure", pen: Pen) -> None:
         axes = _axes(figure, right=0.82)
         ends = []
-        for method in grid.methods:
-            cells = [cell for cell in found.scores if cell.method == method]
+        for method, cells in by_method.items():
             style = pen.style(grid.place(method))
             _draw_scores(axes, grid, cells, style)
-            last = cells[-1]
-            color = style["color"]
-            ends.append((last.budget.num_labeled, last.seeds.mean, method.short_name, color))
+            place, score = cells[-1].budget.num_labeled, cells[-1].seeds.mean
+            ends.append((place, score, method.short_name, style["color"]))
         budget_axis(axes, grid.budgets, grid.unit)
         axes.set_ylim(*limits)
         axes.set_ylabel("mIoU on the test set")
@@ -45,13 +44,9 @@ def score_chart(grid: Grid, found: Statistics) -> Drawing:
 
     lines = " ".join(
         f"{method.short_name}: "
-        + ", ".join(
-            f"{decimal(cell.seeds.mean)} with {cell.budget.num_labeled}"
-            for cell in found.scores
-            if cell.method == method
-        )
+        + ", ".join(f"{decimal(c.seeds.mean)} with {c.budget.num_labeled}" for c in cells)
         + "."
-        for method in grid.methods
+        for method, cells in by_method.items()
     )
     several = any(cell.seeds.lower is not None for cell in found.scores)
     caption = "Line: mean over seeds. Dots: single runs."
@@ -107,12 +102,8 @@ def _draw_scores(
 def _score_limits(grid: Grid, found: Statistics) -> tuple[tuple[float, float], bool]:
     """Limits that show every run; intervals widen them up to a point, and whether they go on."""
     values = [run.miou for run in grid.all_runs]
-    ends = [
-        end
-        for cell in found.scores
-        for end in (cell.seeds.lower, cell.seeds.upper)
-        if end is not None
-    ]
+    bounds = [bound for cell in found.scores for bound in (cell.seeds.lower, cell.seeds.upper)]
+    ends = [bound for bound in bounds if bound is not None]
     low, high = min(values), max(values)
     room = max(0.03, 0.7 * (high - low))
     lower = max(low - room, min([*ends, low]) - 0.01)
@@ -242,18 +233,14 @@ def budget_axis(axes: "Axes", budgets: Sequence[Budget], unit: str) -> None:
     axes.xaxis.set_major_locator(FixedLocator(places))
     axes.xaxis.set_minor_locator(NullLocator())
     size = 11.5 if len(budgets) < 6 else 9.5
-    axes.set_xticklabels([_tick_label(budget) for budget in budgets], fontsize=size)
+    labels = [
+        f"{budget.num_labeled:,}" + (f"\n{budget_share(budget.share)}" if budget.share else "")
+        for budget in budgets
+    ]
+    axes.set_xticklabels(labels, fontsize=size)
     axes.set_xlabel(f"labelled {unit}s (share of the training {unit}s)")
     axes.grid(axis="y")
     axes.set_axisbelow(True)
-
-
-def _tick_label(budget: Budget) -> str:
-    """Number of labelled cases above their share, such as `50` and `6.25 %`."""
-    number = f"{budget.num_labeled:,}"
-    if budget.share is None:
-        return number
-    return f"{number}\n{budget_share(budget.share)}"
 
 
 def _direct_labels(axes: "Axes", ends: Sequence[tuple[float, float, str, str]]) -> None:

@@ -150,16 +150,15 @@ def data_facts(grid: Grid) -> Facts:
         (f"{unit}s in the test", _tally(str(run.split.num_test) for run in runs)),
         ("classes", ", ".join(grid.class_names)),
         ("methods", ", ".join(method.short_name for method in grid.methods)),
-        ("budgets", ", ".join(_budget_text(grid, place) for place in range(len(grid.budgets)))),
+        ("budgets", ", ".join(_budget_text(budget, unit) for budget in grid.budgets)),
         ("seeds", ", ".join(map(str, grid.seeds))),
         *(("note", note) for note in dict.fromkeys(note for part in data for note in part.notes)),
     ]
 
 
-def _budget_text(grid: Grid, place: int) -> str:
-    budget = grid.budgets[place]
+def _budget_text(budget: Budget, unit: str) -> str:
     mean = "on average " if budget.varies else ""
-    return f"{budget.name} ({mean}{budget.num_labeled:,} {grid.unit}s)"
+    return f"{budget.name} ({mean}{budget.num_labeled:,} {unit}s)"
 
 
 def setting_facts(grid: Grid) -> Facts:

@@ -1,7 +1,6 @@
 """The same test cases across budgets: what the next labels buy, to look at."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +11,7 @@ from ecs_med.reporting.sweep.runs import FinishedRun
 from ecs_med.reporting.text import decimal
 from ecs_med.runs import Gallery, GalleryEntry, MethodFacts, RunFolder
 
-__all__ = ["GalleryCase", "Picture", "SampleGallery", "sample_gallery"]
+__all__ = ["SampleGallery", "sample_gallery"]
 
 SIDE = 200
 """Longer side of a picture in pixels: a gallery holds dozens of them."""
@@ -30,27 +29,18 @@ class Picture(NamedTuple):
     caption: str
 
 
-@dataclass(frozen=True, slots=True)
-class GalleryCase:
-    """One test case.
-
-    Attributes:
-        title: Id, and the slice of a volume.
-        leading: The image, and the expert's reference.
-        rows: Name of a method, and its prediction at every budget.
-    """
+class GalleryCase(NamedTuple):
+    """One test case: image and expert's reference, then each method with a picture a budget."""
 
     title: str
     leading: tuple[Picture, ...]
     rows: tuple[tuple[str, tuple[Picture, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SampleGallery:
-    """The gallery.
+class SampleGallery(NamedTuple):
+    """The gallery, empty where runs have no samples.
 
     Attributes:
-        cases: The cases; empty where runs have no samples.
         legend: Name and CSS colour of the foreground classes.
         remark: Of which seed the pictures are.
     """
@@ -60,8 +50,7 @@ class SampleGallery:
     remark: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Samples:
+class _Samples(NamedTuple):
     """The samples of one run: its folder of pictures, and the entries by title."""
 
     folder: Path

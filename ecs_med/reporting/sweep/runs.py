@@ -174,20 +174,16 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unfinish
 
 def _read_metrics(folder: RunFolder) -> Metrics | str:
     """The scores of a run, or why it has none."""
-    if folder.is_finished:
-        try:
-            metrics = folder.read_metrics()
-        except RunFolderError as error:
-            return str(error).removeprefix(f"{folder.path}/")
-        if metrics.test.miou is None:
-            return "The run has ended without a score on test cases."
-        return metrics
-    if not folder.failure_file.is_file():
-        return "The run has stopped or is still going on."
     try:
-        return Failure.read(folder.failure_file).sentence
+        if folder.is_finished:
+            metrics = folder.read_metrics()
+            no_score = "The run has ended without a score on test cases."
+            return no_score if metrics.test.miou is None else metrics
+        if folder.failure_file.is_file():
+            return Failure.read(folder.failure_file).sentence
     except RunFolderError as error:
         return str(error).removeprefix(f"{folder.path}/")
+    return "The run has stopped or is still going on."
 
 
 def _read_run(folder: RunFolder, metrics: Metrics, splits: dict[str, SplitFacts]) -> FinishedRun:

@@ -1,6 +1,6 @@
 """The numbers of a budget report: summaries, gains, classes, forecasts, labels saved."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,8 +24,7 @@ from ecs_med.analysis import (
 )
 from ecs_med.errors import RunFolderError
 from ecs_med.reporting.sweep.grid import Budget, Grid
-from ecs_med.reporting.sweep.runs import FinishedRun
-from ecs_med.runs import MethodFacts, RunFolder
+from ecs_med.runs import MethodFacts, RunFolder, TestCases
 
 __all__ = [
     "SIGNIFICANT",
@@ -115,7 +114,9 @@ def compute_statistics(grid: Grid) -> Statistics:
             runs = grid.runs(method, budget)
             if runs:
                 seeds = summarize([run.miou for run in runs])
-                scores.append(CellScore(method, budget, seeds, _over_cases(runs, counts)))
+                # Counts are of all runs at a budget or of none.
+                cases = bootstrap_cases([counts[run.folder] for run in runs]) if counts else None
+                scores.append(CellScore(method, budget, seeds, cases))
         gains += [
             _gain(grid, method, budget, counts)
             for method in grid.rivals
@@ -136,16 +137,11 @@ def compute_statistics(grid: Grid) -> Statistics:
 def _gain(grid: Grid, method: MethodFacts, budget: Budget, counts: Mapping[Path, Counts]) -> Gain:
     pairs = grid.pairs(method, budget)
     compared = compare_paired([a.miou for a, _ in pairs], [b.miou for _, b in pairs])
-    first, second = ([counts.get(pair[side].folder) for pair in pairs] for side in (0, 1))
-    ours, theirs = ([c for c in side if c is not None] for side in (first, second))
-    complete = len(ours) == len(theirs) == len(pairs)
-    cases = bootstrap_case_difference(ours, theirs) if complete else None
+    cases = None
+    if counts:
+        ours, theirs = ([counts[pair[side].folder] for pair in pairs] for side in (0, 1))
+        cases = bootstrap_case_difference(ours, theirs)
     return Gain(method, budget, compared, None, cases)
-
-
-def _over_cases(runs: Sequence[FinishedRun], counts: Mapping[Path, Counts]) -> Interval | None:
-    found = [counts[run.folder] for run in runs if run.folder in counts]
-    return bootstrap_cases(found) if len(found) == len(runs) else None
 
 
 def _saved(grid: Grid) -> dict[MethodFacts, tuple[LabelsSaved, ...]]:
@@ -167,7 +163,7 @@ def _counts_of(grid: Grid, budget: Budget, notes: list[str]) -> dict[Path, Count
     counts: dict[Path, Counts] = {}
     shared: tuple[str, ...] | None = None
     for run in runs:
-        cases, matrices = _read_counts(RunFolder(run.folder))
+        cases, matrices = _read_counts(run.folder)
         if matrices is None or (shared is not None and cases != shared):
             notes.append(
                 "Some runs have no usable test_cases.json, so the interval over test cases is "
@@ -179,10 +175,12 @@ def _counts_of(grid: Grid, budget: Budget, notes: list[str]) -> dict[Path, Count
     return counts
 
 
-def _read_counts(folder: RunFolder) -> tuple[tuple[str, ...], Counts | None]:
+def _read_counts(folder: Path) -> tuple[tuple[str, ...], Counts | None]:
     """Ids in order and (num_cases, K, K) counts; `None` where the file is not usable."""
     try:
-        rows = sorted(folder.read_test_cases().cases, key=lambda row: row.case)
+        rows = sorted(
+            TestCases.read(RunFolder(folder).test_cases_file).cases, key=lambda row: row.case
+        )
         matrices = np.array([row.confusion for row in rows], dtype=np.int64)
     except (RunFolderError, ValueError, OverflowError):
         return (), None
