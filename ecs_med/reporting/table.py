@@ -13,18 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.files import RESULT_REMEDY, write_json, write_text
-from ecs_med.reporting.text import (
-    NOTHING,
-    budget_share,
-    count,
-    decimal,
-    duration,
-    percent,
-    points,
-)
+from ecs_med.reporting.text import FORMS, NOTHING
 
 __all__ = [
-    "FORMS",
     "Column",
     "PrintedTable",
     "Table",
@@ -119,7 +110,7 @@ class Column:
     Attributes:
         key: Its name in CSV and JSON, with its unit where it has one.
         heading: Its heading where it is printed; empty keeps it out.
-        form: How a value is printed, a key of `FORMS`.
+        form: How a value is printed, a key of `text.FORMS`.
         value: Takes the value from an item of `Table.of`.
         until: Key of the upper end where the value is the lower end of an interval; both are
             printed in one cell.
@@ -236,31 +227,3 @@ def _latex_cell(text: str, bold: bool) -> str:
         formula = text.replace("±", r"\pm")
         return rf"$\mathbf{{{formula}}}$" if bold else f"${formula}$"
     return rf"\textbf{{{_latex(text)}}}" if bold else _latex(text)
-
-
-def _p_value(value: float | None) -> str:
-    if value is None:
-        return NOTHING
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
-
-
-def _signed(value: float | None) -> str:
-    return NOTHING if value is None else f"{round(value):+,}" if round(value) else "0"
-
-
-FORMS: Mapping[str, Callable[[Any], str]] = {
-    "text": lambda value: NOTHING if value is None else str(value),
-    "count": count,
-    "score": decimal,
-    "sd": lambda value: decimal(value, 4),
-    "points": points,
-    "share": percent,
-    "budget share": budget_share,
-    "p": _p_value,
-    "signed": _signed,
-    "hours": lambda value: NOTHING if value is None else f"{value:+,.1f}",
-    "time": duration,
-    "memory": lambda value: NOTHING if value is None else f"{count(value)} MB",
-    "energy": lambda value: NOTHING if value is None else f"{value:,.1f} Wh",
-}
-"""How values are printed."""

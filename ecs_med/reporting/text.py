@@ -1,9 +1,10 @@
 """Numbers as a reader expects them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 __all__ = [
+    "FORMS",
     "NOTHING",
     "budget_share",
     "capitalized",
@@ -103,3 +104,31 @@ def _plain(value: object) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str | bytes):
         return ", ".join(_plain(element) for element in value) or NOTHING
     return str(value)
+
+
+def _p_value(value: float | None) -> str:
+    if value is None:
+        return NOTHING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _signed(value: float | None) -> str:
+    return NOTHING if value is None else f"{round(value):+,}" if round(value) else "0"
+
+
+FORMS: Mapping[str, Callable[[Any], str]] = {
+    "text": lambda value: NOTHING if value is None else str(value),
+    "count": count,
+    "score": decimal,
+    "sd": lambda value: decimal(value, 4),
+    "points": points,
+    "share": percent,
+    "budget share": budget_share,
+    "p": _p_value,
+    "signed": _signed,
+    "hours": lambda value: NOTHING if value is None else f"{value:+,.1f}",
+    "time": duration,
+    "memory": lambda value: NOTHING if value is None else f"{count(value)} MB",
+    "energy": lambda value: NOTHING if value is None else f"{value:,.1f} Wh",
+}
+"""How the values of a table are printed."""

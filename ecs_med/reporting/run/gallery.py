@@ -28,6 +28,9 @@ Labels = npt.NDArray[np.uint8]
 _OWN_FILE = re.compile(r"\d{3}-(image|reference|prediction|corrector|errors)\.png")
 _RANKING_SCORE = "foreground_dice"
 
+MAX_UNRANKED = 9
+"""Cases shown where none has a score."""
+
 
 @dataclass(frozen=True, slots=True)
 class GalleryItem:
@@ -97,7 +100,6 @@ def write_gallery(
     items: Iterable[GalleryItem],
     class_names: Sequence[str],
     *,
-    num_each: int = 3,
     ranks: Mapping[str, str] | None = None,
     folder_name: str = "gallery",
 ) -> None:
@@ -108,7 +110,6 @@ def write_gallery(
         items: Cases to choose from. All of a test set gives its worst, median and best ones; a
             choice made before with `choose_cases` is kept by passing it as `ranks`.
         class_names: K names, background first.
-        num_each: Cases per group.
         ranks: Group by case id, where the choice has been made on more cases than `items`.
         folder_name: Folder below `run`.
 
@@ -118,9 +119,9 @@ def write_gallery(
     from PIL import Image
 
     items = list(items)
-    groups = dict(ranks or choose_cases([(i.case_id, i.scores) for i in items], num_each))
+    groups = dict(ranks or choose_cases((i.case_id, i.scores) for i in items))
     if not groups:
-        groups = {item.case_id: "" for item in items[: 3 * num_each]}
+        groups = {item.case_id: "" for item in items[:MAX_UNRANKED]}
     position = {case_id: index for index, case_id in enumerate(groups)}
     shown = sorted((i for i in items if i.case_id in groups), key=lambda i: position[i.case_id])
     folder = make_folder(run / folder_name)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import EcsMedError, RunFolderError
+from ecs_med.reporting.text import plural
 from ecs_med.runs import Gallery, History, Manifest, Metrics, RunFolder, read_history
 from ecs_med.splits import SplitDocument
 
@@ -76,41 +77,32 @@ def read_run(path: Path) -> RunRecord:
             f"{path}: not a run folder (no config.json in it); name a folder that "
             "`ecs-med train` has written."
         )
-    parts = _Parts(path)
-    history = parts.read(folder.history_file, read_history) or History()
+    notes: list[str] = []
+
+    def part(file: Path, read: Callable[[Path], Part]) -> Part | None:
+        """`None` where a file is missing, or damaged, which `notes` then say."""
+        if not file.exists():
+            return None
+        try:
+            return read(file)
+        except EcsMedError as error:
+            reason = str(error).removeprefix(f"{file}: ")
+            notes.append(f"{file.relative_to(path)} cannot be shown: {reason}")
+            return None
+
+    history = part(folder.history_file, read_history) or History()
     if history.num_skipped:
-        lines = "line" if history.num_skipped == 1 else "lines"
-        parts.notes.append(
-            f"history.jsonl has {history.num_skipped} unreadable {lines}, left by a process that "
-            "was stopped while writing; the rest is shown."
+        notes.append(
+            f"history.jsonl has {plural(history.num_skipped, 'unreadable line')}, left by a "
+            "process that was stopped while writing; the rest is shown."
         )
     return RunRecord(
         folder=path,
-        config=parts.read(folder.config_file, TrainConfig.from_file),
-        split=parts.read(folder.split_file, SplitDocument.read),
-        metrics=parts.read(folder.metrics_file, Metrics.read),
-        manifest=parts.read(folder.manifest_file, Manifest.read),
-        gallery=parts.read(folder.gallery / "gallery.json", Gallery.read),
+        config=part(folder.config_file, TrainConfig.from_file),
+        split=part(folder.split_file, SplitDocument.read),
+        metrics=part(folder.metrics_file, Metrics.read),
+        manifest=part(folder.manifest_file, Manifest.read),
+        gallery=part(folder.gallery / "gallery.json", Gallery.read),
         history=history,
-        notes=tuple(parts.notes),
+        notes=tuple(notes),
     )
-
-
-class _Parts:
-    """Reads files of a folder one by one, and remembers what is wrong with them."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self.notes: list[str] = []
-
-    def read(self, path: Path, read: Callable[[Path], Part]) -> Part | None:
-        """`None` where the file is missing, or damaged, which `notes` then says."""
-        if not path.exists():
-            return None
-        try:
-            return read(path)
-        except EcsMedError as error:
-            name = path.relative_to(self._folder)
-            reason = str(error).removeprefix(f"{path}: ")
-            self.notes.append(f"{name} cannot be shown: {reason}")
-            return None

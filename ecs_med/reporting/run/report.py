@@ -8,7 +8,7 @@ from ecs_med.files import RESULT_REMEDY, write_text
 from ecs_med.palette import css_color
 from ecs_med.reporting.html import embedded_panel, rendered_page
 from ecs_med.reporting.run import charts
-from ecs_med.reporting.run.findings import Health, examine_health, observations, verdict
+from ecs_med.reporting.run.findings import examine_health, observations, verdict
 from ecs_med.reporting.run.reading import RunRecord, read_run
 from ecs_med.reporting.run.tables import key_figures, roles, score_table
 from ecs_med.reporting.text import NOTHING, count, decimal, duration, flat, minute
@@ -53,12 +53,15 @@ def write_report(run: Path) -> Path:
 
 def _context(record: RunRecord) -> dict[str, Any]:
     manifest, health, name = record.manifest, examine_health(record), record.folder.resolve().name
+    asked = record.config.method if record.config else "unknown method"
+    of_run = manifest.warnings if manifest else ()
+    of_split = record.split.warnings if record.split else ()
     chosen = record.chosen_iteration
     return {
         "title": manifest.data.name if manifest else name,
         "run_name": name,
         "finished": minute(manifest.finished) if manifest else "",
-        "method": _method(record),
+        "method": manifest.method.title if manifest else asked,
         "uses_corrector": record.uses_corrector,
         "verdict": verdict(record),
         "unit": record.unit,
@@ -74,7 +77,7 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "health": health,
         "health_charts": charts.pseudo_labels(record),
         "selection_chart": charts.selection(record),
-        "warnings": _warnings(record, health),
+        "warnings": tuple(dict.fromkeys((*of_run, *of_split, *health.warnings))),
         "observations": observations(record),
         "notes": record.notes,
         "roles": roles(record),
@@ -84,19 +87,6 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "settings": flat(record.config.model_dump(mode="json")) if record.config else [],
         "environment": _environment(manifest),
     }
-
-
-def _method(record: RunRecord) -> str:
-    if record.manifest is not None:
-        return record.manifest.method.title
-    return record.config.method if record.config else "unknown method"
-
-
-def _warnings(record: RunRecord, health: Health) -> tuple[str, ...]:
-    """Warnings of the run, of its split, and of its pseudo-labels, each once."""
-    of_run = record.manifest.warnings if record.manifest else ()
-    of_split = record.split.warnings if record.split else ()
-    return tuple(dict.fromkeys((*of_run, *of_split, *health.warnings)))
 
 
 def _data_facts(record: RunRecord) -> list[tuple[str, str]]:

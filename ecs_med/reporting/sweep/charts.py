@@ -244,12 +244,7 @@ def budget_axis(axes: "Axes", budgets: Sequence[Budget], unit: str) -> None:
 
 
 def _direct_labels(axes: "Axes", ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Write names beside the ends of lines, moved apart where they would overlap.
-
-    Args:
-        axes: With its final limits.
-        ends: Place, value, name and colour of every line.
-    """
+    """Write name and colour beside each end (place, value) of a line, moved apart."""
     low, high = axes.get_ylim()
     height = (high - low) * 0.085
     last = float("-inf")

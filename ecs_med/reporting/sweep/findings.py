@@ -1,7 +1,7 @@
 """What a sweep says in words: verdict, key figures, how its runs came about and their cost."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
 from ecs_med.config import TrainConfig
 from ecs_med.reporting.html import Tile
@@ -64,14 +64,10 @@ def key_figures(grid: Grid, found: Statistics) -> tuple[Tile, ...]:
         is_certain = lower is not None and lower > saved[0].num_labeled
         remark = f"by {main.short_name} with {saved[0].num_labeled:,}{_doubt(is_certain)}"
         tiles.append(Tile("labels saved", "0" if value in ("+0", "-0") else value, remark))
-    tiles.append(Tile("finished runs", str(grid.num_runs), size_in_words(grid)))
-    return tuple(tiles)
-
-
-def size_in_words(grid: Grid) -> str:
-    """Such as `2 methods, 5 budgets, 3 seeds`."""
     sizes = {"method": grid.methods, "budget": grid.budgets, "seed": grid.seeds}
-    return ", ".join(plural(len(members), name) for name, members in sizes.items())
+    size = ", ".join(plural(len(members), name) for name, members in sizes.items())
+    tiles.append(Tile("finished runs", str(grid.num_runs), size))
+    return tuple(tiles)
 
 
 def _doubt(is_certain: bool) -> str:
@@ -109,9 +105,11 @@ def _without_comparison(grid: Grid, found: Statistics) -> str:
     sentences = []
     for method in grid.methods:
         cells = [cell for cell in found.scores if cell.method == method]
-        ends = _ends([(cell.budget, cell.seeds.mean) for cell in cells], grid.unit)
+        ends = [f"{decimal(c.seeds.mean)} with {c.budget.num_labeled:,}" for c in cells]
+        ends[0] += f" labelled {grid.unit}s"
         name = "Supervised training" if method == grid.baseline else method.short_name
-        sentences.append(f"{name} reaches an mIoU of {ends}.")
+        reached = " and ".join(dict.fromkeys((ends[0], ends[-1])))
+        sentences.append(f"{name} reaches an mIoU of {reached}.")
     if len(grid.methods) == 1:
         closing = "There is no second method to compare it with."
     elif grid.baseline is None:
@@ -119,13 +117,6 @@ def _without_comparison(grid: Grid, found: Statistics) -> str:
     else:
         closing = "No two runs share budget and seed with supervised training: nothing to compare."
     return f"{' '.join(sentences)} {closing}"
-
-
-def _ends(scores: Sequence[tuple[Budget, float]], unit: str) -> str:
-    first = f"{decimal(scores[0][1])} with {scores[0][0].num_labeled:,} labelled {unit}s"
-    if len(scores) == 1:
-        return first
-    return f"{first} and {decimal(scores[-1][1])} with {scores[-1][0].num_labeled:,}"
 
 
 def _tally(values: Iterable[str]) -> str:

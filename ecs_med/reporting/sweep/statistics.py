@@ -178,9 +178,8 @@ def _counts_of(grid: Grid, budget: Budget, notes: list[str]) -> dict[Path, Count
 def _read_counts(folder: Path) -> tuple[tuple[str, ...], Counts | None]:
     """Ids in order and (num_cases, K, K) counts; `None` where the file is not usable."""
     try:
-        rows = sorted(
-            TestCases.read(RunFolder(folder).test_cases_file).cases, key=lambda row: row.case
-        )
+        found = TestCases.read(RunFolder(folder).test_cases_file)
+        rows = sorted(found.cases, key=lambda row: row.case)
         matrices = np.array([row.confusion for row in rows], dtype=np.int64)
     except (RunFolderError, ValueError, OverflowError):
         return (), None
