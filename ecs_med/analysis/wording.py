@@ -57,17 +57,17 @@ def labels_needed(
 
 def _describe(numbers: tuple[float, float, float], smallest: float, horizon: float) -> str:
     lower, estimate, upper = numbers
-    beyond = f"{horizon:.0f} labels, four times the largest number measured"
+    beyond = f"{horizon:,.0f} labels, four times the largest number measured"
     if lower > horizon:
         return f"is not within reach of {beyond}"
-    high = f"{upper:.0f}" if upper <= horizon else f"more than {horizon:.0f}"
+    high = f"{upper:,.0f}" if upper <= horizon else f"more than {horizon:,.0f}"
     if estimate < smallest:
         more = f"; the upper end of the 95 % interval is {high}" if upper > smallest else ""
-        return f"is expected with {smallest:.0f} labels, the fewest measured{more}"
-    low = f"{max(lower, smallest):.0f}" + (" or fewer" if lower < smallest else "")
+        return f"is expected with {smallest:,.0f} labels, the fewest measured{more}"
+    low = f"{max(lower, smallest):,.0f}" + (" or fewer" if lower < smallest else "")
     if estimate > horizon:
         return f"probably needs more than {beyond}; the lower end of the 95 % interval is {low}"
-    return f"needs about {estimate:.0f} labels (95 % interval {low} to {high})"
+    return f"needs about {estimate:,.0f} labels (95 % interval {low} to {high})"
 
 
 def _figures(score: float) -> str:

@@ -64,14 +64,8 @@ def rendered_page(
 def embedded_panel(folder: Path, entry: GalleryEntry, name: str, side: int) -> str:
     """A panel of a gallery as a JPEG data URI, small enough to be one of dozens.
 
-    Args:
-        folder: Of the gallery.
-        entry: One of its cases.
-        name: Of the panel.
-        side: Longer side in pixels at most.
-
     Returns:
-        Empty where there is no such panel, or its file cannot be read.
+        At most `side` pixels long; empty where there is no such panel or it cannot be read.
     """
     from PIL import Image
 

@@ -15,14 +15,7 @@ from typing import Any
 from ecs_med.files import RESULT_REMEDY, write_json, write_text
 from ecs_med.reporting.text import FORMS, NOTHING
 
-__all__ = [
-    "Column",
-    "PrintedTable",
-    "Table",
-    "Value",
-    "csv_text",
-    "interval",
-]
+__all__ = ["Column", "PrintedTable", "Table", "Value", "csv_text", "interval"]
 
 Value = str | int | float | None
 """What a cell holds; `None` where there is no value."""
@@ -165,14 +158,7 @@ class Table:
         return {"title": self.title, "rows": rows}
 
     def write(self, folder: Path) -> None:
-        """Write `<name>.csv` and `<name>.json`.
-
-        Args:
-            folder: It exists.
-
-        Raises:
-            RunFolderError: If they cannot be written.
-        """
+        """Write `<name>.csv` and `<name>.json` into a folder; errors as `write_text`."""
         write_text(folder / f"{self.name}.csv", self.to_csv(), remedy=RESULT_REMEDY)
         write_json(folder / f"{self.name}.json", self.to_json(), remedy=RESULT_REMEDY)
 

@@ -239,6 +239,17 @@ def test_wrong_prices(tmp_path, minutes, cost, said):
         write_budget_report(tmp_path, [], minutes_per_label=minutes, cost_per_hour=cost)
 
 
+def test_a_budget_report_is_made_without_torch(tmp_path):
+    write_sweep(tmp_path, SMALL)
+    code = "import sys; from ecs_med_cli.app import main\ntry: main(sys.argv[1:])\nfinally: "
+    code += "print('torch' in sys.modules)"
+    words = ["report", str(tmp_path), "--output", str(tmp_path / "report")]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "False"
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads its peak from /proc")
 def test_500_runs_take_under_20_seconds_and_1_gb(tmp_path):

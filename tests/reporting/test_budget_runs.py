@@ -40,6 +40,11 @@ def test_planned_runs_that_are_not_there_are_named(tmp_path, folders):
         collect_folders([tmp_path])
 
 
+def test_a_run_that_has_written_nothing_yet_does_not_stop_the_others(tmp_path, folders):
+    (tmp_path / "runs" / "ecs-all-s7").mkdir()
+    assert sorted(collect_folders([tmp_path])[0]) == sorted(folders)
+
+
 def test_no_such_folder(tmp_path):
     with pytest.raises(RunFolderError, match="nowhere: no such run folder"):
         collect_folders([tmp_path / "nowhere"])

@@ -197,6 +197,14 @@ def test_importing_the_report_loads_no_plotting_library():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
+def test_a_report_is_made_without_torch(run):
+    code = (
+        "import sys; from pathlib import Path; from ecs_med.reporting.run.report import write_report;"
+        "write_report(Path(sys.argv[1])); sys.exit('torch' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(run)], check=True)
+
+
 def test_what_is_no_run_folder_is_refused(tmp_path):
     with pytest.raises(RunFolderError, match="no such run folder"):
         write_report(tmp_path / "absent")

@@ -69,16 +69,13 @@ def validation(record: RunRecord) -> Chart:
     chosen = record.chosen_iteration
     mark, caption = None, "Higher is better."
     if chosen is not None:
+        chosen_by = method.chosen_by if method else "best validation so far"
+        if record.config is not None and record.config.keep == "last":
+            chosen_by = "the last ones"
         mark = Mark(chosen, f"chosen: {count(chosen)}")
-        caption += f" The weights of iteration {count(chosen)} were kept: {_chosen_by(record)}."
+        caption += f" The weights of iteration {count(chosen)} were kept: {chosen_by}."
     title = "Validation scores over iterations."
     return _chart("validation", title, lines, caption, mark=mark, limits=_limits(lines))
-
-
-def _chosen_by(record: RunRecord) -> str:
-    if record.config is not None and record.config.keep == "last":
-        return "the last ones"
-    return record.manifest.method.chosen_by if record.manifest else "best validation so far"
 
 
 def learning_rates(record: RunRecord) -> Chart:

@@ -1,9 +1,8 @@
 """What a run means, in sentences: the verdict, what to bear in mind, the pseudo-labels."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from ecs_med.metrics import Scores
 from ecs_med.reporting.run.reading import RunRecord
 from ecs_med.reporting.text import count, decimal, percent, plural
 from ecs_med.runs import PseudoLabelHealth
@@ -21,30 +20,27 @@ def verdict(record: RunRecord) -> str:
     """The one sentence a reader takes away."""
     if record.metrics is None:
         return _unfinished(record)
-    test = record.metrics.test
-    size = plural(test.num_cases, f"test {record.unit}")
-    return f"On {size} never used for training, {_overlap(test)}{_trained_with(record)}"
-
-
-def _overlap(scores: Scores) -> str:
-    dice = scores.foreground_dice
+    dice = record.metrics.test.foreground_dice
     if dice is None:
-        return "there is no foreground to score"
-    if dice < NO_OVERLAP:
-        return "the segmentation misses what the expert marked (foreground Dice 0.00)"
-    return f"the segmentation overlaps the expert's by Dice {decimal(dice, 2)} (foreground)"
+        overlap = "there is no foreground to score"
+    elif dice < NO_OVERLAP:
+        overlap = "the segmentation misses what the expert marked (foreground Dice 0.00)"
+    else:
+        overlap = f"the segmentation overlaps the expert's by Dice {decimal(dice, 2)} (foreground)"
+    size = plural(record.metrics.test.num_cases, f"test {record.unit}")
+    return f"On {size} never used for training, {overlap}{_trained_with(record)}"
 
 
 def _trained_with(record: RunRecord) -> str:
     if record.manifest is None:
         return "."
     data, unit = record.manifest.data, record.unit
+    labeled = plural(data.num_labeled, f"labelled {unit}")
     if not data.num_unlabeled:
-        return f", trained with {plural(data.num_labeled, f'labelled {unit}')}."
+        return f", trained with {labeled}."
     unlabeled = plural(data.num_unlabeled, f"unlabelled {unit}")
     if record.manifest.method.uses_unlabeled:
         return f", trained with {count(data.num_labeled)} labelled and {unlabeled}."
-    labeled = plural(data.num_labeled, f"labelled {unit}")
     return f", trained with {labeled} only; {unlabeled} lay unused."
 
 
@@ -111,8 +107,7 @@ def _about_validation(record: RunRecord) -> Iterator[str]:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(NamedTuple):
     """How the pseudo-labels of a run did, in sentences; empty where none were logged."""
 
     reading: str = ""

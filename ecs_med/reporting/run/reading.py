@@ -42,9 +42,8 @@ class RunRecord:
     @property
     def class_names(self) -> tuple[str, ...]:
         """Names of the classes, background first; empty where nothing has been written of them."""
-        for part in (self.metrics, self.gallery):
-            if part is not None:
-                return part.class_names
+        if part := self.metrics or self.gallery:
+            return part.class_names
         return (self.config.reading.class_names if self.config else None) or ()
 
     @property

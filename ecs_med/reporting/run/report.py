@@ -35,12 +35,6 @@ def write_report(run: Path) -> Path:
     Parts that a run does not have (pseudo-labels of a supervised run, scores of one that has
     stopped) are named as missing. The same run folder gives the same bytes.
 
-    Args:
-        run: Folder written by training.
-
-    Returns:
-        Path of the report.
-
     Raises:
         RunFolderError: If `run` is no run folder, or cannot be written to.
     """

@@ -116,26 +116,20 @@ def score_table(metrics: Metrics | None, unit: str) -> ScoreTable | None:
     )
     padding = (Cell(""),) * len(parts) * (len(measures) - 2)
     means = tuple(
-        (name, (*(_score_cell(value(s)) for value in values for _, s in parts), *padding))
-        for name, values in _MEANS
+        (name, (*(_score_cell(getattr(s, key)) for key in keys for _, s in parts), *padding))
+        for name, keys in (
+            ("mean of the foreground classes", ("foreground_dice", "foreground_iou")),
+            ("mean of all classes", ("dice", "miou")),
+        )
     )
-    remarks = tuple(
-        (name.format(unit=unit), tuple(text(scores) for _, scores in parts))
-        for name, text in _REMARKS
+    per_case = tuple(decimal(scores.dice_per_case) for _, scores in parts)
+    right = tuple(percent(scores.pixel_accuracy) for _, scores in parts)
+    remarks = (
+        (f"Foreground Dice, mean over {unit}s", per_case),
+        ("Pixels with the right class", right),
     )
     partitions = tuple((name, f"{count(s.num_cases)} {unit}s") for name, s in parts)
     return ScoreTable(partitions, tuple(name for name, _ in measures), rows, means, remarks)
-
-
-_Score = Callable[[Scores], float | None]
-_MEANS: tuple[tuple[str, tuple[_Score, _Score]], ...] = (
-    ("mean of the foreground classes", (lambda s: s.foreground_dice, lambda s: s.foreground_iou)),
-    ("mean of all classes", (lambda s: s.dice, lambda s: s.miou)),
-)
-_REMARKS: tuple[tuple[str, Callable[[Scores], str]], ...] = (
-    ("Foreground Dice, mean over {unit}s", lambda scores: decimal(scores.dice_per_case)),
-    ("Pixels with the right class", lambda scores: percent(scores.pixel_accuracy)),
-)
 
 
 def _class_cell(value: float | None) -> Cell:

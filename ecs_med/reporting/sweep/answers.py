@@ -22,13 +22,7 @@ from ecs_med.reporting.table import Column, Table
 from ecs_med.reporting.text import capitalized, decimal
 from ecs_med.runs import MethodFacts
 
-__all__ = [
-    "Prices",
-    "forecast_sentences",
-    "forecast_table",
-    "saved_table",
-    "savings_sentences",
-]
+__all__ = ["Prices", "forecast_sentences", "forecast_table", "saved_table", "savings_sentences"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,17 +189,9 @@ def savings_sentences(
     grid: Grid, found: Statistics, prices: Prices
 ) -> dict[MethodFacts, list[str]]:
     """What every method saves at every budget, from few labels to many, in a clinician's words."""
+    costs = prices.minutes_per_label, prices.cost_per_hour
     return {
-        method: [
-            describe_savings(
-                entry,
-                grid.unit,
-                prices.minutes_per_label,
-                prices.cost_per_hour,
-                method=method.short_name,
-            )
-            for entry in entries
-        ]
+        method: [describe_savings(e, grid.unit, *costs, method=method.short_name) for e in entries]
         for method, entries in found.saved.items()
     }
 

@@ -28,12 +28,8 @@ class Difference(NamedTuple):
 def check_comparable(runs: Sequence[FinishedRun], allow: Collection[str] = ()) -> tuple[str, ...]:
     """Check that differences between scores can only come from method, budget and seed.
 
-    Args:
-        runs: Finished runs.
-        allow: Kinds of difference that the user takes upon themselves.
-
     Returns:
-        The differences that were allowed, one sentence for each differing thing.
+        The differences that are in `allow`, one sentence for each differing thing.
 
     Raises:
         SettingsError: If `allow` names something else than data, split or protocol.

@@ -70,11 +70,7 @@ def _class_ious(grid: Grid, method: MethodFacts) -> Values:
 
 
 def class_differences(grid: Grid, method: MethodFacts) -> Values:
-    """Gain of a rival over the baseline per class and budget.
-
-    Returns:
-        (num_classes, num_budgets) in IoU points; NaN where a class or a pair is missing.
-    """
+    """Gain of a rival, (num_classes, num_budgets) in IoU points; NaN where there is no pair."""
 
     def points(row: int, budget: Budget) -> list[float]:
         ious = [

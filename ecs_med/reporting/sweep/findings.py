@@ -66,7 +66,7 @@ def key_figures(grid: Grid, found: Statistics) -> tuple[Tile, ...]:
         tiles.append(Tile("labels saved", "0" if value in ("+0", "-0") else value, remark))
     sizes = {"method": grid.methods, "budget": grid.budgets, "seed": grid.seeds}
     size = ", ".join(plural(len(members), name) for name, members in sizes.items())
-    tiles.append(Tile("finished runs", str(grid.num_runs), size))
+    tiles.append(Tile("finished runs", str(len(grid.all_runs)), size))
     return tuple(tiles)
 
 

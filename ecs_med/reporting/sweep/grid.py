@@ -118,11 +118,6 @@ class Grid:
         return [run for runs in self.cells.values() for run in runs]
 
     @property
-    def num_runs(self) -> int:
-        """Number of finished runs."""
-        return len(self.all_runs)
-
-    @property
     def seeds(self) -> tuple[int, ...]:
         """Every seed of a finished run, ascending."""
         return tuple(sorted({run.seed for run in self.all_runs}))

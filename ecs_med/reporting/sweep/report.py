@@ -56,9 +56,6 @@ def write_budget_report(
         cost_per_hour: Price of an expert's hour in any currency, above 0; needs the minutes.
         allow: Differences to accept: `data`, `split`, `protocol`.
 
-    Returns:
-        Path of `budget.html`.
-
     Raises:
         RunFolderError: If no run has a score, runs are not comparable, a folder is no run, or
             `output` cannot be written.
@@ -146,26 +143,21 @@ def _drawings(
 
 def _subtitle(grid: Grid) -> str:
     last = max(run.manifest.finished for run in grid.all_runs)
-    parts = [
-        " and ".join(method.short_name for method in grid.methods),
-        plural(len(grid.budgets), "budget"),
-        plural(len(grid.seeds), "seed"),
-        f"finished {minute(last)}",
-    ]
-    return " · ".join(parts)
+    methods = " and ".join(method.short_name for method in grid.methods)
+    sizes = plural(len(grid.budgets), "budget"), plural(len(grid.seeds), "seed")
+    return " · ".join((methods, *sizes, f"finished {minute(last)}"))
 
 
 def _write_figures(folder: Path, drawings: Sequence[Drawing]) -> None:
     """Write every figure as SVG and PNG, and remove those of an earlier report."""
     make_folder(folder)
-    written = set()
     for drawing in drawings:
         write_text(folder / f"{drawing.name}.svg", drawing.svg, remedy=RESULT_REMEDY)
         write_bytes(folder / f"{drawing.name}.png", drawing.png, remedy=RESULT_REMEDY)
-        written |= {f"{drawing.name}.svg", f"{drawing.name}.png"}
+    written = {drawing.name for drawing in drawings}
     for path in folder.iterdir():
         # A forecast of yesterday's runs must not lie beside today's refusal to give one.
-        if _OWN_FIGURE.fullmatch(path.name) and path.name not in written:
+        if _OWN_FIGURE.fullmatch(path.name) and path.stem not in written:
             path.unlink(missing_ok=True)
 
 

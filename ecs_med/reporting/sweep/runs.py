@@ -108,7 +108,7 @@ def collect_folders(paths: Sequence[Path]) -> tuple[list[Path], list[Unfinished]
     """Run folders behind the arguments of a user, each once, in their order.
 
     Args:
-        paths: Run folders, and sweep folders, which stand for the folders below their `runs/`.
+        paths: Run folders, and sweep folders, which stand for the runs that they have begun.
 
     Returns:
         The folders, and the cells that a sweep plans and has not begun.
@@ -126,26 +126,19 @@ def collect_folders(paths: Sequence[Path]) -> tuple[list[Path], list[Unfinished]
             folders.setdefault(path.resolve(), path)
             continue
         for folder in sorted(inside.iterdir()):
-            if folder.is_dir() and not folder.name.startswith("."):
+            if RunFolder(folder).is_run and not folder.name.startswith("."):
                 folders.setdefault(folder.resolve(), folder)
-        missing += _not_begun(path)
+        plan = SweepFolder(path).read_plan()
+        missing += [
+            (cell.folder.name, "The sweep plans this run and has not begun it.")
+            for cell in (plan.cells if plan else ())
+            if not RunFolder(path / cell.folder).is_run
+        ]
     return list(folders.values()), missing
-
-
-def _not_begun(sweep: Path) -> list[Unfinished]:
-    plan = SweepFolder(sweep).read_plan()
-    return [
-        (cell.folder.name, "The sweep plans this run and has not begun it.")
-        for cell in (plan.cells if plan else ())
-        if not (sweep / cell.folder).is_dir()
-    ]
 
 
 def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unfinished]]:
     """Read run folders.
-
-    Args:
-        folders: Any number; 500 take a second or two.
 
     Returns:
         Finished runs, and those without a test score with the reason.
@@ -159,7 +152,7 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unfinish
     splits: dict[str, SplitFacts] = {}
     for path in folders:
         folder = RunFolder(path.resolve())
-        if not (folder.is_run or (path / "output.log").exists()):
+        if not folder.is_run:
             raise RunFolderError(
                 f"{path}: not a run folder (no config.json in it); name folders that "
                 "`ecs-med train` or `ecs-med budget` has written."

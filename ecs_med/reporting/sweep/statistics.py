@@ -26,13 +26,7 @@ from ecs_med.errors import RunFolderError
 from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.runs import MethodFacts, RunFolder, TestCases
 
-__all__ = [
-    "SIGNIFICANT",
-    "CellScore",
-    "Gain",
-    "Statistics",
-    "compute_statistics",
-]
+__all__ = ["SIGNIFICANT", "CellScore", "Gain", "Statistics", "compute_statistics"]
 
 SIGNIFICANT = 0.05
 """A p-value below it, corrected for all comparisons of the report, counts as a difference."""

@@ -7,12 +7,7 @@ from typing import NamedTuple
 from ecs_med.analysis import Summary, summarize
 from ecs_med.reporting.sweep.grid import Budget, Cell, Grid
 from ecs_med.reporting.sweep.runs import FinishedRun, Unfinished
-from ecs_med.reporting.sweep.statistics import (
-    SIGNIFICANT,
-    CellScore,
-    Gain,
-    Statistics,
-)
+from ecs_med.reporting.sweep.statistics import SIGNIFICANT, CellScore, Gain, Statistics
 from ecs_med.reporting.table import Column, PrintedTable, Table, interval
 from ecs_med.reporting.text import NOTHING
 from ecs_med.runs import MethodFacts
