@@ -199,7 +199,8 @@ def test_importing_the_report_loads_no_plotting_library():
 
 def test_a_report_is_made_without_torch(run):
     code = (
-        "import sys; from pathlib import Path; from ecs_med.reporting.run.report import write_report;"
+        "import sys; from pathlib import Path\n"
+        "from ecs_med.reporting.run.report import write_report\n"
         "write_report(Path(sys.argv[1])); sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code, str(run)], check=True)

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ecs_med.config import TrainConfig
-from ecs_med.data.prepare import Preparation
+from ecs_med.config import Preparation, TrainConfig
 from ecs_med.runs import RunFolder, read_history
 from ecs_med.training.schedule import (
     FEWEST_CASES,
