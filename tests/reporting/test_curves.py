@@ -39,3 +39,10 @@ def test_the_chosen_iteration_is_ringed_on_every_curve_that_has_it():
     marked = line_chart(lines, chart_id="x", alt="Three curves.", mark=Mark(2, "chosen"))
     assert marked.count("chosen") == 1
     assert marked.count("<use") - plain.count("<use") == 2
+
+
+def test_small_rates_are_written_out():
+    line = Line("segmenter", Series((1, 2, 3), (1e-2, 1e-4, 1e-6)))
+    chart = line_chart([line], chart_id="x", alt="Rates.", log=True)
+    assert "0.00001</text>" in chart
+    assert "999" not in chart

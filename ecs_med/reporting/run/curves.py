@@ -146,8 +146,13 @@ def _set_axes(axes: "Axes", *, log: bool) -> None:
     axes.set_axisbelow(True)
     if log:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(lambda rate, _: np.format_float_positional(rate, trim="-"))
+        axes.yaxis.set_major_formatter(_plain)
         axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _plain(value: float, position: int | None = None) -> str:
+    """Such as `0.00001`: ticks are powers of ten up to the last bit."""
+    return np.format_float_positional(value, precision=3, fractional=False, trim="-")
 
 
 def _draw_mark(axes: "Axes", mark: Mark, lines: Sequence[Line], pen: Pen) -> None:
