@@ -44,6 +44,10 @@ class FileIndex:
         """The file behind `key`."""
         return Path(f"{self.folder}{os.sep}{key}{self.suffixes[key]}")
 
+    def get(self, key: str) -> Path | None:
+        """The file behind `key`; `None` where there is none."""
+        return self.path(key) if key in self.suffixes else None
+
     def findings(self, what: Literal["image", "mask"]) -> list[Problem]:
         """What is wrong with the files as images or as masks.
 

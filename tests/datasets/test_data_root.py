@@ -5,8 +5,13 @@ from pathlib import Path
 import pytest
 
 from ecs_med.errors import DataError, SettingsError
-from ecs_med_datasets.data_root import DATA_VARIABLE, find_data, missing_parts, source_named
-from ecs_med_datasets.data_sources import SOURCES
+from ecs_med_datasets.data_root import (
+    DATA_VARIABLE,
+    SOURCES,
+    find_data,
+    missing_parts,
+    source_named,
+)
 
 LAYOUTS = {
     "voc": (
