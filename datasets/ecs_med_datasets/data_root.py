@@ -8,15 +8,7 @@ from ecs_med.data.layout import available_layouts
 from ecs_med.errors import DataError, SettingsError
 from ecs_med_datasets.fetching import SBD_FILE, VOC_FILE
 
-__all__ = [
-    "DATA_VARIABLE",
-    "SOURCES",
-    "DataPart",
-    "DataSource",
-    "find_data",
-    "missing_parts",
-    "source_named",
-]
+__all__ = ["DATA_VARIABLE", "SOURCES", "DataPart", "DataSource", "find_data", "missing_parts"]
 
 DATA_VARIABLE = "ECS_MED_DATA"
 """Environment variable with a folder of data sets, used where no folder is given."""
@@ -206,27 +198,31 @@ def find_data(name: str, given: Path | None = None) -> Path:
         DataError: If no folder is known or the data is not in it; the sentence says what is
             missing, where it is had, how large it is and under which licence.
     """
-    source = source_named(name)
-    from_variable = os.environ.get(DATA_VARIABLE)
-    if given is None and not from_variable:
+    if name not in SOURCES:
+        raise SettingsError(f"'{name}' is no data set; known are: {', '.join(SOURCES)}.")
+    source = SOURCES[name]
+    origin, folder = "--data", given
+    if given is None and os.environ.get(DATA_VARIABLE):
+        origin, folder = DATA_VARIABLE, Path(os.environ[DATA_VARIABLE]).expanduser()
+    if folder is None:
         raise DataError(
             f"{source.title}: no folder was named; give --data FOLDER or set {DATA_VARIABLE}."
             f" {_where_to_get(source, list(source.parts))}"
         )
-    root = given if given is not None else Path(from_variable or "").expanduser()
-    origin = "--data" if given is not None else DATA_VARIABLE
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder; check {origin}.")
-    candidates = [root / folder for folder in source.folders if (root / folder).is_dir()]
-    if given is not None or source.layout != "folder" or root.name in source.folders:
-        candidates.append(root)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; check {origin}.")
+    candidates = [folder / inner for inner in source.folders if (folder / inner).is_dir()]
+    if given is not None or source.layout != "folder" or folder.name in source.folders:
+        candidates.append(folder)
     for candidate in candidates:
         if _layout_of(candidate) == source.layout:
             return candidate
-    missing = missing_parts(source, root) or list(source.parts)
+    missing = missing_parts(source, folder) or list(source.parts)
+    paths = [path for part in missing for path in part.missing(folder)]
+    found = f"missing are {', '.join(paths)}" if paths else "its files are not as published"
     raise DataError(
-        f"{root}: holds no {source.title} ({_what_is_missing(missing, root)}); unpack it there, or"
-        f" correct {origin}. {_where_to_get(source, missing)}"
+        f"{folder}: holds no {source.title} ({found}); unpack it there, or correct {origin}."
+        f" {_where_to_get(source, missing)}"
     )
 
 
@@ -236,25 +232,9 @@ def missing_parts(source: DataSource, root: Path) -> list[DataPart]:
     return [part for part in source.parts if all(part.missing(place) for place in places)]
 
 
-def source_named(name: str) -> DataSource:
-    """The data set called `name`.
-
-    Raises:
-        SettingsError: If there is none.
-    """
-    if name not in SOURCES:
-        raise SettingsError(f"'{name}' is no data set; known are: {', '.join(SOURCES)}.")
-    return SOURCES[name]
-
-
 def _layout_of(folder: Path) -> str | None:
     layouts = available_layouts().values()
     return next((layout.name for layout in layouts if layout.recognizes(folder)), None)
-
-
-def _what_is_missing(parts: list[DataPart], root: Path) -> str:
-    paths = [path for part in parts for path in part.missing(root)]
-    return f"missing are {', '.join(paths)}" if paths else "its files are not as published"
 
 
 def _where_to_get(source: DataSource, parts: list[DataPart]) -> str:

@@ -11,8 +11,8 @@ from ecs_med.data.layout import Layout
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Partition, Problem
 from ecs_med_datasets.collecting import collect, relative_path
-from ecs_med_datasets.pairing import pair
-from ecs_med_datasets.scanning import FileIndex, index_files
+from ecs_med_datasets.folder import pair
+from ecs_med_datasets.scanning import index_files
 
 __all__ = ["MsdLayout", "partitions_of"]
 
@@ -139,41 +139,21 @@ def _read_part(
 ) -> list[Case]:
     images = index_files(root / f"images{part}")
     problems += images.findings("image")
-    masks = index_files(root / f"labels{part}") if (root / f"labels{part}").is_dir() else None
     matched: dict[str, Path] = {}
-    if masks is not None:
-        matched = _match(images, masks, listed, root, problems)
+    if (root / f"labels{part}").is_dir():
+        masks = index_files(root / f"labels{part}")
+        problems += masks.findings("mask")
+        matched, unpaired = pair(images, masks)
+        known = {key: listed.get(relative_path(images.path(key), root)) for key in images.suffixes}
+        used = {key: mask for key, mask in known.items() if mask is not None}
+        matched |= used
+        # Where some are listed it is no fault that no name fits, which is told of the folder.
+        fine = {*used.values(), masks.folder} if used else set()
+        problems += [problem for problem in unpaired if problem.path not in fine]
     return [
-        Case(
-            id=f"images{part}/{key}",
-            images=(images.path(key),),
-            mask=matched.get(key),
-            partition=partition,
-        )
+        Case(f"images{part}/{key}", (images.path(key),), matched.get(key), None, partition)
         for key in images.suffixes
     ]
-
-
-def _match(
-    images: FileIndex,
-    masks: FileIndex,
-    listed: Mapping[str, Path],
-    root: Path,
-    problems: list[Problem],
-) -> dict[str, Path]:
-    mask_of, unpaired = pair(images, masks)
-    matched = {key: masks.path(mask) for key, mask in mask_of.items()}
-    used = set()
-    for key in images.suffixes:
-        mask = listed.get(relative_path(images.path(key), root))
-        if mask is not None:
-            matched[key] = mask
-            used.add(mask)
-    problems += masks.findings("mask")
-    problems += [p for p in unpaired if p.path not in used and p.path != masks.folder]
-    if not used:
-        problems += [p for p in unpaired if p.path == masks.folder]
-    return matched
 
 
 def _listed_masks(

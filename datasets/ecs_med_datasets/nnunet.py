@@ -75,12 +75,7 @@ def _read_part(
         if key not in channels
     ]
     return [
-        Case(
-            id=f"images{part}/{key}",
-            images=tuple(images.path(channel) for channel in keys),
-            mask=masks.path(key) if key in masks.suffixes else None,
-            partition=partition,
-        )
+        Case(f"images{part}/{key}", tuple(map(images.path, keys)), masks.get(key), None, partition)
         for key, keys in channels.items()
     ]
 
