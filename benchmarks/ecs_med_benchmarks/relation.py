@@ -19,7 +19,7 @@ from ecs_med.config import TrainConfig
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.prepare import prepare_labels, prepare_scan
-from ecs_med.data.scans import read_scan
+from ecs_med.data.readers import read_scan
 from ecs_med.errors import DataError, SettingsError
 from ecs_med.inference.model import Model, load_model
 from ecs_med.splits import Split

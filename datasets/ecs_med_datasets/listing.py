@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
-from ecs_med.data.scans import is_image, known_formats
+from ecs_med.data.readers import is_image, known_formats
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Partition, Problem
 from ecs_med_datasets.collecting import (

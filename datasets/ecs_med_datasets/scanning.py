@@ -7,7 +7,7 @@ from pathlib import Path
 from sys import intern
 from typing import Literal
 
-from ecs_med.data.scans import image_suffixes, known_formats
+from ecs_med.data.readers import image_suffixes, known_formats
 from ecs_med.types import Problem
 
 __all__ = ["FileIndex", "index_files", "is_litter", "list_folders", "split_name"]

@@ -21,14 +21,7 @@ from ecs_med.data.store import PreparedSlice, SliceStore
 from ecs_med.distributed import rank, world_size
 from ecs_med.types import Batch
 
-__all__ = [
-    "Normalization",
-    "TrainingBatches",
-    "batch_loader",
-    "draw_seed",
-    "nth_case",
-    "to_device",
-]
+__all__ = ["Normalization", "TrainingBatches", "batch_loader", "draw_seed", "nth_case", "to_device"]
 
 _LABELED, _UNLABELED = 1, 2
 _OWN_TRANSFORM = 10

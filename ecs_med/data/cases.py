@@ -11,7 +11,7 @@ import torch
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.prepare import Preparation, prepare_labels, prepare_scan, slice_axis
-from ecs_med.data.scans import Scan, ScanHeader, read_scan
+from ecs_med.data.readers import Scan, ScanHeader, read_scan
 from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["PreparedCase", "prepare_case"]

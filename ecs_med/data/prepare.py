@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 from ecs_med.config import Settings
-from ecs_med.data.scans import Scan, ScanHeader
+from ecs_med.data.readers import Scan, ScanHeader
 
 __all__ = ["Preparation", "prepare_labels", "prepare_scan", "slice_axis", "to_native"]
 

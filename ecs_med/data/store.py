@@ -23,7 +23,7 @@ from torch.utils.data import Dataset
 from ecs_med.data.cases import PreparedCase, prepare_case
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.prepare import Preparation
-from ecs_med.data.scans import fingerprint, read_header
+from ecs_med.data.readers import fingerprint, read_header
 from ecs_med.errors import DataError
 from ecs_med.types import Case, UnlabeledCase
 

@@ -10,7 +10,7 @@ import torch
 
 from ecs_med.config import TrainConfig
 from ecs_med.data.prepare import Preparation, slice_axis, target_size
-from ecs_med.data.scans import ScanHeader, read_header
+from ecs_med.data.readers import ScanHeader, read_header
 from ecs_med.data.store import default_cache_folder
 from ecs_med.devices import autocast_dtype, choose_device
 from ecs_med.distributed import local_rank, world_size

@@ -17,14 +17,7 @@ from ecs_med.errors import DataError
 from ecs_med.records import Record
 from ecs_med.types import IGNORE_INDEX, Case, CaseCollection, Problem, ScanKind
 
-__all__ = [
-    "CaseFacts",
-    "ClassCount",
-    "DataSummary",
-    "PartitionCount",
-    "gather_facts",
-    "summarize",
-]
+__all__ = ["CaseFacts", "ClassCount", "DataSummary", "PartitionCount", "gather_facts", "summarize"]
 
 SetKind = Literal["pictures", "volumes", "sequences", "mixed", "none"]
 
