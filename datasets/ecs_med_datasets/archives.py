@@ -8,7 +8,6 @@ import gzip
 import io
 import os
 import re
-import shutil
 import tarfile
 import tempfile
 import zipfile
@@ -87,27 +86,23 @@ def extract_archive(
         raise UnreadableFileError(archive, "is not there", "Check the path")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise DataError(f"{target}: is there already; remove it, or unpack into another folder.")
-    temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(
-            tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        )
-        unpacked = temporary / "unpacked"
-        unpacked.mkdir()
-        num_files = _unpack(archive, unpacked, PurePosixPath(inner), limits or Limits())
-        if not num_files:
-            what = f"holds no file in {inner}" if inner else "holds no file"
-            raise UnreadableFileError(archive, what, REMEDY)
-        unpacked.replace(target)
+        with tempfile.TemporaryDirectory(
+            dir=target.parent, prefix=f".{target.name}.", suffix=".tmp", ignore_cleanup_errors=True
+        ) as temporary:
+            unpacked = Path(temporary) / "unpacked"
+            unpacked.mkdir()
+            num_files = _unpack(archive, unpacked, PurePosixPath(inner), limits or Limits())
+            if not num_files:
+                what = f"holds no file in {inner}" if inner else "holds no file"
+                raise UnreadableFileError(archive, what, REMEDY)
+            unpacked.replace(target)
     except OSError as error:
         raise DataError(
             f"{target}: {archive.name} cannot be unpacked here ({error.strerror or error}); free"
             " disk space or choose another folder."
         ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
     return num_files
 
 
