@@ -12,9 +12,10 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from stat import S_IFMT, S_ISDIR, S_ISREG
 from typing import IO
@@ -58,6 +59,7 @@ class _Member:
     is_folder: bool
     num_bytes: int
     source: tarfile.TarInfo | zipfile.ZipInfo
+    open: Callable[[], IO[bytes] | None]
 
 
 def extract_archive(
@@ -124,7 +126,7 @@ def _unpack(archive: Path, folder: Path, inner: PurePosixPath, limits: Limits) -
             if member.is_folder:
                 path.mkdir(parents=True, exist_ok=True)
             else:
-                _write(archive, opened, member, path)
+                _write(archive, member, path)
                 num_files += 1
     return num_files
 
@@ -185,12 +187,14 @@ def _members(archive: Path, opened: tarfile.TarFile | zipfile.ZipFile) -> Iterat
     """Files and folders with checked paths; their kinds are checked when they are wanted."""
     if isinstance(opened, zipfile.ZipFile):
         for info in opened.infolist():
-            yield _Member(_safe(archive, info.filename), info.is_dir(), info.file_size, info)
+            path, content = _safe(archive, info.filename), partial(opened.open, info)
+            yield _Member(path, info.is_dir(), info.file_size, info, content)
         return
     while (entry := opened.next()) is not None:
         # The list that tarfile keeps would grow with the archive.
         opened.members.clear()  # type: ignore[attr-defined]
-        yield _Member(_safe(archive, entry.name), entry.isdir(), entry.size, entry)
+        path, unpacked = _safe(archive, entry.name), partial(opened.extractfile, entry)
+        yield _Member(path, entry.isdir(), entry.size, entry, unpacked)
     _require_end(archive, opened)
 
 
@@ -227,16 +231,9 @@ def _require_plain(archive: Path, member: _Member) -> None:
         raise _refused(archive, f"holds '{member.path}', a link, device or sparse file")
 
 
-def _write(
-    archive: Path, opened: tarfile.TarFile | zipfile.ZipFile, member: _Member, path: Path
-) -> None:
+def _write(archive: Path, member: _Member, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(opened, zipfile.ZipFile):
-        assert isinstance(member.source, zipfile.ZipInfo)
-        stream: IO[bytes] | None = opened.open(member.source)
-    else:
-        assert isinstance(member.source, tarfile.TarInfo)
-        stream = opened.extractfile(member.source)
+    stream = member.open()
     assert stream is not None
     if os.path.lexists(path):
         raise _refused(archive, f"holds '{member.path}' twice")

@@ -153,23 +153,13 @@ def _choose_masks(folder: ImageFolder, problems: list[Problem]) -> FileIndex | N
     for index in indexes:
         if not index.suffixes:
             kinds = f", only files such as {index.foreign[0]}" if index.foreign else ""
-            problems.append(
-                Problem(
-                    "warning",
-                    f"no readable mask in this folder{kinds}",
-                    "Store masks as PNG or NIfTI label images",
-                    index.folder,
-                )
-            )
+            message = f"no readable mask in this folder{kinds}"
+            remedy = "Store masks as PNG or NIfTI label images"
+            problems.append(Problem("warning", message, remedy, index.folder))
     for index in usable[1:]:
-        problems.append(
-            Problem(
-                "warning",
-                f"not used, because masks are taken from {usable[0].folder.name}/",
-                "Keep one folder of masks beside the images",
-                index.folder,
-            )
-        )
+        message = f"not used, because masks are taken from {usable[0].folder.name}/"
+        remedy = "Keep one folder of masks beside the images"
+        problems.append(Problem("warning", message, remedy, index.folder))
     return usable[0] if usable else None
 
 

@@ -26,7 +26,6 @@ from ecs_med_datasets.phantom_objects import (
     smoothstep,
     stream,
     uniform,
-    wall,
 )
 
 __all__ = ["CLASS_NAMES", "FRAMES_PER_PATIENT", "PATIENT_PATTERN", "draw_frame", "write_phantom"]
@@ -170,7 +169,7 @@ def _render(
 ) -> NDArray[np.uint8]:
     coarse = fractal_noise(textures, size, 1, 5)
     fine = fractal_noise(textures, size, 5, 32, 1.1)
-    depth, height = wall(patient.fold_rate, shapes, coarse, size)
+    depth, height = _wall(patient, shapes, coarse, size)
     for blob in polyps + bumps:
         height = height + blob.height
     light, glint = shade(shapes, height + 0.003 * fine, textures, size)
@@ -185,6 +184,23 @@ def _render(
         lit = tool.color * (0.5 + 0.5 * float(light.mean())) * 2.0
         radiance = np.where(tool.inside[..., None], lit, radiance)
     return _expose(patient, shapes, textures, radiance, size)
+
+
+def _wall(patient: Patient, rng: Generator, coarse: Field, size: int) -> tuple[Field, Field]:
+    """Depth below the nearest wall and height of folds that circle the lumen."""
+    x, y = grid(size)
+    angle, distance = uniform(rng, 0, 2 * math.pi), uniform(rng, 0.0, 1.5)
+    dx = x - distance * math.cos(angle) + 0.09 * coarse
+    dy = y - distance * math.sin(angle) + 0.09 * np.roll(coarse, size // 3, axis=0)
+    r, theta = np.hypot(dx, dy), np.arctan2(dy, dx)
+    depth = np.clip(-np.log(r / 1.5 + 0.04), -0.2, None)
+    corners = uniform(rng, 0.0, 0.7) * np.cos(3 * theta + uniform(rng, 0, 2 * math.pi))
+    phase = 2 * math.pi * patient.fold_rate * depth + corners + uniform(rng, 0, 2 * math.pi)
+    # Skewed, so that a fold has a lit face and a steep, dark back.
+    ridge = (0.5 + 0.5 * np.sin(phase + 0.6 * np.sin(phase))) ** 2
+    strength = uniform(rng, 0.03, 0.2) * smoothstep(coarse, -1.8, 0.6)
+    height = strength * np.minimum(r, 1.0) * ridge + 0.02 * coarse
+    return np.asarray(depth, dtype=np.float32), np.asarray(height, dtype=np.float32)
 
 
 def _albedo(

@@ -23,7 +23,6 @@ __all__ = [
     "smoothstep",
     "stream",
     "uniform",
-    "wall",
 ]
 
 Field = NDArray[np.float32]
@@ -119,23 +118,6 @@ def draw_patient(rng: Generator) -> Patient:
         field_radius=uniform(rng, 1.02, 1.5),
         fold_rate=uniform(rng, 0.7, 1.5),
     )
-
-
-def wall(fold_rate: float, rng: Generator, coarse: Field, size: int) -> tuple[Field, Field]:
-    """Depth below the nearest wall and height of folds that circle the lumen."""
-    x, y = grid(size)
-    angle, distance = uniform(rng, 0, 2 * math.pi), uniform(rng, 0.0, 1.5)
-    dx = x - distance * math.cos(angle) + 0.09 * coarse
-    dy = y - distance * math.sin(angle) + 0.09 * np.roll(coarse, size // 3, axis=0)
-    r, theta = np.hypot(dx, dy), np.arctan2(dy, dx)
-    depth = np.clip(-np.log(r / 1.5 + 0.04), -0.2, None)
-    corners = uniform(rng, 0.0, 0.7) * np.cos(3 * theta + uniform(rng, 0, 2 * math.pi))
-    phase = 2 * math.pi * fold_rate * depth + corners + uniform(rng, 0, 2 * math.pi)
-    # Skewed, so that a fold has a lit face and a steep, dark back.
-    ridge = (0.5 + 0.5 * np.sin(phase + 0.6 * np.sin(phase))) ** 2
-    strength = uniform(rng, 0.03, 0.2) * smoothstep(coarse, -1.8, 0.6)
-    height = strength * np.minimum(r, 1.0) * ridge + 0.02 * coarse
-    return np.asarray(depth, dtype=np.float32), np.asarray(height, dtype=np.float32)
 
 
 def shade(rng: Generator, height: Field, textures: Generator, size: int) -> tuple[Field, Field]:
