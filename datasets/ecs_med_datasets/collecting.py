@@ -121,14 +121,14 @@ def _patients(
     if rule in {"column", "auto"}:
         if column is None:
             raise DataError(
-                f"{root}: no patient column here; --patient column needs a CSV or JSON list with"
+                f"{root}: no patient column here; `patient=column` needs a CSV or JSON list with"
                 " a column named patient."
             )
         return [column.get(case.id) or None for case in cases]
     if rule == "folder":
         return [_folder_patient(case, root, structural) for case in cases]
     if not rule.startswith("regex:"):
-        raise SettingsError(f"--patient: '{rule}' is not one of {RULES}.")
+        raise SettingsError(f"`patient`: '{rule}' is not one of {RULES}.")
     pattern = _compile(rule.removeprefix("regex:"))
     matches = [pattern.search(relative_path(case.images[0], root)) for case in cases]
     return [(match[1] or None) if match else None for match in matches]
@@ -139,12 +139,12 @@ def _compile(pattern: str) -> re.Pattern[str]:
         compiled = re.compile(pattern)
     except re.error as error:
         raise SettingsError(
-            f"--patient: '{pattern}' is no regular expression ({error}); an example that works is"
+            f"`patient`: '{pattern}' is no regular expression ({error}); an example that works is"
             r" 'regex:(patient\d+)'."
         ) from None
     if compiled.groups != 1:
         raise SettingsError(
-            f"--patient: '{pattern}' has {compiled.groups} groups; put exactly one pair of"
+            f"`patient`: '{pattern}' has {compiled.groups} groups; put exactly one pair of"
             " parentheses around the part that names the patient."
         )
     return compiled
@@ -163,13 +163,13 @@ def _missing_patients(cases: Sequence[Case], root: Path, rule: str) -> list[Prob
     if len(missing) == len(cases):
         example = relative_path(cases[0].images[0], root)
         raise DataError(
-            f"{root}: --patient {rule} gives no patient for any of {len(cases)} cases"
-            f" (the first is {example}); correct the rule or use --patient none."
+            f"{root}: `patient={rule}` gives no patient for any of {len(cases)} cases"
+            f" (the first is {example}); correct the rule or use `patient=none`."
         )
     return [
         Problem(
             "warning",
-            f"{len(missing)} of {len(cases)} cases have no patient under --patient {rule},"
+            f"{len(missing)} of {len(cases)} cases have no patient under `patient={rule}`,"
             " the first is this one; each counts as a patient of its own",
             "Correct the rule, or name the patients of these cases",
             missing[0].images[0],

@@ -201,12 +201,12 @@ def find_data(name: str, given: Path | None = None) -> Path:
     if name not in SOURCES:
         raise SettingsError(f"'{name}' is no data set; known are: {', '.join(SOURCES)}.")
     source = SOURCES[name]
-    origin, folder = "--data", given
+    origin, folder = "`data`", given
     if given is None and os.environ.get(DATA_VARIABLE):
         origin, folder = DATA_VARIABLE, Path(os.environ[DATA_VARIABLE]).expanduser()
     if folder is None:
         raise DataError(
-            f"{source.title}: no folder was named; give --data FOLDER or set {DATA_VARIABLE}."
+            f"{source.title}: no folder was named; give `data=FOLDER` or set {DATA_VARIABLE}."
             f" {_where_to_get(source, list(source.parts))}"
         )
     if not folder.is_dir():

@@ -57,7 +57,7 @@ class ListLayout(Layout):
                 that exists.
         """
         if not root.is_file():
-            raise DataError(f"{root}: not a file; --layout listing needs a JSON or CSV list.")
+            raise DataError(f"{root}: not a file; `layout=listing` needs a JSON or CSV list.")
         rows = read_rows(root)
         listed = Listed(root.parent, problems=list(rows.problems))
         for row in rows.rows:

@@ -105,7 +105,7 @@ def _read_labels_entry(
                 Problem(
                     "warning",
                     f"label '{key}' is not one value but {value!r}; names are not taken from here",
-                    "Name the classes with --class-names",
+                    "Name the classes with `class_names`",
                     root / "dataset.json",
                 )
             )

@@ -48,7 +48,7 @@ class NnUNetLayout(MsdLayout):
         if not cases:
             raise DataError(
                 f"{root / 'imagesTr'}: no file with a channel number; expected names such as"
-                " CASE_0000.nii.gz (for names without number use --layout msd)."
+                " CASE_0000.nii.gz (for names without number use `layout=msd`)."
             )
         problems += _channel_problems(cases, description, root)
         return cases

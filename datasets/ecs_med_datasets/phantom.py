@@ -3,6 +3,7 @@
 A wet, folded, vascular wall under a headlight, in which polyps and instruments lie.
 """
 
+import math
 from pathlib import Path
 
 import numpy as np

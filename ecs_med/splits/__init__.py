@@ -1,4 +1,4 @@
-"""Labelled budgets: what `--labeled` means, which cases it gives, and the split file."""
+"""Labelled budgets: what `labeled` means, which cases it gives, and the split file."""
 
 from ecs_med.splits.case_list import read_case_list
 from ecs_med.splits.document import Role, SplitDocument

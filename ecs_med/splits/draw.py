@@ -78,14 +78,14 @@ def draw_split(
             1 < len(chosen) < len(masked)
             and chosen == _draw(ordered_groups(masked, "random", seed), budget)[0]
         ):
-            parts.warnings.append(f"--draw {draw} gives the same cases here as --draw random.")
+            parts.warnings.append(f"`draw={draw}` gives the same cases here as `draw=random`.")
     return _assemble(everyone, parts, chosen, seed, budget.text)
 
 
 def _checked(cases: Iterable[Case]) -> tuple[Case, ...]:
     everyone = tuple(sorted(cases, key=lambda case: case.id))
     if not everyone:
-        raise BudgetError("There are no cases to draw from; check --data.")
+        raise BudgetError("There are no cases to draw from; check `data`.")
     twice = [id_ for id_, number in Counter(case.id for case in everyone).items() if number > 1]
     if twice:
         raise BudgetError(f"The id {twice[0]} stands for several cases; ids have to be unique.")
@@ -99,11 +99,11 @@ def _draw(groups: Sequence[Group], budget: Share | Count) -> tuple[set[str], lis
     warnings = []
     if len(chosen) != target:
         warnings.append(
-            f"--labeled {budget.text} is {target} of {num_masked} cases; {len(chosen)} are "
+            f"`labeled={budget.text}` is {target} of {num_masked} cases; {len(chosen)} are "
             "labelled, because patients are not divided."
         )
     if isinstance(budget, Count) and budget.count == 1:
-        warnings.append("--labeled 1 is one labelled case; all of them is 100% or all.")
+        warnings.append("`labeled=1` is one labelled case; all of them is 100% or all.")
     return chosen, warnings
 
 
@@ -172,5 +172,5 @@ def absent_classes_warning(
     return (
         f"The {noun} {', '.join(absent)} {verb} not one labelled pixel in the "
         f"{len(present)} labelled case{'' if len(present) == 1 else 's'} and cannot be learned; "
-        "raise --labeled or draw another subset with --seed."
+        "raise `labeled` or draw another subset with `seed`."
     )

@@ -168,8 +168,8 @@ def _pixels(group: Group, content: Content) -> list[int]:
         rows = [content[case.id] for case in group]
     except KeyError as error:
         raise BudgetError(
-            f"The mask of {error.args[0]} was not looked at, and this draw needs all; use --draw "
-            "random."
+            f"The mask of {error.args[0]} was not looked at, and this draw needs all; use "
+            "`draw=random`."
         ) from None
     return [sum(column) for column in zip(*rows, strict=True)]
 

@@ -1,4 +1,4 @@
-"""What `--labeled` can say: a share, a number of cases, everything, or a split file."""
+"""What `labeled` can say: a share, a number of cases, everything, or a split file."""
 
 import math
 import os
@@ -54,7 +54,7 @@ class Count:
         """
         if self.count > available:
             raise BudgetError(
-                f"--labeled {self.text} asks for more cases than the {available} training "
+                f"`labeled={self.text}` asks for more cases than the {available} training "
                 "cases that have masks; ask for fewer, or for all."
             )
         return self.count
@@ -141,7 +141,7 @@ def _parse_path(text: str) -> SplitFile:
             f"{', '.join(SPLIT_FILE_SUFFIXES[:-1])} or {SPLIT_FILE_SUFFIXES[-1]}."
         )
     if not _is_file(path):
-        raise BudgetError(f"{path}: no such split file; check the path given to --labeled.")
+        raise BudgetError(f"{path}: no such split file; check the path given as `labeled`.")
     return SplitFile(path, text)
 
 
@@ -168,4 +168,4 @@ def _share(fraction: Fraction, text: str) -> Share:
 
 
 def _refused(text: str, reason: str) -> BudgetError:
-    return BudgetError(f"--labeled {text or '(empty)'} {reason}; {_ACCEPTED}.")
+    return BudgetError(f"`labeled={text or '(empty)'}` {reason}; {_ACCEPTED}.")

@@ -197,7 +197,7 @@ def _check_against_data(path: Path, roles: Mapping[str, Role], known: Mapping[st
     if unknown:
         raise BudgetError(
             f"{path}: {_some(unknown)} {_is(unknown)} not in the data set; "
-            "check that --data is the folder that the split was drawn from."
+            "check that `data` is the folder that the split was drawn from."
         )
     missing = sorted(known.keys() - roles.keys())
     if missing:

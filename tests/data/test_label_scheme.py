@@ -44,7 +44,7 @@ def test_unknown_values_are_told_with_counts_and_remedy() -> None:
     with pytest.raises(
         MaskValueError,
         match=r"^a\.png: holds the values 3, 9, .*0: 2 pixels, 3: 1 pixels, 9: 3.*"
-        r"--mask-values 0,1,2,3,9\.$",
+        r"`mask_values=0,1,2,3,9`\.$",
     ):
         scheme.encode(np.array([[0, 0, 3], [9, 9, 9]]), PNG)
     with pytest.raises(MaskValueError, match="whole numbers"):

@@ -235,10 +235,10 @@ def test_unreadable_masks_are_listed_beside_the_rest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stored", "said"),
     [
-        (CLASSES * 50, r"50: 150 pixels, 100: 154 pixels.*--mask-values 0,50,100 *,"),
-        (np.where(CLASSES == 2, 3, CLASSES), r"--mask-values 0,1,3.*--class-names"),
-        (CLASSES + 1, r"holds the value 1, which leaves a gap.*--mask-values 1,2,3"),
-        (DISC * 38, r"--mask-values 0,38"),
+        (CLASSES * 50, r"50: 150 pixels, 100: 154 pixels.*`mask_values=0,50,100` *,"),
+        (np.where(CLASSES == 2, 3, CLASSES), r"`mask_values=0,1,3`.*`class_names`"),
+        (CLASSES + 1, r"holds the value 1, which leaves a gap.*`mask_values=1,2,3`"),
+        (DISC * 38, r"`mask_values=0,38`"),
         (DISC * 0, r"holds the single value 0 only, and so do all 1 masks"),
         (DISC * 0 + 255, r"single value 255"),
     ],
@@ -256,7 +256,7 @@ def test_negative_values(tmp_path: Path) -> None:
     stored = CLASSES.astype(np.int16)
     stored[0, 0] = -1
     path = volume(tmp_path / "a.nii.gz", stored[..., None])
-    with pytest.raises(MaskValueError, match=r"-1, which is negative.*--void-values=-1"):
+    with pytest.raises(MaskValueError, match=r"-1, which is negative.*`void_values=-1`"):
         understand_masks([path], AUTO, None)
     scheme, _ = understand_masks([path], ReadingSettings(void_values=(-1,)), None)
     image = volume(tmp_path / "i.nii.gz", np.zeros((24, 32, 1), np.int16))
@@ -266,12 +266,12 @@ def test_negative_values(tmp_path: Path) -> None:
 def test_colours_without_a_table(tmp_path: Path) -> None:
     path = saved(TABLE[CLASSES], tmp_path / "a.png")
     with pytest.raises(
-        MaskValueError, match=r"#ff0000: 150 pixels.*--mask-colors '#000000,#0000ff,#ff0000'"
+        MaskValueError, match=r"#ff0000: 150 pixels.*`mask_colors='#000000,#0000ff,#ff0000'`"
     ):
         understand_masks([path], AUTO, None)
     large = np.kron(CLASSES, np.ones((8, 8), np.uint8))
     jpeg = saved(TABLE[large], tmp_path / "a.jpg", quality=80)
-    with pytest.raises(MaskValueError, match="--mask-colors '#000000,"):
+    with pytest.raises(MaskValueError, match="`mask_colors='#000000,"):
         understand_masks([jpeg], AUTO, None)
 
 
@@ -332,7 +332,7 @@ def test_names_must_fit(tmp_path: Path) -> None:
 
 def test_tables_exclude_each_other(tmp_path: Path) -> None:
     settings = ReadingSettings(mask_values=(0, 1), mask_threshold=3)
-    with pytest.raises(SettingsError, match="--mask-values and --mask-threshold"):
+    with pytest.raises(SettingsError, match="`mask_values` and `mask_threshold`"):
         understand_masks([saved(DISC, tmp_path / "a.png")], settings, None)
 
 

@@ -90,7 +90,7 @@ def test_data_of_another_layout_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_named_tells_all_sources() -> None:
-    with pytest.raises(DataError, match=r"give --data FOLDER or set ECS_MED_DATA") as caught:
+    with pytest.raises(DataError, match=r"give `data=FOLDER` or set ECS_MED_DATA") as caught:
         find_data("cityscapes")
     told = str(caught.value)
     assert "leftImg8bit_trainvaltest.zip (11 GB)" in told
@@ -102,7 +102,7 @@ def test_nothing_named_tells_all_sources() -> None:
 def test_missing_folder_names_where_it_was_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(DataError, match="no such folder; check --data"):
+    with pytest.raises(DataError, match="no such folder; check `data`"):
         find_data("voc", tmp_path / "absent")
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "absent"))
     with pytest.raises(DataError, match="no such folder; check ECS_MED_DATA"):

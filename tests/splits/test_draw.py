@@ -175,13 +175,13 @@ def test_a_patient_who_is_too_large_is_named() -> None:
     split = draw_split(cases, "10%", 0)
     assert len(split.labeled) == 10
     assert split.warnings == (
-        "--labeled 10% is 2 of 20 cases; 10 are labelled, because patients are not divided.",
+        "`labeled=10%` is 2 of 20 cases; 10 are labelled, because patients are not divided.",
     )
 
 
 def test_one_case_is_said_to_be_one() -> None:
     split = draw_split(train_and_test(20), "1", 0)
-    assert split.warnings == ("--labeled 1 is one labelled case; all of them is 100% or all.",)
+    assert split.warnings == ("`labeled=1` is one labelled case; all of them is 100% or all.",)
 
 
 def test_all_leaves_nothing_hidden() -> None:
@@ -194,13 +194,13 @@ def test_all_leaves_nothing_hidden() -> None:
 @pytest.mark.parametrize(
     ("cases", "labeled", "sentence"),
     [
-        ([], "all", "There are no cases to draw from; check --data."),
+        ([], "all", "There are no cases to draw from; check `data`."),
         (make(2) + make(1), "all", "The id images/000 stands for several cases"),
         (make(5, masked=False), "all", "None of the 5 training cases has a mask; add masks"),
         (make(1), "all", r"Only one case with a mask \(images/000\) can be trained on"),
         (make(5, patients=["a"] * 5), "all", "Only one patient can be trained on and nothing"),
         (make(5, partition="test"), "all", "None of the 0 training cases has a mask"),
-        (train_and_test(5), "6", "--labeled 6 asks for more cases than the 5 training cases"),
+        (train_and_test(5), "6", "`labeled=6` asks for more cases than the 5 training cases"),
         (train_and_test(5), "0", "leaves nothing to learn from"),
     ],
     ids=["empty", "doubled", "no_masks", "one_case", "one_patient", "test_only", "beyond", "zero"],
@@ -234,9 +234,9 @@ def test_absent_classes_are_one_sentence() -> None:
     assert absent_classes_warning({"a": {0, 1}, "b": {2}}, NAMES) is None
     assert absent_classes_warning({"a": {0, 1}}, NAMES) == (
         "The class instrument has not one labelled pixel in the 1 labelled case and cannot be "
-        "learned; raise --labeled or draw another subset with --seed."
+        "learned; raise `labeled` or draw another subset with `seed`."
     )
     assert absent_classes_warning({"a": {0}, "b": {0}}, NAMES) == (
         "The classes polyp, instrument have not one labelled pixel in the 2 labelled cases and "
-        "cannot be learned; raise --labeled or draw another subset with --seed."
+        "cannot be learned; raise `labeled` or draw another subset with `seed`."
     )

@@ -101,7 +101,7 @@ def test_budgets_are_nested_and_the_split_says_how_they_were_drawn() -> None:
 def test_a_guided_draw_that_changes_nothing_says_so() -> None:
     rows = {case.id: (10, 5) for case in CASES}
     split = draw_split(CASES, "1/4", 0, draw="foreground", content=rows)
-    assert any("the same cases here as --draw random" in text for text in split.warnings)
+    assert any("the same cases here as `draw=random`" in text for text in split.warnings)
 
 
 def test_a_mask_that_was_not_looked_at_is_named() -> None:

@@ -1,4 +1,4 @@
-"""What --labeled can say."""
+"""What `labeled` can say."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -69,8 +69,8 @@ def test_whole_numbers_are_counts(text: str | int, count: int) -> None:
         (float("nan"), "is not a budget"),
         (float("inf"), "is not a budget"),
         (True, "is not a budget"),
-        ("", "(empty) is not a budget"),
-        ("   ", "(empty) is not a budget"),
+        ("", "(empty)` is not a budget"),
+        ("   ", "(empty)` is not a budget"),
         ("ten", "is not a budget"),
         ("1e-1", "is not a budget"),
         ("10%%", "is not a budget"),
@@ -86,7 +86,7 @@ def test_everything_else_is_refused_in_one_sentence(text: str | float, reason: s
         parse_labeled(text)
     message = str(caught.value)
     assert reason in message
-    assert message.startswith("--labeled ")
+    assert message.startswith("`labeled=")
     assert "write a share (10%, 1/8, 0.1), a number of cases (50), all, or a split file" in message
     assert message.endswith(").")
     assert "\n" not in message
@@ -139,5 +139,5 @@ def test_targets_round_half_up(text: str, available: int, target: int) -> None:
 
 
 def test_a_count_beyond_the_data() -> None:
-    with pytest.raises(BudgetError, match=r"--labeled 11 asks for more cases than the 10 training"):
+    with pytest.raises(BudgetError, match=r"`labeled=11` asks for more cases than the 10 training"):
         Count(11, "11").target(10)

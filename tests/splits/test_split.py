@@ -133,7 +133,7 @@ def test_a_missing_split(tmp_path: Path) -> None:
 
 
 def test_unknown_cases(written: Path) -> None:
-    with pytest.raises(BudgetError, match=r"images/ä 19 is not in the data set; check that --data"):
+    with pytest.raises(BudgetError, match=r"images/ä 19 is not in the data set; check that `data`"):
         Split.read(written, make()[:-1])
     with pytest.raises(BudgetError, match=r"images/ä 07 and 10 more are not in the data set"):
         Split.read(written, make(5) + make()[18:])

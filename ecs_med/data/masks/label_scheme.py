@@ -135,7 +135,7 @@ class LabelScheme(Settings):
             # Noise of lossy files may end at 1 as well, so they are let through.
             raise MaskValueError(
                 f"{path}: holds the values 0 and 1, where the masks of this data set are read "
-                f"with a threshold of {self.threshold}; store 0 and 255, or set `mask_threshold` 1."
+                f"with a threshold of {self.threshold}; store 0 and 255, or set `mask_threshold=1`."
             )
         table = self._table(low, high)
         labels = np.empty_like(raw, np.uint8)
@@ -208,7 +208,7 @@ class LabelScheme(Settings):
             found_colors = describe_values(strange_counts, colors=True)
             raise MaskValueError(
                 f"{path}: holds colours that are no class ({found_colors}); correct the mask, "
-                "or give the colour of every class with --mask-colors."
+                "or give the colour of every class with `mask_colors`."
             )
         labels: npt.NDArray[np.uint8] = table[inverse].reshape(rgb.shape[:-1])
         return labels
@@ -222,7 +222,7 @@ class LabelScheme(Settings):
         table = joined(sorted({*(self.values or ()), *strange})[: 2 * _NUM_SHOWN])
         return MaskValueError(
             f"{path}: holds {_listed(strange)}, no class of this data set (found {found}); correct "
-            f"the mask, or give the stored value of every class with --mask-values {table}."
+            f"the mask, or give the stored value of every class with `mask_values={table}`."
         )
 
 

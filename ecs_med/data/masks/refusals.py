@@ -36,11 +36,11 @@ def gaps_refused(exact: ValueCounts, classes: Sequence[int]) -> MaskValueError:
         remedy = "check that these are masks, and store class numbers"
     else:
         remedy = (
-            f"if these are the classes give --mask-values {joined(classes)}, "
-            "if some do not occur here name all of them with --class-names"
+            f"if these are the classes give `mask_values={joined(classes)}`, "
+            "if some do not occur here name all of them with `class_names`"
         )
     if strange < 0:
-        remedy = f"to ignore it give --void-values={strange}, else correct the masks"
+        remedy = f"to ignore it give `void_values={strange}`, else correct the masks"
     return MaskValueError(
         f"{exact.example[strange]}: holds the value {strange}, which {why} (in all masks "
         f"{describe_values(exact.pixels)}); {remedy}."
@@ -75,8 +75,8 @@ def mixture_refused(census: MaskCensus) -> MaskValueError:
     """Masks of 0 and 1 beside masks of 0 and 255: is 255 void, or the same as 1?"""
     return MaskValueError(
         f"{census.zero_255}: holds 0 and 255, but {census.zero_one} holds 0 and 1; "
-        "if both mean the same give --mask-threshold 1, "
-        "if 255 is to be ignored give --void-values 255."
+        "if both mean the same give `mask_threshold=1`, "
+        "if 255 is to be ignored give `void_values=255`."
     )
 
 
@@ -87,7 +87,7 @@ def noise_refused(census: MaskCensus, group: ValueCounts) -> MaskValueError:
     return MaskValueError(
         f"{path}: is a {kind} whose values are not near 0 and 255 alone (in all masks "
         f"{describe_values(group.pixels)}); store class numbers as PNG, or say what the values "
-        "mean with --mask-threshold or --mask-values."
+        "mean with `mask_threshold` or `mask_values`."
     )
 
 
@@ -119,7 +119,7 @@ def colors_refused(census: MaskCensus) -> MaskValueError:
     return MaskValueError(
         f"{example(census.colored)}: is colour-coded, as are {census.colored.num_masks} masks in "
         f"all ({found}); give the colour of every class in order, background "
-        f"first, such as --mask-colors '{table}'."
+        f"first, such as `mask_colors='{table}'`."
     )
 
 

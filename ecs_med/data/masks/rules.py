@@ -73,7 +73,7 @@ class _Hints:
             if len(self.names) != num_classes:
                 raise SettingsError(
                     f"{len(self.names)} class names were given for {num_classes} classes; "
-                    "name every class with --class-names, background first."
+                    "name every class with `class_names`, background first."
                 )
             return self.names
         if self.declared is not None and len(self.declared) == num_classes:
@@ -92,8 +92,8 @@ def scheme_from_census(
     tables = ("mask_values", "mask_threshold", "mask_colors")
     given = [name for name in tables if getattr(settings, name) is not None]
     if len(given) > 1:
-        options = " and ".join("--" + name.replace("_", "-") for name in given)
-        raise SettingsError(f"{options} exclude each other; give one of them.")
+        names = " and ".join(f"`{name}`" for name in given)
+        raise SettingsError(f"{names} exclude each other; give one of them.")
     hints = _Hints.gathered(settings, declared)
     if settings.mask_colors is not None:
         return _from_colors(census, settings.mask_colors, hints)
@@ -125,9 +125,7 @@ def _from_colors(
     )
     share = near / pixels.total()
     if share < NEAREST_SHARE:
-        raise refusals.far_from_table_refused(
-            census.colored, share, describe_values(pixels, colors=True)
-        )
+        raise refusals.far_from_table_refused(census.colored, share, colors=True)
     return scheme, f"masks are colour-coded JPEG: the nearest of {len(colors)} colours is taken"
 
 
@@ -151,7 +149,7 @@ def _from_values(
         raise MaskValueError(
             f"{census.exact.example[strange[0]]}: holds the value {strange[0]}, which is none of "
             f"{joined(values)} (in all masks {describe_values(census.exact.pixels)}); correct the "
-            f"mask, or give --mask-values {joined(sorted({*values, *strange}))}."
+            f"mask, or give `mask_values={joined(sorted({*values, *strange}))}`."
         )
     if lossy:
         return scheme, f"masks are JPEG: the nearest of the values {joined(values)} is taken"
