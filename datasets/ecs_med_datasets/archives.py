@@ -35,9 +35,7 @@ REMEDY = "Do not use it; take the archive from its official source again"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much an archive may unpack into.
-
-    The defaults leave room for Cityscapes (12 GB) and the 40,000 files of VOC.
+    """How much may come out; there is room for Cityscapes (12 GB) and VOC's 40,000 files.
 
     Attributes:
         num_members: Files and folders.
