@@ -184,14 +184,9 @@ def pair(images: FileIndex, masks: FileIndex) -> tuple[dict[str, Path], list[Pro
         if base is None or base not in images.suffixes:
             orphans.append(key)
         elif base in matched:
-            problems.append(
-                Problem(
-                    "error",
-                    f"a second mask for the image that already has {matched[base].name}",
-                    "Merge the two into one file, or remove one",
-                    masks.path(key),
-                )
-            )
+            message = f"a second mask for the image that already has {matched[base].name}"
+            remedy = "Merge the two into one file, or remove one"
+            problems.append(Problem("error", message, remedy, masks.path(key)))
         else:
             matched[base] = masks.path(key)
     if orphans and images.suffixes and not matched:

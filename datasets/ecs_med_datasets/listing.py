@@ -84,36 +84,20 @@ def _add(row: Row, listed: Listed) -> None:
     mask = _locate(row.mask, listed.root) if row.mask else None
     missing = [path for path in (*images, mask) if path is not None and not path.is_file()]
     for path in missing:
-        listed.problems.append(
-            Problem(
-                "error",
-                f"{row.where} names a file that does not exist",
-                "Correct the path (relative to the list, or absolute), or remove the row",
-                path,
-            )
-        )
+        message = f"{row.where} names a file that does not exist"
+        remedy = "Correct the path (relative to the list, or absolute), or remove the row"
+        listed.problems.append(Problem("error", message, remedy, path))
     unreadable = [path for path in images if not is_image(path)]
     for path in unreadable:
-        listed.problems.append(
-            Problem(
-                "error",
-                f"{row.where} names a file in a format that is not read",
-                f"Convert it to {known_formats()}",
-                path,
-            )
-        )
+        message = f"{row.where} names a file in a format that is not read"
+        listed.problems.append(Problem("error", message, f"Convert it to {known_formats()}", path))
     if missing or unreadable:
         return
     partition = row.partition.lower()
     if partition not in {*PARTITION_NAMES, *UNLABELED, "", "none", "nan"}:
-        listed.problems.append(
-            Problem(
-                "error",
-                f"{row.where}: '{row.partition}' is no partition",
-                "Write train, validation, test, unlabeled, or nothing",
-                listed.root,
-            )
-        )
+        message = f"{row.where}: '{row.partition}' is no partition"
+        remedy = "Write train, validation, test, unlabeled, or nothing"
+        listed.problems.append(Problem("error", message, remedy, listed.root))
         return
     if partition in UNLABELED:
         mask = None

@@ -101,14 +101,9 @@ def _read_labels_entry(
     for key, value in entry.items():
         number, name = (key, value) if str(key).isdigit() else (value, key)
         if isinstance(number, list | float | bool) or not str(number).isdigit():
-            problems.append(
-                Problem(
-                    "warning",
-                    f"label '{key}' is not one value but {value!r}; names are not taken from here",
-                    "Name the classes with `class_names`",
-                    root / "dataset.json",
-                )
-            )
+            message = f"label '{key}' is not one value but {value!r}; names are not taken from here"
+            remedy = "Name the classes with `class_names`"
+            problems.append(Problem("warning", message, remedy, root / "dataset.json"))
             return None
         labels[int(number)] = str(name)
     return dict(sorted(labels.items()))
@@ -120,13 +115,8 @@ def partitions_of(root: Path, problems: list[Problem]) -> list[tuple[str, Partit
         return [("Tr", None)]
     if (root / "labelsTs").is_dir():
         return [("Tr", "train"), ("Ts", "test")]
-    problems.append(
-        Problem(
-            "note",
-            "there is no labelsTs, so these images serve as unlabelled training images",
-            path=root / "imagesTs",
-        )
-    )
+    note = "there is no labelsTs, so these images serve as unlabelled training images"
+    problems.append(Problem("note", note, path=root / "imagesTs"))
     return [("Tr", None), ("Ts", None)]
 
 
@@ -170,14 +160,9 @@ def _listed_masks(
             continue
         inside = [_inside(text) for text in (image, label)]
         if inside[0] is None or inside[1] is None:
-            problems.append(
-                Problem(
-                    "warning",
-                    f"the entry {image} / {label} leads out of the data set and is not followed",
-                    "Use paths below the folder of dataset.json, or a list file",
-                    root / "dataset.json",
-                )
-            )
+            message = f"the entry {image} / {label} leads out of the data set and is not followed"
+            remedy = "Use paths below the folder of dataset.json, or a list file"
+            problems.append(Problem("warning", message, remedy, root / "dataset.json"))
         elif (root / inside[1]).is_file():
             pairs[inside[0]] = root / inside[1]
     return pairs
