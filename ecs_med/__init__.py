@@ -4,7 +4,7 @@
 
     run = ecs_med.train({"data": "folder", "labeled": "10%"})
     model = ecs_med.load_model(run)
-    ecs_med.predict(["scan.nii.gz"], model=run)
+    ecs_med.predict(["scan.nii.gz"], model=model)
 
 Importing this package is cheap: torch and MONAI are loaded at first use.
 """
@@ -13,20 +13,96 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ecs_med.inference.model import load_model
+    from ecs_med.budget import budget
+    from ecs_med.config import Settings, TrainConfig
+    from ecs_med.data.checks.examination import examine
+    from ecs_med.data.layout import Layout, open_data
+    from ecs_med.data.readers import Reader, Scan, read_scan
+    from ecs_med.errors import (
+        BudgetError,
+        DataError,
+        EcsMedError,
+        RunFolderError,
+        SettingsError,
+        SomeInputsFailed,
+        TrainingInterrupted,
+    )
+    from ecs_med.inference.evaluation_run import evaluate
+    from ecs_med.inference.model import Model, load_model
     from ecs_med.inference.predict import predict
+    from ecs_med.inference.predictor import segment
+    from ecs_med.methods import Method, StepResult
+    from ecs_med.networks import Network
+    from ecs_med.splits import draw_split
     from ecs_med.training.train import train
+    from ecs_med.types import Batch, Case, CaseCollection
 
-__all__ = ["load_model", "predict", "train"]
-
-_HOME = {
-    "load_model": "ecs_med.inference.model",
-    "predict": "ecs_med.inference.predict",
-    "train": "ecs_med.training.train",
+_HOMES = {
+    "budget": ("budget",),
+    "config": ("Settings", "TrainConfig"),
+    "data.checks.examination": ("examine",),
+    "data.layout": ("Layout", "open_data"),
+    "data.readers": ("Reader", "Scan", "read_scan"),
+    "errors": (
+        "BudgetError",
+        "DataError",
+        "EcsMedError",
+        "RunFolderError",
+        "SettingsError",
+        "SomeInputsFailed",
+        "TrainingInterrupted",
+    ),
+    "inference.evaluation_run": ("evaluate",),
+    "inference.model": ("Model", "load_model"),
+    "inference.predict": ("predict",),
+    "inference.predictor": ("segment",),
+    "methods": ("Method", "StepResult"),
+    "networks": ("Network",),
+    "splits": ("draw_split",),
+    "training.train": ("train",),
+    "types": ("Batch", "Case", "CaseCollection"),
 }
+_HOME = {name: f"ecs_med.{module}" for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Batch",
+    "BudgetError",
+    "Case",
+    "CaseCollection",
+    "DataError",
+    "EcsMedError",
+    "Layout",
+    "Method",
+    "Model",
+    "Network",
+    "Reader",
+    "RunFolderError",
+    "Scan",
+    "Settings",
+    "SettingsError",
+    "SomeInputsFailed",
+    "StepResult",
+    "TrainConfig",
+    "TrainingInterrupted",
+    "budget",
+    "draw_split",
+    "evaluate",
+    "examine",
+    "load_model",
+    "open_data",
+    "predict",
+    "read_scan",
+    "segment",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOME:
-        return getattr(importlib.import_module(_HOME[name]), name)
-    raise AttributeError(f"module 'ecs_med' has no attribute '{name}'")
+    if name not in _HOME:
+        raise AttributeError(f"module 'ecs_med' has no attribute '{name}'")
+    module = importlib.import_module(_HOME[name])
+    return module if name == "budget" else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *globals()]

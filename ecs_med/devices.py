@@ -30,13 +30,13 @@ def choose_device(name: str) -> torch.device:
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
             raise SettingsError(
-                f"--device {name}: this machine offers {count} CUDA devices to PyTorch; use "
-                "--device cpu, or check the driver with `ecs-med doctor`."
+                f"`device={name}`: this machine offers {count} CUDA devices to PyTorch; use "
+                "`device=cpu`, or check the driver with `ecs-med doctor`."
             )
     elif device.type == "mps" and not torch.backends.mps.is_available():
-        raise SettingsError("--device mps: there is no Apple GPU here; use --device cpu.")
+        raise SettingsError("`device=mps`: there is no Apple GPU here; use `device=cpu`.")
     elif device.type not in ("cpu", "cuda", "mps"):
-        raise SettingsError(f"--device {name} is not supported; use auto, cpu, cuda or mps.")
+        raise SettingsError(f"`device={name}` is not supported; use auto, cpu, cuda or mps.")
     return device
 
 

@@ -67,7 +67,7 @@ def process_group(device: str) -> Iterator[None]:
     """Join the processes that `torchrun` has started; nothing where it has not.
 
     Args:
-        device: `--device`; CUDA uses NCCL, everything else gloo.
+        device: The setting `device`; CUDA uses NCCL, everything else gloo.
 
     Raises:
         SettingsError: If they do not find each other.

@@ -8,14 +8,14 @@ line prints that sentence and ends with `exit_code`.
     ├── DataError               2   the data set as a whole cannot be used
     │   ├── UnreadableFileError 2   one file is missing, truncated, or not what its name says
     │   └── MaskValueError      2   mask values do not map onto classes
-    ├── BudgetError             2   --labeled asks for something that is not there
-    ├── SettingsError           2   an option is unknown, out of range, or contradicts another
+    ├── BudgetError             2   `labeled` asks for something that is not there
+    ├── SettingsError           2   a setting is unknown, out of range, or contradicts another
     ├── RunFolderError          2   a run folder is missing, damaged, or belongs to another run
     ├── MissingExtraError       2   an optional dependency is not installed
     ├── DeviceMemoryError       2   the device ran out of memory
     ├── TrainingDivergedError   2   the loss is not finite
     ├── SomeInputsFailed        3   the rest was done; failures.json lists the others
-    └── TrainingInterrupted     75  stopped by a signal; `--resume` goes on
+    └── TrainingInterrupted     75  stopped by a signal; `resume` goes on
 """
 
 from pathlib import Path
@@ -72,7 +72,7 @@ class BudgetError(EcsMedError):
 
 
 class SettingsError(EcsMedError):
-    """An option is unknown, out of range, or contradicts another one."""
+    """A setting is unknown, out of range, or contradicts another one."""
 
 
 class RunFolderError(EcsMedError):

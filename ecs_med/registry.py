@@ -109,10 +109,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """The end of a sentence on an unknown name.
 
     Example:
-        >>> nearest("exs", ["ecs", "supervised"])
-        "did you mean 'ecs'?"
-        >>> nearest("unet", ["ecs", "supervised"])
-        'known are ecs, supervised.'
+        >>> nearest("nifty", ["nifti", "pictures"])
+        "did you mean 'nifti'?"
+        >>> nearest("dicom", ["nifti", "pictures"])
+        'known are nifti, pictures.'
     """
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1)

@@ -44,6 +44,11 @@ class Case:
         patient: Cases of one patient stay together; `None` means a patient of its own.
         partition: The partition that the layout itself gives, if it gives one.
         frame: Which frame of the file is the case, from 0; `None`: the file as a whole.
+
+    Example:
+        >>> case = Case("p1", images=(Path("p1.png"),), mask=Path("p1_mask.png"))
+        >>> hasattr(case.without_mask(), "mask")
+        False
     """
 
     id: str
@@ -141,6 +146,11 @@ class CaseCollection:
         labels: Class name by stored mask value, where the layout declares them
             (`dataset.json`); `None` where it does not.
         problems: What the layout noticed while scanning; files are not decoded yet.
+
+    Example:
+        >>> case = Case("p1", images=(Path("p1.png"),))
+        >>> len(CaseCollection("mine", Path("."), "folder", (case,)).cases)
+        1
     """
 
     name: str
@@ -167,6 +177,12 @@ class Batch:
         unlabeled_pixels: `(N, *spatial)`, bool: pixels of labelled images that nobody has labelled,
             as in sparse labels, so that a method may learn from them as from unlabelled images;
             `labels` are void there. `None`: every pixel that is void is to be ignored.
+
+    Example:
+        >>> import torch
+        >>> batch = Batch(torch.zeros(2, 1, 8, 8, 8), torch.zeros(2, 8, 8, 8, dtype=torch.long))
+        >>> batch.unlabeled_images is None
+        True
     """
 
     images: "torch.Tensor"

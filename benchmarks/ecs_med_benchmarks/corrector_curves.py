@@ -15,7 +15,7 @@ from ecs_med.reporting.run.reading import RunRecord, read_run
 __all__ = ["CorrectorCurve", "MeanPoint", "curve_rows", "mean_curve", "read_curve", "share_name"]
 
 _BUDGET = r"all|[\d.]+\s*%?|\d+\s*/\s*\d+"
-"""A budget as `--labeled` takes it, where it is no file."""
+"""A budget as `labeled` takes it, where it is no file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def read_curve(run: Path, *, labeled: str | None = None) -> CorrectorCurve:
     ]
     if not rows or record.config is None:
         raise RunFolderError(
-            f"{run}: holds no score of a corrector; name runs of --method corrector."
+            f"{run}: holds no score of a corrector; name runs of `method=corrector`."
         )
     config = record.config
     num_labeled, num_unlabeled = _counts(record)

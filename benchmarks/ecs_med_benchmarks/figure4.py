@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ecs_med.reporting.plots import Drawing, Pen, draw_figure
 from ecs_med.reporting.text import decimal, plural
 from ecs_med_benchmarks.ranks import Correlation
-from ecs_med_benchmarks.relation import Relation
+from ecs_med_benchmarks.relation import RunCorrelation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +38,7 @@ class _Mark:
     num_seeds: int
 
 
-def relation_rows(relations: Iterable[Relation], dataset: str) -> list[dict[str, Any]]:
+def relation_rows(relations: Iterable[RunCorrelation], dataset: str) -> list[dict[str, Any]]:
     """One row per run, group of images and class, for a table; undefined coefficients are `None`.
 
     Args:
@@ -65,7 +65,7 @@ def relation_rows(relations: Iterable[Relation], dataset: str) -> list[dict[str,
     ]
 
 
-def draw_figure4(relations: Sequence[Relation], dataset: str) -> Drawing | None:
+def draw_figure4(relations: Sequence[RunCorrelation], dataset: str) -> Drawing | None:
     """Draw a panel for every budget, a row for every class, a mark for each group of images.
 
     Args:
@@ -115,19 +115,21 @@ def draw_figure4(relations: Sequence[Relation], dataset: str) -> Drawing | None:
     )
 
 
-def _groups(relation: Relation) -> list[tuple[str, Correlation]]:
+def _groups(relation: RunCorrelation) -> list[tuple[str, Correlation]]:
     pairs = [("labeled", relation.on_labeled), ("unlabeled", relation.on_unlabeled)]
     return [(group, found) for group, found in pairs if found is not None]
 
 
-def _coefficients(relation: Relation, found: Correlation) -> list[tuple[str, float | None, int]]:
+def _coefficients(
+    relation: RunCorrelation, found: Correlation
+) -> list[tuple[str, float | None, int]]:
     rows = zip(relation.class_names, found.rho_per_class, found.num_pixels_per_class, strict=True)
     return [(ALL_PIXELS, found.rho, found.num_pixels), *rows]
 
 
-def _panels(relations: Iterable[Relation]) -> dict[str, dict[tuple[str, str], _Mark]]:
+def _panels(relations: Iterable[RunCorrelation]) -> dict[str, dict[tuple[str, str], _Mark]]:
     """Marks by panel title, and in it by class and group; few labels first."""
-    budgets: dict[str, list[Relation]] = {}
+    budgets: dict[str, list[RunCorrelation]] = {}
     for relation in relations:
         budgets.setdefault(relation.labeled, []).append(relation)
     panels = {}
@@ -205,7 +207,9 @@ def _limits(values: Sequence[float]) -> tuple[float, float]:
     return max(-1.05, low - room), min(1.05, high + room)
 
 
-def _caption(relations: Sequence[Relation], panels: dict[str, dict[tuple[str, str], _Mark]]) -> str:
+def _caption(
+    relations: Sequence[RunCorrelation], panels: dict[str, dict[tuple[str, str], _Mark]]
+) -> str:
     images = sorted({found.num_images for r in relations for _, found in _groups(r)})
     span = " to ".join(str(n) for n in dict.fromkeys((images[0], images[-1])))
     caption = (

@@ -122,7 +122,7 @@ def write_splits(
     budgets: Sequence[str],
     seeds: Sequence[int],
 ) -> list[Path]:
-    """Write `<budget>-s<seed>.json` for every budget and seed, as `--splits` reads them.
+    """Write `<budget>-s<seed>.json` for every budget and seed, as `splits` reads them.
 
     Args:
         folder: Made where it is missing.

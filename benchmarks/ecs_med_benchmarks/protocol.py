@@ -34,7 +34,7 @@ class Protocol(Settings):
     is_published: bool
     """Whether it is the protocol of the paper, so that the paper's tables can be reproduced."""
     budgets: tuple[str, ...]
-    """Labelled budgets, as `--labeled` takes them."""
+    """Labelled budgets, as `labeled` takes them."""
     seeds: tuple[int, ...] = tuple(range(10))
     """Each draws a labelled subset, the same for every method."""
     crop: int = Field(ge=_SMALLEST_CROP)
@@ -89,7 +89,7 @@ class Protocol(Settings):
             (64, 72, 440)
         """
         if not 0 < scale <= 1:
-            raise SettingsError(f"--scale is above 0 and at most 1, not {scale:g}.")
+            raise SettingsError(f"`scale` is above 0 and at most 1, not {scale:g}.")
         if scale == 1:
             return self
         side = math.sqrt(scale)

@@ -4,7 +4,6 @@ Hidden masks of unlabelled images reach this module through `HiddenReferences.fo
 leave it as correlations only.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,30 +14,28 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from ecs_med.config import TrainConfig
+from ecs_med.data.cases import PreparedCase, prepare_case
 from ecs_med.data.layout import open_data
-from ecs_med.data.masks.reading import read_labels
-from ecs_med.data.prepare import prepare_labels, prepare_scan
-from ecs_med.data.readers import read_scan
 from ecs_med.errors import DataError, SettingsError
 from ecs_med.inference.model import Model, load_model
+from ecs_med.runs import RunFolder
 from ecs_med.splits import Split
 from ecs_med.splits.ordering import digest
-from ecs_med.types import IGNORE_INDEX
+from ecs_med.types import IGNORE_INDEX, Case, UnlabeledCase
 from ecs_med_benchmarks.ranks import Correlation, correlate
 
-__all__ = ["Relation", "judgements", "measure_relation"]
+__all__ = ["RunCorrelation", "judged_pixels", "measure_relation"]
 
 Pairs = npt.NDArray[np.float64]
-Referenced = tuple[str, tuple[Path, ...], Path]
-"""Id, images and mask of a case."""
+Referenced = tuple[Case | UnlabeledCase, Path]
+"""A case and its mask."""
 
 _SLICES = 8
 """Slices of a volume, evenly spread."""
 
 
 @dataclass(frozen=True, slots=True)
-class Relation:
+class RunCorrelation:
     """Figure 4 of one run.
 
     Attributes:
@@ -86,7 +83,7 @@ def measure_relation(
     pixels_per_image: int = 1000,
     data: Path | None = None,
     device: str = "auto",
-) -> Relation:
+) -> RunCorrelation:
     """Correlate the corrector's judgement with the segmenter's error in a finished run.
 
     Per pixel, the squared probability of "right" by the corrector stands against the negative
@@ -114,15 +111,16 @@ def measure_relation(
     if not model.has_corrector:
         raise SettingsError(
             f"{run}: a model trained with '{model.spec.method}' has no corrector to be judged; "
-            "name runs of --method ecs."
+            "name runs of `method=ecs`."
         )
-    config = TrainConfig.from_file(run / "config.json")
-    split = Split.read(run / "split.json", open_data(data or config.data, config.reading).cases)
+    folder = RunFolder(run)
+    config = folder.read_config()
+    split = Split.read(folder.split_file, open_data(data or config.data, config.reading).cases)
     labeled = sorted(split.labeled, key=lambda case: digest(f"report:{case.id}"))[:max_images]
-    known = [(case.id, case.images, case.mask) for case in labeled if case.mask is not None]
-    hidden = [(case.id, case.images, mask) for case, mask in split.hidden.for_reporting(max_images)]
+    known = [(case, case.mask) for case in labeled if case.mask is not None]
+    hidden = split.hidden.for_reporting(max_images)
     unlabeled = _correlation(model, hidden, pixels_per_image, lenient=True) if hidden else None
-    return Relation(
+    return RunCorrelation(
         run=run,
         labeled=config.labeled,
         seed=config.seed,
@@ -135,7 +133,7 @@ def measure_relation(
     )
 
 
-def judgements(
+def judged_pixels(
     logits: torch.Tensor, corrected: torch.Tensor, reference: torch.Tensor
 ) -> tuple[Pairs, npt.NDArray[np.int64]]:
     """The two quantities of Figure 4 at every pixel that is not void.
@@ -170,16 +168,16 @@ def _correlation(
     by_class: list[Pairs] = [np.empty((0, 2))]
     classes: list[npt.NDArray[np.int64]] = [np.empty(0, np.int64)]
     num_images = 0
-    for case in cases:
+    for case, mask in cases:
         try:
-            slices, reference = _prepared(model, case)
+            found = prepare_case(case, model.spec.preparation, model.spec.labels, mask)
         except DataError:
             if lenient:  # a hidden mask outside the scheme; training has never read it
                 continue
             raise
         num_images += 1
-        pairs, labels = _judged(model, slices, reference)
-        rng = np.random.default_rng(int.from_bytes(digest(f"pixels:{case[0]}")[:8]))
+        pairs, labels = _judged(model, found)
+        rng = np.random.default_rng(int.from_bytes(digest(f"pixels:{case.id}")[:8]))
         everywhere.append(pairs[_drawn(np.arange(len(pairs)), pixels_per_image, rng)])
         for label in range(num_classes):
             chosen = _drawn(np.flatnonzero(labels == label), pixels_per_image, rng)
@@ -203,22 +201,11 @@ def _drawn(
     return rng.choice(positions, limit, replace=False)
 
 
-def _judged(
-    model: Model, slices: torch.Tensor, reference: torch.Tensor
-) -> tuple[Pairs, npt.NDArray[np.int64]]:
+def _judged(model: Model, case: PreparedCase) -> tuple[Pairs, npt.NDArray[np.int64]]:
+    slices, reference = case.spread(_SLICES)
+    assert reference is not None
     parts = []
     for part, labels in zip(slices.split(1), reference.split(1), strict=True):
         logits = model.logits(part)
-        parts.append(judgements(logits, model.correct(part, logits), labels))
+        parts.append(judged_pixels(logits, model.correct(part, logits), labels))
     return np.concatenate([p for p, _ in parts]), np.concatenate([c for _, c in parts])
-
-
-def _prepared(model: Model, case: Referenced) -> tuple[torch.Tensor, torch.Tensor]:
-    _, images, mask = case
-    scan = read_scan(images)
-    preparation = model.spec.preparation
-    stack = torch.tensor(prepare_scan(scan, preparation))
-    labels = read_labels(images, mask, model.spec.labels)
-    step = math.ceil(len(stack) / _SLICES)
-    reference = torch.tensor(prepare_labels(labels, scan, preparation))
-    return stack[::step], reference[::step]

@@ -14,7 +14,7 @@ class Variant:
     Attributes:
         key: Part of its run folders' names; equal keys are equal runs.
         label: In tables.
-        method: Value of `--method`.
+        method: Value of the setting `method`.
         published: As `published.csv` names it, or empty.
         published_table: Table there, where it is not that of the table that is printed.
         settings: Fields of `TrainConfig` that set it apart, laid over the protocol.

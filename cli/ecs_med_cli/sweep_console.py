@@ -14,7 +14,7 @@ from ecs_med.sweep.state import read_state
 from ecs_med.sweep.sweep import SweepResult, run_sweep
 from ecs_med_cli.console import Terminal, duration, plain_table
 
-__all__ = ["SweepConsole", "SweepDisplay", "describe_cell", "label_counts"]
+__all__ = ["SweepConsole", "SweepDisplay", "describe_cell"]
 
 
 class SweepConsole(Terminal):
@@ -151,32 +151,6 @@ class SweepDisplay:
             own = self._seconds.get(cell.method)
             ahead += sum(own) / len(own) if own else overall
         return ahead / self._places
-
-
-def label_counts(cells: Sequence[Cell]) -> dict[str, int]:
-    """Labelled cases of every budget, drawn with its first seed as training draws them.
-
-    Budgets that cannot be drawn so are found before the first run.
-
-    Args:
-        cells: The plan; all on the same data.
-
-    Raises:
-        DataError: If the data cannot be opened.
-        BudgetError: If a budget asks for more than there is.
-    """
-    from ecs_med.data.layout import open_data
-    from ecs_med.splits import draw_split
-
-    firsts = {cell.labeled: cell.config for cell in reversed(cells)}
-    shared = cells[0].config
-    cases = open_data(shared.data, shared.reading).cases
-    return {
-        labeled: len(
-            draw_split(cases, labeled, first.seed, has_validation=first.keep == "best").labeled
-        )
-        for labeled, first in firsts.items()
-    }
 
 
 def describe_cell(cell: Cell) -> dict[str, Any]:

@@ -97,7 +97,7 @@ class CamVidLayout(PublishedLayout):
     """CamVid as SegNet's authors prepared it: `train/` beside `trainannot/`, so `val` and `test`.
 
     Masks are PNG of class numbers with 11 for void. The 701 pictures are frames of four
-    videos; `--patient 'regex:(0001TP|0006R0|0016E5|Seq05VD)'` names the video.
+    videos; `patient='regex:(0001TP|0006R0|0016E5|Seq05VD)'` names the video.
 
     Source: Badrinarayanan et al. 2017, SegNet.
     """
@@ -147,7 +147,7 @@ class CityscapesLayout(PublishedLayout):
 
     Masks are the `_gtFine_labelIds.png` as they are unpacked; nothing need be converted. The
     masks of the test cities are not public (their files hold no classes), so `test/` is not
-    used. With `--patient folder`, images of one city stay together.
+    used. With `patient=folder`, images of one city stay together.
 
     Source: `cityscapesscripts/helpers/labels.py` of the data set's own tools.
     """

@@ -139,7 +139,7 @@ def _compile(pattern: str) -> re.Pattern[str]:
         compiled = re.compile(pattern)
     except re.error as error:
         raise SettingsError(
-            f"`patient`: '{pattern}' is no regular expression ({error}); an example that works is"
+            f"`patient`: '{pattern}' is not a regular expression ({error}); one that works is"
             r" 'regex:(patient\d+)'."
         ) from None
     if compiled.groups != 1:

@@ -38,7 +38,7 @@ FRAMES_PER_PATIENT = 2
 """Frames in a row that share a patient's colours, vessels and camera."""
 
 PATIENT_PATTERN = r"regex:(p\d+)_\d+\.png$"
-"""Value of `--patient` for a folder of `write_phantom`."""
+"""Value of the setting `patient` for a folder of `write_phantom`."""
 
 _POLYP, _INSTRUMENT = 1, 2
 _COLORS = ((0, 0, 0), (0, 200, 80), (40, 120, 255))

@@ -21,7 +21,15 @@ MACHINE: dict[str, JsonValue] = {"affects": "machine"}
 
 
 class Settings(BaseModel):
-    """Base of all settings: keyword-only, frozen, unknown keys refused with the nearest known."""
+    """Base of all settings: keyword-only, frozen, unknown keys refused with the nearest known.
+
+    Example:
+        >>> class Mine(Settings):
+        ...     weight: float = 0.1
+        >>> Mine.parse({"weihgt": 1.0})
+        Traceback (most recent call last):
+        ecs_med.errors.SettingsError: unknown setting 'weihgt'; did you mean 'weight'?
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False

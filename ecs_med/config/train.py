@@ -40,7 +40,12 @@ class OptimizerSettings(Settings):
 
 
 class TrainConfig(Settings):
-    """Everything that decides a training run."""
+    """Everything that decides a training run.
+
+    Example:
+        >>> TrainConfig.parse({"data": "folder", "batch": 4}).batch
+        4
+    """
 
     data: Path = Field(json_schema_extra=PLACE)
     """Folder or list file."""

@@ -1,5 +1,6 @@
 """The one way from a case's files to what networks see and what they are scored against."""
 
+import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -63,6 +64,12 @@ class PreparedCase:
         if self.reference is None:
             return None
         return torch.tensor(prepare_labels(self.reference, self.header, self.preparation))
+
+    def spread(self, most: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """At most so many slices, evenly spread, and their labels."""
+        step = math.ceil(len(self.slices) / most)
+        labels = self.labels
+        return self.slices[::step], None if labels is None else labels[::step]
 
     def only(self, index: int) -> "PreparedCase":
         """The case as if the scan had a single slice: the one of that index."""

@@ -23,10 +23,15 @@ class Layout(ABC):
 
     To add one, derive from this class and name it under the entry-point group
     `ecs_med.layouts`; the engine needs no change.
+
+    Example:
+        >>> from ecs_med.data.layout import available_layouts
+        >>> available_layouts()["nnunet"].recognizes(folder)
+        False
     """
 
     name: ClassVar[str]
-    """Value of `--layout`, and the name under which reports mention it."""
+    """Value of the setting `layout`, and the name under which reports mention it."""
 
     priority: ClassVar[int] = 0
     """Layouts with a higher number are asked first; specific before general."""
@@ -69,6 +74,12 @@ def open_data(root: Path, settings: ReadingSettings | None = None) -> CaseCollec
     Raises:
         DataError: If `root` does not exist or no layout recognizes it.
         SettingsError: If `settings.layout` names an unknown layout.
+
+    Example:
+        >>> import ecs_med
+        >>> found = ecs_med.open_data(folder)
+        >>> found.layout, len(found.cases), found.cases[0].id
+        ('folder', 16, 'test/images/p006_0')
     """
     settings = settings or ReadingSettings()
     if not root.exists():

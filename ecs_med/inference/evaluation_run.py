@@ -14,11 +14,11 @@ from ecs_med.data.masks.reading import LabelScheme, understand_masks
 from ecs_med.errors import DataError, EcsMedError, SettingsError
 from ecs_med.files import RESULT_REMEDY, write_text
 from ecs_med.inference.evaluate import CaseScores, Evaluation, evaluate_cases
-from ecs_med.inference.model import Model
+from ecs_med.inference.model import Model, load_model
 from ecs_med.splits import Role, SplitDocument
 from ecs_med.types import Case
 
-__all__ = ["EvaluationReport", "Selection", "evaluate_run", "select_cases", "write_evaluation"]
+__all__ = ["EvaluationReport", "Selection", "evaluate", "select_cases", "write_evaluation"]
 
 EvaluatedPart = Literal["train", "validation", "test", "all"]
 
@@ -76,9 +76,9 @@ class EvaluationReport:
         }
 
 
-def evaluate_run(
-    model: Model,
-    data: Path,
+def evaluate(
+    model: Model | Path | str,
+    data: Path | str,
     *,
     partition: EvaluatedPart | None = None,
     reading: Mapping[str, Any] | None = None,
@@ -87,7 +87,7 @@ def evaluate_run(
     """Score a model on the labelled cases of a data set; surface distances too, in volumes.
 
     Args:
-        model: A trained model.
+        model: A trained model, or its run folder.
         data: Folder or list file.
         partition: Which cases; `None`: see `select_cases`.
         reading: Values for `ReadingSettings` where the data are not read as those of training:
@@ -97,7 +97,15 @@ def evaluate_run(
     Raises:
         DataError: If there is no case to score, or a file cannot be read.
         SettingsError: If the cases are of another kind than the model was trained on.
+
+    Example:
+        >>> import ecs_med
+        >>> report = ecs_med.evaluate(run, folder)
+        >>> report.selection.note, 0 <= report.evaluation.scores.miou <= 1
+        ('scored on 4 test cases (the data that the run was trained on)', True)
     """
+    model = model if isinstance(model, Model) else load_model(model)
+    data = Path(data)
     selection = select_cases(model.run, data, partition, reading)
     scheme = _label_scheme(model, selection, reading or {})
     total = len(selection.cases)
@@ -147,7 +155,7 @@ def select_cases(
     masked = tuple(case for case in chosen if case.mask is not None)
     if not masked:
         which = "case" if partition == "all" else f"{partition} case"
-        raise DataError(f"{data}: no {which} with a mask to score; choose another --partition.")
+        raise DataError(f"{data}: no {which} with a mask to score; choose another `partition`.")
     what = "labelled" if partition == "all" else partition
     noun = "case" if len(masked) == 1 else "cases"
     return Selection(masked, partition, f"scored on {len(masked)} {what} {noun} ({why})")
@@ -163,7 +171,7 @@ def write_evaluation(report: EvaluationReport, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise EcsMedError(
-            f"{folder}: cannot be made ({error.strerror}); name another folder with -o."
+            f"{folder}: cannot be made ({error.strerror}); name another folder with `output`."
         ) from error
     table = io.StringIO(newline="")
     rows = report.evaluation.rows()
@@ -219,6 +227,6 @@ def _chosen(
     if missing:
         raise DataError(
             f"{data}: {missing[0]}, a {partition} case of the run, is not there any more; put it "
-            "back, or score --partition all."
+            "back, or score `partition=all`."
         )
     return [known[id_] for id_ in ids]

@@ -40,6 +40,12 @@ class Model:
         classifier: From `(B, C, H, W)` to N logits a picture, which switch off the classes that
             are less probable than `spec.presence`; `None` leaves all of them on.
         autocast: Precision of forward passes; `None` for float32.
+
+    Example:
+        >>> import ecs_med, torch
+        >>> model = ecs_med.load_model(run)
+        >>> model.logits(torch.zeros(1, 3, 32, 32, dtype=torch.uint8)).shape
+        torch.Size([1, 3, 32, 32])
     """
 
     def __init__(
@@ -181,6 +187,11 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
     Raises:
         RunFolderError: If there is no such run, or its files are missing or damaged.
         SettingsError: If the device is not there, or the network's package is not installed.
+
+    Example:
+        >>> import ecs_med
+        >>> ecs_med.load_model(run).spec.class_names
+        ('background', 'class 1', 'class 2')
     """
     folder = newest_run() if run is None else Path(run)
     spec = read_spec(folder)
@@ -224,7 +235,7 @@ def newest_run(below: Path = Path("runs")) -> Path:
     specs = list(below.glob(f"*/{RunFolder(below).spec_file.name}"))
     if not specs:
         raise RunFolderError(
-            f"{below}: no trained run here; train one with `ecs-med train`, or give --model."
+            f"{below}: no trained run here; train one with `ecs-med train`, or give `model`."
         )
     return max(specs, key=lambda path: path.stat().st_mtime).parent
 

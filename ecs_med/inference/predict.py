@@ -22,7 +22,7 @@ from ecs_med.inference.predictor import (
     Segmentation,
     check_corrector,
     check_scan,
-    segment_scan,
+    segment,
 )
 from ecs_med.inference.views import draw_overlay
 from ecs_med.records import Record
@@ -114,6 +114,12 @@ def predict(
         SomeInputsFailed: If some of several inputs failed; the others are written, and
             `failures.json` in the output folder has one sentence for each.
         EcsMedError: If the only input fails, or nothing can be done at all.
+
+    Example:
+        >>> import ecs_med
+        >>> report = ecs_med.predict(folder / "test" / "images", model=run, output="out")
+        >>> sorted(path.name for path in report.written.values())[:2]
+        ['p006_0.png', 'p006_1.png']
     """
     options = PredictionOptions(overlay=overlay, certainty=certainty, skip_existing=skip_existing)
     loaded = model if isinstance(model, Model) else load_model(model, device)
@@ -189,7 +195,7 @@ def _segment_one(
     scan = read_scan(item.images)
     check_scan(model, scan, item.path)
     try:
-        result = segment_scan(model, scan, certainty=options.certainty, batch=options.batch)
+        result = segment(model, scan, certainty=options.certainty, batch=options.batch)
     except torch.OutOfMemoryError as error:
         raise DeviceMemoryError(
             f"{item.path}: {model.device} ran out of memory; set `device` to cpu, or use a "

@@ -17,8 +17,6 @@ from ecs_med.methods.settings import (
 from ecs_med.methods.supervised import Supervised
 
 __all__ = [
-    "BASELINE_METHOD",
-    "DEFAULT_METHOD",
     "METHODS",
     "Ecs",
     "EcsSettings",
@@ -33,9 +31,3 @@ __all__ = [
     "optimizer_settings",
     "with_own_settings",
 ]
-
-DEFAULT_METHOD = Ecs.name
-"""Trained where none is named."""
-
-BASELINE_METHOD = Supervised.name
-"""Learns from no unlabelled image; others are compared with it."""

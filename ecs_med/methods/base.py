@@ -57,6 +57,10 @@ class StepResult:
     Attributes:
         losses: The terms of the objective, by name, without their weights.
         signals: Other quantities worth watching, such as the share of class "right".
+
+    Example:
+        >>> StepResult({"segmentation": torch.tensor(0.5)}).losses["segmentation"].item()
+        0.5
     """
 
     losses: dict[str, torch.Tensor]
@@ -83,10 +87,19 @@ class Method(ABC):
         optimizers: By network: settings, or an optimiser over its parameters.
         num_classes: N.
         autocast: Precision of the forward passes; `None` for float32.
+
+    Example:
+        >>> from ecs_med.methods import Supervised
+        >>> network = nn.Conv2d(3, 2, 1)
+        >>> optimizers = Supervised.default_optimizers(iterations=100)
+        >>> method = Supervised({"segmenter": network}, Settings(), optimizers, num_classes=2)
+        >>> batch = Batch(torch.zeros(2, 3, 4, 4), torch.zeros(2, 4, 4, dtype=torch.long))
+        >>> sorted(method.step(batch).losses)
+        ['segmentation']
     """
 
     name: ClassVar[str]
-    """Value of `--method`, and of its section in `method_settings`."""
+    """Value of the setting `method`, and of its section in `method_settings`."""
     title: ClassVar[str]
     """In headings: `Error-Correcting Supervision (ECS)`."""
     short_name: ClassVar[str]

@@ -29,6 +29,11 @@ class Network(ABC):
             @classmethod
             def build(cls, weights, *, in_channels, num_classes, settings):
                 return monai.networks.nets.UNet(2, in_channels, num_classes, (16, 32, 64), (2, 2))
+
+    Example:
+        >>> from ecs_med.networks import NETWORKS
+        >>> NETWORKS.get("deeplabv3plus").name
+        'deeplabv3plus'
     """
 
     name: ClassVar[str]

@@ -79,7 +79,7 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of what `--resume` needs."""
+        """Folder of what `resume` needs."""
         return self.path / "checkpoints"
 
     @property

@@ -59,7 +59,7 @@ class HistoryFile:
         except OSError as error:
             raise RunFolderError(
                 f"{self.path}: cannot be written ({error.strerror}); free disk space, then go on "
-                "with --resume."
+                "with `resume`."
             ) from error
 
     def rewind(self, iteration: int) -> None:

@@ -37,7 +37,7 @@ class MethodFacts(Record):
     """What a reader of a run has to know of its training method, which may not be installed."""
 
     name: str
-    """Value of `--method`."""
+    """Value of the setting `method`."""
     title: str
     """In a heading: `Error-Correcting Supervision (ECS)`."""
     short_name: str

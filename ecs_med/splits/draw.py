@@ -63,6 +63,12 @@ def draw_split(
             nothing to train on or to test on.
         UnreadableFileError: If a list of cases is damaged.
         RunFolderError: If a `split.json` is damaged.
+
+    Example:
+        >>> import ecs_med
+        >>> split = ecs_med.draw_split(ecs_med.open_data(folder).cases, "1/5", seed=0)
+        >>> len(split.labeled), len(split.unlabeled), len(split.test)
+        (2, 8, 4)
     """
     everyone = _checked(cases)
     budget = parse_labeled(labeled)

@@ -141,7 +141,7 @@ def _parse_path(text: str) -> SplitFile:
             f"{', '.join(SPLIT_FILE_SUFFIXES[:-1])} or {SPLIT_FILE_SUFFIXES[-1]}."
         )
     if not _is_file(path):
-        raise BudgetError(f"{path}: no such split file; check the path given as `labeled`.")
+        raise BudgetError(f"{path}: no such split file; check the path given to `labeled`.")
     return SplitFile(path, text)
 
 

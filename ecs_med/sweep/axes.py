@@ -31,7 +31,7 @@ _MOST_SEEDS = 1000
 def parse_budgets(text: str | Iterable[object]) -> tuple[str, ...]:
     """Budgets of a list such as `1/16,1/8,50%,1`.
 
-    Each is what `--labeled` takes, except that `1` is all labels: as `--labeled` it is one
+    Each is what `labeled` takes, except that `1` is all labels: as `labeled` it is one
     case, which nobody means at the end of a row of shares.
 
     Args:

@@ -20,7 +20,14 @@ from ecs_med.sweep.sweep import (
     write_plan,
 )
 
-__all__ = ["BudgetReport", "BudgetSweep", "budget", "count_labels", "plan_budget"]
+__all__ = [
+    "BudgetReport",
+    "BudgetSweep",
+    "budget",
+    "count_labels",
+    "plan_budget",
+    "requested_sweep",
+]
 
 DEFAULT_BUDGETS = ("1/16", "1/8", "1/4", "1/2", "all")
 
@@ -74,6 +81,13 @@ def budget(
     Raises:
         EcsMedError: If something that is asked for cannot be.
         TrainingInterrupted: If it was stopped, with everything saved.
+
+    Example:
+        >>> import ecs_med
+        >>> grid = {"budgets": ["all"], "methods": ["supervised"], "seeds": [0]}
+        >>> report = ecs_med.budget(folder, **grid, settings=settings, output="out")
+        >>> report.path.name, len(report.runs)
+        ('budget.html', 1)
     """
     asked = {
         "data": None if data is None else Path(data),
@@ -90,13 +104,13 @@ def budget(
     if result.exit_code == TrainingInterrupted.exit_code:
         raise TrainingInterrupted(
             f"Stopped with {len(result.done)} of {len(sweep.cells)} runs done, everything is saved "
-            f"in {sweep.config.out}; the same call goes on."
+            f"in {sweep.out}; the same call goes on."
         )
     path = None
     if result.done:
         from ecs_med.reporting.sweep.report import write_budget_report
 
-        path = write_budget_report(sweep.config.out, result.done, failures=result.failures)
+        path = write_budget_report(sweep.out, result.done, failures=result.failures)
     return BudgetReport(path, tuple(result.done), tuple(result.failures))
 
 
@@ -116,6 +130,11 @@ class BudgetSweep:
     executor: Executor
     num_labeled: Mapping[str, int]
 
+    @property
+    def out(self) -> Path:
+        """Folder of the sweep."""
+        return self.config.out
+
 
 def plan_budget(
     asked: SweepRequest, options: ExecutorOptions, *, starts_soon: bool = True
@@ -132,7 +151,7 @@ def plan_budget(
         EcsMedError: If something that is asked for cannot be, or contradicts the sweep that is
             there.
     """
-    sweep = _requested(asked)
+    sweep = requested_sweep(asked)
     executor = choose_executor(options, sweep.settings.get("device", "auto"), sweep.out)
     if starts_soon:
         executor.prepare()
@@ -145,8 +164,15 @@ def plan_budget(
     return BudgetSweep(sweep, cells, executor, count_labels(cells))
 
 
-def _requested(asked: SweepRequest) -> SweepConfig:
-    """What is asked for, laid over what lies in the folder."""
+def requested_sweep(asked: SweepRequest) -> SweepConfig:
+    """What is asked for, laid over what lies in its folder.
+
+    Args:
+        asked: As for `plan_budget`.
+
+    Raises:
+        EcsMedError: If something is wrong, or contradicts the sweep that is there.
+    """
     values = dict(asked)
     if "out" not in values:
         values["out"] = _default_folder(values)

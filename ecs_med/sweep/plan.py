@@ -45,7 +45,7 @@ class SweepConfig(Settings):
     out: Path
     """Folder of the sweep."""
     budgets: tuple[str, ...] = Field(min_length=1)
-    """Labelled budgets, each as `--labeled` takes it."""
+    """Labelled budgets, each as `labeled` takes it."""
     methods: tuple[str, ...] = Field((BASELINE_METHOD, DEFAULT_METHOD), min_length=1)
     """Names of training methods."""
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)

@@ -101,7 +101,7 @@ def load_checkpoint(folder: Path, method: Method) -> tuple[int, Progress]:
             return iteration, progress
     raise RunFolderError(
         f"{folder}: no checkpoint can be used ({'; '.join(reasons) or 'none there'}); start anew "
-        "with another --run."
+        "with another `run`."
     )
 
 

@@ -1,4 +1,4 @@
-"""From `--data` to stores of prepared cases: open, split, understand masks, look at images."""
+"""From a folder to stores of prepared cases: open, split, understand masks, look at images."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -250,7 +250,7 @@ def tensorboard_handler(folder: Path) -> Any:
         MissingExtraError: If TensorBoard is not installed.
     """
     if find_spec("tensorboard") is None:
-        raise MissingExtraError("--tensorboard", "tensorboard")
+        raise MissingExtraError("`tensorboard`", "tensorboard")
     from monai.handlers import TensorBoardStatsHandler
 
     def losses(output: dict[str, Any]) -> dict[str, float]:

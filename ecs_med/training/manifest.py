@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 
-import ecs_med
 from ecs_med.config import TrainConfig
 from ecs_med.devices import describe_device
 from ecs_med.distributed import world_size
@@ -236,7 +235,7 @@ def _peak_memory_mb(device: torch.device) -> int:
 
 def _git_commit() -> str | None:
     """Commit of the source tree that ecs-med runs from, `None` for an installed copy."""
-    root = Path(ecs_med.__file__).parents[1]
+    root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
     try:

@@ -4,7 +4,6 @@ Hidden masks reach this module through `HiddenReferences.for_reporting` and leav
 numbers only.
 """
 
-import math
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -71,13 +70,14 @@ class Scoring:
 
         Returns:
             The scores of the segmenter, and where there is a corrector, its own on the same cases
-            and the health of pseudo-labels, on no more cases.
+            and the health of pseudo-labels, on half as many cases where only some are scored.
         """
         started = time.monotonic()
         found = self._evaluate(model, self._chosen, corrector=model.has_corrector)
         health = None
         if model.has_corrector:
-            limit = _HEALTH_CASES if self.scores_all else min(_HEALTH_CASES, len(self._chosen))
+            half = max(1, len(self._chosen) // 2)
+            limit = _HEALTH_CASES if self.scores_all else min(_HEALTH_CASES, half)
             health = pseudo_label_health(model, self._split.unlabeled, self._split.hidden, limit)
         self.seconds += time.monotonic() - started
         return ValidationRow(
@@ -162,9 +162,7 @@ def _samples(
             if mask is None:
                 raise
             continue  # a hidden mask outside the scheme must not stop a run that never uses it
-        labels = found.labels
-        every = math.ceil(len(found.slices) / _SLICES)
-        yield found.slices[::every], None if labels is None else labels[::every]
+        yield found.spread(_SLICES)
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -87,6 +87,12 @@ def train(
     Raises:
         EcsMedError: One of its kinds, for everything that a user can mend.
         TrainingInterrupted: After SIGTERM, Ctrl-C or `stop`, when everything is saved.
+
+    Example:
+        >>> import ecs_med
+        >>> made = ecs_med.train({**settings, "data": folder, "labeled": "50%", "run": "runs/mine"})
+        >>> sorted(path.name for path in made.glob("*.json"))[:3]
+        ['config.json', 'manifest.json', 'metrics.json']
     """
     if not isinstance(config, TrainConfig):
         config = TrainConfig.parse(config)

@@ -125,5 +125,5 @@ def test_nothing_gives_no_figure(tmp_path: Path) -> None:
     assert draw_figure3([]) is None
     run = write_run(tmp_path / "run")
     (run / "history.jsonl").write_text("")
-    with pytest.raises(RunFolderError, match="no score of a corrector; name runs of --method"):
+    with pytest.raises(RunFolderError, match="no score of a corrector; name runs of `method="):
         read_curve(run)

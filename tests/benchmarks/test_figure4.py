@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ecs_med_benchmarks.figure4 import ALL_PIXELS, draw_figure4, relation_rows
 from ecs_med_benchmarks.ranks import Correlation
-from ecs_med_benchmarks.relation import Relation
+from ecs_med_benchmarks.relation import RunCorrelation
 
 
 def correlation(rho: float | None, *per_class: float | None) -> Correlation:
@@ -18,7 +18,7 @@ def correlation(rho: float | None, *per_class: float | None) -> Correlation:
     )
 
 
-RELATION = Relation(
+RELATION = RunCorrelation(
     run=Path("runs/ecs-1-8-s0"),
     labeled="1/8",
     seed=0,

@@ -13,7 +13,7 @@ import ecs_med
 from ecs_med.errors import SettingsError
 from ecs_med.training.train import train
 from ecs_med_benchmarks.ranks import spearman
-from ecs_med_benchmarks.relation import judgements, measure_relation
+from ecs_med_benchmarks.relation import judged_pixels, measure_relation
 from ecs_med_datasets.phantom import write_phantom
 
 VOID = 255
@@ -25,7 +25,7 @@ def test_three_pixels_by_hand() -> None:
     right = torch.tensor([0.5, 0.9, 0.1, 0.7])
     corrected = torch.stack([1 - right, torch.zeros(4), right])[None, :, None]
     reference = torch.tensor([[[0, 0, 1, VOID]]])
-    pairs, labels = judgements(logits, corrected, reference)
+    pairs, labels = judged_pixels(logits, corrected, reference)
     assert labels.tolist() == [0, 0, 1], "void does not count"
     assert pairs[:, 0] == pytest.approx([0.25, 0.81, 0.01])
     assert pairs[:, 1] == pytest.approx([math.log(0.9), math.log(0.6), math.log(0.2)])
@@ -34,13 +34,13 @@ def test_three_pixels_by_hand() -> None:
 
 def test_confident_pixels_are_told_apart() -> None:
     logits = torch.tensor([[20.0, 21.0, 30.0], [0.0, 0.0, 0.0]])[None, :, None]
-    pairs, _ = judgements(logits, torch.ones(1, 3, 1, 3), torch.zeros(1, 1, 3, dtype=torch.long))
+    pairs, _ = judged_pixels(logits, torch.ones(1, 3, 1, 3), torch.zeros(1, 1, 3, dtype=torch.long))
     assert np.all(np.diff(pairs[:, 1]) > 0)
 
 
 def test_nothing_but_void() -> None:
     void = torch.full((1, 1, 3), VOID)
-    pairs, labels = judgements(torch.randn(1, 2, 1, 3), torch.rand(1, 3, 1, 3), void)
+    pairs, labels = judged_pixels(torch.randn(1, 2, 1, 3), torch.rand(1, 3, 1, 3), void)
     assert pairs.shape == (0, 2)
     assert labels.shape == (0,)
 

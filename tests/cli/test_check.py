@@ -81,7 +81,7 @@ def test_json_where_nothing_is_there(tmp_path: Path, capsys: pytest.CaptureFixtu
     ("words", "sentence"),
     [
         (("--layout", "foldr"), "layout 'foldr'; did you mean 'folder'"),
-        (("--patient", "regex:("), "no regular expression"),
+        (("--patient", "regex:("), "not a regular expression"),
         (("--mask-values", "0,x"), "not a list of whole numbers"),
         (("--mask-colors", "red"), "not a colour"),
         (("--mask-threshold", "0"), "mask_threshold"),

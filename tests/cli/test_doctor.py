@@ -37,7 +37,7 @@ def test_device_that_is_not_there_fails_with_a_remedy() -> None:
     assert not report.works
     assert report.device is None
     (text,) = [check.text for check in report.checks if check.name == "device"]
-    assert "--device cpu" in text
+    assert "use `device=cpu`" in text
 
 
 def test_missing_package_fails_and_no_device_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:

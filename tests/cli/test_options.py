@@ -1,5 +1,6 @@
 """Options: declared once, of settings that exist, said where the engine names a setting."""
 
+import ast
 import inspect
 import re
 from collections import Counter
@@ -148,3 +149,21 @@ def test_help_names_what_is_installed(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit):
         main(["check", "--help"])
     assert "cityscapes" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("package", ["ecs_med", "datasets", "benchmarks/ecs_med_benchmarks"])
+def test_the_engine_speaks_of_no_option(package: str) -> None:
+    """But for whole commands in backticks."""
+    root = Path(__file__).parents[2] / package
+    spoken = [
+        (path.name, text)
+        for path in root.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        for text in re.findall(r"(?:^|[\s`'])(--[a-z][a-z-]+)", _without_commands(node.value))
+    ]
+    assert spoken == []
+
+
+def _without_commands(text: str) -> str:
+    return re.sub(r"(?:`|\b)(?:ecs-med|torchrun) [^`]*", "", text)

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.checks.examination import Diagnosis, diagnose
+from ecs_med.data.checks.examination import Diagnosis, diagnose, examine
 from ecs_med.data.layout import open_data
 from ecs_med.types import Problem
 
@@ -48,8 +48,8 @@ def look(root: Path) -> Diagnosis:
 
 def found(root: Path, words: str) -> Problem:
     """The only problem that says `words`."""
-    matching = [p for p in diagnose(open_data(root)).problems if words in p.message]
-    assert len(matching) == 1, diagnose(open_data(root)).problems
+    matching = [p for p in examine(open_data(root)) if words in p.message]
+    assert len(matching) == 1, examine(open_data(root))
     return matching[0]
 
 
@@ -76,7 +76,7 @@ def test_summary_by_hand(good: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"just text", b"\x89PNG\r\n\x1a\n broken"])
 def test_broken_image(good: Path, content: bytes) -> None:
     (good / "images" / "2.png").write_bytes(content)
-    [error] = [p for p in diagnose(open_data(good)).problems if p.severity == "error"]
+    [error] = [p for p in examine(open_data(good)) if p.severity == "error"]
     assert error.path == good / "images" / "2.png"
     assert error.remedy
 
@@ -84,13 +84,13 @@ def test_broken_image(good: Path, content: bytes) -> None:
 def test_truncated_image(good: Path) -> None:
     path = good / "images" / "2.png"
     path.write_bytes(path.read_bytes()[:-200])
-    [error] = [p for p in diagnose(open_data(good)).problems if p.severity == "error"]
+    [error] = [p for p in examine(open_data(good)) if p.severity == "error"]
     assert error.path == path
 
 
 def test_broken_mask_is_told_once(good: Path) -> None:
     (good / "masks" / "1.png").write_bytes(b"")
-    [error] = [p for p in diagnose(open_data(good)).problems if p.severity == "error"]
+    [error] = [p for p in examine(open_data(good)) if p.severity == "error"]
     assert error.path == good / "masks" / "1.png"
 
 
@@ -153,7 +153,7 @@ def test_patient_in_two_partitions(tmp_path: Path) -> None:
         write_picture(tmp_path / part / "images" / f"{name}.png", seed=seed)
         write_mask(tmp_path / part / "masks" / f"{name}.png")
     settings = ReadingSettings(patient="regex:(p[0-9])")
-    problems = diagnose(open_data(tmp_path, settings), settings).problems
+    problems = examine(open_data(tmp_path, settings), settings)
     [shared] = [p for p in problems if "more than one partition" in p.message]
     assert "1 patient(s) in more than one partition (p1)" in shared.message
 

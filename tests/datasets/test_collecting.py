@@ -40,7 +40,7 @@ def test_cases_left_out_are_counted(folder: Path) -> None:
     ("rule", "error", "match"),
     [
         (r"regex:(patient\d+)", DataError, "no patient for any of 3 cases"),
-        ("regex:(a", SettingsError, "no regular expression"),
+        ("regex:(a", SettingsError, "not a regular expression"),
         (r"regex:p\d", SettingsError, "has 0 groups"),
         (r"regex:(p)(\d)", SettingsError, "has 2 groups"),
         ("column", DataError, "needs a CSV or JSON list"),

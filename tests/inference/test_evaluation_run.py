@@ -8,7 +8,7 @@ from ecs_med.config import TrainConfig
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.reading import LabelScheme
 from ecs_med.errors import DataError, MaskValueError, SettingsError
-from ecs_med.inference.evaluation_run import evaluate_run, select_cases, write_evaluation
+from ecs_med.inference.evaluation_run import evaluate, select_cases, write_evaluation
 from ecs_med.splits import draw_split
 
 LABELS = LabelScheme(class_names=("background", "bright"), threshold=128)
@@ -72,7 +72,7 @@ def test_a_test_case_that_is_gone(trained, data):
 def test_files(trained, data, tmp_path):
     model, split = trained
     seen = []
-    report = evaluate_run(model, data, on_case=lambda *count: seen.append(count))
+    report = evaluate(model, data, on_case=lambda *count: seen.append(count))
     write_evaluation(report, tmp_path / "scores")
     content = json.loads((tmp_path / "scores/evaluation.json").read_text())
     assert content["miou"] == 1.0
@@ -91,12 +91,12 @@ def test_masks_that_are_stored_in_another_way(make_model, data, write_picture):
         path.unlink()
     write_picture(data / "masks/0.png", np.eye(6), "L")
     with pytest.raises(MaskValueError, match="`mask_threshold=1`"):
-        evaluate_run(model, data)
-    report = evaluate_run(model, data, reading={"mask_values": (0, 1)})
+        evaluate(model, data)
+    report = evaluate(model, data, reading={"mask_values": (0, 1)})
     assert report.evaluation.scores.num_cases == 1
     assert report.evaluation.per_case[0].num_pixels == (30, 6)
 
 
 def test_mask_options_with_another_number_of_classes(make_model, data):
     with pytest.raises(SettingsError):
-        evaluate_run(make_model(), data, reading={"mask_values": (0, 128, 255)})
+        evaluate(make_model(), data, reading={"mask_values": (0, 128, 255)})

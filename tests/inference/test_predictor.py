@@ -6,7 +6,7 @@ from ecs_med.data.cases import PreparedCase
 from ecs_med.data.prepare import Preparation
 from ecs_med.data.readers import Scan
 from ecs_med.errors import SettingsError
-from ecs_med.inference.predictor import look_at_slices, segment_case, segment_cases, segment_scan
+from ecs_med.inference.predictor import look_at_slices, segment, segment_case, segment_cases
 
 RNG = np.random.default_rng(0)
 
@@ -28,7 +28,7 @@ def prepared(model, scans):
 
 def test_picture_on_its_own_grid(make_model):
     scan = picture()
-    result = segment_scan(make_model(), scan)
+    result = segment(make_model(), scan)
     assert result.labels.dtype == np.uint8
     np.testing.assert_array_equal(result.labels, scan.array[0] > 127)
     assert result.certainty is None
@@ -38,7 +38,7 @@ def test_picture_on_its_own_grid(make_model):
 @pytest.mark.parametrize("batch", [1, 3, 100])
 def test_volume_on_its_own_grid_along_every_axis(make_model, spacing, batch):
     scan = volume(spacing=spacing)
-    result = segment_scan(make_model("volume"), scan, batch=batch, certainty=True)
+    result = segment(make_model("volume"), scan, batch=batch, certainty=True)
     bright = scan.array[0] > 5
     np.testing.assert_array_equal(result.labels, bright)
     np.testing.assert_allclose(result.certainty, np.where(bright, 0.5, 0.8), rtol=1e-6)
@@ -50,7 +50,7 @@ def test_reduced_size_comes_back_to_the_grid(make_model):
     array = np.zeros((3, 64, 40), np.uint8)
     array[:, 32:, :] = 255
     model = make_model(preparation=Preparation(max_size=16))
-    labels = segment_scan(model, Scan(array, None, "picture")).labels
+    labels = segment(model, Scan(array, None, "picture")).labels
     assert model.segmenter.calls == [(1, 3, 32, 32)]
     assert labels.shape == (64, 40)
     assert (labels[:28] == 0).all()
@@ -60,13 +60,13 @@ def test_reduced_size_comes_back_to_the_grid(make_model):
 def test_read_only_pixels_are_no_obstacle(make_model):
     scan = picture()
     scan.array.flags.writeable = False
-    segment_scan(make_model(), scan)
+    segment(make_model(), scan)
 
 
 def test_mode_of_the_networks_is_left_as_found(make_model):
     model = make_model()
     model.segmenter.train()
-    segment_scan(model, picture())
+    segment(model, picture())
     assert model.segmenter.training
 
 
@@ -77,7 +77,7 @@ def test_stream_batches_equal_sizes_and_keeps_the_order(make_model):
     assert [number for number, _, _ in results] == list(range(6))
     assert [shape[0] for shape in model.segmenter.calls] == [2, 1, 1, 2]
     for _, case, result in results:
-        np.testing.assert_array_equal(result.labels, segment_scan(model, case.scan).labels)
+        np.testing.assert_array_equal(result.labels, segment(model, case.scan).labels)
         assert result.view is None
 
 
@@ -122,8 +122,8 @@ def test_stream_of_nothing(make_model):
 
 
 def test_certainty_without_a_corrector(make_model):
-    with pytest.raises(SettingsError, match=r"'supervised' has no corrector .* --method ecs"):
-        segment_scan(make_model(corrector=False), picture(), certainty=True)
+    with pytest.raises(SettingsError, match=r"'supervised' has no corrector .* that has one"):
+        segment(make_model(corrector=False), picture(), certainty=True)
 
 
 @pytest.mark.parametrize(
@@ -136,4 +136,4 @@ def test_certainty_without_a_corrector(make_model):
 )
 def test_scan_of_another_kind(make_model, kind, channels, scan, message):
     with pytest.raises(SettingsError, match=message):
-        segment_scan(make_model(kind, channels=channels), scan)
+        segment(make_model(kind, channels=channels), scan)

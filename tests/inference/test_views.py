@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 
 from ecs_med.data.readers import Scan
-from ecs_med.inference.views import draw_labels, draw_overlay, draw_volume_overlay
+from ecs_med.inference.views import (
+    draw_labels,
+    draw_overlay,
+    draw_volume_overlay,
+    stored_index,
+    upright_slices,
+)
 from ecs_med.palette import class_color
 
 
@@ -70,3 +76,37 @@ def test_montage_of_twelve_slices_at_most():
     assert everywhere.shape == (3 * 258 - 2, 4 * 258 - 2, 3)
     nowhere = draw_volume_overlay(scan, np.zeros((16, 16, 40), np.uint8), axis=2)
     assert not colored(nowhere).any()
+
+
+def copies(values, affine):
+    """The same anatomy as stored in RAS, in LPS, and with its axes in another order."""
+    yield values, affine, (0, 1, 2)
+    flipped = affine.copy()
+    for axis in (0, 1):
+        flipped[:, 3] += flipped[:, axis] * (values.shape[axis] - 1)
+        flipped[:, axis] *= -1
+    yield values[::-1, ::-1], flipped, (0, 1, 2)
+    order = (2, 0, 1)
+    yield values.transpose(order), affine[:, [*order, 3]], order
+
+
+@pytest.mark.parametrize("body_axis", [0, 1, 2])
+def test_copies_in_other_orientations_give_the_same_pictures(body_axis):
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(6, 7, 8)).astype(np.float32)
+    affine = np.diag([2.0, 1.5, 3.0, 1.0])
+    shown = []
+    for stored, own_affine, order in copies(values, affine):
+        axis = order.index(body_axis)
+        slices = upright_slices(stored, own_affine, axis)
+        for place in (0, 2):
+            index = stored_index(place, len(slices), own_affine, axis)
+            plane = np.take(stored, index, axis)
+            np.testing.assert_array_equal(np.sort(slices[place].ravel()), np.sort(plane.ravel()))
+        scan = Scan(stored[None], own_affine, "volume")
+        found = (stored > 1).astype(np.uint8)
+        shown.append((slices, draw_volume_overlay(scan, found, axis=axis)))
+    for slices, drawn in shown[1:]:
+        np.testing.assert_array_equal(slices, shown[0][0])
+        np.testing.assert_array_equal(drawn, shown[0][1])
+    assert (values > 1).any()

@@ -1,12 +1,14 @@
 """Reading run folders: sweep folders, unfinished and damaged runs, splits."""
 
 import json
+from pathlib import Path
 
 import pytest
 from sweep_folders import SweepSpec, change_json, fail, write_sweep
 
 from ecs_med.errors import RunFolderError
 from ecs_med.reporting.sweep.runs import collect_folders, read_runs
+from ecs_med.runs import PlannedRun, SweepFolder, SweepPlan
 
 TINY = SweepSpec(budgets=("1/8",), seeds=(0, 1), num_samples=0, num_test=4)
 
@@ -23,11 +25,19 @@ def test_a_sweep_folder_stands_for_its_runs(tmp_path, folders):
 
 
 def test_planned_runs_that_are_not_there_are_named(tmp_path, folders):
-    cells = [{"folder": f"runs/{folder.name}"} for folder in folders]
-    plan = {"version": 1, "cells": [*cells, {"folder": "runs/ecs-all-s7"}]}
-    (tmp_path / "sweep.json").write_text(json.dumps(plan), encoding="utf-8")
+    names = [*(folder.name for folder in folders), "ecs-all-s7"]
+    cells = tuple(
+        PlannedRun(method="ecs", labeled="all", seed=0, folder=Path("runs") / name)
+        for name in names
+    )
+    axes = {"budgets": ("all",), "methods": ("ecs",), "seeds": (0,)}
+    plan = SweepPlan(data=Path("data"), **axes, settings={}, cells=cells)
+    plan.write(SweepFolder(tmp_path).plan_file)
     _, missing = collect_folders([tmp_path])
     assert [name for name, _ in missing] == ["ecs-all-s7"]
+    (tmp_path / "sweep.json").write_text("{")
+    with pytest.raises(RunFolderError, match=r"sweep\.json: is damaged"):
+        collect_folders([tmp_path])
 
 
 def test_no_such_folder(tmp_path):

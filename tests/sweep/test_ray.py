@@ -121,11 +121,11 @@ def _workers_in(locks: Path) -> list[int]:
 
 
 def test_wrong_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SettingsError, match="--jobs"):
+    with pytest.raises(SettingsError, match="`jobs=0`"):
         RayExecutor("cpu", jobs=0)
-    with pytest.raises(SettingsError, match="--gpus-per-run"):
+    with pytest.raises(SettingsError, match="`gpus_per_run="):
         RayExecutor("cuda", gpus_per_run=2)
-    with pytest.raises(SettingsError, match=r"--ray-address 127\.0\.0\.1:1: no answer"):
+    with pytest.raises(SettingsError, match=r"`ray_address=127\.0\.0\.1:1`: no answer"):
         RayExecutor("cpu", address="127.0.0.1:1").run([], _never, Stop())
     monkeypatch.setattr("ecs_med.sweep.executors.ray.find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"ecs-med\[ray\]"):

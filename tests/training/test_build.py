@@ -128,7 +128,5 @@ def test_a_corrector_judges_a_network_without_an_encoder(
 
 
 def test_a_classifier_needs_an_encoder(settings: Build, outside: dict[str, Any]) -> None:
-    with pytest.raises(
-        SettingsError, match=r"stands on the segmenter's encoder, and this one has none"
-    ):
+    with pytest.raises(SettingsError, match="segmenter's encoder, and this one has none"):
         train(settings(**{**outside, "method": "s4gan+mlmt"}))

@@ -13,7 +13,7 @@ from torch import nn
 import ecs_med
 from ecs_med.config import TrainConfig
 from ecs_med.data.readers import read_scan
-from ecs_med.inference.predictor import segment_scan
+from ecs_med.inference.predictor import segment
 from ecs_med.methods import method_class
 from ecs_med.training.train import train
 
@@ -66,7 +66,7 @@ def test_a_run_trains_resumes_to_the_last_bit_and_predicts(
     assert all(row.get("pseudo_labels") is None for row in rows)
     assert rows[-2]["signals"]["selected_share"] is not None
     image = next((phantom / "test" / "images").iterdir())
-    found = segment_scan(ecs_med.load_model(run), read_scan((image,)))
+    found = segment(ecs_med.load_model(run), read_scan((image,)))
     assert found.labels.shape == (32, 32)
     report = (run / "report.html").read_text(encoding="utf-8")
     assert "What does the discriminator let through?" in report

@@ -10,7 +10,7 @@ class CvcClinicDb(Protocol):
 
     Layout: 612 images of 384 x 288 in `Original/`, masks of the same names in `Ground Truth/` (or
     `images/` and `masks/`). They are frames of 31 sequences whose numbers the files do not tell; a
-    list with a patient column (`--patient column`) keeps sequences together, without one the score
+    list with a patient column (`patient=column`) keeps sequences together, without one the score
     is too good. 70/10/20 % are drawn by the seed. Research use, terms on its page.
 
     The paper has no figures for it.

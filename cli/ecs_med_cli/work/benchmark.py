@@ -10,6 +10,7 @@ from rich.table import Table
 from ecs_med.config import merge_settings
 from ecs_med.errors import SettingsError
 from ecs_med.sweep.axes import parse_budgets, parse_seeds
+from ecs_med.sweep.budget import count_labels
 from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings
 from ecs_med.sweep.sweep import SweepResult
@@ -21,7 +22,7 @@ from ecs_med_benchmarks.protocols import PROTOCOLS, protocol_named
 from ecs_med_benchmarks.tables import TABLES, rows_of, table_numbered
 from ecs_med_benchmarks.variants import Variant
 from ecs_med_cli.console import plain_table
-from ecs_med_cli.sweep_console import SweepConsole, label_counts
+from ecs_med_cli.sweep_console import SweepConsole
 
 __all__ = ["BenchmarkRequest", "BenchmarkSession", "list_benchmarks"]
 
@@ -142,7 +143,7 @@ class BenchmarkSession:
     def plan(self) -> None:
         """Print what would be run and how long it will take."""
         self._announce()
-        self._console.plan(str(self._out), self._cells, label_counts(self._cells), self._executor)
+        self._console.plan(str(self._out), self._cells, count_labels(self._cells), self._executor)
 
     def _announce(self) -> None:
         from ecs_med_benchmarks.documents import trial_mark

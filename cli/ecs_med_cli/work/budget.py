@@ -1,6 +1,5 @@
 """What `ecs-med budget` does with its options: plan, run, tell, report."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,20 +7,17 @@ from typing import Any
 
 from rich.table import Table
 
-from ecs_med.config import TrainConfig
 from ecs_med.errors import TrainingInterrupted
 from ecs_med.sweep.axes import parse_budgets, parse_methods, parse_seeds
-from ecs_med.sweep.executors import ExecutorOptions, choose_executor
-from ecs_med.sweep.executors.base import Executor
-from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings, plan_cells
-from ecs_med.sweep.sweep import SweepResult, merge_request, read_plan, write_plan
+from ecs_med.sweep.budget import plan_budget
+from ecs_med.sweep.executors import ExecutorOptions
+from ecs_med.sweep.plan import Cell
+from ecs_med.sweep.sweep import SweepRequest, SweepResult, read_plan, write_plan
 from ecs_med_cli.console import plain_table
-from ecs_med_cli.sweep_console import SweepConsole, describe_cell, label_counts
+from ecs_med_cli.sweep_console import SweepConsole, describe_cell
 from ecs_med_cli.work.train import build_config
 
-__all__ = ["BudgetRequest", "BudgetSession", "requested_sweep"]
-
-_DEFAULT_BUDGETS = "1/16,1/8,1/4,1/2,1"
+__all__ = ["BudgetRequest", "BudgetSession", "budget_request"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,15 +66,11 @@ class BudgetSession:
     ) -> None:
         self._console = SweepConsole(as_json=as_json)
         with self._console.only_json():
-            sweep = requested_sweep(asked, settings, config_file)
-            device = sweep.settings.get("device", "auto")
-            self._executor: Executor = choose_executor(ExecutorOptions(**place), device, sweep.out)
-            if not dry_run:
-                self._executor.prepare()
-            _refuse_unknown_methods(sweep.methods)
-            self._sweep = decide_open_settings(sweep, here=self._executor.here)
-            self._cells = plan_cells(self._sweep)
-            self._counts = label_counts(self._cells)
+            self._sweep = plan_budget(
+                budget_request(asked, settings, config_file),
+                ExecutorOptions(**place),
+                starts_soon=not dry_run,
+            )
         if "1" in (asked.budgets or "").replace(" ", "").split(","):
             self._console.say(
                 "Budget 1 means all labels; one labelled case cannot be asked for here."
@@ -86,7 +78,8 @@ class BudgetSession:
 
     def plan(self) -> None:
         """Print what would be run, what is there already, and how long the rest will take."""
-        self._console.plan(str(self._sweep.out), self._cells, self._counts, self._executor)
+        sweep = self._sweep
+        self._console.plan(str(sweep.out), sweep.cells, sweep.num_labeled, sweep.executor)
 
     def run(self, minutes_per_label: float | None, cost_per_hour: float | None) -> None:
         """Run what is missing, then print the table and write the report.
@@ -99,12 +92,13 @@ class BudgetSession:
             SomeInputsFailed: If runs failed; the others are reported.
             TrainingInterrupted: If it was stopped.
         """
-        write_plan(self._sweep, self._cells)
-        result = self._console.run(self._cells, self._executor)
+        cells = self._sweep.cells
+        write_plan(self._sweep.config, cells)
+        result = self._console.run(cells, self._sweep.executor)
         if result.exit_code == TrainingInterrupted.exit_code:
             self._tell(result, None)
         again = f", or `ecs-med budget -o {self._sweep.out}`"
-        self._console.raise_if_stopped(result, self._cells, again)
+        self._console.raise_if_stopped(result, cells, again)
         report = None
         if result.done:
             from ecs_med.reporting.sweep.report import write_budget_report
@@ -118,68 +112,44 @@ class BudgetSession:
                     cost_per_hour=cost_per_hour,
                 )
         self._tell(result, report)
-        self._console.raise_if_failed(result, self._cells)
+        self._console.raise_if_failed(result, cells)
 
     def _tell(self, result: SweepResult, report: Path | None) -> None:
-        rows = _outcome_rows(self._cells, result)
+        rows = _outcome_rows(self._sweep.cells, result)
         if self._console.as_json:
             path = str(report) if report else None
             self._console.print_json({"out": str(self._sweep.out), "report": path, "cells": rows})
             return
         if result.done:
-            self._console.show(_outcome_table(rows, self._counts))
+            self._console.show(_outcome_table(rows, self._sweep.num_labeled))
         if report is not None:
             self._console.say(f"Report: {report}")
 
 
-def requested_sweep(
+def budget_request(
     asked: BudgetRequest, settings: Mapping[str, Any], config_file: Path | None
-) -> SweepConfig:
-    """The sweep that is asked for, laid over the one that lies in its folder.
-
-    Args:
-        asked: The sweep.
-        settings: Settings of every run as given.
-        config_file: Settings that `settings` override.
+) -> SweepRequest:
+    """What was given of a sweep; its data may be those of the sweep that is there.
 
     Raises:
-        EcsMedError: If an option is wrong, or contradicts the sweep that is there.
+        EcsMedError: If an option is wrong.
     """
-    out, data = asked.output, asked.data
-    stored = None if out is None else read_plan(out)
-    if data is None and config_file is None and stored is not None:
-        data = stored.data
+    data = asked.data
+    if data is None and config_file is None and asked.output is not None:
+        stored = read_plan(asked.output)
+        data = stored.data if stored else None
     config = build_config({**settings, "data": data}, config_file=config_file)
-    if out is None:
-        out = _default_folder(config)
-        stored = read_plan(out)
-    budgets = asked.budgets or (None if stored else _DEFAULT_BUDGETS)
-    request: dict[str, Any] = {
-        "data": config.data,
-        "out": out,
-        "settings": config.model_dump(mode="json", exclude_unset=True, exclude={"data"}),
+    given = {
+        "out": asked.output,
+        "budgets": parse_budgets(asked.budgets) if asked.budgets else None,
+        "methods": None if asked.methods is None else parse_methods(asked.methods),
+        "seeds": None if asked.seeds is None else parse_seeds(asked.seeds),
     }
-    if budgets is not None:
-        request["budgets"] = parse_budgets(budgets)
-    if asked.methods is not None:
-        request["methods"] = parse_methods(asked.methods)
-    if asked.seeds is not None:
-        request["seeds"] = parse_seeds(asked.seeds)
-    return merge_request(stored, request)
-
-
-def _default_folder(config: TrainConfig) -> Path:
-    from ecs_med.data.layout import open_data
-
-    name = open_data(config.data, config.reading).name
-    return Path("sweeps") / re.sub(r"[^\w.+-]+", "-", name)
-
-
-def _refuse_unknown_methods(methods: Sequence[str]) -> None:
-    from ecs_med.methods import method_class
-
-    for method in methods:
-        method_class(method)
+    return {
+        "data": config.data,
+        "settings": config.model_dump(mode="json", exclude_unset=True, exclude={"data"}),
+        **{name: value for name, value in given.items() if value is not None},
+    }
 
 
 def _outcome_rows(cells: Sequence[Cell], result: SweepResult) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from ecs_med.config import TrainConfig, read_settings
+from ecs_med.config import BASELINE_METHOD, DEFAULT_METHOD, TrainConfig, read_settings
 from ecs_med.errors import DataError, MissingExtraError, SettingsError
 from ecs_med.runs import RunFolder
 from ecs_med_cli.console import Terminal, duration, plain_table
@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
     "crop": SIZE,
     "max_size": SIZE,
     "encoder_weights": "imagenet",
-    # The paper's: with 14 pictures and 150 steps those of short runs leave ECS behind supervised.
+    # The paper's: with 14 pictures and 150 steps those of short runs fall behind the baseline.
     "optimizers": {
         "segmenter": {"name": "sgd", "lr": 0.01},
         "corrector": {"name": "adam", "lr": 1e-4},
@@ -46,7 +46,6 @@ def run_demo(output: Path, *, iterations: int | None = None, seed: int = 0) -> N
         MissingExtraError: If the packaged encoder weights are not installed.
         SettingsError: If `output` holds a demo of other settings, or anything else.
     """
-    from ecs_med.methods import BASELINE_METHOD, DEFAULT_METHOD
     from ecs_med.networks.initialization import PACKAGED_ENCODER, has_packaged_weights
     from ecs_med_datasets.phantom import CLASS_NAMES, PATIENT_PATTERN
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.progress import Progress
 
-from ecs_med.inference.evaluation_run import evaluate_run, write_evaluation
+from ecs_med.inference.evaluation_run import evaluate, write_evaluation
 from ecs_med.inference.model import load_model
 from ecs_med_cli.console import Terminal, score_table
 
@@ -44,7 +44,7 @@ def run_evaluation(
         terminal.say(f"model: {loaded.run}{' (newest)' if model is None else ''}")
         with bar:
             task = bar.add_task("scoring", total=None)
-            report = evaluate_run(
+            report = evaluate(
                 loaded,
                 data,
                 partition=partition,

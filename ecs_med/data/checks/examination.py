@@ -13,7 +13,7 @@ from ecs_med.data.masks.reading import understand_masks
 from ecs_med.errors import DataError
 from ecs_med.types import CaseCollection, Problem
 
-__all__ = ["Diagnosis", "diagnose"]
+__all__ = ["Diagnosis", "diagnose", "examine"]
 
 MAX_THREADS = 4
 """Each holds a whole case: more would need many GB where volumes are large."""
@@ -40,6 +40,24 @@ class Diagnosis:
     def num_errors(self) -> int:
         """Problems that make training wrong or impossible."""
         return sum(problem.severity == "error" for problem in self.problems)
+
+
+def examine(collection: CaseCollection, settings: ReadingSettings | None = None) -> list[Problem]:
+    """All problems of a data set, those that its layout found included.
+
+    Args:
+        collection: What a layout found.
+        settings: How masks are read; defaults to all automatic.
+
+    Returns:
+        Errors first, then warnings, then notes; empty if all is well.
+
+    Example:
+        >>> import ecs_med
+        >>> {problem.severity for problem in ecs_med.examine(ecs_med.open_data(folder))}
+        {'note'}
+    """
+    return list(diagnose(collection, settings).problems)
 
 
 def diagnose(

@@ -83,7 +83,7 @@ def _reader_of_file(path: Path) -> Reader:
     raise UnreadableFileError(path, "of unknown kind", f"expected {known_formats()}")
 
 
-def read_scan(files: Sequence[Path], frame: int | None = None) -> Scan:
+def read_scan(files: Sequence[Path | str] | Path | str, frame: int | None = None) -> Scan:
     """Read the image of a case.
 
     Args:
@@ -92,8 +92,15 @@ def read_scan(files: Sequence[Path], frame: int | None = None) -> Scan:
 
     Raises:
         UnreadableFileError: If a file cannot be read, or the files do not belong together.
+
+    Example:
+        >>> import ecs_med
+        >>> scan = ecs_med.read_scan(folder / "test" / "images" / "p006_0.png")
+        >>> scan.kind, scan.array.shape
+        ('picture', (3, 32, 32))
     """
-    return reader_of(files).read(files, frame)
+    paths = [Path(file) for file in ([files] if isinstance(files, str | Path) else files)]
+    return reader_of(paths).read(paths, frame)
 
 
 def read_header(files: Sequence[Path], frame: int | None = None) -> ScanHeader:

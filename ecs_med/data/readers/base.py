@@ -60,6 +60,11 @@ class Scan(_InSpace):
             the file, `(3, T, H, W)` uint8 for a sequence.
         affine: `(4, 4)` float64, voxel to RAS mm; `None` for what has no place in space.
         kind: What the scan is.
+
+    Example:
+        >>> import numpy as np
+        >>> Scan(np.zeros((1, 4, 5, 6), np.float32), np.diag([2.0, 1, 1, 1]), "volume").spacing_mm
+        (2.0, 1.0, 1.0)
     """
 
     array: npt.NDArray[np.generic]
@@ -102,6 +107,11 @@ class Reader(ABC):
 
     To add one, derive from this class and name it under the entry-point group `ecs_med.readers`;
     the engine needs no change.
+
+    Example:
+        >>> from ecs_med.data.readers import available_readers
+        >>> available_readers()["nifti"].stem(Path("scans/liver.nii.gz"))
+        'liver'
     """
 
     name: ClassVar[str]

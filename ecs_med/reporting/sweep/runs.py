@@ -5,11 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ValidationError
-
 from ecs_med.config import TrainConfig
 from ecs_med.errors import EcsMedError, RunFolderError
-from ecs_med.runs import Failure, Manifest, MethodFacts, Metrics, RunFolder
+from ecs_med.runs import Failure, Manifest, MethodFacts, Metrics, RunFolder, SweepFolder
 from ecs_med.splits import SplitDocument
 
 __all__ = ["FinishedRun", "SplitFacts", "Unfinished", "collect_folders", "read_runs"]
@@ -120,16 +118,6 @@ class FinishedRun:
         return values[index] if index < len(values) else None
 
 
-class _PlannedCell(BaseModel):
-    folder: Path
-
-
-class _Plan(BaseModel):
-    """What is needed of `sweep.json`."""
-
-    cells: tuple[_PlannedCell, ...] = ()
-
-
 def collect_folders(paths: Sequence[Path]) -> tuple[list[Path], list[Unfinished]]:
     """Run folders behind the arguments of a user, each once, in their order.
 
@@ -140,7 +128,7 @@ def collect_folders(paths: Sequence[Path]) -> tuple[list[Path], list[Unfinished]
         The folders, and the cells that a sweep plans and has not begun.
 
     Raises:
-        RunFolderError: If a path is no folder.
+        RunFolderError: If a path is no folder, or the plan of a sweep is damaged.
     """
     folders: dict[Path, Path] = {}
     missing: list[Unfinished] = []
@@ -159,14 +147,11 @@ def collect_folders(paths: Sequence[Path]) -> tuple[list[Path], list[Unfinished]
 
 
 def _not_begun(sweep: Path) -> list[Unfinished]:
-    try:
-        plan = _Plan.model_validate_json((sweep / "sweep.json").read_bytes())
-    except (OSError, ValidationError):
-        return []
+    plan = SweepFolder(sweep).read_plan()
     return [
-        (cell.folder.name, "The sweep plans this run and has not begun it.")
-        for cell in plan.cells
-        if not (sweep / cell.folder).is_dir()
+        (run.folder.name, "The sweep plans this run and has not begun it.")
+        for run in (plan.cells if plan else ())
+        if not (sweep / run.folder).is_dir()
     ]
 
 
