@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from ecs_med.config import Settings, TrainConfig
     from ecs_med.data.checks.examination import examine
     from ecs_med.data.layout import Layout, open_data
-    from ecs_med.data.readers import Reader, Scan
-    from ecs_med.data.scans import read_scan
+    from ecs_med.data.readers import Reader, Scan, read_scan
     from ecs_med.errors import (
         BudgetError,
         DataError,
@@ -43,8 +42,7 @@ _HOMES = {
     "config": ("Settings", "TrainConfig"),
     "data.checks.examination": ("examine",),
     "data.layout": ("Layout", "open_data"),
-    "data.readers": ("Reader", "Scan"),
-    "data.scans": ("read_scan",),
+    "data.readers": ("Reader", "Scan", "read_scan"),
     "errors": (
         "BudgetError",
         "DataError",

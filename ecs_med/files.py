@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RESULT_REMEDY",
+    "cache_folder",
     "make_folder",
     "write_atomically",
     "write_bytes",
@@ -27,6 +28,12 @@ RESULT_REMEDY = "check the folder's permissions and free space"
 """What to do where a result that belongs to no run folder cannot be written."""
 
 _RUN_REMEDY = "free disk space or choose another folder, then go on with `resume`"
+
+
+def cache_folder(content: str) -> Path:
+    """The user's cache folder for `content`, such as `prepared` (`XDG_CACHE_HOME` is respected)."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "ecs-med" / content
 
 
 def make_folder(folder: Path) -> Path:

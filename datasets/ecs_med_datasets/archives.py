@@ -8,14 +8,14 @@ import gzip
 import io
 import os
 import re
-import shutil
 import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from stat import S_IFMT, S_ISDIR, S_ISREG
 from typing import IO
@@ -35,9 +35,7 @@ REMEDY = "Do not use it; take the archive from its official source again"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much an archive may unpack into.
-
-    The defaults leave room for Cityscapes (12 GB) and the 40,000 files of VOC.
+    """How much may come out; there is room for Cityscapes (12 GB) and VOC's 40,000 files.
 
     Attributes:
         num_members: Files and folders.
@@ -59,6 +57,7 @@ class _Member:
     is_folder: bool
     num_bytes: int
     source: tarfile.TarInfo | zipfile.ZipInfo
+    open: Callable[[], IO[bytes] | None]
 
 
 def extract_archive(
@@ -87,27 +86,23 @@ def extract_archive(
         raise UnreadableFileError(archive, "is not there", "Check the path")
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise DataError(f"{target}: is there already; remove it, or unpack into another folder.")
-    temporary: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(
-            tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-        )
-        unpacked = temporary / "unpacked"
-        unpacked.mkdir()
-        num_files = _unpack(archive, unpacked, PurePosixPath(inner), limits or Limits())
-        if not num_files:
-            what = f"holds no file in {inner}" if inner else "holds no file"
-            raise UnreadableFileError(archive, what, REMEDY)
-        unpacked.replace(target)
+        with tempfile.TemporaryDirectory(
+            dir=target.parent, prefix=f".{target.name}.", suffix=".tmp", ignore_cleanup_errors=True
+        ) as temporary:
+            unpacked = Path(temporary) / "unpacked"
+            unpacked.mkdir()
+            num_files = _unpack(archive, unpacked, PurePosixPath(inner), limits or Limits())
+            if not num_files:
+                what = f"holds no file in {inner}" if inner else "holds no file"
+                raise UnreadableFileError(archive, what, REMEDY)
+            unpacked.replace(target)
     except OSError as error:
         raise DataError(
             f"{target}: {archive.name} cannot be unpacked here ({error.strerror or error}); free"
             " disk space or choose another folder."
         ) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
     return num_files
 
 
@@ -129,7 +124,7 @@ def _unpack(archive: Path, folder: Path, inner: PurePosixPath, limits: Limits) -
             if member.is_folder:
                 path.mkdir(parents=True, exist_ok=True)
             else:
-                _write(archive, opened, member, path)
+                _write(archive, member, path)
                 num_files += 1
     return num_files
 
@@ -190,12 +185,14 @@ def _members(archive: Path, opened: tarfile.TarFile | zipfile.ZipFile) -> Iterat
     """Files and folders with checked paths; their kinds are checked when they are wanted."""
     if isinstance(opened, zipfile.ZipFile):
         for info in opened.infolist():
-            yield _Member(_safe(archive, info.filename), info.is_dir(), info.file_size, info)
+            path, content = _safe(archive, info.filename), partial(opened.open, info)
+            yield _Member(path, info.is_dir(), info.file_size, info, content)
         return
     while (entry := opened.next()) is not None:
         # The list that tarfile keeps would grow with the archive.
         opened.members.clear()  # type: ignore[attr-defined]
-        yield _Member(_safe(archive, entry.name), entry.isdir(), entry.size, entry)
+        path, unpacked = _safe(archive, entry.name), partial(opened.extractfile, entry)
+        yield _Member(path, entry.isdir(), entry.size, entry, unpacked)
     _require_end(archive, opened)
 
 
@@ -232,16 +229,9 @@ def _require_plain(archive: Path, member: _Member) -> None:
         raise _refused(archive, f"holds '{member.path}', a link, device or sparse file")
 
 
-def _write(
-    archive: Path, opened: tarfile.TarFile | zipfile.ZipFile, member: _Member, path: Path
-) -> None:
+def _write(archive: Path, member: _Member, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(opened, zipfile.ZipFile):
-        assert isinstance(member.source, zipfile.ZipInfo)
-        stream: IO[bytes] | None = opened.open(member.source)
-    else:
-        assert isinstance(member.source, tarfile.TarInfo)
-        stream = opened.extractfile(member.source)
+    stream = member.open()
     assert stream is not None
     if os.path.lexists(path):
         raise _refused(archive, f"holds '{member.path}' twice")

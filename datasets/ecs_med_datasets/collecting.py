@@ -179,23 +179,9 @@ def _missing_patients(cases: Sequence[Case], root: Path, rule: str) -> list[Prob
 
 def _labeling_problems(cases: Sequence[Case], root: Path) -> list[Problem]:
     """Say how many cases are unlabelled; an error if all of them are."""
-    num_labeled = sum(case.mask is not None for case in cases)
-    if not num_labeled:
-        return [
-            Problem(
-                "error",
-                f"{len(cases)} image(s) and not one mask",
-                f"To train, add masks: {EXPECTED}",
-                root,
-            )
-        ]
-    if num_labeled == len(cases):
-        return []
-    return [
-        Problem(
-            "note",
-            f"{len(cases) - num_labeled} of {len(cases)} images have no mask and count as"
-            " unlabelled",
-            path=root,
-        )
-    ]
+    num_unlabeled = sum(case.mask is None for case in cases)
+    if num_unlabeled == len(cases):
+        remedy = f"To train, add masks: {EXPECTED}"
+        return [Problem("error", f"{len(cases)} image(s) and not one mask", remedy, root)]
+    note = f"{num_unlabeled} of {len(cases)} images have no mask and count as unlabelled"
+    return [Problem("note", note, path=root)] if num_unlabeled else []

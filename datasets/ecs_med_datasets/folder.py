@@ -1,5 +1,6 @@
-"""Layout `folder`: images beside masks, matched by name."""
+"""Layout `folder`: images beside masks; and the rule by which masks are matched by name."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,9 @@ from ecs_med_datasets.collecting import (
     relative_path,
     settle_partitions,
 )
-from ecs_med_datasets.pairing import pair, pair_within
 from ecs_med_datasets.scanning import FileIndex, index_files, list_folders
 
-__all__ = ["STRUCTURAL", "FolderLayout"]
+__all__ = ["STRUCTURAL", "FolderLayout", "pair"]
 
 IMAGE_NAMES = ("images", "image", "imgs", "img", "scans", "frames", "pictures", "original")
 MASK_NAMES = (
@@ -30,6 +30,10 @@ MASK_NAMES = (
 UNLABELED_NAMES = ("unlabeled", "unlabelled", "unannotated")
 STRUCTURAL = frozenset({*IMAGE_NAMES, *UNLABELED_NAMES, *PARTITION_NAMES})
 DEPTH = 3
+MASK_SUFFIX = re.compile(
+    r"(?P<base>.+?)[ _.-]+(masks?|seg|segs|segmentations?|labels?|gt|groundtruth|annotations?)$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,19 +124,21 @@ def _read_image_folder(folder: ImageFolder, root: Path, problems: list[Problem])
     images = index_files(folder.path, skip=MASK_NAMES if inside else ())
     problems += images.findings("image")
     masks = _choose_masks(folder, problems)
-    if masks is None:
-        masks, mask_of = images, {} if folder.unlabeled else pair_within(images)
-    else:
+    used: set[str] = set()
+    if masks is not None:
         mask_of, unpaired = pair(images, masks)
         problems += [*masks.findings("mask"), *unpaired]
-    used = set(mask_of.values()) if masks is images else set()
+    else:
+        beside = {} if folder.unlabeled else _masks_beside(images)
+        mask_of = {key: images.path(mask) for key, mask in beside.items()}
+        used = set(beside.values())
     prefix = "" if folder.path == root else f"{relative_path(folder.path, root)}/"
     outer = partition_of(prefix)
     return [
         Case(
-            id=f"{prefix}{key}",
-            images=(images.path(key),),
-            mask=masks.path(mask_of[key]) if key in mask_of else None,
+            f"{prefix}{key}",
+            (images.path(key),),
+            mask_of.get(key),
             partition=outer or partition_of(key.rpartition("/")[0]),
         )
         for key in images.suffixes
@@ -147,24 +153,73 @@ def _choose_masks(folder: ImageFolder, problems: list[Problem]) -> FileIndex | N
     for index in indexes:
         if not index.suffixes:
             kinds = f", only files such as {index.foreign[0]}" if index.foreign else ""
-            problems.append(
-                Problem(
-                    "warning",
-                    f"no readable mask in this folder{kinds}",
-                    "Store masks as PNG or NIfTI label images",
-                    index.folder,
-                )
-            )
+            message = f"no readable mask in this folder{kinds}"
+            remedy = "Store masks as PNG or NIfTI label images"
+            problems.append(Problem("warning", message, remedy, index.folder))
     for index in usable[1:]:
-        problems.append(
-            Problem(
-                "warning",
-                f"not used, because masks are taken from {usable[0].folder.name}/",
-                "Keep one folder of masks beside the images",
-                index.folder,
-            )
-        )
+        message = f"not used, because masks are taken from {usable[0].folder.name}/"
+        remedy = "Keep one folder of masks beside the images"
+        problems.append(Problem("warning", message, remedy, index.folder))
     return usable[0] if usable else None
+
+
+def pair(images: FileIndex, masks: FileIndex) -> tuple[dict[str, Path], list[Problem]]:
+    """Match masks to images by path below their folders, without suffixes.
+
+    The same name wins over a name with `_mask`, `_seg`, `_segmentation`,
+    `_label` or `_gt` behind it.
+
+    Returns:
+        Mask by key in the image index, unlabelled images left out; and orphan masks and ambiguous
+        ones as problems.
+    """
+    exact = {key: masks.path(key) for key in images.suffixes if key in masks.suffixes}
+    matched = dict(exact)
+    orphans: list[str] = []
+    problems: list[Problem] = []
+    for key in masks.suffixes:
+        if key in exact:
+            continue
+        base = _mask_base(key)
+        if base is None or base not in images.suffixes:
+            orphans.append(key)
+        elif base in matched:
+            message = f"a second mask for the image that already has {matched[base].name}"
+            remedy = "Merge the two into one file, or remove one"
+            problems.append(Problem("error", message, remedy, masks.path(key)))
+        else:
+            matched[base] = masks.path(key)
+    if orphans and images.suffixes and not matched:
+        first = images.path(next(iter(images.suffixes)))
+        orphan = masks.path(orphans[0])
+        message = (
+            f"none of {len(masks.suffixes)} masks has the name of an image"
+            f" (the first image is {first.name}, the first mask {orphan.name})"
+        )
+        remedy = "Give every mask the name of its image, with or without _mask behind it"
+        return matched, [*problems, Problem("error", message, remedy, masks.folder)]
+    remedy = "Add the image under the same name, or remove the mask"
+    problems += [
+        Problem("warning", "mask without an image", remedy, masks.path(key)) for key in orphans
+    ]
+    return matched, problems
+
+
+def _masks_beside(images: FileIndex) -> dict[str, str]:
+    """Mask by image where both lie in one folder, as `12.png` and `12_mask.png`."""
+    mask_of: dict[str, str] = {}
+    for key in images.suffixes:
+        base = _mask_base(key)
+        if base is not None and base in images.suffixes:
+            mask_of.setdefault(base, key)
+    return mask_of
+
+
+def _mask_base(key: str) -> str | None:
+    """The image key that a mask key with a usual suffix stands for: `p1/12` of `p1/12_mask`."""
+    folder, slash, stem = key.rpartition("/")
+    match = MASK_SUFFIX.fullmatch(stem)
+    return folder + slash + match["base"] if match else None
 
 
 def _holds_images(root: Path) -> bool:

@@ -11,7 +11,7 @@ from ecs_med.errors import DataError
 from ecs_med.types import Problem
 from ecs_med_datasets.collecting import PARTITION_NAMES
 
-__all__ = ["Row", "Rows", "read_rows"]
+__all__ = ["UNLABELED", "Row", "Rows", "read_rows"]
 
 COLUMNS = {
     **dict.fromkeys(("image", "images", "img", "image_path", "path", "file", "filename"), "image"),
@@ -21,7 +21,7 @@ COLUMNS = {
     **dict.fromkeys(("patient", "patient_id", "patientid", "subject", "subject_id"), "patient"),
     **dict.fromkeys(("partition", "split", "set", "subset"), "partition"),
 }
-PARTS = {**PARTITION_NAMES, **dict.fromkeys(("unlabeled", "unlabelled"), "unlabeled")}
+UNLABELED = ("unlabeled", "unlabelled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +106,9 @@ def _json_records(
         return [(f"entry {i}", _record(item)) for i, item in enumerate(values, start=1)], None
     records: list[tuple[str, Mapping[str, Any]]] = []
     for key, entries in values.items() if isinstance(values, Mapping) else ():
-        partition = PARTS.get(str(key).lower())
-        if partition is None or not isinstance(entries, list):
-            continue
-        for i, item in enumerate(entries, start=1):
-            records.append((f"{key} entry {i}", {"partition": partition, **_record(item)}))
+        if str(key).lower() in {*PARTITION_NAMES, *UNLABELED} and isinstance(entries, list):
+            for i, item in enumerate(entries, start=1):
+                records.append((f"{key} entry {i}", {"partition": key, **_record(item)}))
     if not records:
         raise DataError(
             f"{path}: no list of cases; expected a list, or an object with lists named training,"
@@ -155,8 +153,7 @@ def _understand(
         else:
             rows.append(row)
     if unknown:
-        names = ", ".join(unknown)
-        problems.append(Problem("note", f"not used: {names}", path=path))
+        problems.append(Problem("note", f"not used: {', '.join(unknown)}", path=path))
     return Rows(tuple(rows), has_patients, labels, tuple(problems))
 
 

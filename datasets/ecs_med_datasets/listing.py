@@ -1,14 +1,14 @@
 """Layout `listing`: a JSON or CSV file that names images and masks."""
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
-from ecs_med.data.scans import is_image, known_formats
+from ecs_med.data.readers import is_image, known_formats
 from ecs_med.errors import DataError
-from ecs_med.types import Case, CaseCollection, Partition, Problem
+from ecs_med.types import Case, CaseCollection, Problem
 from ecs_med_datasets.collecting import (
     PARTITION_NAMES,
     collect,
@@ -16,7 +16,7 @@ from ecs_med_datasets.collecting import (
     settle_partitions,
 )
 from ecs_med_datasets.folder import STRUCTURAL
-from ecs_med_datasets.list_rows import Row, read_rows
+from ecs_med_datasets.list_rows import UNLABELED, Row, read_rows
 from ecs_med_datasets.scanning import split_name
 
 __all__ = ["ListLayout"]
@@ -84,40 +84,24 @@ def _add(row: Row, listed: Listed) -> None:
     mask = _locate(row.mask, listed.root) if row.mask else None
     missing = [path for path in (*images, mask) if path is not None and not path.is_file()]
     for path in missing:
-        listed.problems.append(
-            Problem(
-                "error",
-                f"{row.where} names a file that does not exist",
-                "Correct the path (relative to the list, or absolute), or remove the row",
-                path,
-            )
-        )
+        message = f"{row.where} names a file that does not exist"
+        remedy = "Correct the path (relative to the list, or absolute), or remove the row"
+        listed.problems.append(Problem("error", message, remedy, path))
     unreadable = [path for path in images if not is_image(path)]
     for path in unreadable:
-        listed.problems.append(
-            Problem(
-                "error",
-                f"{row.where} names a file in a format that is not read",
-                f"Convert it to {known_formats()}",
-                path,
-            )
-        )
+        message = f"{row.where} names a file in a format that is not read"
+        listed.problems.append(Problem("error", message, f"Convert it to {known_formats()}", path))
     if missing or unreadable:
         return
-    partition, understood = _partition(row.partition)
-    if not understood:
-        listed.problems.append(
-            Problem(
-                "error",
-                f"{row.where}: '{row.partition}' is no partition",
-                "Write train, validation, test, unlabeled, or nothing",
-                listed.root,
-            )
-        )
+    partition = row.partition.lower()
+    if partition not in {*PARTITION_NAMES, *UNLABELED, "", "none", "nan"}:
+        message = f"{row.where}: '{row.partition}' is no partition"
+        remedy = "Write train, validation, test, unlabeled, or nothing"
+        listed.problems.append(Problem("error", message, remedy, listed.root))
         return
-    if row.partition.lower() in {"unlabeled", "unlabelled"}:
+    if partition in UNLABELED:
         mask = None
-    _keep(Case("", tuple(images), mask, None, partition), row, listed)
+    _keep(Case("", tuple(images), mask, None, PARTITION_NAMES.get(partition)), row, listed)
 
 
 def _keep(case: Case, row: Row, listed: Listed) -> None:
@@ -128,7 +112,7 @@ def _keep(case: Case, row: Row, listed: Listed) -> None:
     for key in (short, name):
         other = listed.cases.get(key)
         if other is None:
-            listed.cases[key] = Case(key, case.images, case.mask, None, case.partition)
+            listed.cases[key] = replace(case, id=key)
             if row.patient:
                 listed.patients[key] = row.patient
             return
@@ -143,11 +127,3 @@ def _locate(text: str, root: Path) -> Path:
     """The path that a list means; `./` and `..` are taken out, links stay."""
     path = text.replace("\\", "/") if os.sep == "/" else text
     return Path(os.path.normpath(root / path))
-
-
-def _partition(text: str) -> tuple[Partition | None, bool]:
-    """The partition that a cell names, and whether the cell was understood."""
-    lower = text.lower()
-    if lower in {"", "unlabeled", "unlabelled", "none", "nan"}:
-        return None, True
-    return PARTITION_NAMES.get(lower), lower in PARTITION_NAMES

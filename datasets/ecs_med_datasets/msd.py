@@ -11,8 +11,8 @@ from ecs_med.data.layout import Layout
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Partition, Problem
 from ecs_med_datasets.collecting import collect, relative_path
-from ecs_med_datasets.pairing import pair
-from ecs_med_datasets.scanning import FileIndex, index_files
+from ecs_med_datasets.folder import pair
+from ecs_med_datasets.scanning import index_files
 
 __all__ = ["MsdLayout", "partitions_of"]
 
@@ -101,14 +101,9 @@ def _read_labels_entry(
     for key, value in entry.items():
         number, name = (key, value) if str(key).isdigit() else (value, key)
         if isinstance(number, list | float | bool) or not str(number).isdigit():
-            problems.append(
-                Problem(
-                    "warning",
-                    f"label '{key}' is not one value but {value!r}; names are not taken from here",
-                    "Name the classes with `class_names`",
-                    root / "dataset.json",
-                )
-            )
+            message = f"label '{key}' is not one value but {value!r}; names are not taken from here"
+            remedy = "Name the classes with `class_names`"
+            problems.append(Problem("warning", message, remedy, root / "dataset.json"))
             return None
         labels[int(number)] = str(name)
     return dict(sorted(labels.items()))
@@ -120,13 +115,8 @@ def partitions_of(root: Path, problems: list[Problem]) -> list[tuple[str, Partit
         return [("Tr", None)]
     if (root / "labelsTs").is_dir():
         return [("Tr", "train"), ("Ts", "test")]
-    problems.append(
-        Problem(
-            "note",
-            "there is no labelsTs, so these images serve as unlabelled training images",
-            path=root / "imagesTs",
-        )
-    )
+    note = "there is no labelsTs, so these images serve as unlabelled training images"
+    problems.append(Problem("note", note, path=root / "imagesTs"))
     return [("Tr", None), ("Ts", None)]
 
 
@@ -139,41 +129,21 @@ def _read_part(
 ) -> list[Case]:
     images = index_files(root / f"images{part}")
     problems += images.findings("image")
-    masks = index_files(root / f"labels{part}") if (root / f"labels{part}").is_dir() else None
     matched: dict[str, Path] = {}
-    if masks is not None:
-        matched = _match(images, masks, listed, root, problems)
+    if (root / f"labels{part}").is_dir():
+        masks = index_files(root / f"labels{part}")
+        problems += masks.findings("mask")
+        matched, unpaired = pair(images, masks)
+        known = {key: listed.get(relative_path(images.path(key), root)) for key in images.suffixes}
+        used = {key: mask for key, mask in known.items() if mask is not None}
+        matched |= used
+        # Where some are listed it is no fault that no name fits, which is told of the folder.
+        fine = {*used.values(), masks.folder} if used else set()
+        problems += [problem for problem in unpaired if problem.path not in fine]
     return [
-        Case(
-            id=f"images{part}/{key}",
-            images=(images.path(key),),
-            mask=matched.get(key),
-            partition=partition,
-        )
+        Case(f"images{part}/{key}", (images.path(key),), matched.get(key), None, partition)
         for key in images.suffixes
     ]
-
-
-def _match(
-    images: FileIndex,
-    masks: FileIndex,
-    listed: Mapping[str, Path],
-    root: Path,
-    problems: list[Problem],
-) -> dict[str, Path]:
-    mask_of, unpaired = pair(images, masks)
-    matched = {key: masks.path(mask) for key, mask in mask_of.items()}
-    used = set()
-    for key in images.suffixes:
-        mask = listed.get(relative_path(images.path(key), root))
-        if mask is not None:
-            matched[key] = mask
-            used.add(mask)
-    problems += masks.findings("mask")
-    problems += [p for p in unpaired if p.path not in used and p.path != masks.folder]
-    if not used:
-        problems += [p for p in unpaired if p.path == masks.folder]
-    return matched
 
 
 def _listed_masks(
@@ -190,14 +160,9 @@ def _listed_masks(
             continue
         inside = [_inside(text) for text in (image, label)]
         if inside[0] is None or inside[1] is None:
-            problems.append(
-                Problem(
-                    "warning",
-                    f"the entry {image} / {label} leads out of the data set and is not followed",
-                    "Use paths below the folder of dataset.json, or a list file",
-                    root / "dataset.json",
-                )
-            )
+            message = f"the entry {image} / {label} leads out of the data set and is not followed"
+            remedy = "Use paths below the folder of dataset.json, or a list file"
+            problems.append(Problem("warning", message, remedy, root / "dataset.json"))
         elif (root / inside[1]).is_file():
             pairs[inside[0]] = root / inside[1]
     return pairs

@@ -64,23 +64,12 @@ def _read_part(
         masks = index_files(masks.folder)
         problems += masks.findings("mask")
     channels = _group_channels(images, problems)
-    problems += [
-        Problem(
-            "warning",
-            "mask without an image",
-            f"Add {key}_0000 to images{part}, or remove the mask",
-            masks.path(key),
-        )
-        for key in masks.suffixes
-        if key not in channels
-    ]
+    for key in masks.suffixes:
+        if key not in channels:
+            remedy = f"Add {key}_0000 to images{part}, or remove the mask"
+            problems.append(Problem("warning", "mask without an image", remedy, masks.path(key)))
     return [
-        Case(
-            id=f"images{part}/{key}",
-            images=tuple(images.path(channel) for channel in keys),
-            mask=masks.path(key) if key in masks.suffixes else None,
-            partition=partition,
-        )
+        Case(f"images{part}/{key}", tuple(map(images.path, keys)), masks.get(key), None, partition)
         for key, keys in channels.items()
     ]
 
@@ -93,14 +82,8 @@ def _group_channels(images: FileIndex, problems: list[Problem]) -> dict[str, lis
         if match:
             channels.setdefault(match["case"], []).append(key)
         else:
-            problems.append(
-                Problem(
-                    "warning",
-                    "no channel number at the end of the name, so the file is not used",
-                    "Rename it to CASE_0000",
-                    images.path(key),
-                )
-            )
+            message = "no channel number at the end of the name, so the file is not used"
+            problems.append(Problem("warning", message, "Rename it to CASE_0000", images.path(key)))
     return channels
 
 

@@ -13,10 +13,13 @@ __all__ = [
     "Field",
     "Generator",
     "Instrument",
+    "Patient",
     "draw_blob",
     "draw_instrument",
+    "draw_patient",
     "fractal_noise",
     "grid",
+    "shade",
     "smoothstep",
     "stream",
     "uniform",
@@ -85,6 +88,56 @@ def smoothstep(value: Field, low: float, high: float) -> Field:
 
 
 @dataclass(frozen=True, slots=True)
+class Patient:
+    """What the frames of one patient have in common."""
+
+    color: NDArray[np.float32]
+    polyp_tint: NDArray[np.float32]
+    vessels: float
+    gain: float
+    noise: float
+    field_radius: float
+    fold_rate: float
+
+
+def draw_patient(rng: Generator) -> Patient:
+    """Colours, vessels and camera of a patient."""
+    pale = float(rng.random())
+    color = np.array(
+        [uniform(rng, 0.9, 1.15), 0.27 + 0.2 * pale, 0.19 + 0.17 * pale + uniform(rng, -0.05, 0.05)]
+    )
+    # Redder than the wall, seldom paler.
+    shift = math.copysign(uniform(rng, 0.35, 1.1), rng.random() - 0.1)
+    tint = np.array([1 + 0.08 * abs(shift), 1 - 0.36 * shift, 1 - 0.34 * shift])
+    return Patient(
+        color=color.astype(np.float32),
+        polyp_tint=tint.astype(np.float32),
+        vessels=uniform(rng, 0.15, 1.0),
+        gain=uniform(rng, 1.2, 2.1),
+        noise=uniform(rng, 0.008, 0.03),
+        field_radius=uniform(rng, 1.02, 1.5),
+        fold_rate=uniform(rng, 0.7, 1.5),
+    )
+
+
+def shade(rng: Generator, height: Field, textures: Generator, size: int) -> tuple[Field, Field]:
+    """Lambert's law under a headlight, and the glints of a wet surface."""
+    down, across = (slope * (size / 2) for slope in np.gradient(height))
+    tilt, turn = uniform(rng, 0.1, 0.5), uniform(rng, 0, 2 * math.pi)
+    lx, ly = tilt * math.cos(turn), tilt * math.sin(turn)
+    norm = np.sqrt(1 + down * down + across * across)
+    light = np.clip((1 - lx * across - ly * down) / norm / math.hypot(1, tilt), 0.05, None)
+    ripple = fractal_noise(textures, size, 3, 22, 1.2) * 0.13
+    slant = uniform(rng, 0.45, 0.7)
+    hx, hy = slant * math.cos(turn + 0.5), slant * math.sin(turn + 0.5)
+    miss = (across + ripple + hx) ** 2 + (down + np.roll(ripple, size // 2, axis=1) + hy) ** 2
+    # Wet patches glint as a whole; elsewhere nothing does.
+    wet = smoothstep(np.roll(ripple, size // 3, axis=0), -0.05, 0.12)
+    glint = wet * np.exp(-miss / uniform(rng, 0.006, 0.03))
+    return np.asarray(light, dtype=np.float32), np.asarray(glint, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class Blob:
     """A bulge of the wall, polyp or not, as fields over the frame.
 
@@ -106,11 +159,6 @@ def draw_blob(rng: Generator, size: int, *, polyp: bool) -> Blob:
 
     A polyp has an outline: it may be a dome, flat, or on a stalk's side with a deep
     crease. A bump that is none has the same sizes and shapes and fades into the wall.
-
-    Args:
-        rng: Where shape, size and place come from.
-        size: Side of the frame in pixels.
-        polyp: Whether it has an outline.
     """
     x, y = grid(size)
     radius = 0.22 * 2.6 ** float(rng.random())

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from ecs_med.errors import DataError, UnreadableFileError
-from ecs_med.files import write_atomically
+from ecs_med.files import cache_folder, write_atomically
 from ecs_med.types import IGNORE_INDEX, Problem
 
 __all__ = ["NUM_SBD", "convert_masks", "find_sbd", "list_masks", "read_mat_labels"]
@@ -52,8 +52,7 @@ def convert_masks(
 
     Args:
         paths: The `.mat` files.
-        cache: Where the PNG files go; by default the user's cache folder
-            (`XDG_CACHE_HOME` is respected).
+        cache: Where the PNG files go; by default the user's cache folder.
 
     Returns:
         Path of the PNG by stem, and an error for each file that could not be read.
@@ -61,7 +60,7 @@ def convert_masks(
     Raises:
         EcsMedError: If the cache folder cannot be written.
     """
-    folder = cache or _default_cache()
+    folder = cache or cache_folder("sbd-masks")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -135,8 +134,3 @@ def _png_of(path: Path, folder: Path) -> Path:
 
     write_atomically(target, write, remedy=CACHE_REMEDY)
     return target
-
-
-def _default_cache() -> Path:
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "ecs-med" / "sbd-masks"

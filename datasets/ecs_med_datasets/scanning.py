@@ -7,7 +7,7 @@ from pathlib import Path
 from sys import intern
 from typing import Literal
 
-from ecs_med.data.scans import image_suffixes, known_formats
+from ecs_med.data.readers import image_suffixes, known_formats
 from ecs_med.types import Problem
 
 __all__ = ["FileIndex", "index_files", "is_litter", "list_folders", "split_name"]
@@ -44,33 +44,26 @@ class FileIndex:
         """The file behind `key`."""
         return Path(f"{self.folder}{os.sep}{key}{self.suffixes[key]}")
 
+    def get(self, key: str) -> Path | None:
+        """The file behind `key`; `None` where there is none."""
+        return self.path(key) if key in self.suffixes else None
+
     def findings(self, what: Literal["image", "mask"]) -> list[Problem]:
         """What is wrong with the files as images or as masks.
 
         An error for every file whose name another one has up to the suffix, and for images a
         warning of formats that are not read; other foreign files are of no interest.
         """
-        found = [*self.problems]
-        found += [
-            Problem(
-                "error",
-                f"two {what}s have this name and differ only in the suffix",
-                f"Rename or remove one, so that every {what} has a name of its own",
-                self.folder / name,
-            )
-            for name in self.doubles
-        ]
+        message = f"two {what}s have this name and differ only in the suffix"
+        remedy = f"Rename or remove one, so that every {what} has a name of its own"
+        doubles = [Problem("error", message, remedy, self.folder / name) for name in self.doubles]
+        found = [*self.problems, *doubles]
         convertible = [name for name in self.foreign if name.lower().endswith(CONVERTIBLE_SUFFIXES)]
         if convertible and what == "image":
-            found.append(
-                Problem(
-                    "warning",
-                    f"{len(convertible)} file(s) in a format that training does not read, such as"
-                    " this one",
-                    f"Convert them to {known_formats()}, or move them away",
-                    self.folder / convertible[0],
-                )
-            )
+            number = len(convertible)
+            message = f"{number} file(s) in a format that training does not read, such as this one"
+            remedy = f"Convert them to {known_formats()}, or move them away"
+            found.append(Problem("warning", message, remedy, self.folder / convertible[0]))
         return found
 
 
@@ -177,14 +170,9 @@ def _walk(
                 else:
                     yield prefix, entry.name
     except OSError as error:
-        problems.append(
-            Problem(
-                "warning",
-                f"folder cannot be read ({error.strerror})",
-                "Give read permission, or move it away",
-                Path(folder),
-            )
-        )
+        message = f"folder cannot be read ({error.strerror})"
+        remedy = "Give read permission, or move it away"
+        problems.append(Problem("warning", message, remedy, Path(folder)))
     for name in sorted(folders):
         child = f"{folder}{os.sep}{name}"
         if not recursive or name.lower() in skip:

@@ -21,12 +21,7 @@ from ecs_med.config import AugmentationSettings
 from ecs_med.errors import SettingsError
 from ecs_med.types import IGNORE_INDEX
 
-__all__ = [
-    "ColorJitterd",
-    "apply_own_transform",
-    "describe_transform",
-    "training_transform",
-]
+__all__ = ["ColorJitterd", "apply_own_transform", "describe_transform", "training_transform"]
 
 
 def training_transform(crop: int, settings: AugmentationSettings) -> Compose:

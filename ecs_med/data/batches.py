@@ -21,14 +21,7 @@ from ecs_med.data.store import PreparedSlice, SliceStore
 from ecs_med.distributed import rank, world_size
 from ecs_med.types import Batch
 
-__all__ = [
-    "Normalization",
-    "TrainingBatches",
-    "batch_loader",
-    "draw_seed",
-    "nth_case",
-    "to_device",
-]
+__all__ = ["Normalization", "TrainingBatches", "batch_loader", "draw_seed", "nth_case", "to_device"]
 
 _LABELED, _UNLABELED = 1, 2
 _OWN_TRANSFORM = 10
@@ -154,13 +147,7 @@ def draw_seed(seed: int, stream: int, position: int) -> int:
 
 
 def batch_loader(batches: TrainingBatches, first: int, workers: int) -> DataLoader[RawBatch]:
-    """A loader over batch `first` to the last.
-
-    Args:
-        batches: The run's batches.
-        first: Number of the first batch; that of the checkpoint when resuming.
-        workers: Worker processes; 0 prepares in the training process.
-    """
+    """A loader over batch `first` to the last, `workers` processes; 0: in the training process."""
     return DataLoader(
         batches,
         batch_size=None,
@@ -192,13 +179,7 @@ class Normalization:
 
 
 def to_device(raw: RawBatch, device: torch.device, normalization: Normalization) -> Batch:
-    """Move a batch and normalise it there; padding becomes exactly 0.
-
-    Args:
-        raw: As `TrainingBatches` gives it.
-        device: Where to.
-        normalization: The encoder's.
-    """
+    """Move what `TrainingBatches` gives and normalise it there; padding becomes exactly 0."""
 
     def images(prefix: str) -> tuple[torch.Tensor, torch.Tensor]:
         valid = raw[f"{prefix}valid"].to(device, non_blocking=True).bool()

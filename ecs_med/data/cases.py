@@ -13,7 +13,7 @@ from ecs_med.config import Preparation
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.prepare import prepare_labels, prepare_scan, slice_axis
-from ecs_med.data.scans import Scan, ScanHeader, read_scan
+from ecs_med.data.readers import Scan, ScanHeader, read_scan
 from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["PreparedCase", "prepare_case"]

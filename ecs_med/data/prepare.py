@@ -6,21 +6,16 @@ import torch
 from torch.nn import functional as F
 
 from ecs_med.config import Preparation
-from ecs_med.data.scans import Scan, ScanHeader
+from ecs_med.data.readers import Scan, ScanHeader
 
 __all__ = ["prepare_labels", "prepare_scan", "slice_axis", "to_native"]
 
 
 def slice_axis(scan: Scan | ScanHeader, axis: str) -> int:
-    """The array axis along which `scan` is sliced.
+    """The array axis along which `scan` is sliced, 0 for pictures.
 
-    Args:
-        scan: Picture or volume, or its header.
-        axis: `auto`, `0`, `1` or `2`.
-
-    Returns:
-        0 for pictures; for `auto` the axis of coarsest spacing, the last one among equals
-        (axial slices in the usual orientation).
+    For `auto` it is that of coarsest spacing, the last one among equals (axial slices in the
+    usual orientation); else `0`, `1` or `2`.
     """
     if not scan.is_volume or scan.spacing_mm is None:
         return 0
@@ -50,9 +45,7 @@ def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic
     values = np.stack([_normalized(channel, preparation) for channel in scan.array])
     stack = np.ascontiguousarray(np.moveaxis(values, axis + 1, 0))
     size = target_size(stack.shape[-2:], preparation.max_size, preparation.min_size)
-    if size != stack.shape[-2:]:
-        stack = _resized(torch.from_numpy(stack), size).numpy()
-    return stack.astype(np.float16)
+    return _resized(torch.from_numpy(stack), size).numpy().astype(np.float16)
 
 
 def prepare_labels(
@@ -68,11 +61,8 @@ def prepare_labels(
     Returns:
         `(D, H, W)`, uint8.
     """
-    stack = (
-        labels[None]
-        if not scan.is_volume
-        else np.moveaxis(labels, slice_axis(scan, preparation.axis), 0)
-    )
+    axis = slice_axis(scan, preparation.axis)
+    stack = np.moveaxis(labels, axis, 0) if scan.is_volume else labels[None]
     stack = np.ascontiguousarray(stack)
     size = target_size(stack.shape[-2:], preparation.max_size, preparation.min_size)
     if size != stack.shape[-2:]:

@@ -23,11 +23,11 @@ from torch.utils.data import Dataset
 from ecs_med.config import Preparation
 from ecs_med.data.cases import PreparedCase, prepare_case
 from ecs_med.data.masks.label_scheme import LabelScheme
-from ecs_med.data.scans import fingerprint, read_header
+from ecs_med.data.readers import fingerprint, read_header
 from ecs_med.errors import DataError
 from ecs_med.types import Case, UnlabeledCase
 
-__all__ = ["PreparedSlice", "SliceStore", "default_cache_folder"]
+__all__ = ["PreparedSlice", "SliceStore"]
 
 _FORMAT = 2
 
@@ -205,12 +205,6 @@ class SliceStore(Dataset[Tensors]):
                 "training goes on without the cache, more slowly.",
                 stacklevel=2,
             )
-
-
-def default_cache_folder() -> Path:
-    """The user's cache folder for prepared scans (`XDG_CACHE_HOME` is respected)."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "ecs-med" / "prepared"
 
 
 def _make_folder(folder: Path) -> bool:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecs_med.data.readers import available_readers, reader_of
-from ecs_med.data.scans import stem
+from ecs_med.data.readers import available_readers, reader_of, stem
 from ecs_med.errors import SettingsError
 from ecs_med.inference.inputs import PredictionInput
 

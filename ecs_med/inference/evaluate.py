@@ -11,7 +11,7 @@ import torch
 
 from ecs_med.data.cases import PreparedCase, prepare_case
 from ecs_med.data.masks.label_scheme import LabelScheme
-from ecs_med.data.scans import read_header
+from ecs_med.data.readers import read_header
 from ecs_med.errors import DataError
 from ecs_med.inference.predictor import BATCH, CorrectorView, check_scan, segment_cases
 from ecs_med.losses import correction_map

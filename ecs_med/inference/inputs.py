@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ecs_med.data.readers import reader_of
-from ecs_med.data.scans import is_image, known_formats, stem
+from ecs_med.data.readers import is_image, known_formats, reader_of, stem
 from ecs_med.errors import DataError, EcsMedError, UnreadableFileError
 
 __all__ = ["PredictionInput", "find_inputs"]

@@ -11,9 +11,8 @@ import torch
 from pydantic import Field
 
 from ecs_med.data.prepare import slice_axis
-from ecs_med.data.readers import reader_of
+from ecs_med.data.readers import Scan, read_scan, reader_of
 from ecs_med.data.readers.pictures import write_png
-from ecs_med.data.scans import Scan, read_scan
 from ecs_med.errors import DeviceMemoryError, EcsMedError, SettingsError, SomeInputsFailed
 from ecs_med.files import RESULT_REMEDY, write_text
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations

@@ -16,7 +16,7 @@ import torch
 
 from ecs_med.data.cases import PreparedCase
 from ecs_med.data.prepare import to_native
-from ecs_med.data.scans import Scan, ScanHeader, read_scan
+from ecs_med.data.readers import Scan, ScanHeader, read_scan
 from ecs_med.errors import SettingsError
 from ecs_med.losses import certainty as largest_probability
 

@@ -15,7 +15,7 @@ from nibabel.orientations import apply_orientation, io_orientation
 from PIL import Image
 from scipy import ndimage
 
-from ecs_med.data.scans import Scan
+from ecs_med.data.readers import Scan
 from ecs_med.palette import class_color
 
 __all__ = [

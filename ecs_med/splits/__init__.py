@@ -3,10 +3,9 @@
 from ecs_med.splits.case_list import read_case_list
 from ecs_med.splits.document import Role, SplitDocument
 from ecs_med.splits.draw import absent_classes, absent_classes_warning, draw_split
-from ecs_med.splits.hidden import HiddenReferences
 from ecs_med.splits.ordering import Content, Draw
 from ecs_med.splits.specification import Budget, Count, Share, SplitFile, parse_labeled
-from ecs_med.splits.split import Split
+from ecs_med.splits.split import HiddenReferences, Split
 
 __all__ = [
     "Budget",

@@ -77,14 +77,15 @@ def draw_split(
     parts = divide(everyone, seed, has_validation=has_validation)
     masked = [case for case in parts.pool if case.mask is not None]
     chosen, warnings = _draw(ordered_groups(masked, draw, seed, content), budget)
+    parts.warnings += warnings
     if draw != "random":
-        parts = replace(parts, notes=(*parts.notes, draw_note(draw)))
+        parts.notes.append(draw_note(draw))
         if (
             1 < len(chosen) < len(masked)
             and chosen == _draw(ordered_groups(masked, "random", seed), budget)[0]
         ):
-            warnings.append(f"`draw={draw}` gives the same cases here as `draw=random`.")
-    return _assemble(everyone, parts, chosen, seed, budget.text, warnings)
+            parts.warnings.append(f"`draw={draw}` gives the same cases here as `draw=random`.")
+    return _assemble(everyone, parts, chosen, seed, budget.text)
 
 
 def _checked(cases: Iterable[Case]) -> tuple[Case, ...]:
@@ -118,14 +119,7 @@ def _split_of_file(
     if budget.path.suffix.lower() == ".json" and is_split_document(budget.path):
         split = Split.read(budget.path, everyone)
         note = f"All roles are as in {budget.path.name}, drawn with seed {split.seed}."
-        return Split.from_roles(
-            everyone,
-            split.roles(),
-            seed=seed,
-            asked=budget.text,
-            notes=(*split.notes, note),
-            warnings=split.warnings,
-        )
+        return replace(split, seed=seed, asked=budget.text, notes=(*split.notes, note))
     listed = read_case_list(budget.path, everyone)
     for case in listed:
         if case.partition in ("validation", "test"):
@@ -139,30 +133,19 @@ def _split_of_file(
             )
     chosen = {case.id for case in listed}
     parts = divide(everyone, seed, keep=chosen, has_validation=has_validation)
-    return _assemble(everyone, parts, chosen, seed, budget.text, [])
+    return _assemble(everyone, parts, chosen, seed, budget.text)
 
 
 def _assemble(
-    everyone: Sequence[Case],
-    parts: Parts,
-    chosen: set[str],
-    seed: int,
-    asked: str,
-    warnings: Sequence[str],
+    everyone: Sequence[Case], parts: Parts, chosen: set[str], seed: int, asked: str
 ) -> Split:
     roles: dict[str, Role] = {}
     roles.update((case.id, "labeled" if case.id in chosen else "unlabeled") for case in parts.pool)
     roles.update((case.id, "validation") for case in parts.validation)
     roles.update((case.id, "test") for case in parts.test)
     roles.update((case.id, "unused") for case in parts.unused)
-    return Split.from_roles(
-        everyone,
-        roles,
-        seed=seed,
-        asked=asked,
-        notes=parts.notes,
-        warnings=(*parts.warnings, *warnings),
-    )
+    told = {"notes": parts.notes, "warnings": parts.warnings}
+    return Split.from_roles(everyone, roles, seed=seed, asked=asked, **told)
 
 
 def absent_classes(

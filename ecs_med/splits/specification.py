@@ -28,15 +28,11 @@ _RATIO = re.compile(r"([0-9]{1,18})\s*/\s*([0-9]{1,18})")
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A share of the training cases that have masks.
-
-    Attributes:
-        fraction: Exact, above 0 and at most 1.
-        text: As it was asked for.
-    """
+    """A share of the training cases that have masks: exact, above 0, at most 1."""
 
     fraction: Fraction
     text: str
+    """As it was asked for."""
 
     def target(self, available: int) -> int:
         """Number of cases out of `available`: rounded half up, at least 1 (so it never shrinks)."""
@@ -45,12 +41,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A number of cases.
-
-    Attributes:
-        count: At least 1.
-        text: As it was asked for.
-    """
+    """A number of cases, at least 1."""
 
     count: int
     text: str
@@ -71,12 +62,7 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class SplitFile:
-    """A file that names the labelled cases, or the role of every case.
-
-    Attributes:
-        path: An existing file.
-        text: As it was asked for.
-    """
+    """An existing file that names the labelled cases, or the role of every case."""
 
     path: Path
     text: str
@@ -119,14 +105,12 @@ def parse_labeled(labeled: str | float | Rational | os.PathLike[str]) -> Budget:
 
 def _parse_number(number: float | Rational) -> Budget:
     text = str(number)
-    if isinstance(number, bool) or not isinstance(number, Real):
+    if isinstance(number, bool) or not isinstance(number, Real) or not math.isfinite(number):
         raise _refused(text, "is not a budget")
     if isinstance(number, Integral):
         return _count(int(number), text)
     if isinstance(number, Rational):
         return _share(Fraction(int(number.numerator), int(number.denominator)), text)
-    if not math.isfinite(number):
-        raise _refused(text, "is not a budget")
     # Through its shortest decimal form: the float 0.1 stands for a tenth.
     return _share(Fraction(repr(float(number))), text)
 
@@ -144,7 +128,7 @@ def _parse_text(text: str) -> Budget:
         if int(match[2]) == 0:
             raise _refused(text, "divides by zero")
         return _share(Fraction(int(match[1]), int(match[2])), text)
-    if text and (Path(text).suffix.lower() in SPLIT_FILE_SUFFIXES or _is_file(Path(text))):
+    if Path(text).suffix.lower() in SPLIT_FILE_SUFFIXES or _is_file(Path(text)):
         return _parse_path(text)
     raise _refused(text, "is not a budget")
 

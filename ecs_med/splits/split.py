@@ -1,4 +1,4 @@
-"""Which case is for what in one run, and the file that keeps it."""
+"""Which case is for what in one run, and masks outside the budget, out of reach of training."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,12 +8,63 @@ from typing import Self, get_args
 
 from ecs_med.errors import BudgetError
 from ecs_med.splits.document import Role, SplitCase, SplitDocument
-from ecs_med.splits.hidden import HiddenReferences
+from ecs_med.splits.ordering import digest
 from ecs_med.types import Case, UnlabeledCase
 
-__all__ = ["Split"]
+__all__ = ["HiddenReferences", "Split"]
 
 _WITH_MASK = ("labeled", "validation", "test")
+
+
+class HiddenReferences:
+    """References of training cases that the budget leaves unlabelled, for reports only.
+
+    Pseudo-labels can be scored against them, and nothing else: there is no attribute,
+    iteration, index or text form that gives a path, so a loader cannot be handed
+    masks by mistake. The one way to a path is `for_reporting`, whose name says in a
+    review what it is for.
+
+    Args:
+        masks: The mask by case, without masks that are in the budget.
+    """
+
+    __slots__ = ("__masks",)
+
+    def __init__(self, masks: Mapping[UnlabeledCase, Path]) -> None:
+        self.__masks = dict(masks)
+
+    def __len__(self) -> int:
+        """Number of cases whose mask is hidden; may be 0."""
+        return len(self.__masks)
+
+    def for_reporting(self, limit: int) -> list[tuple[UnlabeledCase, Path]]:
+        """Cases with their hidden masks, to score pseudo-labels in a report.
+
+        Args:
+            limit: At most so many; the choice is fixed by the names of the cases, and a
+                smaller limit gives the front of a larger one, so that scores of
+                successive validations are taken on the same cases.
+
+        Returns:
+            Pairs of case and mask; empty where no mask is hidden.
+
+        Raises:
+            ValueError: If `limit` is negative.
+        """
+        if limit < 0:
+            raise ValueError("limit must not be negative")
+        order = sorted(self.__masks, key=lambda case: digest(f"report:{case.id}"))
+        return [(case, self.__masks[case]) for case in order[:limit]]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, HiddenReferences):
+            return NotImplemented
+        return self.__masks == other.__masks
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"HiddenReferences({len(self)} masks)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +108,9 @@ class Split:
         notes: Sequence[str] = (),
         warnings: Sequence[str] = (),
     ) -> Self:
-        """Put every case into its part; the only place where masks become hidden.
+        """Put every case into the part of its role; the only place where masks become hidden.
 
-        Args:
-            cases: Unique ids; labelled, validation and test cases have masks.
-            roles: The role of every case by id.
-            seed: Kept in the split.
-            asked: Kept in the split.
-            notes: Kept in the split.
-            warnings: Kept in the split.
+        Ids are unique, every one has a role, and labelled, validation and test cases have masks.
         """
         parts: dict[Role, list[Case]] = {role: [] for role in get_args(Role)}
         for case in sorted(cases, key=lambda case: case.id):
@@ -78,11 +123,7 @@ class Split:
             test=tuple(parts["test"]),
             unused=tuple(case.without_mask() for case in parts["unused"]),
             hidden=HiddenReferences(
-                {
-                    case.without_mask(): case.mask
-                    for case in parts["unlabeled"]
-                    if case.mask is not None
-                }
+                {c.without_mask(): c.mask for c in parts["unlabeled"] if c.mask}
             ),
             seed=seed,
             asked=asked,
@@ -114,17 +155,16 @@ class Split:
         Raises:
             RunFolderError: If the file cannot be written.
         """
-        rows = [
-            SplitCase(id=id_, patient=self.patients.get(id_), role=role)
-            for id_, role in self.roles().items()
-        ]
         SplitDocument(
             seed=self.seed,
             labeled=self.asked,
             counts=self.counts(),
             notes=self.notes,
             warnings=self.warnings,
-            cases=tuple(rows),
+            cases=tuple(
+                SplitCase(id=id_, patient=self.patients.get(id_), role=role)
+                for id_, role in self.roles().items()
+            ),
         ).write(path)
 
     @classmethod
@@ -141,11 +181,10 @@ class Split:
         """
         document = SplitDocument.read(path)
         known = {case.id: case for case in cases}
-        roles = document.roles()
-        _check_against_data(path, roles, known)
+        _check_against_data(path, document.roles(), known)
         return cls.from_roles(
             known.values(),
-            roles,
+            document.roles(),
             seed=document.seed,
             asked=document.labeled,
             notes=document.notes,

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.data.cases import prepare_case
-from ecs_med.data.scans import Scan
+from ecs_med.data.readers import Scan
 from ecs_med.inference.evaluate import Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
 from ecs_med.inference.predictor import segment_case

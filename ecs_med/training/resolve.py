@@ -10,11 +10,11 @@ import torch
 
 from ecs_med.config import Preparation, TrainConfig
 from ecs_med.data.prepare import slice_axis, target_size
-from ecs_med.data.scans import ScanHeader, read_header
-from ecs_med.data.store import default_cache_folder
+from ecs_med.data.readers import ScanHeader, read_header
 from ecs_med.devices import autocast_dtype, choose_device
 from ecs_med.distributed import local_rank, world_size
 from ecs_med.errors import DataError, SettingsError
+from ecs_med.files import cache_folder
 from ecs_med.methods import method_class, with_own_settings
 from ecs_med.networks import Initialization, choose_initialization
 from ecs_med.networks.base import NETWORKS, Network, network_settings
@@ -128,7 +128,7 @@ def resolve(
             "encoder": initializations[0].encoder if network.has_encoder else "none",
             "corrector_encoder": initializations[1].encoder,
             "encoder_weights": _weights_setting(config, initializations),
-            "cache": config.cache or default_cache_folder(),
+            "cache": config.cache or cache_folder("prepared"),
         }
     )
     if resolved.crop is not None and resolved.crop % 32:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ecs_med.config import Preparation, TrainConfig
 from ecs_med.data.prepare import slice_axis, target_size
-from ecs_med.data.scans import ScanHeader, read_header
+from ecs_med.data.readers import ScanHeader, read_header
 from ecs_med.splits.ordering import digest
 from ecs_med.types import Case
 

@@ -6,8 +6,8 @@ import pytest
 
 from ecs_med.errors import DataError
 from ecs_med_benchmarks.published import COLUMNS, parse_published, read_published, select
-from ecs_med_datasets.cityscapes import CLASS_NAMES as CITYSCAPES
-from ecs_med_datasets.pascal_voc import CLASS_NAMES as VOC
+from ecs_med_datasets.benchmark_layouts import CityscapesLayout
+from ecs_med_datasets.pascal_voc import PascalVocLayout
 
 HEADER = ",".join(COLUMNS)
 
@@ -33,7 +33,7 @@ def test_gains_of_table_1(dataset: str, labeled: str, gain: float) -> None:
 def test_mean_of_classes_is_the_mean_of_table_1() -> None:
     asked = {"table": "1", "dataset": "cityscapes", "labeled": "1/1"}
     per_class = {f.class_name: f.value for f in select(**asked, metric="iou")}  # type: ignore[arg-type]
-    assert tuple(per_class) == CITYSCAPES
+    assert tuple(per_class) == CityscapesLayout.class_names
     # Both the classes and their mean are rounded to two digits.
     assert fmean(per_class.values()) == pytest.approx(value(**asked, metric="miou"), abs=0.01)
 
@@ -51,7 +51,10 @@ def test_tables_that_repeat_a_figure_agree() -> None:
 def test_no_figure_stands_twice_and_classes_are_known() -> None:
     keys = [(f.table, f.dataset, f.method, f.labeled, f.class_name, f.metric) for f in select()]
     assert len(keys) == len(set(keys))
-    known = {"voc": VOC, "cityscapes": CITYSCAPES}
+    known = {
+        "voc": PascalVocLayout.class_names,
+        "cityscapes": CityscapesLayout.class_names,
+    }
     for figure in read_published():
         assert (figure.class_name is not None) == (figure.metric == "iou")
         assert figure.class_name is None or figure.class_name in known[figure.dataset]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ecs_med.data.readers import is_image, read_header, read_scan, stem
 from ecs_med.data.readers.picture_decoding import exif_orientation
-from ecs_med.data.scans import is_image, read_header, read_scan, stem
 from ecs_med.errors import UnreadableFileError
 
 COLORS = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)

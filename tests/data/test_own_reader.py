@@ -15,8 +15,10 @@ from ecs_med.data.checks.examination import diagnose
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
-from ecs_med.data.readers import READERS, Reader, available_readers
-from ecs_med.data.scans import (
+from ecs_med.data.readers import (
+    READERS,
+    Reader,
+    available_readers,
     fingerprint,
     image_suffixes,
     is_image,

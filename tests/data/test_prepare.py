@@ -12,7 +12,7 @@ from ecs_med.data.prepare import (
     target_size,
     to_native,
 )
-from ecs_med.data.scans import Scan
+from ecs_med.data.readers import Scan
 
 
 def volume(shape: tuple[int, int, int], spacing: tuple[float, float, float] = (1, 1, 1)) -> Scan:

@@ -10,8 +10,7 @@ from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.errors import DataError
-from ecs_med_datasets import camvid
-from ecs_med_datasets.camvid import CLASS_NAMES, CamVidLayout
+from ecs_med_datasets.benchmark_layouts import CamVidLayout
 
 VALUES = np.arange(12, dtype=np.uint8).reshape(3, 4)
 CASES = (
@@ -48,7 +47,7 @@ def test_parts_and_classes(root: Path, inner: str) -> None:
     masks = [case.mask for case in collection.cases if case.mask]
     assert len(masks) == 4
     scheme, _ = understand_masks(masks, ReadingSettings(), collection.labels)
-    assert scheme.class_names == CLASS_NAMES
+    assert scheme.class_names == CamVidLayout.class_names
     labels = read_labels(collection.cases[0].images, masks[0], scheme)
     np.testing.assert_array_equal(labels.ravel(), [*range(11), 255])
 
@@ -56,7 +55,7 @@ def test_parts_and_classes(root: Path, inner: str) -> None:
 def test_numbers_are_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (warning,) = [p for p in open_data(root).problems if p.severity == "warning"]
     assert "where CamVid has 367 train, 101 validation, 233 test" in warning.message
-    monkeypatch.setattr(camvid, "NUM_CASES", {"train": 2, "validation": 1, "test": 1})
+    monkeypatch.setattr(CamVidLayout, "num_cases", {"train": 2, "validation": 1, "test": 1})
     assert not [p for p in open_data(root).problems if p.severity == "warning"]
 
 

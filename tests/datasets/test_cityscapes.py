@@ -11,8 +11,7 @@ from ecs_med.data.layout import open_data
 from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.errors import DataError
 from ecs_med.types import IGNORE_INDEX
-from ecs_med_datasets import cityscapes
-from ecs_med_datasets.cityscapes import CLASS_NAMES, CityscapesLayout
+from ecs_med_datasets.benchmark_layouts import CityscapesLayout
 
 # Train id of each label id, written down from cityscapesscripts/helpers/labels.py.
 TRAIN_IDS = [
@@ -48,8 +47,8 @@ def test_all_34_ids_pixel_by_pixel(root: Path) -> None:
     collection = open_data(root)
     masks = [case.mask for case in collection.cases if case.mask]
     scheme, problems = understand_masks(masks, ReadingSettings(), collection.labels)
-    assert scheme.class_names == CLASS_NAMES
-    assert len(CLASS_NAMES) == 19
+    assert scheme.class_names == CityscapesLayout.class_names
+    assert len(CityscapesLayout.class_names) == 19
     assert not [p for p in problems if p.severity != "note"]
     expected = np.array(TRAIN_IDS, np.uint8).reshape(2, 17)
     for case, turned in zip(collection.cases, (False, True, False), strict=True):
@@ -84,8 +83,7 @@ def test_numbers_are_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert warning.message.startswith(
         "2 train, 1 validation cases with masks, where Cityscapes has 2,975 train, 500 validation"
     )
-    monkeypatch.setattr(cityscapes, "NUM_TRAIN", 2)
-    monkeypatch.setattr(cityscapes, "NUM_VAL", 1)
+    monkeypatch.setattr(CityscapesLayout, "num_cases", {"train": 2, "validation": 1})
     assert not [p for p in open_data(root).problems if p.severity == "warning"]
 
 

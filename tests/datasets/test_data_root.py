@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 
 from ecs_med.errors import DataError, SettingsError
-from ecs_med_datasets.data_root import DATA_VARIABLE, find_data, missing_parts, source_named
-from ecs_med_datasets.data_sources import SOURCES
+from ecs_med_datasets.data_root import (
+    DATA_VARIABLE,
+    SOURCES,
+    find_data,
+    missing_parts,
+)
 
 LAYOUTS = {
     "voc": (
@@ -48,7 +52,7 @@ def _no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_folder_that_is_given(tmp_path: Path, name: str) -> None:
     folder = put(tmp_path / "some name", name)
     assert find_data(name, folder) == folder
-    assert missing_parts(source_named(name), folder) == []
+    assert missing_parts(SOURCES[name], folder) == []
 
 
 @pytest.mark.parametrize("name", SOURCES)

@@ -15,7 +15,7 @@ from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection
 from ecs_med_datasets import pascal_voc, sbd
-from ecs_med_datasets.pascal_voc import CLASS_NAMES, PascalVocLayout
+from ecs_med_datasets.pascal_voc import PascalVocLayout
 
 SIZE = (9, 12)
 Labels = npt.NDArray[np.uint8]
@@ -59,7 +59,7 @@ def both(tmp_path: Path) -> Path:
 def stored_labels(collection: CaseCollection, case: Case) -> Labels:
     masks = [c.mask for c in collection.cases if c.mask is not None]
     scheme, _ = understand_masks(masks, ReadingSettings(), collection.labels)
-    assert scheme.class_names == CLASS_NAMES
+    assert scheme.class_names == PascalVocLayout.class_names
     assert case.mask is not None
     return read_labels(case.images, case.mask, scheme)
 
@@ -103,8 +103,7 @@ def test_voc_alone_is_told_as_such(both: Path, inner: str) -> None:
 
 
 def test_published_numbers_are_confirmed(both: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pascal_voc, "NUM_TRAIN", 4)
-    monkeypatch.setattr(pascal_voc, "NUM_VAL", 1)
+    monkeypatch.setattr(PascalVocLayout, "num_cases", {"train": 4, "validation": 1})
     monkeypatch.setattr(pascal_voc, "NUM_SBD", 4)
     collection = open_data(both)
     assert not messages(collection, "warning")

@@ -90,7 +90,7 @@ def test_masks_that_are_stored_in_another_way(make_model, data, write_picture):
     for path in (data / "masks").iterdir():
         path.unlink()
     write_picture(data / "masks/0.png", np.eye(6), "L")
-    with pytest.raises(MaskValueError, match="`mask_threshold`"):
+    with pytest.raises(MaskValueError, match="`mask_threshold=1`"):
         evaluate(model, data)
     report = evaluate(model, data, reading={"mask_values": (0, 1)})
     assert report.evaluation.scores.num_cases == 1

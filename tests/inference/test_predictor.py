@@ -4,7 +4,7 @@ import torch
 
 from ecs_med.config import Preparation
 from ecs_med.data.cases import PreparedCase
-from ecs_med.data.scans import Scan
+from ecs_med.data.readers import Scan
 from ecs_med.errors import SettingsError
 from ecs_med.inference.predictor import look_at_slices, segment, segment_case, segment_cases
 

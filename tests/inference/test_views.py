@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ecs_med.data.scans import Scan
+from ecs_med.data.readers import Scan
 from ecs_med.inference.views import (
     draw_labels,
     draw_overlay,

@@ -1,5 +1,6 @@
 """Who is trained, validated and tested on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def make(
     ]
 
 
-def names(cases: tuple[Case, ...]) -> set[str]:
+def names(cases: Sequence[Case]) -> set[str]:
     return {case.id for case in cases}
 
 
@@ -54,10 +55,10 @@ def test_70_10_20_counts_masks_and_keeps_patients_together() -> None:
 def test_given_parts_are_kept() -> None:
     cases = make("a", 9, "train") + make("b", 3, "validation") + make("c", 2, "test") + make("d", 1)
     parts = divide(cases, 0)
-    assert names(parts.pool) == names(tuple(make("a", 9) + make("d", 1)))
+    assert names(parts.pool) == names(make("a", 9) + make("d", 1))
     assert (len(parts.validation), len(parts.test)) == (3, 2)
-    assert parts.notes == ()
-    assert parts.warnings == ()
+    assert parts.notes == []
+    assert parts.warnings == []
 
 
 def test_validation_is_halved_the_same_way_for_every_seed() -> None:
@@ -95,11 +96,11 @@ def test_test_without_validation() -> None:
 def test_test_folder_without_masks_counts_as_not_given() -> None:
     parts = divide(make("a", 100, "train") + make("c", 30, "test", masked=False), 0)
     assert (len(parts.pool), len(parts.validation), len(parts.test)) == (70, 10, 20)
-    assert names(parts.unused) == names(tuple(make("c", 30)))
-    assert parts.warnings == (
+    assert names(parts.unused) == names(make("c", 30))
+    assert parts.warnings == [
         "30 cases of the test set have no mask and are left out: "
         "nothing is trained on test images.",
-    )
+    ]
 
 
 def test_unmasked_cases_of_given_parts_never_reach_training() -> None:
@@ -133,10 +134,10 @@ def test_shared_patients_are_warned_of() -> None:
         return [Case(f"{partition}/{patient}", (Path("i"),), Path("m"), patient, partition)]
 
     cases = of("x", "train") + of("y", "train") + of("z", "validation") + of("x", "test")
-    assert divide(cases, 0).warnings == (
+    assert divide(cases, 0).warnings == [
         "The data set has 1 patient in training and in test (x): "
         "scores will look better than they are.",
-    )
+    ]
 
 
 def test_a_patient_with_most_cases_is_not_put_to_test() -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 import ecs_med
 from ecs_med.config import TrainConfig
-from ecs_med.data.scans import read_scan
+from ecs_med.data.readers import read_scan
 from ecs_med.inference.predictor import segment
 from ecs_med.methods import method_class
 from ecs_med.training.train import train

@@ -210,9 +210,9 @@ def _try_training_step(device: Any) -> Check:
 
 
 def _cache_folder() -> Check:
-    from ecs_med.data.store import default_cache_folder
+    from ecs_med.files import cache_folder
 
-    folder = default_cache_folder()
+    folder = cache_folder("prepared")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):

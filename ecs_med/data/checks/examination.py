@@ -27,7 +27,7 @@ class Diagnosis:
     """What an examination found.
 
     Attributes:
-        problems: Errors first, then warnings, then notes.
+        problems: Errors first, then warnings, then notes, those that the layout found included.
         summary: Counts, sizes and classes.
         scheme: How stored mask values map onto classes; `None` without usable masks.
     """

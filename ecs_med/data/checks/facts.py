@@ -17,14 +17,7 @@ from ecs_med.errors import DataError
 from ecs_med.records import Record
 from ecs_med.types import IGNORE_INDEX, Case, CaseCollection, Problem, ScanKind
 
-__all__ = [
-    "CaseFacts",
-    "ClassCount",
-    "DataSummary",
-    "PartitionCount",
-    "gather_facts",
-    "summarize",
-]
+__all__ = ["CaseFacts", "ClassCount", "DataSummary", "PartitionCount", "gather_facts", "summarize"]
 
 SetKind = Literal["pictures", "volumes", "sequences", "mixed", "none"]
 
@@ -161,18 +154,12 @@ def _content_problems(case: Case, scan: Scan) -> list[Problem]:
     problems: list[Problem] = []
     orientation = reader_of([path]).orientation(path)
     if orientation != 1:
-        problems.append(
-            Problem(
-                "warning",
-                f"has an orientation tag ({orientation}), which is not applied",
-                "Check that the mask lies as the pixels are stored, or remove the tag",
-                path,
-            )
-        )
+        message = f"has an orientation tag ({orientation}), which is not applied"
+        remedy = "Check that the mask lies as the pixels are stored, or remove the tag"
+        problems.append(Problem("warning", message, remedy, path))
     if scan.array.size and scan.array.min() == scan.array.max():
-        problems.append(
-            Problem("warning", "every pixel has the same value", "Check the export", path)
-        )
+        message, remedy = "every pixel has the same value", "Check the export"
+        problems.append(Problem("warning", message, remedy, path))
     return problems
 
 
@@ -223,10 +210,11 @@ def _partitions(collection: CaseCollection) -> tuple[PartitionCount, ...]:
         cases = [case for case in collection.cases if case.partition == partition]
         num_labeled = sum(case.mask is not None for case in cases)
         if cases:
-            name = partition or "not given"
             counts.append(
                 PartitionCount(
-                    name=name, num_labeled=num_labeled, num_unlabeled=len(cases) - num_labeled
+                    name=partition or "not given",
+                    num_labeled=num_labeled,
+                    num_unlabeled=len(cases) - num_labeled,
                 )
             )
     return tuple(counts)

@@ -17,7 +17,6 @@ __all__ = [
     "MaskCensus",
     "ValueCounts",
     "color_distance",
-    "describe_colors",
     "describe_values",
     "pack_colors",
     "read_stored_mask",
@@ -212,17 +211,14 @@ def value_range(values: npt.NDArray[np.generic], path: Path) -> tuple[int, int]:
     return low, high
 
 
-def describe_values(counts: Mapping[int, int]) -> str:
-    """Values with their numbers of pixels, for a message: the most frequent ones, in order."""
+def describe_values(counts: Mapping[int, int], *, colors: bool = False) -> str:
+    """Values with their numbers of pixels, for a message: the most frequent ones, in order.
+
+    Packed colours (`colors`) come in hexadecimal, the most frequent one first.
+    """
     most = sorted(counts, key=lambda value: -counts[value])[:_NUM_SHOWN]
-    text = ", ".join(f"{value}: {counts[value]:,} pixels" for value in sorted(most))
+    shown = most if colors else sorted(most)
+    names = [f"#{value:06x}" if colors else str(value) for value in shown]
+    text = ", ".join(f"{n}: {counts[v]:,} pixels" for n, v in zip(names, shown, strict=True))
     more = len(counts) - _NUM_SHOWN
-    return text + (f", and {more} more values" if more > 0 else "")
-
-
-def describe_colors(counts: Mapping[int, int]) -> str:
-    """As `describe_values` for packed colours, most frequent first, in hexadecimal."""
-    most = sorted(counts, key=lambda code: -counts[code])[:_NUM_SHOWN]
-    text = ", ".join(f"#{code:06x}: {counts[code]:,} pixels" for code in most)
-    more = len(counts) - _NUM_SHOWN
-    return text + (f", and {more} more colours" if more > 0 else "")
+    return text + (f", and {more} more {'colours' if colors else 'values'}" if more > 0 else "")

@@ -11,7 +11,6 @@ from pydantic import model_validator
 from ecs_med.config import Settings
 from ecs_med.data.masks.census import (
     Color,
-    describe_colors,
     describe_values,
     pack_colors,
     value_range,
@@ -120,7 +119,7 @@ class LabelScheme(Settings):
             return self._encode_colors(rgb, self.colors, path)
         if colored:
             codes, counts = np.unique(pack_colors(raw), return_counts=True)
-            found = describe_colors(dict(zip(codes, counts, strict=True)))
+            found = describe_values(dict(zip(codes, counts, strict=True)), colors=True)
             raise MaskValueError(
                 f"{path}: is colour-coded ({found}); give the colour of every class with "
                 "`mask_colors`, or store class numbers."
@@ -136,7 +135,7 @@ class LabelScheme(Settings):
             # Noise of lossy files may end at 1 as well, so they are let through.
             raise MaskValueError(
                 f"{path}: holds the values 0 and 1, where the masks of this data set are read "
-                f"with a threshold of {self.threshold}; store 0 and 255, or set `mask_threshold` 1."
+                f"with a threshold of {self.threshold}; store 0 and 255, or set `mask_threshold=1`."
             )
         table = self._table(low, high)
         labels = np.empty_like(raw, np.uint8)
@@ -205,7 +204,8 @@ class LabelScheme(Settings):
         table = distance.argmin(axis=-1).astype(np.uint8)
         strange = distance.min(axis=-1) > 0
         if strange.any() and not self.nearest:
-            found_colors = describe_colors(dict(zip(codes[strange], counts[strange], strict=True)))
+            strange_counts = dict(zip(codes[strange], counts[strange], strict=True))
+            found_colors = describe_values(strange_counts, colors=True)
             raise MaskValueError(
                 f"{path}: holds colours that are no class ({found_colors}); correct the mask, "
                 "or give the colour of every class with `mask_colors`."

@@ -32,7 +32,7 @@ def understand_masks(
     Args:
         paths: Every mask that may be read; one at least.
         settings: What the user says of mask values and class names.
-        declared: Class name by stored value, where the data set has them.
+        declared: Class name by stored value, where the data set has them; `ignore` is void.
 
     Returns:
         The scheme, and findings: a note on how values were understood, a warning

@@ -6,7 +6,6 @@ from ecs_med.data.masks.census import (
     MaskCensus,
     ValueCounts,
     color_distance,
-    describe_colors,
     describe_values,
     rgb_of,
 )
@@ -30,12 +29,7 @@ _FAR = 64
 
 
 def gaps_refused(exact: ValueCounts, classes: Sequence[int]) -> MaskValueError:
-    """Class numbers that do not count up from 0.
-
-    Args:
-        exact: The counts of all masks.
-        classes: The values found, without void, in order.
-    """
+    """Class numbers that do not count up from 0; `classes` are the values found, in order."""
     strange = next(v for index, v in enumerate(classes) if v != index)
     why = "is negative" if strange < 0 else "leaves a gap: class numbers count up from 0"
     if len(classes) > _MAX_SUGGESTED:
@@ -66,12 +60,7 @@ def too_many_classes_refused(
 
 
 def one_class_refused(census: MaskCensus, value: int | None = None) -> MaskValueError:
-    """Masks in which no second class occurs anywhere.
-
-    Args:
-        census: All masks.
-        value: The one stored value, if it is one.
-    """
+    """Masks in which no second class occurs anywhere; `value` is the one that does, if known."""
     groups = (census.exact, census.lossy, census.colored)
     path = next((example(group) for group in groups if group.num_masks), "the masks")
     count = sum(group.num_masks for group in groups)
@@ -102,8 +91,11 @@ def noise_refused(census: MaskCensus, group: ValueCounts) -> MaskValueError:
     )
 
 
-def far_from_table_refused(group: ValueCounts, share: float, found: str) -> MaskValueError:
+def far_from_table_refused(
+    group: ValueCounts, share: float, *, colors: bool = False
+) -> MaskValueError:
     """JPEG masks whose pixels are not close to the values or colours that were given."""
+    found = describe_values(group.pixels, colors=colors)
     return MaskValueError(
         f"{example(group)}: is JPEG, and only {share:.1%} of the pixels of such masks are close to "
         f"a class that was given (found {found}); correct the table, or store the masks as PNG."
@@ -123,9 +115,10 @@ def colors_refused(census: MaskCensus) -> MaskValueError:
     if 0 in shown:
         shown = [0, *(code for code in shown if code)]
     table = ",".join(f"#{code:06x}" for code in shown[:_MAX_COLORS])
+    found = describe_values(pixels, colors=True)
     return MaskValueError(
         f"{example(census.colored)}: is colour-coded, as are {census.colored.num_masks} masks in "
-        f"all ({describe_colors(pixels)}); give the colour of every class in order, background "
+        f"all ({found}); give the colour of every class in order, background "
         f"first, such as `mask_colors='{table}'`."
     )
 
@@ -136,10 +129,5 @@ def example(group: ValueCounts) -> str:
 
 
 def joined(values: Sequence[int]) -> str:
-    """Values as an option takes them.
-
-    Example:
-        >>> joined((0, 50, 100))
-        '0,50,100'
-    """
+    """Values as an option takes them, such as `0,50,100`."""
     return ",".join(str(value) for value in values)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import combinations, pairwise
 from typing import Any
 
+import numpy as np
+
 from ecs_med.config import ReadingSettings
 from ecs_med.data.masks import refusals
 from ecs_med.data.masks.census import (
@@ -12,8 +14,8 @@ from ecs_med.data.masks.census import (
     MaskCensus,
     ValueCounts,
     color_distance,
-    describe_colors,
     describe_values,
+    pack_colors,
 )
 from ecs_med.data.masks.label_scheme import LabelScheme, default_class_names
 from ecs_med.data.masks.refusals import joined
@@ -82,28 +84,16 @@ class _Hints:
 def scheme_from_census(
     census: MaskCensus, settings: ReadingSettings, declared: Mapping[int, str] | None
 ) -> tuple[LabelScheme, str]:
-    """Decide how stored values map onto classes.
+    """Decide how stored values map onto classes, and say so in a sentence for the user.
 
-    What settings say comes first, then what the data set declares, then the
-    values themselves.
-
-    Args:
-        census: The counted values of all masks.
-        settings: `mask_values`, `mask_threshold`, `mask_colors`, `void_values`, `class_names`.
-        declared: Class name by stored value, from the data set; a class named `ignore` is void.
-
-    Returns:
-        The scheme, and a sentence for the user on how values were understood.
-
-    Raises:
-        MaskValueError: If values cannot be mapped without guessing.
-        SettingsError: If settings contradict each other or the masks.
+    What settings say comes first, then what the data set declares (a class named `ignore` is
+    void), then the values themselves. Arguments and errors as of `understand_masks`.
     """
     tables = ("mask_values", "mask_threshold", "mask_colors")
     given = [name for name in tables if getattr(settings, name) is not None]
     if len(given) > 1:
-        options = " and ".join(f"`{name}`" for name in given)
-        raise SettingsError(f"{options} exclude each other; give one of them.")
+        names = " and ".join(f"`{name}`" for name in given)
+        raise SettingsError(f"{names} exclude each other; give one of them.")
     hints = _Hints.gathered(settings, declared)
     if settings.mask_colors is not None:
         return _from_colors(census, settings.mask_colors, hints)
@@ -125,11 +115,9 @@ def _from_colors(
     pixels = census.colored.pixels
     if not lossy or not pixels:
         return scheme, f"masks are colour-coded with {len(colors)} colours"
-    packed = [r << 16 | g << 8 | b for r, g, b in colors]
-    gap = min(
-        color_distance(code, color)
-        for code, color in ((packed[a], colors[b]) for a, b in combinations(range(len(colors)), 2))
-    )
+    packed = pack_colors(np.array(colors)).tolist()
+    pairs = combinations(range(len(colors)), 2)
+    gap = min(color_distance(packed[first], colors[second]) for first, second in pairs)
     near = sum(
         count
         for code, count in pixels.items()
@@ -137,14 +125,16 @@ def _from_colors(
     )
     share = near / pixels.total()
     if share < NEAREST_SHARE:
-        raise refusals.far_from_table_refused(census.colored, share, describe_colors(pixels))
+        raise refusals.far_from_table_refused(census.colored, share, colors=True)
     return scheme, f"masks are colour-coded JPEG: the nearest of {len(colors)} colours is taken"
 
 
 def _from_values(
     census: MaskCensus, values: tuple[int, ...], hints: _Hints
 ) -> tuple[LabelScheme, str]:
-    void = _default_void(values) if hints.void is None else hints.void
+    void = hints.void
+    if void is None:  # 255, unless masks are of 8 or 16 bits with their highest value as a class
+        void = () if IGNORE_INDEX in values or 65535 in values else (IGNORE_INDEX,)
     lossy = census.lossy.num_masks > 0
     scheme = _scheme(hints, len(values), values=values, void_values=void, nearest=lossy)
     if lossy:
@@ -153,7 +143,7 @@ def _from_values(
         near = sum(n for v, n in pixels.items() if min(abs(v - k) for k in known) <= reach)
         share = near / pixels.total()
         if share < NEAREST_SHARE:
-            raise refusals.far_from_table_refused(census.lossy, share, describe_values(pixels))
+            raise refusals.far_from_table_refused(census.lossy, share)
     strange = sorted(set(census.exact.pixels) - {*values, *void})
     if strange:
         raise MaskValueError(
@@ -230,11 +220,6 @@ def _from_class_numbers(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme,
 
 def _scheme(hints: _Hints, num_classes: int, **fields: Any) -> LabelScheme:
     return LabelScheme.parse({"class_names": hints.names_for(num_classes), **fields})
-
-
-def _default_void(values: tuple[int, ...]) -> tuple[int, ...]:
-    """255, unless masks are of 8 or 16 bits with their highest value as a class."""
-    return () if IGNORE_INDEX in values or 65535 in values else (IGNORE_INDEX,)
 
 
 def _is_noise(exact: ValueCounts) -> bool:

@@ -41,13 +41,7 @@ def spacing_of(affine: Affine) -> tuple[float, float, float]:
 
 
 def grid_distance_mm(first: Affine, second: Affine, shape: tuple[int, ...]) -> float:
-    """Largest distance between the positions that two affines give to a corner voxel.
-
-    Args:
-        first: `(4, 4)`, voxel to mm.
-        second: `(4, 4)`, voxel to mm.
-        shape: `(X, Y, Z)` of the grid.
-    """
+    """Largest distance between the positions that two affines give to a corner voxel."""
     corners = np.array(
         [(*corner, 1) for corner in product(*((0, side - 1) for side in shape))], np.float64
     )
@@ -57,11 +51,7 @@ def grid_distance_mm(first: Affine, second: Affine, shape: tuple[int, ...]) -> f
 def require_one_grid(
     grids: Sequence[tuple[tuple[int, ...], Affine]], files: Sequence[Path]
 ) -> None:
-    """Refuse channel files of one case that do not share a grid.
-
-    Args:
-        grids: Shape `(X, Y, Z)` and affine of each file; corners may lie a tenth of a voxel apart.
-        files: The files, for messages.
+    """Refuse channel files of one case whose shapes and affines are not those of one grid.
 
     Raises:
         UnreadableFileError: Names the first file that does not fit.

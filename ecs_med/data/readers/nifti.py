@@ -78,16 +78,11 @@ class NiftiReader(Reader):
     def write_labels(
         self, path: Path, labels: npt.NDArray[np.integer], like: Sequence[Path]
     ) -> None:
-        """Write a label volume on the grid of another volume.
+        """Write `(X, Y, Z)` labels as uint8 where all are below 256, else as int16.
 
         Affine, spacing, units and the codes of sform and qform are those of `like`,
         to the last bit; scaling, intent, descriptions and header extensions (which may name a
         patient) are not taken over. The same input gives the same bytes.
-
-        Args:
-            path: `.nii` or `.nii.gz`; an existing file is replaced.
-            labels: `(X, Y, Z)` integers, 0 or more; stored as uint8 below 256, else int16.
-            like: Volume whose grid the labels have.
 
         Raises:
             ValueError: If the shape is not that of `like`, or labels are negative or beyond 32767.

@@ -13,13 +13,7 @@ from nibabel.spatialimages import HeaderDataError
 from ecs_med.data.readers.grids import Affine, spacing_of, times
 from ecs_med.errors import UnreadableFileError
 
-__all__ = [
-    "MAX_VOXELS",
-    "checked_header",
-    "has_position",
-    "is_compressed",
-    "open_volume_header",
-]
+__all__ = ["MAX_VOXELS", "checked_header", "has_position", "is_compressed", "open_volume_header"]
 
 MAX_VOXELS = 2**30
 """More voxels than this (1024 x 1024 x 1024) are refused before any memory is asked for."""

@@ -12,13 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from ecs_med.errors import UnreadableFileError
 
-__all__ = [
-    "Picture",
-    "decode_picture",
-    "exif_orientation",
-    "picture_size",
-    "to_rgb",
-]
+__all__ = ["Picture", "decode_picture", "exif_orientation", "picture_size", "to_rgb"]
 
 STRETCH_PERCENTILES = (0.5, 99.5)
 """Percentiles of a picture of more than 8 bits that become 0 and 255."""

@@ -150,7 +150,7 @@ def _set_axes(axes: "Axes", *, log: bool) -> None:
         axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def _plain(value: float, position: int | None = None) -> str:
+def _plain(value: float, _: object = None) -> str:
     """Such as `0.00001`: ticks are powers of ten up to the last bit."""
     return np.format_float_positional(value, precision=3, fractional=False, trim="-")
 
