@@ -11,8 +11,7 @@ from ecs_med.runs import Manifest, Metrics, RunFolder, read_history
 from ecs_med.sweep.plan import Cell
 from ecs_med.sweep.state import read_metrics, read_state
 from ecs_med_benchmarks.published import select_one
-from ecs_med_benchmarks.tables import TableSpec
-from ecs_med_benchmarks.variants import Variant
+from ecs_med_benchmarks.tables import TableSpec, Variant
 
 __all__ = ["ClassLine", "Line", "Outcome", "RowOutcome", "collect", "compare"]
 

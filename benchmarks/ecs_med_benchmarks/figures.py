@@ -14,7 +14,7 @@ from ecs_med.sweep.plan import Cell, cell_name
 from ecs_med.sweep.state import read_metrics
 from ecs_med_benchmarks.documents import FigureDocument, trial_mark
 from ecs_med_benchmarks.protocol import Protocol
-from ecs_med_benchmarks.variants import CORRECTORS, ECS, SUPERVISED, Variant
+from ecs_med_benchmarks.tables import CORRECTORS, ECS, SUPERVISED, Variant
 
 __all__ = ["FIGURES", "FigureSpec", "corrector_cells", "figure_numbered", "write_figure"]
 

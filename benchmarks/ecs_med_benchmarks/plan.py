@@ -12,7 +12,7 @@ from ecs_med.splits import draw_split
 from ecs_med.sweep.axes import ALL_LABELS, folder_name
 from ecs_med.sweep.plan import Cell, cell_name
 from ecs_med_benchmarks.protocol import Protocol
-from ecs_med_benchmarks.variants import Variant
+from ecs_med_benchmarks.tables import Variant
 
 __all__ = ["deviations", "plan_runs", "split_file", "write_splits"]
 

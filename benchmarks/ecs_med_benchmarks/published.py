@@ -14,7 +14,7 @@ from typing import Literal, cast, get_args
 
 from ecs_med.errors import DataError
 from ecs_med.sweep.axes import ALL_LABELS, budget_key
-from ecs_med_benchmarks.variants import Variant
+from ecs_med_benchmarks.tables import Variant
 
 __all__ = ["Metric", "PublishedFigure", "parse_published", "read_published", "select", "select_one"]
 

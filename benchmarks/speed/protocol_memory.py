@@ -23,7 +23,7 @@ from ecs_med.methods import Ecs, EcsSettings, optimizer_settings
 from ecs_med.networks import Initialization, build_corrector, build_segmenter
 from ecs_med.types import Batch
 from ecs_med_benchmarks.protocol import Protocol
-from ecs_med_benchmarks.protocols import Cityscapes, Voc
+from ecs_med_benchmarks.protocols import CITYSCAPES, VOC
 
 NUM_CLASSES = {"voc": 21, "cityscapes": 19}
 PUBLISHED_GB = {"voc": 24, "cityscapes": 22}
@@ -105,7 +105,7 @@ def main() -> None:
     options = parser.parse_args()
     device = choose_device(options.device)
     results = []
-    for protocol in (Voc(), Cityscapes()):
+    for protocol in (VOC, CITYSCAPES):
         if device.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(device)

@@ -19,8 +19,7 @@ from ecs_med_benchmarks.figures import FIGURES, FigureSpec, figure_numbered
 from ecs_med_benchmarks.plan import deviations, plan_runs
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.protocols import PROTOCOLS, protocol_named
-from ecs_med_benchmarks.tables import TABLES, rows_of, table_numbered
-from ecs_med_benchmarks.variants import Variant
+from ecs_med_benchmarks.tables import TABLES, Variant, rows_of, table_numbered
 from ecs_med_cli.console import plain_table
 from ecs_med_cli.sweep_console import SweepConsole
 
