@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ecs_med.config import TrainConfig, merge_settings
 from ecs_med.errors import SettingsError
 from ecs_med.files import make_folder, write_bytes, write_text
 from ecs_med.reporting.plots import Drawing
-from ecs_med.reporting.table import csv_text
+from ecs_med.reporting.table import Value, csv_text
 from ecs_med.sweep.plan import Cell, cell_name
 from ecs_med.sweep.state import read_metrics
 from ecs_med_benchmarks.documents import FigureDocument, trial_mark
@@ -128,7 +127,7 @@ def write_figure(
     """
     done = [cell for cell in cells if read_metrics(cell.folder) is not None]
     if spec.number == "3":
-        rows, drawing = _corrector_curves(done)
+        rows, drawing = _corrector_curves(done, protocol.title)
     else:
         rows, drawing = _certainty_correlations(done, protocol.title, device)
     if drawing is None:
@@ -158,24 +157,24 @@ def _absent(cells: Sequence[Cell], done: Sequence[Cell]) -> list[str]:
     return [f"Not in the figure, since they have no score: {', '.join(missing)}."] * bool(missing)
 
 
-def _corrector_curves(cells: Sequence[Cell]) -> tuple[list[dict[str, Any]], Drawing | None]:
+def _corrector_curves(
+    cells: Sequence[Cell], dataset: str
+) -> tuple[list[dict[str, Value]], Drawing | None]:
     from ecs_med_benchmarks.corrector_curves import curve_rows, read_curve
     from ecs_med_benchmarks.figure3 import draw_figure3
 
-    curves = [read_curve(cell.folder, labeled=cell.labeled) for cell in cells]
-    return curve_rows(curves), draw_figure3(curves)
+    curves = [read_curve(cell.folder, cell.labeled) for cell in cells]
+    return curve_rows(curves, dataset), draw_figure3(curves, dataset)
 
 
 def _certainty_correlations(
     cells: Sequence[Cell], dataset: str, device: str
-) -> tuple[list[dict[str, Any]], Drawing | None]:
-    from dataclasses import replace
+) -> tuple[list[dict[str, Value]], Drawing | None]:
+    from ecs_med_benchmarks.certainty import measure_certainty
+    from ecs_med_benchmarks.figure4 import certainty_rows, draw_figure4
 
-    from ecs_med_benchmarks.figure4 import draw_figure4, relation_rows
-    from ecs_med_benchmarks.relation import measure_relation
-
-    relations = [
-        replace(measure_relation(cell.folder, device=device), labeled=cell.labeled)
+    found = [
+        measure_certainty(cell.folder, device=device).model_copy(update={"labeled": cell.labeled})
         for cell in cells
     ]
-    return relation_rows(relations, dataset), draw_figure4(relations, dataset)
+    return certainty_rows(found, dataset), draw_figure4(found, dataset)
