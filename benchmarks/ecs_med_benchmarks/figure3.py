@@ -8,15 +8,7 @@ from typing import TYPE_CHECKING
 from ecs_med.reporting.plots import Drawing, Pen, draw_figure
 from ecs_med.reporting.text import decimal, plural
 from ecs_med_benchmarks.corrector_curves import CorrectorCurve, MeanPoint, mean_curve
-from ecs_med_benchmarks.panels import (
-    BELOW,
-    Look,
-    add_axis_name,
-    add_legend,
-    add_panel,
-    mean,
-    span,
-)
+from ecs_med_benchmarks.panels import BELOW, Look, add_axis_name, add_legend, add_panel, mean, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

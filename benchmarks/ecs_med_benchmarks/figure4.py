@@ -8,15 +8,7 @@ from ecs_med.reporting.plots import Drawing, Pen, draw_figure
 from ecs_med.reporting.table import Value
 from ecs_med.reporting.text import decimal, plural
 from ecs_med_benchmarks.certainty import ALL_PIXELS, CertaintyCorrelation
-from ecs_med_benchmarks.panels import (
-    BELOW,
-    Look,
-    add_axis_name,
-    add_legend,
-    add_panel,
-    mean,
-    span,
-)
+from ecs_med_benchmarks.panels import BELOW, Look, add_axis_name, add_legend, add_panel, mean, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

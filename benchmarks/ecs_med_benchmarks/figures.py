@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecs_med.config import TrainConfig, merge_settings
-from ecs_med.errors import SettingsError
 from ecs_med.files import make_folder, write_bytes, write_text
 from ecs_med.reporting.plots import Drawing
 from ecs_med.reporting.table import Value, csv_text
@@ -15,7 +14,7 @@ from ecs_med_benchmarks.documents import FigureDocument, trial_mark
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.tables import CORRECTORS, ECS, SUPERVISED, Variant
 
-__all__ = ["FIGURES", "FigureSpec", "corrector_cells", "figure_numbered", "write_figure"]
+__all__ = ["FIGURES", "FigureSpec", "corrector_cells", "write_figure"]
 
 _CURVE_POINTS = 20
 """Validations of a curve of Figure 3."""
@@ -58,20 +57,6 @@ FIGURES = {
     )
 }
 """Every figure by its number."""
-
-
-def figure_numbered(number: str) -> FigureSpec:
-    """The figure of that number.
-
-    Raises:
-        SettingsError: If there is none.
-    """
-    if number not in FIGURES:
-        *first, last = FIGURES
-        raise SettingsError(
-            f"`figure={number}` does not exist; choose {', '.join(first)} or {last}."
-        )
-    return FIGURES[number]
 
 
 def corrector_cells(cells: Sequence[Cell]) -> list[Cell]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from ecs_med.errors import SettingsError
 from ecs_med.sweep.axes import ALL_LABELS
@@ -17,9 +17,12 @@ __all__ = [
     "TABLES",
     "TableSpec",
     "Variant",
+    "numbered",
     "rows_of",
-    "table_numbered",
 ]
+
+
+Spec = TypeVar("Spec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,18 +181,18 @@ TABLES = {
 """Every table by its number."""
 
 
-def table_numbered(number: str) -> TableSpec:
-    """The table of that number.
+def numbered(specs: Mapping[str, Spec], number: str, what: Literal["table", "figure"]) -> Spec:
+    """The table or figure of that number.
 
     Raises:
         SettingsError: If there is none.
     """
-    if number not in TABLES:
-        *first, last = TABLES
+    if number not in specs:
+        *first, last = specs
         raise SettingsError(
-            f"`table={number}` does not exist; choose {', '.join(first)} or {last}."
+            f"`{what}={number}` does not exist; choose {', '.join(first)} or {last}."
         )
-    return TABLES[number]
+    return specs[number]
 
 
 def rows_of(
