@@ -223,9 +223,7 @@ def _with_gain(line: Line, row: RowOutcome, rows: Sequence[RowOutcome]) -> Line:
     same = [r for r in rows if r.variant.method == BASELINE_METHOD and r.budget == row.budget]
     if not same or same[0] is row:
         return line
-    ours, theirs = (
-        {o.seed: o.miou for o in r.outcomes if o.miou is not None} for r in (row, same[0])
-    )
+    ours, theirs = row.miou_by_seed, same[0].miou_by_seed
     seeds = [seed for seed in ours if seed in theirs]
     if not seeds:
         return line
