@@ -117,13 +117,17 @@ def write_figure(
         rows, drawing = _certainty_correlations(done, protocol.title, device)
     if drawing is None:
         return None
+    remarks = [spec.published]
+    if len(done) < len(cells):
+        missing = ", ".join(cell.name for cell in cells if cell not in done)
+        remarks.append(f"Not in the figure, since they have no score: {missing}.")
     document = FigureDocument(
         number=spec.number,
         title=drawing.title,
         dataset=protocol.title,
         trial=trial_mark(scale),
         deviations=tuple(deviations),
-        remarks=(spec.published, *_absent(cells, done)),
+        remarks=tuple(remarks),
         caption=drawing.caption,
         picture=drawing.page,
         rows=tuple(rows),
@@ -135,11 +139,6 @@ def write_figure(
     write_text(path.with_suffix(".csv"), csv_text(list(marked[0]), marked))
     document.write(path.with_suffix(".json"))
     return document
-
-
-def _absent(cells: Sequence[Cell], done: Sequence[Cell]) -> list[str]:
-    missing = [cell.name for cell in cells if cell not in done]
-    return [f"Not in the figure, since they have no score: {', '.join(missing)}."] * bool(missing)
 
 
 def _corrector_curves(

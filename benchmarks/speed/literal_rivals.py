@@ -9,7 +9,7 @@ import copy
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 __all__ = ["LiteralAdvSemiSeg", "LiteralMlmt", "LiteralS4Gan"]
@@ -37,12 +37,12 @@ class _Adversarial:
     discriminator_optimizer: torch.optim.Optimizer
     threshold: float
 
-    def _reference(self, labels: torch.Tensor) -> torch.Tensor:
+    def _reference(self, labels: Tensor) -> Tensor:
         known = labels != VOID
         encoded = F.one_hot(torch.where(known, labels, 0), self.num_classes)
         return torch.movedim(encoded, -1, 1).float() * known.unsqueeze(1)
 
-    def _update_discriminator(self, real: torch.Tensor, fake: torch.Tensor) -> float:
+    def _update_discriminator(self, real: Tensor, fake: Tensor) -> float:
         judge = nn.BCEWithLogitsLoss()
         loss = judge(real, torch.ones_like(real)) + judge(fake, torch.zeros_like(fake))
         self.discriminator_optimizer.zero_grad()
@@ -59,10 +59,10 @@ class LiteralAdvSemiSeg(_Adversarial):
 
     def step(
         self,
-        images: torch.Tensor,
-        labels: torch.Tensor,
-        unlabeled: torch.Tensor,
-        valid: torch.Tensor,
+        images: Tensor,
+        labels: Tensor,
+        unlabeled: Tensor,
+        valid: Tensor,
         *,
         self_training: bool,
     ) -> dict[str, float]:
@@ -90,18 +90,18 @@ class LiteralAdvSemiSeg(_Adversarial):
             "discrimination": self._update_discriminator(real, fakes),
         }
 
-    def _probabilities(self, images: torch.Tensor) -> torch.Tensor:
+    def _probabilities(self, images: Tensor) -> Tensor:
         return torch.softmax(self.segmenter(images), dim=1)
 
-    def _scores(self, class_map: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
-        scores: torch.Tensor = self.discriminator(class_map).squeeze(1)[where]
+    def _scores(self, class_map: Tensor, where: Tensor) -> Tensor:
+        scores: Tensor = self.discriminator(class_map).squeeze(1)[where]
         return scores
 
-    def _judged_real(self, class_map: torch.Tensor, where: torch.Tensor) -> torch.Tensor:
+    def _judged_real(self, class_map: Tensor, where: Tensor) -> Tensor:
         scores = self._scores(class_map, where)
         return nn.BCEWithLogitsLoss()(scores, torch.ones_like(scores))
 
-    def _self_training(self, unlabeled: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    def _self_training(self, unlabeled: Tensor, valid: Tensor) -> Tensor:
         with torch.no_grad():
             probabilities = self._probabilities(unlabeled)
             sure = torch.sigmoid(self.discriminator(probabilities).squeeze(1)) >= self.threshold
@@ -121,11 +121,7 @@ class LiteralS4Gan(_Adversarial):
     threshold: float = 0.6
 
     def step(
-        self,
-        images: torch.Tensor,
-        labels: torch.Tensor,
-        unlabeled: torch.Tensor,
-        valid: torch.Tensor,
+        self, images: Tensor, labels: Tensor, unlabeled: Tensor, valid: Tensor
     ) -> dict[str, float]:
         """Segmenter's and discriminator's update; the four losses."""
         known = [i for i in range(len(labels)) if (labels[i] != VOID).any()]
@@ -150,12 +146,10 @@ class LiteralS4Gan(_Adversarial):
             ),
         }
 
-    def _map(self, unlabeled: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    def _map(self, unlabeled: Tensor, valid: Tensor) -> Tensor:
         return torch.softmax(self.segmenter(unlabeled), dim=1) * valid.unsqueeze(1)
 
-    def _self_training(
-        self, unlabeled: torch.Tensor, valid: torch.Tensor, fake: torch.Tensor
-    ) -> torch.Tensor:
+    def _self_training(self, unlabeled: Tensor, valid: Tensor, fake: Tensor) -> Tensor:
         with torch.no_grad():
             chosen = torch.sigmoid(self.discriminator(fake)[0]) > self.threshold
             own = self.segmenter(unlabeled).argmax(dim=1)
@@ -187,9 +181,7 @@ class LiteralMlmt:
     def __post_init__(self) -> None:
         self.teacher = copy.deepcopy(self.classifier).eval()
 
-    def step(
-        self, images: torch.Tensor, labels: torch.Tensor, unlabeled: torch.Tensor
-    ) -> dict[str, float]:
+    def step(self, images: Tensor, labels: Tensor, unlabeled: Tensor) -> dict[str, float]:
         """Classifier's and teacher's update; the two losses."""
         pairs = []
         logits = self.classifier(images)
