@@ -29,7 +29,6 @@ __all__ = [
     "CertaintyCorrelation",
     "RankCorrelation",
     "certainty_and_error",
-    "correlate",
     "measure_certainty",
     "spearman",
 ]

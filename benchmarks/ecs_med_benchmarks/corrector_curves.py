@@ -118,10 +118,8 @@ def mean_curve(curves: Sequence[CorrectorCurve]) -> list[MeanPoint]:
         places = [curve.iterations.index(iteration) for curve in curves]
         epoch = mean(curve.epochs[place] for curve, place in zip(curves, places, strict=True))
         scores = [curve.miou[place] for curve, place in zip(curves, places, strict=True)]
-        point = MeanPoint(
-            iteration, epoch, mean(scores), min(scores), max(scores), num_seeds=len(scores)
-        )
-        points.append(point)
+        low, high = min(scores), max(scores)
+        points.append(MeanPoint(iteration, epoch, mean(scores), low, high, len(scores)))
     return points
 
 
