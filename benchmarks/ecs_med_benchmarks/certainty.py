@@ -4,7 +4,6 @@ Hidden masks of unlabelled images reach this module through `HiddenReferences.fo
 leave it as correlations only.
 """
 
-import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -240,9 +239,8 @@ def _drawn(positions: Integers, limit: int, rng: np.random.Generator) -> Integer
 
 def _case_pairs(model: Model, case: Case | UnlabeledCase, mask: Path) -> tuple[Floats, Integers]:
     prepared = prepare_case(case, model.spec.preparation, model.spec.labels, mask)
-    assert prepared.labels is not None
-    step = math.ceil(len(prepared.slices) / _SLICES)
-    slices, reference = prepared.slices[::step], prepared.labels[::step]
+    slices, reference = prepared.spread(_SLICES)
+    assert reference is not None
     parts = []
     for part, labels in zip(slices.split(1), reference.split(1), strict=True):
         logits = model.logits(part)
