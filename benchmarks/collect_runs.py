@@ -27,14 +27,13 @@ def read_run(folder: Path) -> dict[str, Any]:
     """What one run folder says."""
     run = RunFolder(folder)
     config, metrics, manifest = run.read_config(), run.read_metrics(), run.read_manifest()
-    validation = metrics.validation and metrics.validation.model_dump(include=SCORES)
     return {
         "run": folder.name,
         "settings": config.model_dump(mode="json", exclude=config.fields_affecting("place")),
         "data": manifest.data.model_dump(mode="json", exclude={"root", "notes"}),
         "initialization": manifest.initialization.segmenter,
         "best_iteration": metrics.best_iteration,
-        "validation": validation,
+        "validation": metrics.validation and metrics.validation.model_dump(include=SCORES),
         "test": metrics.test.model_dump(include=SCORES),
         "seconds": manifest.seconds,
         "peak_memory_mb": manifest.peak_memory_mb,
@@ -100,23 +99,19 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     runs = [read_run(folder) for folder in options.runs]
-    machine = {
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "system": platform.platform(terse=True),
-    }
+    system = platform.platform(terse=True)
+    machine = {"processor": processor(), "cores": os.cpu_count(), "system": system}
     content = {"title": options.title, "note": options.note, "machine": machine, "runs": runs}
     text = json.dumps(content, indent=2) + "\n"
     options.output.with_suffix(".json").write_text(text, encoding="utf-8")
-    lines = [f"# {options.title}", "", *([options.note, ""] if options.note else [])]
-    lines += [
+    where = (
         f"Machine: {machine['processor']}, {machine['cores']} cores. "
         f"Date: {max(run['date'] for run in runs)}. "
-        f"torch {runs[0]['versions']['torch']}, MONAI {runs[0]['versions']['monai']}.",
-        "",
-        "\n".join(tables(runs)),
-    ]
-    options.output.with_suffix(".md").write_text("\n".join(lines), encoding="utf-8")
+        f"torch {runs[0]['versions']['torch']}, MONAI {runs[0]['versions']['monai']}."
+    )
+    parts = [f"# {options.title}", options.note, where, "\n".join(tables(runs))]
+    page = "\n\n".join(part for part in parts if part)
+    options.output.with_suffix(".md").write_text(page, encoding="utf-8")
 
 
 def processor() -> str:

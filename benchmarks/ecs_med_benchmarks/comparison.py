@@ -1,6 +1,5 @@
 """What the runs behind a table have given, beside the published figures."""
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,8 +10,7 @@ from ecs_med.runs import Manifest, Metrics, RunFolder, read_history
 from ecs_med.sweep.plan import Cell
 from ecs_med.sweep.state import read_metrics, read_state
 from ecs_med_benchmarks.published import select_one
-from ecs_med_benchmarks.tables import TableSpec
-from ecs_med_benchmarks.variants import Variant
+from ecs_med_benchmarks.tables import TableSpec, Variant
 
 __all__ = ["ClassLine", "Line", "Outcome", "RowOutcome", "collect", "compare"]
 
@@ -37,11 +35,6 @@ class Outcome:
     manifest: Manifest
     selected_share: float | None = None
 
-    @property
-    def miou(self) -> float:
-        """On the test cases, 0 to 1; NaN where no class occurs in them."""
-        return math.nan if self.metrics.test.miou is None else self.metrics.test.miou
-
     def class_iou(self, name: str) -> float | None:
         """IoU of one class, 0 to 1; `None` where it does not occur."""
         test = self.metrics.test
@@ -65,9 +58,15 @@ class RowOutcome:
     missing: tuple[tuple[str, str], ...]
 
     @property
+    def miou_by_seed(self) -> dict[int, float]:
+        """On the test cases, 0 to 1; without runs in whose test cases no class occurs."""
+        found = ((outcome.seed, outcome.metrics.test.miou) for outcome in self.outcomes)
+        return {seed: miou for seed, miou in found if miou is not None}
+
+    @property
     def miou(self) -> Summary | None:
         """Mean over seeds, 0 to 1; `None` without a finished run."""
-        return _summary(outcome.miou for outcome in self.outcomes)
+        return _summary(self.miou_by_seed.values())
 
     def class_iou(self, name: str) -> Summary | None:
         """Mean over seeds of one class; `None` where it occurs in no run."""
@@ -96,18 +95,19 @@ def collect(rows: Iterable[tuple[Variant, str]], cells: Sequence[Cell]) -> list[
         rows: Variant and budget of each row.
         cells: Runs of all of them, see `ecs_med_benchmarks.plan.plan_runs`.
     """
-    found = {cell.name: _outcome(cell) for cell in cells}
     result = []
     for variant, budget in rows:
-        own = [c for c in cells if c.method == variant.key and c.labeled == budget]
-        done = (found[cell.name] for cell in own)
-        missing = tuple(
-            (cell.name, read_state(cell.folder).sentence or "not run to its end")
-            for cell in own
-            if found[cell.name] is None
-        )
-        outcomes = tuple(outcome for outcome in done if outcome is not None)
-        result.append(RowOutcome(variant, budget, outcomes, missing))
+        outcomes, missing = [], []
+        for cell in cells:
+            if (cell.method, cell.labeled) != (variant.key, budget):
+                continue
+            outcome = _outcome(cell)
+            if outcome is not None:
+                outcomes.append(outcome)
+            else:
+                why = read_state(cell.folder).sentence or "not run to its end"
+                missing.append((cell.name, why))
+        result.append(RowOutcome(variant, budget, tuple(outcomes), tuple(missing)))
     return result
 
 
@@ -223,11 +223,11 @@ def _with_gain(line: Line, row: RowOutcome, rows: Sequence[RowOutcome]) -> Line:
     same = [r for r in rows if r.variant.method == BASELINE_METHOD and r.budget == row.budget]
     if not same or same[0] is row:
         return line
-    theirs = {outcome.seed: outcome.miou for outcome in same[0].outcomes}
-    pairs = [(o.miou, theirs[o.seed]) for o in row.outcomes if o.seed in theirs]
-    if not pairs:
+    ours, theirs = row.miou_by_seed, same[0].miou_by_seed
+    seeds = [seed for seed in ours if seed in theirs]
+    if not seeds:
         return line
-    found = compare_paired([ours for ours, _ in pairs], [baseline for _, baseline in pairs])
+    found = compare_paired([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
     interval = None
     if found.lower is not None and found.upper is not None:
         interval = (100 * found.lower, 100 * found.upper)

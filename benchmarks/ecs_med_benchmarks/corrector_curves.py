@@ -1,30 +1,27 @@
 """What Figure 3 is drawn from: the corrector's score over epochs, read from run folders."""
 
-import math
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ecs_med.errors import RunFolderError
 from ecs_med.methods import method_settings
 from ecs_med.methods.correcting import CorrectorSettings
-from ecs_med.reporting.run.reading import RunRecord, read_run
+from ecs_med.methods.corrector_only import CorrectorOnly
+from ecs_med.reporting.table import Value
+from ecs_med.runs import RunFolder, read_history
+from ecs_med.splits.document import SplitDocument
+from ecs_med_benchmarks.panels import mean
 
-__all__ = ["CorrectorCurve", "MeanPoint", "curve_rows", "mean_curve", "read_curve", "share_name"]
-
-_BUDGET = r"all|[\d.]+\s*%?|\d+\s*/\s*\d+"
-"""A budget as `labeled` takes it, where it is no file."""
+__all__ = ["CorrectorCurve", "MeanPoint", "curve_rows", "mean_curve", "read_curve"]
 
 
 @dataclass(frozen=True, slots=True)
 class CorrectorCurve:
-    """One run of the method `corrector`.
+    """One run of a corrector alone.
 
     Attributes:
         run: Run folder.
-        dataset: Name of the data set.
         labeled: The labelled budget, such as `1/8`.
         num_labeled: Labelled images, which an epoch passes over.
         num_scored: Images that every point is scored on.
@@ -38,7 +35,6 @@ class CorrectorCurve:
     """
 
     run: Path
-    dataset: str
     labeled: str
     num_labeled: int
     num_scored: int
@@ -72,56 +68,43 @@ class MeanPoint:
     num_seeds: int
 
 
-def read_curve(run: Path, *, labeled: str | None = None) -> CorrectorCurve:
-    """Read a run of the method `corrector`, finished or not.
+def read_curve(run: Path, labeled: str) -> CorrectorCurve:
+    """Read a run of a corrector alone, finished or not.
 
     Args:
         run: Run folder.
-        labeled: Name of the budget; `None`: as it was asked for, or where that was a file, the
-            share of the training images.
+        labeled: Name of its budget.
 
     Raises:
-        RunFolderError: If it is no run folder, or holds no score of a corrector.
+        RunFolderError: If a file is missing or damaged, or there is no score of a corrector.
     """
-    record = read_run(run)
+    folder = RunFolder(run)
+    config = folder.read_config()
+    settings = method_settings(config)
     rows = [
-        (row.iteration, row.corrector)
-        for row in record.history.validation
+        (row.iteration, row.corrector.miou, row.corrector)
+        for row in read_history(folder.history_file, validation_only=True).validation
         if row.corrector is not None and row.corrector.miou is not None
     ]
-    if not rows or record.config is None:
+    if not rows or not isinstance(settings, CorrectorSettings):
         raise RunFolderError(
-            f"{run}: holds no score of a corrector; name runs of `method=corrector`."
+            f"{run}: holds no score of a corrector; name runs of `method={CorrectorOnly.name}`."
         )
-    config = record.config
-    num_labeled, num_unlabeled = _counts(record)
-    settings = method_settings(config)
-    assert isinstance(settings, CorrectorSettings)
-    if labeled is None:
-        is_budget = re.fullmatch(_BUDGET, config.labeled) is not None
-        labeled = config.labeled if is_budget else share_name(num_labeled, num_unlabeled)
-    iterations = tuple(iteration for iteration, _ in rows)
+    num_labeled = len(SplitDocument.read(folder.split_file).ids("labeled"))
+    iterations = tuple(iteration for iteration, _, _ in rows)
     return CorrectorCurve(
         run=run,
-        dataset=record.manifest.data.name if record.manifest else config.data.name,
         labeled=labeled,
         num_labeled=num_labeled,
-        num_scored=rows[-1][1].num_cases,
+        num_scored=rows[-1][2].num_cases,
         seed=config.seed,
         loss=settings.corrector_loss,
         class_weight=settings.class_weight,
         iterations=iterations,
         epochs=tuple(iteration * (config.batch or 0) / num_labeled for iteration in iterations),
-        miou=tuple(scores.miou or 0.0 for _, scores in rows),
-        iou_right=tuple(scores.iou_per_class[-1] for _, scores in rows),
+        miou=tuple(miou for _, miou, _ in rows),
+        iou_right=tuple(scores.iou_per_class[-1] for _, _, scores in rows),
     )
-
-
-def share_name(num_labeled: int, num_unlabeled: int) -> str:
-    """A budget by its share, such as `12.5 %`; `all` where nothing is unlabelled."""
-    if not num_unlabeled:
-        return "all"
-    return f"{100 * num_labeled / (num_labeled + num_unlabeled):.3g} %"
 
 
 def mean_curve(curves: Sequence[CorrectorCurve]) -> list[MeanPoint]:
@@ -130,54 +113,33 @@ def mean_curve(curves: Sequence[CorrectorCurve]) -> list[MeanPoint]:
     Args:
         curves: Of one loss on one budget, one per seed; at least one.
     """
-    common = sorted(set.intersection(*(set(curve.iterations) for curve in curves)))
     points = []
-    for iteration in common:
-        places = [(curve, curve.iterations.index(iteration)) for curve in curves]
-        epochs = [curve.epochs[place] for curve, place in places]
-        scores = [curve.miou[place] for curve, place in places]
-        points.append(
-            MeanPoint(
-                iteration=iteration,
-                epoch=math.fsum(epochs) / len(epochs),
-                miou=math.fsum(scores) / len(scores),
-                lowest=min(scores),
-                highest=max(scores),
-                num_seeds=len(scores),
-            )
-        )
+    for iteration in sorted(set.intersection(*(set(curve.iterations) for curve in curves))):
+        places = [curve.iterations.index(iteration) for curve in curves]
+        epoch = mean(curve.epochs[place] for curve, place in zip(curves, places, strict=True))
+        scores = [curve.miou[place] for curve, place in zip(curves, places, strict=True)]
+        low, high = min(scores), max(scores)
+        points.append(MeanPoint(iteration, epoch, mean(scores), low, high, len(scores)))
     return points
 
 
-def curve_rows(curves: Iterable[CorrectorCurve]) -> list[dict[str, Any]]:
+def curve_rows(curves: Iterable[CorrectorCurve], dataset: str) -> list[dict[str, Value]]:
     """One row per run and validation, for a table; scores in 0..1."""
     return [
         {
-            "dataset": curve.dataset,
+            "dataset": dataset,
             "labeled": curve.labeled,
             "num_labeled": curve.num_labeled,
             "seed": curve.seed,
             "loss": curve.loss,
             "class_weight": curve.class_weight,
             "iteration": iteration,
-            "epoch": round(epoch, 4),
-            "miou": miou,
-            "iou_right": iou_right,
+            "epoch": round(curve.epochs[place], 4),
+            "miou": curve.miou[place],
+            "iou_right": curve.iou_right[place],
             "num_scored": curve.num_scored,
             "run": curve.run.name,
         }
         for curve in curves
-        for iteration, epoch, miou, iou_right in zip(
-            curve.iterations, curve.epochs, curve.miou, curve.iou_right, strict=True
-        )
+        for place, iteration in enumerate(curve.iterations)
     ]
-
-
-def _counts(record: RunRecord) -> tuple[int, int]:
-    """Labelled and unlabelled images by the split, which is there from the beginning."""
-    if record.split is None:
-        raise RunFolderError(
-            f"{record.folder / 'split.json'}: is missing or damaged; leave this run out, or train "
-            "it again."
-        )
-    return len(record.split.ids("labeled")), len(record.split.ids("unlabeled"))

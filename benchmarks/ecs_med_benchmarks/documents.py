@@ -8,8 +8,7 @@ from ecs_med.reporting.table import Value
 from ecs_med.runs import Manifest
 from ecs_med_benchmarks.comparison import Line, Outcome, RowOutcome, compare
 from ecs_med_benchmarks.protocol import Protocol
-from ecs_med_benchmarks.tables import TableSpec
-from ecs_med_benchmarks.variants import ECS
+from ecs_med_benchmarks.tables import ECS, TableSpec
 
 __all__ = ["Document", "FigureDocument", "TableDocument", "table_document", "trial_mark"]
 

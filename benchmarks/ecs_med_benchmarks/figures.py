@@ -3,20 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ecs_med.config import TrainConfig, merge_settings
-from ecs_med.errors import SettingsError
 from ecs_med.files import make_folder, write_bytes, write_text
 from ecs_med.reporting.plots import Drawing
-from ecs_med.reporting.table import csv_text
+from ecs_med.reporting.table import Value, csv_text
 from ecs_med.sweep.plan import Cell, cell_name
 from ecs_med.sweep.state import read_metrics
 from ecs_med_benchmarks.documents import FigureDocument, trial_mark
 from ecs_med_benchmarks.protocol import Protocol
-from ecs_med_benchmarks.variants import CORRECTORS, ECS, SUPERVISED, Variant
+from ecs_med_benchmarks.tables import CORRECTORS, ECS, SUPERVISED, Variant
 
-__all__ = ["FIGURES", "FigureSpec", "corrector_cells", "figure_numbered", "write_figure"]
+__all__ = ["FIGURES", "FigureSpec", "corrector_cells", "write_figure"]
 
 _CURVE_POINTS = 20
 """Validations of a curve of Figure 3."""
@@ -59,20 +57,6 @@ FIGURES = {
     )
 }
 """Every figure by its number."""
-
-
-def figure_numbered(number: str) -> FigureSpec:
-    """The figure of that number.
-
-    Raises:
-        SettingsError: If there is none.
-    """
-    if number not in FIGURES:
-        *first, last = FIGURES
-        raise SettingsError(
-            f"`figure={number}` does not exist; choose {', '.join(first)} or {last}."
-        )
-    return FIGURES[number]
 
 
 def corrector_cells(cells: Sequence[Cell]) -> list[Cell]:
@@ -128,18 +112,22 @@ def write_figure(
     """
     done = [cell for cell in cells if read_metrics(cell.folder) is not None]
     if spec.number == "3":
-        rows, drawing = _corrector_curves(done)
+        rows, drawing = _corrector_curves(done, protocol.title)
     else:
         rows, drawing = _certainty_correlations(done, protocol.title, device)
     if drawing is None:
         return None
+    remarks = [spec.published]
+    if len(done) < len(cells):
+        missing = ", ".join(cell.name for cell in cells if cell not in done)
+        remarks.append(f"Not in the figure, since they have no score: {missing}.")
     document = FigureDocument(
         number=spec.number,
         title=drawing.title,
         dataset=protocol.title,
         trial=trial_mark(scale),
         deviations=tuple(deviations),
-        remarks=(spec.published, *_absent(cells, done)),
+        remarks=tuple(remarks),
         caption=drawing.caption,
         picture=drawing.page,
         rows=tuple(rows),
@@ -153,29 +141,24 @@ def write_figure(
     return document
 
 
-def _absent(cells: Sequence[Cell], done: Sequence[Cell]) -> list[str]:
-    missing = [cell.name for cell in cells if cell not in done]
-    return [f"Not in the figure, since they have no score: {', '.join(missing)}."] * bool(missing)
-
-
-def _corrector_curves(cells: Sequence[Cell]) -> tuple[list[dict[str, Any]], Drawing | None]:
+def _corrector_curves(
+    cells: Sequence[Cell], dataset: str
+) -> tuple[list[dict[str, Value]], Drawing | None]:
     from ecs_med_benchmarks.corrector_curves import curve_rows, read_curve
     from ecs_med_benchmarks.figure3 import draw_figure3
 
-    curves = [read_curve(cell.folder, labeled=cell.labeled) for cell in cells]
-    return curve_rows(curves), draw_figure3(curves)
+    curves = [read_curve(cell.folder, cell.labeled) for cell in cells]
+    return curve_rows(curves, dataset), draw_figure3(curves, dataset)
 
 
 def _certainty_correlations(
     cells: Sequence[Cell], dataset: str, device: str
-) -> tuple[list[dict[str, Any]], Drawing | None]:
-    from dataclasses import replace
+) -> tuple[list[dict[str, Value]], Drawing | None]:
+    from ecs_med_benchmarks.certainty import measure_certainty
+    from ecs_med_benchmarks.figure4 import certainty_rows, draw_figure4
 
-    from ecs_med_benchmarks.figure4 import draw_figure4, relation_rows
-    from ecs_med_benchmarks.relation import measure_relation
-
-    relations = [
-        replace(measure_relation(cell.folder, device=device), labeled=cell.labeled)
+    found = [
+        measure_certainty(cell.folder, device=device).model_copy(update={"labeled": cell.labeled})
         for cell in cells
     ]
-    return relation_rows(relations, dataset), draw_figure4(relations, dataset)
+    return certainty_rows(found, dataset), draw_figure4(found, dataset)

@@ -7,7 +7,7 @@ from ecs_med.errors import RunFolderError
 from ecs_med.files import make_folder, write_text
 from ecs_med.reporting.html import rendered_page
 from ecs_med.reporting.table import PrintedTable, Value, csv_text
-from ecs_med.reporting.text import NOTHING
+from ecs_med.reporting.text import NOTHING, decimal, percent
 from ecs_med_benchmarks.comparison import ClassLine, Line
 from ecs_med_benchmarks.documents import Document, FigureDocument, TableDocument
 
@@ -61,7 +61,7 @@ def printed_table(document: TableDocument) -> PrintedTable:
     if any(line.p_value is not None for line in lines):
         columns["p (Holm)"] = [_p(line.p_value) for line in lines]
     if any(line.selected_share is not None for line in lines):
-        columns["Selected"] = [_percent(line.selected_share) for line in lines]
+        columns["Selected"] = [percent(line.selected_share) for line in lines]
     columns["Runs"] = [
         f"{x.num_runs}" + (f", {x.num_missing} missing" if x.num_missing else "") for x in lines
     ]
@@ -110,7 +110,7 @@ def _class_cell(entry: ClassLine) -> str:
     """`91.2 ± 0.4 (91.9)`: ours with its deviation, and the published one where it is known."""
     spread = "" if entry.deviation is None else f" ± {entry.deviation:.1f}"
     published = "" if entry.published is None else f" ({entry.published:.1f})"
-    return f"{_number(entry.iou, 1)}{spread}{published}"
+    return f"{decimal(entry.iou, 1)}{spread}{published}"
 
 
 def _csv_rows(document: TableDocument) -> list[dict[str, Value]]:
@@ -193,16 +193,12 @@ def _labels(line: Line) -> str:
     return line.budget + ("" if line.num_labeled is None else f" ({line.num_labeled:,})")
 
 
-def _number(value: float | None, digits: int = 2) -> str:
-    return NOTHING if value is None else f"{value:.{digits}f}"
-
-
 def _signed(value: float | None) -> str:
     return NOTHING if value is None else f"{value:+.2f}"
 
 
 def _spread(mean: float | None, deviation: float | None) -> str:
-    return _number(mean) + (f" ({_number(deviation)})" if deviation is not None else "")
+    return decimal(mean, 2) + (f" ({decimal(deviation, 2)})" if deviation is not None else "")
 
 
 def _gain(line: Line) -> str:
@@ -212,8 +208,4 @@ def _gain(line: Line) -> str:
 
 
 def _p(value: float | None) -> str:
-    return "< 0.001" if value is not None and value < 0.001 else _number(value, 3)
-
-
-def _percent(share: float | None) -> str:
-    return NOTHING if share is None else f"{100 * share:.1f} %"
+    return "< 0.001" if value is not None and value < 0.001 else decimal(value, 3)

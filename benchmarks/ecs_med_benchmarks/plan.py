@@ -1,6 +1,7 @@
 """From rows of tables to runs, shared by all tables of one folder, and to their split files."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ from ecs_med.splits import draw_split
 from ecs_med.sweep.axes import ALL_LABELS, folder_name
 from ecs_med.sweep.plan import Cell, cell_name
 from ecs_med_benchmarks.protocol import Protocol
-from ecs_med_benchmarks.variants import Variant
+from ecs_med_benchmarks.tables import Variant
 
-__all__ = ["deviations", "plan_runs", "split_file", "write_splits"]
+__all__ = ["deviations", "plan_runs", "write_splits"]
 
 
 def plan_runs(
@@ -45,44 +46,28 @@ def plan_runs(
         SettingsError: If a setting is wrong.
     """
     unique = {(variant.key, budget): (variant, budget) for variant, budget in rows}
-
-    def own(variant: Variant) -> dict[str, Any]:
+    cells = []
+    for seed, (variant, budget) in product(seeds, unique.values()):
         published = variant.published_settings if is_published else {}
-        return merge_settings(settings, variant.settings, published, overrides)
-
-    return [
-        _cell(variant, budget, seed, own(variant), data=data, out=out, splits=splits)
-        for seed in seeds
-        for variant, budget in unique.values()
-    ]
-
-
-def _cell(
-    variant: Variant,
-    budget: str,
-    seed: int,
-    settings: dict[str, Any],
-    *,
-    data: Path,
-    out: Path,
-    splits: Path | None,
-) -> Cell:
-    whole = splits is None or budget == ALL_LABELS
-    labeled = budget if whole or splits is None else str(split_file(splits, budget, seed))
-    if settings.get("evaluate_every"):
-        # A run records the smaller one, and would not be recognised by the larger.
-        settings["evaluate_every"] = min(settings["evaluate_every"], settings["iterations"])
-    run = out / "runs" / cell_name(variant.key, budget, seed)
-    own = {"data": data, "method": variant.method, "labeled": labeled, "seed": seed, "run": run}
-    return Cell(variant.key, budget, seed, TrainConfig.parse({**settings, **own}))
+        config = merge_settings(settings, variant.settings, published, overrides)
+        if config.get("evaluate_every"):
+            # A run records the smaller one, and would not be recognised by the larger.
+            config["evaluate_every"] = min(config["evaluate_every"], config["iterations"])
+        labeled = budget
+        if splits is not None and budget != ALL_LABELS:
+            labeled = str(_split_file(splits, budget, seed))
+        config |= {
+            "data": data,
+            "method": variant.method,
+            "labeled": labeled,
+            "seed": seed,
+            "run": out / "runs" / cell_name(variant.key, budget, seed),
+        }
+        cells.append(Cell(variant.key, budget, seed, TrainConfig.parse(config)))
+    return cells
 
 
-def split_file(folder: Path, budget: str, seed: int) -> Path:
-    """The file of a subset in a folder of splits.
-
-    Raises:
-        DataError: If it is not there.
-    """
+def _split_file(folder: Path, budget: str, seed: int) -> Path:
     name = f"{folder_name(budget)}-s{seed}"
     for suffix in (".json", ".txt", ".csv"):
         if (folder / f"{name}{suffix}").is_file():
@@ -141,11 +126,8 @@ def write_splits(
     cases = open_data(data, ReadingSettings.parse(settings.get("reading") or {})).cases
     has_validation = settings.get("keep", "best") == "best"
     written = []
-    for budget in budgets:
-        if budget == ALL_LABELS:
-            continue
-        for seed in seeds:
-            path = make_folder(folder) / f"{folder_name(budget)}-s{seed}.json"
-            draw_split(cases, budget, seed, has_validation=has_validation).write(path)
-            written.append(path)
+    for budget, seed in product((b for b in budgets if b != ALL_LABELS), seeds):
+        path = make_folder(folder) / f"{folder_name(budget)}-s{seed}.json"
+        draw_split(cases, budget, seed, has_validation=has_validation).write(path)
+        written.append(path)
     return written

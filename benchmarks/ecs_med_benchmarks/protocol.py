@@ -8,20 +8,14 @@ from pydantic import Field
 from ecs_med.config import AugmentationSettings, OptimizerSettings, Settings
 from ecs_med.errors import SettingsError
 
-__all__ = ["PAPER_OPTIMIZERS", "Protocol"]
-
-PAPER_OPTIMIZERS = {
-    "segmenter": OptimizerSettings(name="sgd", lr=0.01),
-    "corrector": OptimizerSettings(name="adam", lr=1e-4),
-}
-"""Mendel et al. 2020, section 4.4."""
+__all__ = ["Protocol"]
 
 _SMALLEST_CROP = 32
 _FEWEST_ITERATIONS = 4
 
 
 class Protocol(Settings):
-    """Settings that all methods of a benchmark share; the docstring of a subclass names its source.
+    """Settings that all methods of a benchmark share.
 
     Every method takes equally many steps from the same first weights on the same labelled images
     of a seed.

@@ -14,7 +14,7 @@ from typing import Literal, cast, get_args
 
 from ecs_med.errors import DataError
 from ecs_med.sweep.axes import ALL_LABELS, budget_key
-from ecs_med_benchmarks.variants import Variant
+from ecs_med_benchmarks.tables import Variant
 
 __all__ = ["Metric", "PublishedFigure", "parse_published", "read_published", "select", "select_one"]
 
@@ -75,42 +75,19 @@ def parse_published(lines: Iterable[str]) -> tuple[PublishedFigure, ...]:
     return tuple(_figure(row, rows.line_num) for row in rows)
 
 
-def select(
-    figures: Iterable[PublishedFigure] | None = None,
-    *,
-    table: str | None = None,
-    dataset: str | None = None,
-    method: str | None = None,
-    labeled: str | None = None,
-    class_name: str | None = None,
-    metric: Metric | None = None,
-) -> tuple[PublishedFigure, ...]:
-    """The figures that agree with everything given; what is `None` is not asked for.
+def select(**wanted: str) -> tuple[PublishedFigure, ...]:
+    """The figures that agree with everything given.
 
     Args:
-        figures: Where to look; all published figures if not given.
-        table: As in `PublishedFigure`, and so are the others.
-        dataset: Name of the data set.
-        method: The method, in full.
-        labeled: Labelled share, as written.
-        class_name: One class; means have none, `metric="miou"` asks for them.
-        metric: The metric.
+        **wanted: Attributes of `PublishedFigure` with their values. Means have no class,
+            `metric="miou"` asks for them.
 
     Example:
         >>> [figure.value for figure in select(table="3", dataset="voc", labeled="1/8")]
         [66.22, 70.22]
     """
-    wanted = {
-        "table": table,
-        "dataset": dataset,
-        "method": method,
-        "labeled": labeled,
-        "class_name": class_name,
-        "metric": metric,
-    }
-    asked = [(name, value) for name, value in wanted.items() if value is not None]
-    pool = read_published() if figures is None else figures
-    return tuple(f for f in pool if all(getattr(f, name) == value for name, value in asked))
+    asked = wanted.items()
+    return tuple(f for f in read_published() if all(getattr(f, n) == value for n, value in asked))
 
 
 def select_one(
@@ -127,16 +104,19 @@ def select_one(
     """
     if not variant.published:
         return None
+    of_class = {} if class_name is None else {"class_name": class_name}
     figures = select(
         table=variant.published_table or table,
         dataset=dataset,
         method=variant.published,
-        metric="miou" if class_name is None else "iou",
-        class_name=class_name,
+        metric="iou" if of_class else "miou",
+        **of_class,
     )
-    key = budget_key(budget)
-    shares = (budget_key(ALL_LABELS if f.labeled == "1/1" else f.labeled) for f in figures)
-    return next((f for f, share in zip(figures, shares, strict=True) if share == key), None)
+    for figure in figures:
+        share = ALL_LABELS if figure.labeled == "1/1" else figure.labeled
+        if budget_key(share) == budget_key(budget):
+            return figure
+    return None
 
 
 def _figure(row: dict[str, str], line: int) -> PublishedFigure:
@@ -150,13 +130,9 @@ def _figure(row: dict[str, str], line: int) -> PublishedFigure:
     except (TypeError, ValueError) as error:
         raise DataError(f"published.csv, line {line}: {error}; correct it or reinstall.") from None
     return PublishedFigure(
-        source=row["source"],
-        table=row["table"],
-        dataset=row["dataset"],
-        method=row["method"],
-        labeled=row["labeled"],
-        class_name=row["class"] or None,
         metric=cast("Metric", row["metric"]),
         value=value,
         deviation=deviation,
+        class_name=row["class"] or None,
+        **{name: row[name] for name in COLUMNS[:5]},
     )

@@ -35,13 +35,19 @@ from ecs_med.types import Batch
 NUM_CLASSES = 2
 
 
-def networks(config: TrainConfig, device: torch.device, dropout: bool) -> list[nn.Module]:
+def networks(
+    config: TrainConfig,
+    device: torch.device,
+    *,
+    num_classes: int = NUM_CLASSES,
+    dropout: bool = True,
+) -> list[nn.Module]:
     """Segmenter and corrector with the run's own initialization."""
     torch.manual_seed(0)
     first, second = choose_initialization(config)
     built = [
-        build_segmenter(first, in_channels=3, num_classes=NUM_CLASSES),
-        build_corrector(second, in_channels=3, num_classes=NUM_CLASSES),
+        build_segmenter(first, in_channels=3, num_classes=num_classes),
+        build_corrector(second, in_channels=3, num_classes=num_classes),
     ]
     for network in built:
         for module in network.modules():
@@ -66,12 +72,35 @@ def literal(config: TrainConfig, pair: list[nn.Module]) -> LiteralEcs:
     )
 
 
-def ours(config: TrainConfig, pair: list[nn.Module]) -> Ecs:
+def ours(
+    config: TrainConfig,
+    pair: list[nn.Module],
+    *,
+    num_classes: int = NUM_CLASSES,
+    autocast: torch.dtype | None = None,
+) -> Ecs:
     """The method as training runs it."""
     for network in pair:
         network.to(memory_format=torch.channels_last)
-    networks = {"segmenter": pair[0], "corrector": pair[1]}
-    return Ecs(networks, EcsSettings(), optimizer_settings(config), num_classes=NUM_CLASSES)
+    networks = dict(zip(("segmenter", "corrector"), pair, strict=True))
+    optimizers = optimizer_settings(config)
+    return Ecs(networks, EcsSettings(), optimizers, num_classes=num_classes, autocast=autocast)
+
+
+def random_batch(
+    size: int, side: int, device: torch.device, num_classes: int = NUM_CLASSES
+) -> Batch:
+    """Labelled and unlabelled images as the loader gives them."""
+    torch.manual_seed(1)
+    shape = (size, 3, side, side)
+    images, unlabeled = torch.randn(shape, device=device), torch.randn(shape, device=device)
+    last = torch.channels_last
+    return Batch(
+        images.contiguous(memory_format=last),
+        torch.randint(0, num_classes, (size, side, side), device=device),
+        unlabeled.contiguous(memory_format=last),
+        torch.ones(size, side, side, dtype=torch.bool, device=device),
+    )
 
 
 def timed(step: Callable[[], object], device: torch.device) -> float:
@@ -106,21 +135,17 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
     """Losses of the first step without dropout, then times with dropout."""
     config = TrainConfig(data=Path("unused"), encoder_weights=options.encoder_weights)
     device = torch.device(options.device)
-    torch.manual_seed(1)
-    shape = (options.batch, 3, options.size, options.size)
-    images, unlabeled = torch.randn(shape, device=device), torch.randn(shape, device=device)
-    labels = torch.randint(0, NUM_CLASSES, (shape[0], *shape[2:]), device=device)
-    last = torch.channels_last
-    batch = Batch(
-        images.contiguous(memory_format=last), labels, unlabeled.contiguous(memory_format=last)
-    )
-
+    batch = random_batch(options.batch, options.size, device)
+    assert batch.unlabeled_images is not None
+    # The literal step reads the usual memory format.
+    tensors = (batch.images, batch.labels, batch.unlabeled_images)
+    plain = [tensor.contiguous() for tensor in tensors]
     found, expected, difference = compare_losses(config, device, batch)
-    pair = networks(config, device, dropout=True)
+    pair = networks(config, device)
     slow, fast = literal(config, copy.deepcopy(pair)), ours(config, pair)
     seconds: dict[str, list[float]] = {"literal": [], "ecs_med": []}
     for repeat in range(options.repeats + 2):
-        literal_seconds = timed(lambda: slow.step(images, labels, unlabeled), device)
+        literal_seconds = timed(lambda: slow.step(*plain), device)
         our_seconds = timed(lambda: fast.step(batch), device)
         if repeat >= 2:
             seconds["literal"].append(literal_seconds)

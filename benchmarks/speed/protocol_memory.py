@@ -10,85 +10,45 @@ on their values. On a CPU only --side (a smaller crop) is of use, to see that th
 import argparse
 import json
 import platform
-import time
+import statistics
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from ecs_step import networks, ours, random_batch, timed
 
 from ecs_med.config import TrainConfig
 from ecs_med.devices import autocast_dtype, choose_device, describe_device
-from ecs_med.methods import Ecs, EcsSettings, optimizer_settings
-from ecs_med.networks import Initialization, build_corrector, build_segmenter
-from ecs_med.types import Batch
 from ecs_med_benchmarks.protocol import Protocol
-from ecs_med_benchmarks.protocols import Cityscapes, Voc
+from ecs_med_benchmarks.protocols import CITYSCAPES, VOC
 
 NUM_CLASSES = {"voc": 21, "cityscapes": 19}
 PUBLISHED_GB = {"voc": 24, "cityscapes": 22}
-
-
-def random_batch(protocol: Protocol, side: int, device: torch.device) -> Batch:
-    """Labelled and unlabelled images as the loader gives them."""
-    shape = (protocol.batch, 3, side, side)
-    layout = torch.channels_last
-    return Batch(
-        torch.randn(shape, device=device).to(memory_format=layout),
-        torch.randint(0, NUM_CLASSES[protocol.name], (protocol.batch, side, side), device=device),
-        torch.randn(shape, device=device).to(memory_format=layout),
-        torch.ones(protocol.batch, side, side, dtype=torch.bool, device=device),
-    )
-
-
-def method_of(protocol: Protocol, device: torch.device, precision: str) -> Ecs:
-    """ECS with the protocol's networks and optimisers."""
-    config = TrainConfig.parse(
-        {**protocol.train_settings(), "data": ".", "encoder_weights": "none", "method": "ecs"}
-    )
-    first = Initialization(protocol.encoder, "none")
-    second = Initialization(protocol.corrector_encoder, "none")
-    shape = {"in_channels": 3, "num_classes": NUM_CLASSES[protocol.name]}
-    networks = {
-        "segmenter": build_segmenter(first, **shape),
-        "corrector": build_corrector(second, **shape),
-    }
-    for network in networks.values():
-        network.to(device).to(memory_format=torch.channels_last)
-    autocast = autocast_dtype(precision, device)
-    optimizers = optimizer_settings(config)
-    count = shape["num_classes"]
-    return Ecs(networks, EcsSettings(), optimizers, num_classes=count, autocast=autocast)
 
 
 def measure(
     protocol: Protocol, device: torch.device, precision: str, steps: int, side: int
 ) -> dict[str, Any]:
     """Peak memory and seconds of a step after the first."""
-    method = method_of(protocol, device, precision)
-    method.train_mode()
-    batch = random_batch(protocol, side, device)
-    on_gpu = device.type == "cuda"
-    method.step(batch)
-    if on_gpu:
-        torch.cuda.synchronize(device)
-    started = time.perf_counter()
-    losses: dict[str, torch.Tensor] = {}
-    for _ in range(steps):
-        losses = method.step(batch).losses
-    if on_gpu:
-        torch.cuda.synchronize(device)
-    seconds = (time.perf_counter() - started) / steps
+    settings = {**protocol.train_settings(), "data": ".", "encoder_weights": "none"}
+    config, num_classes = TrainConfig.parse(settings), NUM_CLASSES[protocol.name]
+    pair = networks(config, device, num_classes=num_classes)
+    dtype = autocast_dtype(precision, device)
+    method = ours(config, pair, num_classes=num_classes, autocast=dtype)
+    batch = random_batch(protocol.batch, side, device, num_classes)
+    losses = method.step(batch).losses
+    seconds = [timed(lambda: method.step(batch), device) for _ in range(steps)]
     result: dict[str, Any] = {
         "protocol": protocol.name,
         "crop": side,
         "batch": protocol.batch,
         "precision": precision,
-        "seconds_per_step": round(seconds, 4),
+        "seconds_per_step": round(statistics.mean(seconds), 4),
         "finite": all(bool(torch.isfinite(loss)) for loss in losses.values()),
         "published_gb": PUBLISHED_GB[protocol.name],
     }
-    if on_gpu:
+    if device.type == "cuda":
         result["peak_allocated_gb"] = round(torch.cuda.max_memory_allocated(device) / 2**30, 2)
         result["peak_reserved_gb"] = round(torch.cuda.max_memory_reserved(device) / 2**30, 2)
     return result
@@ -105,7 +65,7 @@ def main() -> None:
     options = parser.parse_args()
     device = choose_device(options.device)
     results = []
-    for protocol in (Voc(), Cityscapes()):
+    for protocol in (VOC, CITYSCAPES):
         if device.type == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats(device)

@@ -1,14 +1,15 @@
 """Statistics of a sweep: intervals, comparisons, learning curves; NumPy and SciPy only."""
 
 from ecs_med.analysis.bootstrap import bootstrap_case_difference, bootstrap_cases
-from ecs_med.analysis.comparison import PairedComparison, compare_paired, correct_p_values
-from ecs_med.analysis.forecast import (
-    Forecast,
-    ForecastRangeError,
-    Refusal,
-    forecast,
+from ecs_med.analysis.forecast import Forecast, ForecastRangeError, Refusal, forecast
+from ecs_med.analysis.intervals import (
+    Interval,
+    PairedComparison,
+    Summary,
+    compare_paired,
+    correct_p_values,
+    summarize,
 )
-from ecs_med.analysis.intervals import Interval, Summary, summarize
 from ecs_med.analysis.points import ScorePoint
 from ecs_med.analysis.savings import LabelsSaved, labels_saved
 from ecs_med.analysis.wording import LabelsNeeded, describe_savings

@@ -1,6 +1,6 @@
 """Intervals over test cases: what another draw of patients from the same source would change."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,10 +46,8 @@ def bootstrap_cases(
         >>> round(bootstrap_cases([cases]).estimate, 4)
         0.7917
     """
-    counts = _stacked(confusions)
-    exact = float(_mean_miou(counts, np.ones((1, counts[0].shape[0])))[0])
-    draws = [_mean_miou(counts, weights) for weights in _draws(counts[0], num_resamples, seed)]
-    return _interval(exact, np.concatenate(draws), counts[0].shape[0])
+    runs = _stacked(confusions)
+    return _interval(lambda weights: _mean_miou(runs, weights), runs[0], num_resamples, seed)
 
 
 def bootstrap_case_difference(
@@ -86,10 +84,7 @@ def bootstrap_case_difference(
     def difference(weights: Floats) -> Floats:
         return _mean_miou(ours, weights) - _mean_miou(theirs, weights)
 
-    num_cases = both[0].shape[0]
-    exact = float(difference(np.ones((1, num_cases)))[0])
-    draws = [difference(weights) for weights in _draws(both[0], num_resamples, seed)]
-    return _interval(exact, np.concatenate(draws), num_cases)
+    return _interval(difference, both[0], num_resamples, seed)
 
 
 def _stacked(confusions: Sequence[Counts]) -> list[Floats]:
@@ -113,17 +108,6 @@ def _stacked(confusions: Sequence[Counts]) -> list[Floats]:
     return counted
 
 
-def _draws(cases: Floats, num_resamples: int, seed: int) -> list[Floats]:
-    """How often each case is drawn, `(BLOCK, num_cases)` a block."""
-    if num_resamples < 1:
-        raise ValueError(f"num_resamples must be at least 1, not {num_resamples}")
-    generator = np.random.default_rng(seed)
-    num_cases = cases.shape[0]
-    even = np.full(num_cases, 1 / num_cases)
-    blocks = [min(BLOCK, num_resamples - start) for start in range(0, num_resamples, BLOCK)]
-    return [generator.multinomial(num_cases, even, size=size).astype(np.float64) for size in blocks]
-
-
 def _mean_miou(runs: Sequence[Floats], weights: Floats) -> Floats:
     scores = np.zeros(len(weights))
     for run in runs:
@@ -135,8 +119,19 @@ def _mean_miou(runs: Sequence[Floats], weights: Floats) -> Floats:
     return scores / len(runs)
 
 
-def _interval(exact: float, draws: Floats, num_cases: int) -> Interval:
+def _interval(
+    score: Callable[[Floats], Floats], cases: Floats, num_resamples: int, seed: int
+) -> Interval:
+    """The score of every case once, and its percentiles over draws of the cases."""
+    if num_resamples < 1:
+        raise ValueError(f"num_resamples must be at least 1, not {num_resamples}")
+    num_cases = len(cases)
+    estimate = float(score(np.ones((1, num_cases)))[0])
     if num_cases < 2:
-        return Interval(exact, None, None)
-    lower, upper = np.quantile(draws, [0.025, 0.975])
-    return Interval(exact, float(lower), float(upper))
+        return Interval(estimate, None, None)
+    generator = np.random.default_rng(seed)
+    even = np.full(num_cases, 1 / num_cases)
+    blocks = [min(BLOCK, num_resamples - start) for start in range(0, num_resamples, BLOCK)]
+    draws = [score(generator.multinomial(num_cases, even, size).astype(float)) for size in blocks]
+    lower, upper = np.quantile(np.concatenate(draws), [0.025, 0.975])
+    return Interval(estimate, float(lower), float(upper))

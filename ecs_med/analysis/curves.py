@@ -21,7 +21,6 @@ class Family:
 
     Attributes:
         name: What it is called in a sentence.
-        formula: The curve as it is written.
         basis: Rising function of the scaled number of labels and the shape.
         inverse: The scaled number of labels at which the basis has a value; infinite where it
             never has.
@@ -32,16 +31,10 @@ class Family:
     """
 
     name: str
-    formula: str
     basis: Callable[[Floats, Floats], Floats]
     inverse: Callable[[Floats, Floats], Floats]
     shapes: Callable[[float], Floats]
     ceiling: float
-
-    @property
-    def num_parameters(self) -> int:
-        """Number of parameters that are fitted, 2 or 3."""
-        return 3 if self.shapes(0.1).size > 1 else 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,28 +212,28 @@ def _logarithm_inverse(value: Floats, shape: Floats) -> Floats:
 # Exponents seen in practice lie near 0.2 to 1. The grid of the exponential reaches from a curve
 # that is flat after the first number of labels to one that is still a line at the last.
 FAMILIES = (
+    # a - b n^-c
     Family(
         "inverse power law",
-        "a - b n^-c",
         _power,
         _power_inverse,
         lambda _: np.geomspace(0.01, 5.0, NUM_GRID),
-        1.0,
+        ceiling=1.0,
     ),
+    # a - b exp(-n / c)
     Family(
         "exponential saturation",
-        "a - b exp(-n / c)",
         _saturation,
         _saturation_inverse,
         lambda smallest: np.geomspace(smallest / 5, 20.0, NUM_GRID),
-        1.0,
+        ceiling=1.0,
     ),
+    # a + b log n
     Family(
         "logarithmic growth",
-        "a + b log n",
         _logarithm,
         _logarithm_inverse,
         lambda _: np.ones(1),
-        np.inf,
+        ceiling=np.inf,
     ),
 )

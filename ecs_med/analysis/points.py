@@ -112,9 +112,8 @@ def draw_mean_scores(tables: Sequence[ScoreTable], num_resamples: int, seed: int
         raise ValueError(f"num_resamples must be at least 1, not {num_resamples}")
     seeds = sorted({name for table in tables for name in table.seeds})
     runs = np.concatenate([table.num_runs for table in tables])
-    multipliers = _draw_multipliers(
-        len(seeds), max(float(runs.mean()) - 1, 0.5), num_resamples, seed
-    )
+    freedom = max(float(runs.mean()) - 1, 0.5)
+    multipliers = _draw_multipliers(len(seeds), freedom, num_resamples, seed)
     draws = []
     for table in tables:
         rows = [seeds.index(name) for name in table.seeds]

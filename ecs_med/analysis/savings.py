@@ -92,12 +92,8 @@ def labels_saved(
         raise ValueError("there is no run to compare with supervised training")
     exact = _equal_labels(base, base.means, better.means)
     base_draws, better_draws = draw_mean_scores([base, better], num_resamples, seed)
-    drawn = np.array(
-        [
-            _equal_labels(base, curve, scores)
-            for curve, scores in zip(base_draws, better_draws, strict=True)
-        ]
-    )
+    pairs = zip(base_draws, better_draws, strict=True)
+    drawn = np.array([_equal_labels(base, curve, scores) for curve, scores in pairs])
     carried = (better.num_runs >= 2) & bool((base.num_runs >= 2).all())
     return [
         _entry(base, better, place, float(exact[place]), drawn[:, place], bool(carried[place]))

@@ -1,6 +1,7 @@
 """Labels in words: how many a wanted score needs, and what those saved mean in a clinic."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from ecs_med.analysis.savings import LabelsSaved
 
@@ -121,8 +122,8 @@ def describe_savings(
     if cost_per_hour is not None and minutes_per_label is None:
         raise ValueError("cost_per_hour needs minutes_per_label, since cost is counted by the hour")
     units = _Units(unit, minutes_per_label, cost_per_hour, currency)
-    tell = {"above": _above, "below": _below, None: _inside}[saved.outside]
-    return f"With {units.labeled(saved.num_labeled)} {method} is {tell(saved, units)}"
+    tell = _outside if saved.outside else _inside
+    return f"With {units.count(saved.num_labeled, 'labelled ')} {method} is {tell(saved, units)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,8 @@ class _Units:
     cost_per_hour: float | None
     currency: str
 
-    def count(self, labels: int) -> str:
-        return f"{labels:,} {self.unit}{'' if labels == 1 else 's'}"
-
-    def labeled(self, labels: int) -> str:
-        return f"{labels:,} labelled {self.unit}{'' if labels == 1 else 's'}"
+    def count(self, labels: int, kind: str = "") -> str:
+        return f"{labels:,} {kind}{self.unit}{'' if labels == 1 else 's'}"
 
     def amount(self, labels: int) -> str:
         """Labels with their hours and cost."""
@@ -175,75 +173,60 @@ def _inside(saved: LabelsSaved, units: _Units) -> str:
     assert saved.equal_labels is not None
     equal = round(saved.equal_labels)
     difference = equal - saved.num_labeled
+    first = "as good as supervised training with "
     if difference > 0:
-        first = (
-            f"as good as supervised training with about {equal:,}: it saves about "
-            f"{units.amount(difference)}."
-        )
+        first += f"about {equal:,}: it saves about {units.amount(difference)}."
     elif difference < 0:
-        first = (
-            f"only as good as supervised training with about {equal:,}: it costs about "
-            f"{units.amount(-difference)} more."
-        )
+        first = f"only {first}about {equal:,}: it costs about {units.amount(-difference)} more."
     else:
-        first = "as good as supervised training with the same number: it saves no labels."
+        first += "the same number: it saves no labels."
     if not saved.has_interval:
         return f"{first} {NO_INTERVAL}"
-    ends = f"{_lower_end(saved, units)} to {_upper_end(saved, units)}"
-    lowest = None if saved.lower is None else round(saved.lower) - saved.num_labeled
-    highest = None if saved.upper is None else round(saved.upper) - saved.num_labeled
-    if (lowest is not None and lowest > 0) or (highest is not None and highest < 0):
+    ends = f"{_end(saved, units, saved.lower, 0)} to {_end(saved, units, saved.upper, 1)}"
+    saves = saved.lower is not None and round(saved.lower) > saved.num_labeled
+    costs = saved.upper is not None and round(saved.upper) < saved.num_labeled
+    if saves or costs:
         return f"{first} The 95 % interval is {ends}."
     return f"{first} This is not certain: the 95 % interval reaches from {ends}."
 
 
-def _lower_end(saved: LabelsSaved, units: _Units) -> str:
-    if saved.lower is not None:
-        return units.end(saved.lower, saved.num_labeled)
-    if saved.measured is None or saved.measured[0] >= saved.num_labeled:
-        return "a loss that the measured range does not show"
-    return f"more than {units.end(saved.measured[0], saved.num_labeled)}"
+def _end(saved: LabelsSaved, units: _Units, end: float | None, side: Literal[0, 1]) -> str:
+    """The lower (0) or upper (1) end of the interval, or what the measured range says of it."""
+    if end is not None:
+        return units.end(end, saved.num_labeled)
+    limit = saved.num_labeled if saved.measured is None else saved.measured[side]
+    if limit > saved.num_labeled if side else limit < saved.num_labeled:
+        return f"more than {units.end(limit, saved.num_labeled)}"
+    return f"a {'saving' if side else 'loss'} that the measured range does not show"
 
 
-def _upper_end(saved: LabelsSaved, units: _Units) -> str:
-    if saved.upper is not None:
-        return units.end(saved.upper, saved.num_labeled)
-    if saved.measured is None or saved.measured[1] <= saved.num_labeled:
-        return "a saving that the measured range does not show"
-    return f"more than {units.end(saved.measured[1], saved.num_labeled)}"
-
-
-def _above(saved: LabelsSaved, units: _Units) -> str:
-    most = None if saved.measured is None else saved.measured[1]
-    first = "better than supervised training with the most labels measured"
-    first += "" if most is None else f" ({most:,})"
-    if most is not None and most > saved.num_labeled:
-        first += f": it saves more than {units.amount(most - saved.num_labeled)}."
+def _outside(saved: LabelsSaved, units: _Units) -> str:
+    """Only bounds: the score lies above or below all that supervised training was measured at."""
+    is_above = saved.outside == "above"
+    most = "better than supervised training with the most labels measured"
+    fewest = "worse than supervised training with the fewest labels measured"
+    told, difference = most if is_above else fewest, 0
+    if saved.measured is not None:
+        limit = saved.measured[1 if is_above else 0]
+        difference = limit - saved.num_labeled if is_above else saved.num_labeled - limit
+        told += f" ({limit:,})"
+    if difference > 0:
+        told += f": it {'saves' if is_above else 'costs'} more than {units.amount(difference)}."
     else:
-        first += "; how many labels it saves cannot be read off."
-    return f"{first} {_bound(saved, units, saved.lower, 'begins', saved.share_unbounded >= 0.975)}"
+        told += f"; how many labels {'it saves' if is_above else 'that costs'} cannot be read off."
+    return f"{told} {_bound(saved, units, is_above)}"
 
 
-def _below(saved: LabelsSaved, units: _Units) -> str:
-    fewest = None if saved.measured is None else saved.measured[0]
-    first = "worse than supervised training with the fewest labels measured"
-    first += "" if fewest is None else f" ({fewest:,})"
-    if fewest is not None and fewest < saved.num_labeled:
-        first += f": it costs more than {units.amount(saved.num_labeled - fewest)}."
-    else:
-        first += "; how many labels that costs cannot be read off."
-    return f"{first} {_bound(saved, units, saved.upper, 'ends', saved.share_unbounded == 0)}"
-
-
-def _bound(
-    saved: LabelsSaved, units: _Units, end: float | None, verb: str, is_wholly_beyond: bool
-) -> str:
+def _bound(saved: LabelsSaved, units: _Units, is_above: bool) -> str:
     """The one end of the interval that counts, where the estimate lies outside."""
     if not saved.has_interval:
         return NO_INTERVAL
+    end = saved.lower if is_above else saved.upper
     if end is None:
-        return WHOLLY if is_wholly_beyond else UNKNOWN
+        is_wholly = saved.share_unbounded >= 0.975 if is_above else saved.share_unbounded == 0
+        return WHOLLY if is_wholly else UNKNOWN
     difference = round(end) - saved.num_labeled
+    is_certain = difference > 0 if is_above else difference < 0
+    verb = "begins" if is_above else "ends"
     told = f"95 % interval {verb} at {units.end(end, saved.num_labeled)}."
-    is_certain = difference > 0 if verb == "begins" else difference < 0
     return f"The {told}" if is_certain else f"This is not certain: the {told}"

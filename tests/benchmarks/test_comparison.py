@@ -13,9 +13,8 @@ from ecs_med_benchmarks.comparison import Outcome, RowOutcome, compare
 from ecs_med_benchmarks.documents import TableDocument, table_document
 from ecs_med_benchmarks.page import as_latex, as_markdown, write_page, write_table
 from ecs_med_benchmarks.plan import deviations, plan_runs
-from ecs_med_benchmarks.protocols import Cityscapes, Kvasir, Voc, protocol_named
-from ecs_med_benchmarks.tables import TABLES, rows_of
-from ecs_med_benchmarks.variants import DEEPLABV2, ECS, RIVALS, SUPERVISED, Variant
+from ecs_med_benchmarks.protocols import CITYSCAPES, KVASIR, VOC, protocol_named
+from ecs_med_benchmarks.tables import DEEPLABV2, ECS, RIVALS, SUPERVISED, TABLES, Variant, rows_of
 
 
 def outcome(seed: int, score: float, selected: float | None) -> Outcome:
@@ -94,7 +93,7 @@ def test_pairs_are_by_seed_and_a_lone_run_has_no_interval() -> None:
 def test_a_rival_that_selects_nothing_is_named() -> None:
     document = table_document(
         TABLES["3"],
-        Voc(),
+        VOC,
         [row(SUPERVISED, [0.6]), row(RIVALS[2], [0.6], selected=0.0)],
         scale=1,
         deviations=["crop 64, not 512"],
@@ -113,7 +112,7 @@ def test_a_rival_that_selects_nothing_is_named() -> None:
 
 def test_a_table_comes_back_from_its_file_and_stands_on_the_page(tmp_path: Path) -> None:
     rows = [row(SUPERVISED, [0.6, 0.62]), row(ECS, [0.7, 0.73])]
-    document = table_document(TABLES["1"], Voc(), rows, scale=0.5, deviations=[])
+    document = table_document(TABLES["1"], VOC, rows, scale=0.5, deviations=[])
     write_table(tmp_path, document)
     assert TableDocument.read(tmp_path / "tables" / "table-1.json") == document
     (tmp_path / "tables" / "table-2.json").write_text("{")
@@ -128,16 +127,16 @@ def test_a_table_comes_back_from_its_file_and_stands_on_the_page(tmp_path: Path)
 
 
 def test_rows_of_the_paper() -> None:
-    first = [(v.key, b) for v, b in rows_of(TABLES["1"], Cityscapes())]
+    first = [(v.key, b) for v, b in rows_of(TABLES["1"], CITYSCAPES)]
     assert first[0] == ("supervised", "all")
     assert first[-1] == ("ecs", "1/8")
     assert len(first) == 7
-    assert {b for _, b in rows_of(TABLES["2"], Voc())} == {"1/4"}
-    assert {b for _, b in rows_of(TABLES["2"], Kvasir(), ["1/8"])} == {"1/8"}
+    assert {b for _, b in rows_of(TABLES["2"], VOC)} == {"1/4"}
+    assert {b for _, b in rows_of(TABLES["2"], KVASIR, ["1/8"])} == {"1/8"}
 
 
 def test_protocols_hold_section_4_4() -> None:
-    voc, cityscapes = Voc(), Cityscapes()
+    voc, cityscapes = VOC, CITYSCAPES
     assert (voc.crop, voc.batch, voc.iterations) == (512, 14, 22_000)
     assert (cityscapes.crop, cityscapes.batch, cityscapes.iterations) == (768, 6, 15_000)
     for protocol in (voc, cityscapes):
@@ -153,7 +152,7 @@ def test_protocols_hold_section_4_4() -> None:
 
 
 def test_deviations_are_told_and_places_are_not() -> None:
-    told = deviations(Voc(), {"crop": 64, "batch": 14, "device": "cpu", "iterations": None})
+    told = deviations(VOC, {"crop": 64, "batch": 14, "device": "cpu", "iterations": None})
     assert told == ["crop 64, not 512"]
 
 
@@ -171,7 +170,7 @@ def test_table_4_has_the_rivals_encoder_where_the_protocol_is_the_papers(
 ) -> None:
     cells = plan_runs(
         [(variant, "1/8") for variant in DEEPLABV2],
-        merge_settings(Voc().train_settings(), given),
+        merge_settings(VOC.train_settings(), given),
         overrides=given,
         is_published=is_published,
         data=Path("voc"),

@@ -49,32 +49,32 @@ def write_run(path: Path, *, seed: int = 0, shift: float = 0.0, **settings: Any)
 
 
 def test_epochs_are_passes_over_the_labelled_images(tmp_path: Path) -> None:
-    curve = read_curve(write_run(tmp_path / "run", seed=3))
+    curve = read_curve(write_run(tmp_path / "run", seed=3), "1/4")
     assert curve.iterations == (10, 20, 30), "without the validation that has no score"
     assert curve.epochs == (10 * 4 / 8, 20 * 4 / 8, 30 * 4 / 8)
     assert curve.miou == (0.2, 0.4, 0.5)
     assert curve.iou_right == (0.9, 0.9, 0.9)
-    assert (curve.dataset, curve.labeled, curve.num_labeled) == ("kvasir", "1/4", 8)
+    assert (curve.labeled, curve.num_labeled) == ("1/4", 8)
     assert (curve.seed, curve.loss, curve.class_weight) == (3, "cross_entropy", 2.0)
     assert curve.num_scored == 5
 
 
-def test_a_budget_from_a_file_is_named_by_its_share(tmp_path: Path) -> None:
+def test_a_budget_has_the_name_of_its_cell_whatever_the_run_was_asked_for(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", labeled="runs/base/split.json")
-    assert read_curve(run).labeled == "25 %"
-    assert read_curve(run, labeled="1/4").labeled == "1/4"
+    assert read_curve(run, "25 %").labeled == "25 %"
     for number, budget in enumerate(("10%", "0.1", "all", "50", "1/8")):
-        assert read_curve(write_run(tmp_path / str(number), labeled=budget)).labeled == budget
+        run = write_run(tmp_path / str(number), labeled=budget)
+        assert read_curve(run, budget).labeled == budget
 
 
 def test_the_mean_is_taken_where_all_seeds_have_a_score(tmp_path: Path) -> None:
     curves = [
-        read_curve(write_run(tmp_path / "a", seed=0)),
-        read_curve(write_run(tmp_path / "b", seed=1, shift=0.1)),
+        read_curve(write_run(tmp_path / "a", seed=0), "1/4"),
+        read_curve(write_run(tmp_path / "b", seed=1, shift=0.1), "1/4"),
     ]
     history = (tmp_path / "b" / "history.jsonl").read_text().splitlines(keepends=True)
     (tmp_path / "b" / "history.jsonl").write_text("".join(history[:2]))
-    curves[1] = read_curve(tmp_path / "b")
+    curves[1] = read_curve(tmp_path / "b", "1/4")
     points = mean_curve(curves)
     assert [point.iteration for point in points] == [10, 20]
     assert [point.miou for point in points] == pytest.approx([0.25, 0.45])
@@ -83,13 +83,13 @@ def test_the_mean_is_taken_where_all_seeds_have_a_score(tmp_path: Path) -> None:
 
 
 def test_rows_hold_every_validation_of_every_run(tmp_path: Path) -> None:
-    rows = curve_rows([read_curve(write_run(tmp_path / "run"))])
+    rows = curve_rows([read_curve(write_run(tmp_path / "run"), "1/4")], "kvasir")
     assert [(row["iteration"], row["epoch"], row["miou"]) for row in rows] == [
         (10, 5.0, 0.2),
         (20, 10.0, 0.4),
         (30, 15.0, 0.5),
     ]
-    assert rows[0]["run"] == "run"
+    assert (rows[0]["dataset"], rows[0]["run"]) == ("kvasir", "run")
 
 
 def test_four_losses_are_drawn_and_told(tmp_path: Path) -> None:
@@ -100,13 +100,14 @@ def test_four_losses_are_drawn_and_told(tmp_path: Path) -> None:
                 seed=seed,
                 shift=0.01 * seed,
                 ecs={"corrector_loss": loss, "class_weight": weight},
-            )
+            ),
+            "1/4",
         )
         for loss in ("cross_entropy", "focal")
         for weight in (1.0, 2.0)
         for seed in (0, 1)
     ]
-    drawing = draw_figure3(curves)
+    drawing = draw_figure3(curves, "kvasir")
     assert drawing is not None
     assert drawing.name == "figure-3"
     for words in ("cross-entropy, weight 1", "focal loss, weight 2", "1/4 (8 labelled)"):
@@ -114,16 +115,16 @@ def test_four_losses_are_drawn_and_told(tmp_path: Path) -> None:
     assert "mean over 2 seeds" in drawing.caption
     assert "focal loss with weight 2 0.505 after 15 epochs" in drawing.page
     assert drawing.png.startswith(b"\x89PNG")
-    again = draw_figure3(curves)
+    again = draw_figure3(curves, "kvasir")
     assert again == drawing, "the same input gives the same bytes"
-    alone = draw_figure3(curves[:1])
+    alone = draw_figure3(curves[:1], "kvasir")
     assert alone is not None
     assert alone.caption.endswith("One seed.")
 
 
 def test_nothing_gives_no_figure(tmp_path: Path) -> None:
-    assert draw_figure3([]) is None
+    assert draw_figure3([], "kvasir") is None
     run = write_run(tmp_path / "run")
     (run / "history.jsonl").write_text("")
     with pytest.raises(RunFolderError, match="no score of a corrector; name runs of `method="):
-        read_curve(run)
+        read_curve(run, "1/4")

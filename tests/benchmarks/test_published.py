@@ -13,7 +13,7 @@ HEADER = ",".join(COLUMNS)
 
 
 def value(**wanted: str) -> float:
-    (figure,) = select(**wanted)  # type: ignore[arg-type]
+    (figure,) = select(**wanted)
     return figure.value
 
 
@@ -32,7 +32,7 @@ def test_gains_of_table_1(dataset: str, labeled: str, gain: float) -> None:
 
 def test_mean_of_classes_is_the_mean_of_table_1() -> None:
     asked = {"table": "1", "dataset": "cityscapes", "labeled": "1/1"}
-    per_class = {f.class_name: f.value for f in select(**asked, metric="iou")}  # type: ignore[arg-type]
+    per_class = {f.class_name: f.value for f in select(**asked, metric="iou")}
     assert tuple(per_class) == CityscapesLayout.class_names
     # Both the classes and their mean are rounded to two digits.
     assert fmean(per_class.values()) == pytest.approx(value(**asked, metric="miou"), abs=0.01)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ecs_med_benchmarks.ranks import correlate, spearman
+from ecs_med_benchmarks.certainty import correlate, spearman
 
 
 def slow_spearman(first: list[float], second: list[float]) -> float:
@@ -50,7 +50,7 @@ def test_classes_are_correlated_apart() -> None:
     falling = rising[:, [0]], rising[::-1, [1]]
     pairs = np.concatenate([rising, np.concatenate(falling, axis=1)])
     labels = np.array([0, 0, 0, 2, 2, 2])
-    found = correlate(pairs, pairs, labels, num_classes=3, num_images=2)
+    found = correlate(pairs, [pairs[labels == label] for label in range(3)], num_images=2)
     assert found.rho_per_class == (pytest.approx(1), None, pytest.approx(-1))
     assert found.num_pixels_per_class == (3, 0, 3)
     assert found.rho == pytest.approx(slow_spearman(*pairs.T.tolist()))

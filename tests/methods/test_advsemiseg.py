@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from literal_advsemiseg import LiteralAdvSemiSeg
+from literal_rivals import LiteralAdvSemiSeg
 from tiny_networks import NUM_CLASSES, enlarge_weights, pixelwise, ragged_batch, weights
 from torch import nn
 

@@ -5,7 +5,7 @@ import math
 
 import pytest
 import torch
-from literal_s4gan import LiteralS4Gan
+from literal_rivals import LiteralS4Gan
 from tiny_networks import NUM_CLASSES, Judge, enlarge_weights, pixelwise, ragged_batch, weights
 from torch import nn
 

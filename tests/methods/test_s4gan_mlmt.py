@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from literal_s4gan import LiteralMlmt, LiteralS4Gan
+from literal_rivals import LiteralMlmt, LiteralS4Gan
 from tiny_networks import NUM_CLASSES, Judge, Pooled, pixelwise, ragged_batch, weights
 from torch import nn
 

@@ -15,12 +15,11 @@ from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings
 from ecs_med.sweep.sweep import SweepResult
 from ecs_med_benchmarks.documents import FigureDocument, TableDocument
-from ecs_med_benchmarks.figures import FIGURES, FigureSpec, figure_numbered
+from ecs_med_benchmarks.figures import FIGURES, FigureSpec
 from ecs_med_benchmarks.plan import deviations, plan_runs
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.protocols import PROTOCOLS, protocol_named
-from ecs_med_benchmarks.tables import TABLES, rows_of, table_numbered
-from ecs_med_benchmarks.variants import Variant
+from ecs_med_benchmarks.tables import TABLES, Variant, numbered, rows_of
 from ecs_med_cli.console import plain_table
 from ecs_med_cli.sweep_console import SweepConsole
 
@@ -83,8 +82,8 @@ class BenchmarkSession:
         self._asked = asked
         full = protocol_named(asked.name)
         tables = asked.tables or (() if asked.figures else ("1",))
-        self._specs = [table_numbered(number) for number in dict.fromkeys(tables)]
-        self._figures = [figure_numbered(number) for number in dict.fromkeys(asked.figures)]
+        self._specs = [numbered(TABLES, n, "table") for n in dict.fromkeys(tables)]
+        self._figures = [numbered(FIGURES, n, "figure") for n in dict.fromkeys(asked.figures)]
         budgets = None if asked.budgets is None else parse_budgets(asked.budgets)
         self._seeds = full.seeds if asked.seeds is None else parse_seeds(asked.seeds)
         protocol = full.scaled(asked.scale)

@@ -12,8 +12,7 @@ from PIL import Image
 import ecs_med
 from ecs_med.errors import SettingsError
 from ecs_med.training.train import train
-from ecs_med_benchmarks.ranks import spearman
-from ecs_med_benchmarks.relation import judged_pixels, measure_relation
+from ecs_med_benchmarks.certainty import certainty_and_error, measure_certainty, spearman
 from ecs_med_datasets.phantom import write_phantom
 
 VOID = 255
@@ -25,7 +24,7 @@ def test_three_pixels_by_hand() -> None:
     right = torch.tensor([0.5, 0.9, 0.1, 0.7])
     corrected = torch.stack([1 - right, torch.zeros(4), right])[None, :, None]
     reference = torch.tensor([[[0, 0, 1, VOID]]])
-    pairs, labels = judged_pixels(logits, corrected, reference)
+    pairs, labels = certainty_and_error(logits, corrected, reference)
     assert labels.tolist() == [0, 0, 1], "void does not count"
     assert pairs[:, 0] == pytest.approx([0.25, 0.81, 0.01])
     assert pairs[:, 1] == pytest.approx([math.log(0.9), math.log(0.6), math.log(0.2)])
@@ -34,13 +33,15 @@ def test_three_pixels_by_hand() -> None:
 
 def test_confident_pixels_are_told_apart() -> None:
     logits = torch.tensor([[20.0, 21.0, 30.0], [0.0, 0.0, 0.0]])[None, :, None]
-    pairs, _ = judged_pixels(logits, torch.ones(1, 3, 1, 3), torch.zeros(1, 1, 3, dtype=torch.long))
+    pairs, _ = certainty_and_error(
+        logits, torch.ones(1, 3, 1, 3), torch.zeros(1, 1, 3, dtype=torch.long)
+    )
     assert np.all(np.diff(pairs[:, 1]) > 0)
 
 
 def test_nothing_but_void() -> None:
     void = torch.full((1, 1, 3), VOID)
-    pairs, labels = judged_pixels(torch.randn(1, 2, 1, 3), torch.rand(1, 3, 1, 3), void)
+    pairs, labels = certainty_and_error(torch.randn(1, 2, 1, 3), torch.rand(1, 3, 1, 3), void)
     assert pairs.shape == (0, 2)
     assert labels.shape == (0,)
 
@@ -48,7 +49,7 @@ def test_nothing_but_void() -> None:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two iterations on 24 frames of 32 pixels, some of them with void."""
-    folder = tmp_path_factory.mktemp("relation")
+    folder = tmp_path_factory.mktemp("certainty")
     data = write_phantom(folder / "data", num_images=24, seed=0, size=32)
     for path in sorted(data.rglob("masks/*.png"))[::3]:
         labels = np.array(Image.open(path))
@@ -107,7 +108,7 @@ def ranked(pairs: np.ndarray) -> float:
 
 
 def test_counts_and_bounds(run: Path) -> None:
-    found = measure_relation(run, max_images=3, pixels_per_image=100, device="cpu")
+    found = measure_certainty(run, max_images=3, pixels_per_image=100, device="cpu")
     assert found.class_names == ("background", "class 1", "class 2")
     assert found.on_unlabeled is not None
     for part in (found.on_labeled, found.on_unlabeled):
@@ -116,13 +117,13 @@ def test_counts_and_bounds(run: Path) -> None:
         assert all(count <= 300 for count in part.num_pixels_per_class)
         assert part.rho is None or -1 <= part.rho <= 1
     assert (found.num_labeled, found.num_unlabeled, found.seed) == (9, 9, 0)
-    again = measure_relation(run, max_images=3, pixels_per_image=100, device="cpu")
+    again = measure_certainty(run, max_images=3, pixels_per_image=100, device="cpu")
     assert again == found, "the draw is fixed"
-    assert json.loads(json.dumps(found.to_dict()))["on_labeled"]["num_images"] == 3
+    assert json.loads(json.dumps(found.to_json()))["on_labeled"]["num_images"] == 3
 
 
 def test_without_bounds_it_is_the_correlation_of_all_pixels(run: Path) -> None:
-    found = measure_relation(run, max_images=100, pixels_per_image=10**6, device="cpu")
+    found = measure_certainty(run, max_images=100, pixels_per_image=10**6, device="cpu")
     assert found.on_unlabeled is not None
     for role, part in (("labeled", found.on_labeled), ("unlabeled", found.on_unlabeled)):
         pairs = all_pairs(run, role)
@@ -138,4 +139,4 @@ def test_a_method_without_a_corrector_is_refused(run: Path, tmp_path: Path) -> N
     config = json.loads((run / "config.json").read_text())
     plain = train(config | {"method": "supervised", "run": tmp_path / "plain"})
     with pytest.raises(SettingsError, match="has no corrector to be judged"):
-        measure_relation(plain, device="cpu")
+        measure_certainty(plain, device="cpu")

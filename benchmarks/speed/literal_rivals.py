@@ -1,4 +1,4 @@
-"""s4GAN and MLMT word for word: what `ecs_med.methods.s4gan` and `s4gan_mlmt` are held against.
+"""The rivals word for word: what AdvSemiSeg, s4GAN and MLMT of `ecs_med.methods` are held against.
 
 Every term runs its own forward passes, gradients are computed for all weights in reach, pictures
 and pixels that do not count are cut out by indexing, and the losses are PyTorch's own. Nothing of
@@ -9,24 +9,25 @@ import copy
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["LiteralMlmt", "LiteralS4Gan"]
+__all__ = ["LiteralAdvSemiSeg", "LiteralMlmt", "LiteralS4Gan"]
 
 VOID = 255
 
 
 @dataclass
-class LiteralS4Gan:
-    """One iteration of Mittal et al. 2019 in plain PyTorch.
+class _Adversarial:
+    """What both rivals with a discriminator have.
 
     Attributes:
         segmenter: S.
-        discriminator: D, from image and N-channel map to one score a picture and its features.
+        discriminator: D.
         num_classes: N.
         segmenter_optimizer: Of S.
         discriminator_optimizer: Of D.
+        threshold: Score above which unlabelled pixels or pictures are selected.
     """
 
     segmenter: nn.Module
@@ -34,14 +35,93 @@ class LiteralS4Gan:
     num_classes: int
     segmenter_optimizer: torch.optim.Optimizer
     discriminator_optimizer: torch.optim.Optimizer
-    threshold: float = 0.6
+    threshold: float
+
+    def _reference(self, labels: Tensor) -> Tensor:
+        known = labels != VOID
+        encoded = F.one_hot(torch.where(known, labels, 0), self.num_classes)
+        return torch.movedim(encoded, -1, 1).float() * known.unsqueeze(1)
+
+    def _update_discriminator(self, real: Tensor, fake: Tensor) -> float:
+        judge = nn.BCEWithLogitsLoss()
+        loss = judge(real, torch.ones_like(real)) + judge(fake, torch.zeros_like(fake))
+        self.discriminator_optimizer.zero_grad()
+        (0.5 * loss).backward()
+        self.discriminator_optimizer.step()
+        return (0.5 * loss).item()
+
+
+@dataclass
+class LiteralAdvSemiSeg(_Adversarial):
+    """One iteration of Hung et al. 2018; D goes from an N-channel map to one score a pixel."""
+
+    threshold: float = 0.2
 
     def step(
         self,
-        images: torch.Tensor,
-        labels: torch.Tensor,
-        unlabeled: torch.Tensor,
-        valid: torch.Tensor,
+        images: Tensor,
+        labels: Tensor,
+        unlabeled: Tensor,
+        valid: Tensor,
+        *,
+        self_training: bool,
+    ) -> dict[str, float]:
+        """Segmenter's and discriminator's update; the five losses."""
+        with torch.no_grad():
+            fake, fake_unlabeled = self._probabilities(images), self._probabilities(unlabeled)
+        segmentation = nn.CrossEntropyLoss(ignore_index=VOID)(self.segmenter(images), labels)
+        adversarial = self._judged_real(self._probabilities(images), labels != VOID)
+        adversarial_unlabeled = self._judged_real(self._probabilities(unlabeled), valid)
+        taught = torch.zeros(())
+        if self_training:
+            taught = self._self_training(unlabeled, valid)
+        self.segmenter_optimizer.zero_grad()
+        total = segmentation + 0.01 * adversarial + 0.001 * adversarial_unlabeled + 0.1 * taught
+        total.backward()
+        self.segmenter_optimizer.step()
+        known = labels != VOID
+        fakes = torch.cat([self._scores(fake, known), self._scores(fake_unlabeled, valid)])
+        real = self._scores(self._reference(labels), known)
+        return {
+            "segmentation": segmentation.item(),
+            "adversarial": adversarial.item(),
+            "adversarial_unlabeled": adversarial_unlabeled.item(),
+            "self_training": taught.item(),
+            "discrimination": self._update_discriminator(real, fakes),
+        }
+
+    def _probabilities(self, images: Tensor) -> Tensor:
+        return torch.softmax(self.segmenter(images), dim=1)
+
+    def _scores(self, class_map: Tensor, where: Tensor) -> Tensor:
+        scores: Tensor = self.discriminator(class_map).squeeze(1)[where]
+        return scores
+
+    def _judged_real(self, class_map: Tensor, where: Tensor) -> Tensor:
+        scores = self._scores(class_map, where)
+        return nn.BCEWithLogitsLoss()(scores, torch.ones_like(scores))
+
+    def _self_training(self, unlabeled: Tensor, valid: Tensor) -> Tensor:
+        with torch.no_grad():
+            probabilities = self._probabilities(unlabeled)
+            sure = torch.sigmoid(self.discriminator(probabilities).squeeze(1)) >= self.threshold
+            labels = torch.where(valid & sure, probabilities.argmax(dim=1), VOID)
+        if (labels == VOID).all():
+            return torch.zeros(())
+        return nn.CrossEntropyLoss(ignore_index=VOID)(self.segmenter(unlabeled), labels)
+
+
+@dataclass
+class LiteralS4Gan(_Adversarial):
+    """One iteration of Mittal et al. 2019.
+
+    D goes from image and N-channel map to one score a picture and its features.
+    """
+
+    threshold: float = 0.6
+
+    def step(
+        self, images: Tensor, labels: Tensor, unlabeled: Tensor, valid: Tensor
     ) -> dict[str, float]:
         """Segmenter's and discriminator's update; the four losses."""
         known = [i for i in range(len(labels)) if (labels[i] != VOID).any()]
@@ -61,20 +141,15 @@ class LiteralS4Gan:
             "segmentation": segmentation.item(),
             "matching": matching.item(),
             "self_training": taught.item(),
-            "discrimination": self._discriminator_step(real, fake),
+            "discrimination": self._update_discriminator(
+                self.discriminator(real)[0], self.discriminator(fake)[0]
+            ),
         }
 
-    def _reference(self, labels: torch.Tensor) -> torch.Tensor:
-        known = labels != VOID
-        encoded = F.one_hot(torch.where(known, labels, 0), self.num_classes)
-        return torch.movedim(encoded, -1, 1).float() * known.unsqueeze(1)
-
-    def _map(self, unlabeled: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    def _map(self, unlabeled: Tensor, valid: Tensor) -> Tensor:
         return torch.softmax(self.segmenter(unlabeled), dim=1) * valid.unsqueeze(1)
 
-    def _self_training(
-        self, unlabeled: torch.Tensor, valid: torch.Tensor, fake: torch.Tensor
-    ) -> torch.Tensor:
+    def _self_training(self, unlabeled: Tensor, valid: Tensor, fake: Tensor) -> Tensor:
         with torch.no_grad():
             chosen = torch.sigmoid(self.discriminator(fake)[0]) > self.threshold
             own = self.segmenter(unlabeled).argmax(dim=1)
@@ -82,15 +157,6 @@ class LiteralS4Gan:
         if not chosen.any():
             return torch.zeros(())
         return nn.CrossEntropyLoss(ignore_index=VOID)(self.segmenter(unlabeled)[chosen], labels)
-
-    def _discriminator_step(self, real: torch.Tensor, fake: torch.Tensor) -> float:
-        judge = nn.BCEWithLogitsLoss()
-        on_real, on_fake = self.discriminator(real)[0], self.discriminator(fake)[0]
-        loss = judge(on_real, torch.ones_like(on_real)) + judge(on_fake, torch.zeros_like(on_fake))
-        self.discriminator_optimizer.zero_grad()
-        (0.5 * loss).backward()
-        self.discriminator_optimizer.step()
-        return (0.5 * loss).item()
 
 
 @dataclass
@@ -115,9 +181,7 @@ class LiteralMlmt:
     def __post_init__(self) -> None:
         self.teacher = copy.deepcopy(self.classifier).eval()
 
-    def step(
-        self, images: torch.Tensor, labels: torch.Tensor, unlabeled: torch.Tensor
-    ) -> dict[str, float]:
+    def step(self, images: Tensor, labels: Tensor, unlabeled: Tensor) -> dict[str, float]:
         """Classifier's and teacher's update; the two losses."""
         pairs = []
         logits = self.classifier(images)
