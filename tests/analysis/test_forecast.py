@@ -77,7 +77,7 @@ def test_a_score_out_of_reach_is_said_to_be():
     found = forecast(sweep(power, sd=0.002))
     needed = found.labels_for(0.97)
     assert (needed.estimate, needed.lower, needed.upper) == (None, None, None)
-    assert "not within reach of 3200 labels" in needed.sentence
+    assert "not within reach of 3,200 labels" in needed.sentence
 
 
 @pytest.mark.parametrize("labels", [0, 0.5, 3201, math.nan])
