@@ -114,16 +114,15 @@ class SliceStore(Dataset[Tensors]):
         return PreparedSlice(found["image"], found.get("labels"))
 
     def prepared_case(self, case: Case | UnlabeledCase) -> PreparedCase:
-        """A case as it is scored; with `references="native"`.
+        """A case as models are applied to it, with its reference where entries hold one.
 
         Args:
-            case: Any case that its files are prepared like, one of `cases` or not.
+            case: Any case, one of `cases` or not.
 
         Raises:
             DataError: If a file cannot be read.
         """
-        assert self._native
-        found = self._read(case)
+        found = self._read(case, ("image", "reference"))
         reference = found.get("reference")
         return PreparedCase(
             header=read_header(case.images, case.frame),

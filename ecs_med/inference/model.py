@@ -15,9 +15,8 @@ from ecs_med.data.batches import Normalization
 from ecs_med.devices import choose_device
 from ecs_med.errors import RunFolderError
 from ecs_med.files import write_tensors
-from ecs_med.inference.presence import switch_off_absent
 from ecs_med.networks import Initialization, build_corrector, build_segmenter, corrector_input
-from ecs_med.networks.classifier import build_classifier
+from ecs_med.networks.classifier import build_classifier, switch_off_absent
 from ecs_med.runs import ModelSpec, RunFolder
 
 __all__ = ["Model", "load_model", "newest_run", "read_spec", "save_model"]

@@ -1,6 +1,7 @@
 """The multi-label classifier of MLMT: which classes a picture shows, and its mean teacher."""
 
 import copy
+from collections.abc import Sequence
 
 import segmentation_models_pytorch as smp
 import torch
@@ -10,7 +11,16 @@ from ecs_med.networks.encoders import adapt_first_layer, library_name
 from ecs_med.networks.initialization import Initialization
 from ecs_med.networks.weights import load_encoder_weights
 
-__all__ = ["MeanTeacher", "MultiLabelClassifier", "build_classifier"]
+__all__ = [
+    "MeanTeacher",
+    "MultiLabelClassifier",
+    "build_classifier",
+    "has_background",
+    "switch_off_absent",
+]
+
+_OFF = -1e4
+"""Logit of a class that is switched off: its probability is 0 in float32 and in half precision."""
 
 
 class MultiLabelClassifier(nn.Module):
@@ -102,3 +112,29 @@ def build_classifier(
     load_encoder_weights(encoder, initialization)
     adapt_first_layer(encoder, in_channels)
     return MultiLabelClassifier(encoder, num_classes)
+
+
+def switch_off_absent(
+    logits: torch.Tensor, presence: torch.Tensor, threshold: float
+) -> torch.Tensor:
+    """Take classes that a picture does not show out of its segmentation.
+
+    Args:
+        logits: Of the segmenter, `(B, N, *spatial)`; class 0 is the background.
+        presence: Probability that a picture shows a class, `(B, N)`, 0..1.
+        threshold: Classes below are switched off, the background never.
+
+    Returns:
+        The logits, a large negative number in channels that are switched off.
+
+    Source:
+        Mittal et al. 2019, section 3.2: the fusion of the two branches.
+    """
+    absent = presence < threshold
+    absent[:, 0] = False
+    return logits.masked_fill(absent.view(*absent.shape, *[1] * (logits.ndim - 2)), _OFF)
+
+
+def has_background(class_names: Sequence[str]) -> bool:
+    """Whether class 0 is what remains when nothing else is shown."""
+    return class_names[0].casefold() == "background"

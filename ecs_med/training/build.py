@@ -6,9 +6,9 @@ from torch import nn
 from ecs_med.config import TrainConfig
 from ecs_med.devices import autocast_dtype
 from ecs_med.inference.model import Model, load_model
-from ecs_med.inference.presence import has_background
 from ecs_med.methods import Method, NetworkPlan, method_class, method_settings, optimizer_settings
 from ecs_med.networks import NETWORKS, Initialization, build_segmenter
+from ecs_med.networks.classifier import has_background
 from ecs_med.networks.encoders import freeze_norm
 from ecs_med.networks.parallel import make_parallel
 from ecs_med.runs import ModelSpec, Origin

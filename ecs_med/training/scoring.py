@@ -5,13 +5,15 @@ numbers only.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from ecs_med.data.cases import prepare_case
-from ecs_med.data.store import SliceStore
+from ecs_med.data.cases import PreparedCase
+from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.data.masks.reading import read_labels
 from ecs_med.errors import DataError
 from ecs_med.inference.evaluate import Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
@@ -20,6 +22,7 @@ from ecs_med.losses import correction_map, pseudo_labels
 from ecs_med.metrics import confusion_matrix, scores_from_confusion
 from ecs_med.runs import PseudoLabelHealth, ValidationRow
 from ecs_med.splits import HiddenReferences, Split
+from ecs_med.training.data_plan import Stores
 from ecs_med.training.schedule import Schedule, cases_in_between
 from ecs_med.types import Case, UnlabeledCase
 
@@ -43,16 +46,16 @@ class Scoring:
     Args:
         cases: With masks.
         schedule: How many of them are scored in between.
-        store: Of prepared cases.
+        stores: Of prepared cases.
         split: Pseudo-labels are looked at on its unlabelled cases.
     """
 
     def __init__(
-        self, cases: Sequence[Case], schedule: Schedule, store: SliceStore, split: Split
+        self, cases: Sequence[Case], schedule: Schedule, stores: Stores, split: Split
     ) -> None:
         self._cases = cases
         self._chosen = cases_in_between(cases, schedule.num_cases)
-        self._store = store
+        self._stores = stores
         self._split = split
         self.seconds = 0.0
 
@@ -78,7 +81,11 @@ class Scoring:
         if model.has_corrector:
             half = max(1, len(self._chosen) // 2)
             limit = _HEALTH_CASES if self.scores_all else min(_HEALTH_CASES, half)
-            health = pseudo_label_health(model, self._split.unlabeled, self._split.hidden, limit)
+            store = self._stores.unlabeled or self._stores.scored
+            split = self._split
+            health = pseudo_label_health(
+                model, split.unlabeled, split.hidden, store.prepared_case, limit
+            )
         self.seconds += time.monotonic() - started
         return ValidationRow(
             iteration=iteration,
@@ -95,13 +102,15 @@ class Scoring:
         return found
 
     def _evaluate(self, model: Model, cases: Sequence[Case], *, corrector: bool) -> Evaluation:
-        return evaluate_cases(model, cases, corrector=corrector, prepared=self._store.prepared_case)
+        prepared = self._stores.scored.prepared_case
+        return evaluate_cases(model, cases, corrector=corrector, prepared=prepared)
 
 
 def pseudo_label_health(
     model: Model,
     unlabeled: Sequence[UnlabeledCase],
     hidden: HiddenReferences,
+    prepared: Callable[[UnlabeledCase], PreparedCase],
     num_cases: int = _HEALTH_CASES,
 ) -> PseudoLabelHealth:
     """Score the pseudo-labels of a few unlabelled cases.
@@ -110,6 +119,7 @@ def pseudo_label_health(
         model: The model in training, with a corrector.
         unlabeled: Used where no hidden mask exists; then only shares and certainty are known.
         hidden: The masks outside the budget.
+        prepared: Gives a prepared case without its mask.
         num_cases: At most so many.
     """
     classes = model.spec.num_classes
@@ -117,7 +127,14 @@ def pseudo_label_health(
     amended = own.clone()
     totals = dict.fromkeys(("cases", "pixels", "right", "certainty", "wrong", "repaired"), 0.0)
     with model.evaluating():
-        for slices, reference in _samples(model, unlabeled, hidden, num_cases):
+        step = max(1, len(unlabeled) // num_cases)
+        pairs: list[tuple[UnlabeledCase, Path | None]] = [*hidden.for_reporting(num_cases)]
+        for case, mask in pairs or [(case, None) for case in unlabeled[::step][:num_cases]]:
+            try:
+                found = _with_reference(prepared(case), case, mask, model.spec.labels)
+            except DataError:
+                continue  # a mask outside the scheme must not stop a run that never uses it
+            slices, reference = found.spread(_SLICES)
             view = look_at_slices(model, slices)
             totals["cases"] += 1
             totals["pixels"] += view.corrected.numel()
@@ -148,21 +165,12 @@ def is_silent(health: PseudoLabelHealth) -> bool:
     return health.right_share is not None and health.right_share > 0.999
 
 
-def _samples(
-    model: Model, unlabeled: Sequence[UnlabeledCase], hidden: HiddenReferences, num_cases: int
-) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
-    """Prepared slices of a few cases, evenly spread, with their references where there are any."""
-    preparation, scheme = model.spec.preparation, model.spec.labels
-    step = max(1, len(unlabeled) // num_cases)
-    pairs: list[tuple[UnlabeledCase, Path | None]] = [*hidden.for_reporting(num_cases)]
-    for case, mask in pairs or [(case, None) for case in unlabeled[::step][:num_cases]]:
-        try:
-            found = prepare_case(case, preparation, scheme, mask)
-        except DataError:
-            if mask is None:
-                raise
-            continue  # a hidden mask outside the scheme must not stop a run that never uses it
-        yield found.spread(_SLICES)
+def _with_reference(
+    found: PreparedCase, case: UnlabeledCase, mask: Path | None, scheme: LabelScheme
+) -> PreparedCase:
+    if mask is None:
+        return found
+    return replace(found, reference=read_labels(case.images, mask, scheme, case.frame))
 
 
 def _ratio(part: float, whole: float) -> float | None:

@@ -134,7 +134,7 @@ class _Run:
         for sentence in [*(str(w.message) for w in caught), *more]:
             self._warn(sentence)
         self.batches = training_batches(self.stores, self.config, doors.transform)
-        self.scoring = Scoring(opening.scored, self.schedule, self.stores.scored, self.plan.split)
+        self.scoring = Scoring(opening.scored, self.schedule, self.stores, self.plan.split)
         self.device = torch.device(self.config.device)
         self.method, self.model = build_model(
             self.config,

@@ -9,6 +9,7 @@ from PIL import Image
 from torch import nn
 
 from ecs_med.config import Preparation
+from ecs_med.data.cases import PreparedCase, prepare_case
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.inference.model import Model
 from ecs_med.runs.spec import ModelSpec
@@ -31,6 +32,10 @@ class Everywhere(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.scores.expand(len(images), -1, -1, -1)
+
+
+def read(case: UnlabeledCase) -> PreparedCase:
+    return prepare_case(case, Preparation())
 
 
 def model(run: Path, segmenter: nn.Module, corrector: nn.Module) -> Model:
@@ -65,7 +70,7 @@ def test_a_corrector_that_mends_half_of_the_errors(
 ) -> None:
     """S says background everywhere; C amends the first 4 of the 8 polyp rows."""
     mends = model(tmp_path, Everywhere(2, label=0), Everywhere(3, label=2, rows=4, other=1))
-    health = pseudo_label_health(mends, [case[0]], HiddenReferences(dict([case])))
+    health = pseudo_label_health(mends, [case[0]], HiddenReferences(dict([case])), read)
     assert health.num_cases == 1
     assert health.right_share == pytest.approx(28 / 32)
     assert health.correction_accuracy == pytest.approx(0.5)
@@ -79,7 +84,7 @@ def test_without_hidden_masks_scores_are_unknown(
     case: tuple[UnlabeledCase, Path], tmp_path: Path
 ) -> None:
     silent = model(tmp_path, Everywhere(2, label=0), Everywhere(3, label=2))
-    health = pseudo_label_health(silent, [case[0]], HiddenReferences({}))
+    health = pseudo_label_health(silent, [case[0]], HiddenReferences({}), read)
     assert health.right_share == 1
     assert health.miou is None
     assert health.correction_accuracy is None
@@ -91,6 +96,6 @@ def test_a_hidden_mask_that_does_not_fit_the_classes_is_left_out(
 ) -> None:
     Image.fromarray(np.full((SIZE, SIZE), 77, np.uint8)).save(case[1])
     silent = model(tmp_path, Everywhere(2, label=0), Everywhere(3, label=2))
-    health = pseudo_label_health(silent, [case[0]], HiddenReferences(dict([case])))
+    health = pseudo_label_health(silent, [case[0]], HiddenReferences(dict([case])), read)
     assert health.num_cases == 0
     assert health.miou is None

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ecs_med.inference.presence import has_background, switch_off_absent
+from ecs_med.networks.classifier import has_background, switch_off_absent
 
 
 @pytest.mark.parametrize("spatial", [(4, 5), (2, 4, 5)])
