@@ -15,34 +15,21 @@ from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings
 from ecs_med.sweep.sweep import SweepResult
 from ecs_med_benchmarks.documents import FigureDocument, TableDocument
-from ecs_med_benchmarks.figures import FIGURES, FigureSpec, figure_numbered
+from ecs_med_benchmarks.figures import FigureSpec, figure_numbered
 from ecs_med_benchmarks.plan import deviations, plan_runs
 from ecs_med_benchmarks.protocol import Protocol
-from ecs_med_benchmarks.protocols import PROTOCOLS, protocol_named
-from ecs_med_benchmarks.tables import TABLES, rows_of, table_numbered
+from ecs_med_benchmarks.protocols import protocol_named
+from ecs_med_benchmarks.tables import rows_of, table_numbered
 from ecs_med_benchmarks.variants import Variant
 from ecs_med_cli.console import plain_table
 from ecs_med_cli.sweep_console import SweepConsole
 
-__all__ = ["BenchmarkRequest", "BenchmarkSession", "list_benchmarks"]
+__all__ = ["BenchmarkRequest", "BenchmarkSession"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkRequest:
-    """What of a benchmark is asked for, as typed; `None` where nothing was.
-
-    Attributes:
-        name: The benchmark.
-        data: Folder of the data set.
-        download: Fetch the data into `data` first.
-        tables: Numbers of tables; none and no figure: table 1.
-        figures: Numbers of figures.
-        budgets: Other budgets than the protocol's.
-        seeds: Other seeds than the protocol's.
-        scale: Share of iterations and pixels.
-        output: Folder of the benchmark.
-        splits: Folder of split files.
-    """
+    """What of a benchmark was asked for; `None`: the default that `--help` tells."""
 
     name: str
     data: Path | None = None
@@ -228,31 +215,6 @@ class BenchmarkSession:
                 for remark in document.remarks:
                     self._console.say(remark)
         return documents
-
-
-def list_benchmarks(*, as_json: bool) -> None:
-    """Print every protocol: what it trains on and for how long."""
-    console = SweepConsole(as_json=as_json)
-    if as_json:
-        content = [p.model_dump(mode="json") for p in PROTOCOLS.values()]
-        console.print_json({"benchmarks": content})
-        return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "data", "paper", "crop", "batch", "iterations", "budgets"):
-        table.add_column(heading, no_wrap=heading != "data")
-    for protocol in PROTOCOLS.values():
-        table.add_row(
-            protocol.name,
-            protocol.title,
-            "tables 1-4" if protocol.is_published else "-",
-            str(protocol.crop),
-            str(protocol.batch),
-            f"{protocol.iterations:,}",
-            " ".join(protocol.budgets),
-        )
-    console.show(table)
-    for kind, specs in (("Tables", TABLES), ("Figures", FIGURES)):
-        console.say(f"{kind}: " + "; ".join(f"{n} {spec.title}" for n, spec in specs.items()) + ".")
 
 
 def _keys(rows: Sequence[tuple[Variant, str]]) -> set[tuple[str, str]]:
