@@ -31,20 +31,9 @@ GRID = (
     options.SEEDS,
     options.OUTPUT.but("Folder of the sweep; else sweeps/<data>.", options.OUT),
 )
-RUNS = (
-    options.DRAW,
-    options.ITERATIONS,
-    *options.STEPS,
-    options.MIN_SIZE,
-    options.NETWORK,
-    *options.ENCODERS,
-    *options.MACHINE,
-    *options.AUGMENTATION,
-    *options.READING,
-)
 
 
-@with_options(grid=GRID, place=options.PLACE, settings=RUNS)
+@with_options(grid=GRID, place=options.PLACE, settings=(options.DRAW, *options.TRAINING))
 def budget(
     *,
     grid: Given,

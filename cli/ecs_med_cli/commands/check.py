@@ -2,9 +2,9 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -17,6 +17,7 @@ from ecs_med_cli.console import Terminal
 from ecs_med_cli.declaration import Given, in_options, with_options
 
 if TYPE_CHECKING:
+    from ecs_med.data.checks.examination import Diagnosis
     from ecs_med.data.checks.facts import DataSummary
     from ecs_med.types import CaseCollection, Problem
 
@@ -53,8 +54,7 @@ def check(
     except DataError as error:
         if not as_json:
             raise
-        nothing = {"summary": None, "masks": None}
-        _print_json(data, [Problem.from_error(error, [data])], None, nothing)
+        _print_json(data, [Problem.from_error(error, [data])], None, None)
         raise typer.Exit(2) from None
     with Terminal(as_json=as_json).bar("decoding") as moved:
         diagnosis = diagnose(collection, reading, progress=moved)
@@ -62,9 +62,7 @@ def check(
     if not diagnosis.num_errors:
         problems[:0] = _split_problems(collection)
     if as_json:
-        masks = diagnosis.scheme.model_dump(mode="json") if diagnosis.scheme else None
-        more = {"summary": diagnosis.summary.to_json(), "masks": masks}
-        _print_json(data, problems, collection, more)
+        _print_json(data, problems, collection, diagnosis)
     else:
         _print_tables(problems, diagnosis.summary, collection.root)
     if any(problem.severity == "error" for problem in problems):
@@ -106,11 +104,12 @@ def _print_json(
     data: Path,
     problems: "Sequence[Problem]",
     collection: "CaseCollection | None",
-    more: Mapping[str, Any],
+    diagnosis: "Diagnosis | None",
 ) -> None:
     def count(severity: str) -> int:
         return sum(problem.severity == severity for problem in problems)
 
+    scheme = diagnosis.scheme if diagnosis else None
     report = {
         "data": str(data),
         "layout": collection.layout if collection else None,
@@ -126,7 +125,8 @@ def _print_json(
             }
             for problem in problems
         ],
-        **more,
+        "summary": diagnosis.summary.to_json() if diagnosis else None,
+        "masks": scheme.model_dump(mode="json") if scheme else None,
     }
     Terminal(as_json=True).print_json(report)
 

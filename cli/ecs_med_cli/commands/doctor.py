@@ -61,14 +61,6 @@ class EnvironmentReport:
         """Whether training works here."""
         return all(check.status != "error" for check in self.checks)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The report as JSON."""
-        return {
-            "works": self.works,
-            "device": self.device,
-            "checks": [asdict(check) for check in self.checks],
-        }
-
 
 def doctor(
     device: Annotated[
@@ -84,7 +76,7 @@ def doctor(
     with terminal.only_json():
         report = examine_environment(device)
     if as_json:
-        terminal.print_json(report.as_dict())
+        terminal.print_json({"works": report.works, **asdict(report)})
     else:
         print_environment(report, terminal)
     if not report.works:

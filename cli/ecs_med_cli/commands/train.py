@@ -27,15 +27,8 @@ WHAT = (
     Option("--run", Path, "Run folder; else runs/<data>-<method>-<labeled>-s<seed>."),
 )
 HOW = (
-    options.ITERATIONS,
-    *options.STEPS,
-    options.MIN_SIZE,
-    options.NETWORK,
+    *options.TRAINING,
     Option("--start-from", Path, "Finished run whose networks this one begins with."),
-    *options.ENCODERS,
-    *options.MACHINE,
-    *options.AUGMENTATION,
-    *options.READING,
     Option("--tensorboard", bool, "Also write TensorBoard files into the run."),
 )
 
