@@ -204,7 +204,3 @@ def _debugging() -> bool:
 
 def _say(sentence: str) -> None:
     typer.echo(f"ecs-med: {sentence}", err=True)
-
-
-if __name__ == "__main__":
-    main()

@@ -3,10 +3,11 @@
 import contextlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from ecs_med_cli.declaration import in_options
@@ -46,6 +47,14 @@ class Terminal:
         """Print the one JSON object."""
         json.dump(content, sys.stdout, ensure_ascii=False)
         sys.stdout.write("\n")
+
+    @contextlib.contextmanager
+    def bar(self, task: str) -> Iterator[Callable[[int, int], None]]:
+        """A bar on stderr, if that is a terminal; what it gives takes how many are done of all."""
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            row = bar.add_task(task, total=None)
+            yield lambda done, total: bar.update(row, completed=done, total=total)
 
     def only_json(self) -> contextlib.AbstractContextManager[Any]:
         """Where a library prints, it would spoil the one JSON object."""

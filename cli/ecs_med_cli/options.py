@@ -10,34 +10,6 @@ from pathlib import Path
 
 from ecs_med_cli.declaration import Option
 
-__all__ = [
-    "AUGMENTATION",
-    "BUDGETS",
-    "CONFIG",
-    "COST_PER_HOUR",
-    "DATA",
-    "DEVICE",
-    "DRAW",
-    "DRY_RUN",
-    "ENCODERS",
-    "ITERATIONS",
-    "JSON",
-    "LAYOUT",
-    "MACHINE",
-    "MASKS",
-    "MINUTES_PER_LABEL",
-    "MIN_SIZE",
-    "MODEL",
-    "NETWORK",
-    "OUT",
-    "OUTPUT",
-    "PLACE",
-    "READING",
-    "SEED",
-    "SEEDS",
-    "STEPS",
-]
-
 
 def _parts(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
@@ -105,10 +77,6 @@ STEPS = (
     Option("--crop", int, "Side of the training crop in pixels."),
     Option("--max-size --resize", int, "Longer side to bring images down to first; 0: never."),
 )
-MIN_SIZE = Option(
-    "--min-size --enlarge", int, "Longer side to bring smaller images up to; 0: never."
-)
-NETWORK = Option("--network", str, "Segmenter's architecture: {networks}.")
 ENCODERS = (
     Option("--encoder", str, "Segmenter's encoder, by its name in timm or segmentation-models."),
     Option("--corrector-encoder", str, "Corrector's encoder."),
@@ -121,13 +89,6 @@ MACHINE = (
     Option("--evaluate-every", int, "Steps between validations; else a tenth of all."),
     Option("--workers", int, "Processes that prepare batches; else none."),
 )
-AUGMENTATION = _of(
-    "augmentation",
-    Option("--scale", tuple[float, float], "Random zoom, lowest and highest, such as 0.5 2.0."),
-    Option("--jitter", float, "Random brightness and contrast, 0 to 1."),
-    Option("--no-flip", bool, "Never mirror left and right.", "flip", _not),
-)
-
 LAYOUT, *_OF_CASES = _of(
     "reading",
     Option("--layout", str, "{layouts}; else recognised."),
@@ -169,6 +130,23 @@ READING = (
         ),
     ),
 )
+
+TRAINING = (
+    ITERATIONS,
+    *STEPS,
+    Option("--min-size --enlarge", int, "Longer side to bring smaller images up to; 0: never."),
+    Option("--network", str, "Segmenter's architecture: {networks}."),
+    *ENCODERS,
+    *MACHINE,
+    *_of(
+        "augmentation",
+        Option("--scale", tuple[float, float], "Random zoom, lowest and highest, such as 0.5 2.0."),
+        Option("--jitter", float, "Random brightness and contrast, 0 to 1."),
+        Option("--no-flip", bool, "Never mirror left and right.", "flip", _not),
+    ),
+    *READING,
+)
+"""How a run is trained, however many there are."""
 
 DRY_RUN = Option("--dry-run", bool, "Print the plan and how long it will take.")
 PLACE = (

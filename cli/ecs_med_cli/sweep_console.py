@@ -14,7 +14,7 @@ from ecs_med.sweep.state import read_state
 from ecs_med.sweep.sweep import SweepResult, run_sweep
 from ecs_med_cli.console import Terminal, duration, plain_table
 
-__all__ = ["SweepConsole", "SweepDisplay", "describe_cell"]
+__all__ = ["SweepConsole", "describe_cell"]
 
 
 class SweepConsole(Terminal):
@@ -57,7 +57,7 @@ class SweepConsole(Terminal):
 
     def run(self, cells: Sequence[Cell], executor: Executor) -> SweepResult:
         """Run what is missing, with a line for each run that ends."""
-        display = SweepDisplay(self, cells, executor.places)
+        display = _SweepDisplay(self, cells, executor.places)
         with self.only_json():
             return run_sweep(cells, executor, display.ended, Stop())
 
@@ -94,14 +94,8 @@ class SweepConsole(Terminal):
         )
 
 
-class SweepDisplay:
-    """Prints how a sweep goes, and how long it will still take.
-
-    Args:
-        terminal: Where to print.
-        cells: The plan.
-        places: How many run at once.
-    """
+class _SweepDisplay:
+    """Prints how a sweep goes, and how long it will still take."""
 
     def __init__(self, terminal: Terminal, cells: Sequence[Cell], places: int) -> None:
         self._terminal = terminal
@@ -111,14 +105,12 @@ class SweepDisplay:
         self._open = {c.name: c for c in cells if read_state(c.folder).progress != "done"}
         self._seconds: dict[str, list[float]] = defaultdict(list)
         self._num_ended = self._total - len(self._open)
-        if cells:
-            self._announce(cells[0])
-
-    def _announce(self, first: Cell) -> None:
+        if not cells:
+            return
         before = f", {self._num_ended} of them done before" if self._num_ended else ""
-        self._terminal.say(f"{self._total} runs{before}; {self._places} at a time")
+        terminal.say(f"{self._total} runs{before}; {places} at a time")
         if self._open:
-            self._terminal.say(f"logs in {first.log.parent}")
+            terminal.say(f"logs in {cells[0].log.parent}")
 
     def ended(self, cell: Cell, outcome: CellOutcome) -> None:
         """Print the line of a run."""
@@ -126,19 +118,15 @@ class SweepDisplay:
         self._num_ended += outcome.progress == "done"
         if outcome.progress == "done":
             self._seconds[cell.method].append(outcome.seconds)
-        what = (
-            f"test mIoU {outcome.miou:.4f}"
-            if outcome.miou is not None
-            else f"{outcome.progress}: {outcome.sentence}"
-        )
+        what = f"{outcome.progress}: {outcome.sentence}"
+        if outcome.miou is not None:
+            what = f"test mIoU {outcome.miou:.4f}"
         remaining = self._remaining()
-        parts = [
-            f"{cell.method:<{self._width}}{cell.labeled:>6}  seed {cell.seed}  {what}",
-            duration(outcome.seconds),
-            f"{self._num_ended} of {self._total} done",
-            *([f"{duration(remaining)} left"] if remaining else []),
-        ]
-        self._terminal.say("  ".join(parts))
+        self._terminal.say(
+            f"{cell.method:<{self._width}}{cell.labeled:>6}  seed {cell.seed}  {what}  "
+            f"{duration(outcome.seconds)}  {self._num_ended} of {self._total} done"
+            + (f"  {duration(remaining)} left" if remaining else "")
+        )
 
     def _remaining(self) -> float:
         """Seconds to the end at the pace so far, by method where it is known."""

@@ -12,13 +12,7 @@ from ecs_med.sweep.axes import parse_budgets, parse_methods, parse_seeds
 from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 from ecs_med.sweep.executors.base import Executor, Stop
 from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings, plan_cells
-from ecs_med.sweep.sweep import (
-    SweepRequest,
-    merge_request,
-    read_plan,
-    run_sweep,
-    write_plan,
-)
+from ecs_med.sweep.sweep import SweepRequest, merge_request, read_plan, run_sweep, write_plan
 
 __all__ = [
     "BudgetReport",
@@ -29,6 +23,7 @@ __all__ = [
     "requested_sweep",
 ]
 
+_AXES = {"budgets": parse_budgets, "methods": parse_methods, "seeds": parse_seeds}
 DEFAULT_BUDGETS = ("1/16", "1/8", "1/4", "1/2", "all")
 
 
@@ -89,16 +84,10 @@ def budget(
         >>> report.path.name, len(report.runs)
         ('budget.html', 1)
     """
-    asked = {
-        "data": None if data is None else Path(data),
-        "out": None if output is None else Path(output),
-        "budgets": None if budgets is None else parse_budgets(budgets),
-        "methods": None if methods is None else parse_methods(methods),
-        "seeds": None if seeds is None else parse_seeds(seeds),
-        "settings": dict(settings or {}),
-    }
+    asked = {"data": data, "out": output, "budgets": budgets, "methods": methods, "seeds": seeds}
+    given = {name: value for name, value in asked.items() if value is not None}
     options = ExecutorOptions(name=executor) if isinstance(executor, str) else executor
-    sweep = plan_budget({k: v for k, v in asked.items() if v is not None}, options)
+    sweep = plan_budget({**given, "settings": dict(settings or {})}, options)
     write_plan(sweep.config, sweep.cells)
     result = run_sweep(sweep.cells, sweep.executor, lambda *_: None, stop or Stop())
     if result.exit_code == TrainingInterrupted.exit_code:
@@ -142,8 +131,9 @@ def plan_budget(
     """Decide everything about a sweep, so that mistakes are found before its first run.
 
     Args:
-        asked: Fields of `SweepConfig`; `data` may be left out where `out` holds a sweep, `out`
-            for `sweeps/<data>`, and the others for their defaults.
+        asked: Fields of `SweepConfig`, its axes as `ecs_med.sweep.axes` reads them; `data` may be
+            left out where `out` holds a sweep, `out` for `sweeps/<data>`, and the others for
+            their defaults.
         options: Where the runs run.
         starts_soon: Let the executor begin what takes seconds.
 
@@ -174,8 +164,9 @@ def requested_sweep(asked: SweepRequest) -> SweepConfig:
         EcsMedError: If something is wrong, or contradicts the sweep that is there.
     """
     values = dict(asked)
-    if "out" not in values:
-        values["out"] = _default_folder(values)
+    for name in _AXES.keys() & values.keys():
+        values[name] = _AXES[name](values[name])
+    values["out"] = Path(values["out"]) if "out" in values else _default_folder(values)
     stored = read_plan(values["out"])
     if stored is None:
         values.setdefault("budgets", DEFAULT_BUDGETS)

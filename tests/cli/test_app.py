@@ -158,6 +158,6 @@ def test_debug_shows_the_traceback(
 
 
 def test_closed_pipe_is_silent() -> None:
-    command = f"{sys.executable} -m ecs_med_cli.app train --help | true"
+    command = f"{sys.executable} -m ecs_med_cli train --help | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=20)
     assert "Traceback" not in done.stderr

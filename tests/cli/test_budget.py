@@ -13,8 +13,8 @@ from ecs_med.sweep.budget import count_labels, requested_sweep
 from ecs_med.sweep.plan import SweepConfig, plan_cells
 from ecs_med.training.data_plan import plan_data
 from ecs_med_cli.app import main
+from ecs_med_cli.commands.budget import budget_request
 from ecs_med_cli.options import PLACE
-from ecs_med_cli.work.budget import BudgetRequest, budget_request
 from ecs_med_datasets.phantom import write_phantom
 
 TINY = [
@@ -45,7 +45,7 @@ def leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]
 
 
 def test_defaults_and_what_is_given(phantom: Path, tmp_path: Path) -> None:
-    asked = BudgetRequest(data=phantom, output=tmp_path / "out")
+    asked = {"data": phantom, "output": tmp_path / "out"}
     sweep = requested_sweep(budget_request(asked, {"batch": 3, "augmentation": {}}, None))
     assert sweep.budgets == ("1/16", "1/8", "1/4", "1/2", "all")
     assert (sweep.methods, sweep.seeds) == (("supervised", "ecs"), (0, 1, 2))
@@ -80,13 +80,13 @@ def test_options_override_the_file_and_the_folder_is_named_after_the_data(
     file = tmp_path / "settings.yaml"
     file.write_text(f"data: {phantom}\nbatch: 4\naugmentation: {{jitter: 0.5}}\n")
     settings = {"batch": 2, "augmentation": {"scale": (0.5, 2.0)}}
-    sweep = requested_sweep(budget_request(BudgetRequest(seeds="7"), settings, file))
+    sweep = requested_sweep(budget_request({"seeds": "7"}, settings, file))
     assert sweep.out == Path("sweeps") / phantom.name
     assert sweep.settings["batch"] == 2
     assert sweep.settings["augmentation"] == {"jitter": 0.5, "scale": [0.5, 2.0]}
     file.write_text(f"data: {phantom}\nseed: 4\n")
     with pytest.raises(SettingsError, match="'seed' is decided by the sweep"):
-        requested_sweep(budget_request(BudgetRequest(), {}, file))
+        requested_sweep(budget_request({}, {}, file))
 
 
 def test_slurm_pairs() -> None:

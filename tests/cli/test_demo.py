@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ecs_med_cli.app import main
-from ecs_med_cli.work import demo as demonstration
+from ecs_med_cli.commands import demo as demonstration
 
 
 def run(*words: str) -> int:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ecs_med_cli.app import main
+from ecs_med_cli.commands import doctor as environment
+from ecs_med_cli.commands.doctor import Check, EnvironmentReport, examine_environment
 from ecs_med_cli.console import Terminal
-from ecs_med_cli.work import doctor as environment
-from ecs_med_cli.work.doctor import Check, EnvironmentReport, examine_environment
 
 
 def statuses(report: EnvironmentReport) -> dict[str, str]:

@@ -134,7 +134,7 @@ def test_errors_of_a_command_name_its_options(
     def refuse(*_: object, **__: object) -> None:
         raise SettingsError("`batch` is above 8; lower `batch` or `as_json`, not `tile`.")
 
-    monkeypatch.setattr("ecs_med_cli.work.train.run_training", refuse)
+    monkeypatch.setattr("ecs_med_cli.commands.train.build_config", refuse)
     with pytest.raises(SystemExit) as end:
         main(["train", "--data", str(tmp_path)])
     assert end.value.code == 2

@@ -10,8 +10,8 @@ from rich.console import Console
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.metrics import Scores
 from ecs_med_cli.app import main
+from ecs_med_cli.commands.train import build_config
 from ecs_med_cli.console import score_table
-from ecs_med_cli.work.train import build_config
 
 
 def test_only_given_options_are_set() -> None:

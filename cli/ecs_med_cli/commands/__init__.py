@@ -1,1 +1,1 @@
-"""One module a command; heavy imports stay inside functions."""
+"""One module a command; what is slow to import is imported where it is used."""

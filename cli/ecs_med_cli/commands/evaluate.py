@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from ecs_med_cli import options
+from ecs_med_cli.console import Terminal, score_table
 from ecs_med_cli.declaration import Given, with_options
-from ecs_med_cli.options import DATA, DEVICE, JSON, LAYOUT, MASKS, MODEL, OUTPUT
 
 __all__ = ["evaluate"]
 
@@ -19,37 +20,48 @@ class _Part(StrEnum):
     ALL = "all"
 
 
-@with_options(settings=(LAYOUT, *MASKS))
+@with_options(settings=(options.LAYOUT, *options.MASKS))
 def evaluate(
     *,
-    data: Annotated[Path, DATA.info()],
-    model: Annotated[Path | None, MODEL.info()] = None,
+    data: Annotated[Path, options.DATA.info()],
+    model: Annotated[Path | None, options.MODEL.info()] = None,
     partition: Annotated[
         _Part | None,
         typer.Option(
             "--partition", help="Else test for the run's own data, all masks of other data."
         ),
     ] = None,
-    output: Annotated[Path, OUTPUT.info("Folder for evaluation.json and cases.csv.")] = Path(
-        "evaluation"
+    output: Annotated[Path, options.OUTPUT.info("Folder for evaluation.json and cases.csv.")] = (
+        Path("evaluation")
     ),
     settings: Given,
-    device: Annotated[str, DEVICE.info()] = "auto",
-    as_json: Annotated[bool, JSON.info()] = False,
+    device: Annotated[str, options.DEVICE.info()] = "auto",
+    as_json: Annotated[bool, options.JSON.info()] = False,
 ) -> None:
     """Score a run: IoU and Dice per class and mean, and surface distance in volumes.
 
     Means are over classes and come from one confusion matrix over all cases; cases.csv has
     the scores of each case.
     """
-    from ecs_med_cli.work.evaluate import run_evaluation
+    from ecs_med.inference import evaluation_run
+    from ecs_med.inference.model import load_model
 
-    run_evaluation(
-        data,
-        output,
-        model=model,
-        partition=None if partition is None else partition.value,
-        reading=settings.get("reading", {}),
-        device=device,
-        as_json=as_json,
-    )
+    terminal = Terminal(as_json=as_json)
+    with terminal.only_json():
+        loaded = load_model(model, device)
+        terminal.say(f"model: {loaded.run}{' (newest)' if model is None else ''}")
+        with terminal.bar("scoring") as moved:
+            report = evaluation_run.evaluate(
+                loaded,
+                data,
+                partition=None if partition is None else partition.value,
+                reading=settings.get("reading", {}),
+                on_case=moved,
+            )
+        evaluation_run.write_evaluation(report, output)
+    if as_json:
+        terminal.print_json(report.to_dict())
+        return
+    terminal.say(report.selection.note)
+    terminal.show(score_table(report.evaluation.scores))
+    terminal.say(f"written: {output / 'evaluation.json'}, {output / 'cases.csv'}")

@@ -1,11 +1,15 @@
 """`ecs-med predict`: segment pictures, NIfTI volumes and folders of them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ecs_med_cli.options import DEVICE, JSON, MODEL, OUTPUT
+from ecs_med_cli import options
+from ecs_med_cli.console import Terminal
+
+if TYPE_CHECKING:
+    from ecs_med.inference.predict import PredictionReport
 
 __all__ = ["predict"]
 
@@ -16,9 +20,9 @@ def predict(
         typer.Argument(help="Pictures, NIfTI volumes, and folders, searched with sub-folders."),
     ],
     output: Annotated[
-        Path | None, OUTPUT.info("Folder, or a file with a single input; else predictions.")
+        Path | None, options.OUTPUT.info("Folder, or a file with a single input; else predictions.")
     ] = None,
-    model: Annotated[Path | None, MODEL.info()] = None,
+    model: Annotated[Path | None, options.MODEL.info()] = None,
     overlay: Annotated[
         bool, typer.Option("--overlay", help="Also write a PNG with the labels drawn in.")
     ] = False,
@@ -32,22 +36,48 @@ def predict(
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave alone what has its results already.")
     ] = False,
-    device: Annotated[str, DEVICE.info()] = "auto",
-    as_json: Annotated[bool, JSON.info()] = False,
+    device: Annotated[str, options.DEVICE.info()] = "auto",
+    as_json: Annotated[bool, options.JSON.info()] = False,
 ) -> None:
     """Segment scans; every result has the grid of its input.
 
     A picture gives a PNG, a volume a NIfTI file, whose integers are the classes. If one of
     several inputs fails, the rest is done, failures.json says why, and the exit code is 3.
     """
-    from ecs_med.inference.predict import PredictionOptions
-    from ecs_med_cli.work.predict import run_prediction
+    from ecs_med.inference.model import load_model
+    from ecs_med.inference.predict import PredictionOptions, predict_files
 
-    run_prediction(
-        inputs,
-        output,
-        PredictionOptions(overlay=overlay, certainty=certainty, skip_existing=skip_existing),
-        model=model,
-        device=device,
-        as_json=as_json,
-    )
+    terminal = Terminal(as_json=as_json)
+
+    def tell(path: Path, status: str) -> None:
+        if status not in ("written", "skipped"):
+            terminal.complain(f"failed: {status}")
+        elif terminal.console.is_terminal:
+            terminal.say(f"{status}: {path}")
+
+    wanted = PredictionOptions(overlay=overlay, certainty=certainty, skip_existing=skip_existing)
+    with terminal.only_json():
+        loaded = load_model(model, device)
+        terminal.say(f"model: {loaded.run}{' (newest)' if model is None else ''}")
+        report = predict_files(loaded, inputs, output, wanted, tell)
+    if as_json:
+        terminal.print_json(report.to_json())
+    else:
+        _tell_outcome(terminal, report, certainty=certainty)
+    report.raise_failures()
+
+
+def _tell_outcome(terminal: Terminal, report: "PredictionReport", *, certainty: bool) -> None:
+    classes = ", ".join(f"{value} {name}" for value, name in report.labels.items())
+    terminal.say(f"labels: {classes}")
+    if certainty:
+        terminal.say("certainty: 0 to 1 in volumes, 0 to 255 in pictures")
+    if len(report.written) == 1 and not report.skipped:
+        terminal.say(f"written: {next(iter(report.written.values()))}")
+        return
+    parts = [f"{len(report.written)} written to {report.output}"]
+    if report.skipped:
+        parts.append(f"{len(report.skipped)} there already")
+    if report.failures:
+        parts.append(f"{len(report.failures)} failed")
+    terminal.say(", ".join(parts))

@@ -12,36 +12,24 @@ from ecs_med.errors import SettingsError
 from ecs_med.sweep.axes import parse_budgets, parse_seeds
 from ecs_med.sweep.budget import count_labels
 from ecs_med.sweep.executors import ExecutorOptions, choose_executor
-from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings
+from ecs_med.sweep.plan import SweepConfig, decide_open_settings
 from ecs_med.sweep.sweep import SweepResult
-from ecs_med_benchmarks.documents import FigureDocument, TableDocument
-from ecs_med_benchmarks.figures import FIGURES, FigureSpec
-from ecs_med_benchmarks.plan import deviations, plan_runs
+from ecs_med_benchmarks.documents import FigureDocument, TableDocument, table_document, trial_mark
+from ecs_med_benchmarks.figures import FIGURES, FigureSpec, corrector_cells, write_figure
+from ecs_med_benchmarks.plan import deviations, plan_runs, write_splits
 from ecs_med_benchmarks.protocol import Protocol
-from ecs_med_benchmarks.protocols import PROTOCOLS, protocol_named
+from ecs_med_benchmarks.protocols import protocol_named
 from ecs_med_benchmarks.tables import TABLES, Variant, numbered, rows_of
 from ecs_med_cli.console import plain_table
 from ecs_med_cli.sweep_console import SweepConsole
+from ecs_med_datasets.data_root import find_data
 
-__all__ = ["BenchmarkRequest", "BenchmarkSession", "list_benchmarks"]
+__all__ = ["BenchmarkRequest", "BenchmarkSession"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkRequest:
-    """What of a benchmark is asked for, as typed; `None` where nothing was.
-
-    Attributes:
-        name: The benchmark.
-        data: Folder of the data set.
-        download: Fetch the data into `data` first.
-        tables: Numbers of tables; none and no figure: table 1.
-        figures: Numbers of figures.
-        budgets: Other budgets than the protocol's.
-        seeds: Other seeds than the protocol's.
-        scale: Share of iterations and pixels.
-        output: Folder of the benchmark.
-        splits: Folder of split files.
-    """
+    """What of a benchmark was asked for; `None`: the default that `--help` tells."""
 
     name: str
     data: Path | None = None
@@ -87,7 +75,6 @@ class BenchmarkSession:
         budgets = None if asked.budgets is None else parse_budgets(asked.budgets)
         self._seeds = full.seeds if asked.seeds is None else parse_seeds(asked.seeds)
         protocol = full.scaled(asked.scale)
-        self._overrides = overrides
         self._deviations = deviations(protocol, overrides)
         self._protocol = _with(protocol, overrides)
         self._rows = {spec.number: rows_of(spec, protocol, budgets) for spec in self._specs}
@@ -97,13 +84,24 @@ class BenchmarkSession:
         }
         self._out = asked.output or Path(f"benchmark-{asked.name}")
         with self._console.only_json():
-            self._data = _data(asked, self._console)
+            if asked.download:
+                _download(asked, self._console)
+            self._data = find_data(asked.name, asked.data)
             device = overrides.get("device") or "auto"
             self._executor = choose_executor(ExecutorOptions(**place), device, self._out)
             if not dry_run:
                 self._executor.prepare()
             self._settings = self._decided(merge_settings(protocol.train_settings(), overrides))
-            self._cells = self._planned(self._all_rows())
+            self._cells = plan_runs(
+                self._all_rows(),
+                self._settings,
+                overrides=overrides,
+                is_published=protocol.is_published,
+                data=self._data,
+                out=self._out,
+                seeds=self._seeds,
+                splits=asked.splits,
+            )
 
     def _decided(self, settings: dict[str, Any]) -> dict[str, Any]:
         budgets = tuple(dict.fromkeys(budget for _, budget in self._all_rows()))
@@ -116,22 +114,8 @@ class BenchmarkSession:
         grids = (*self._rows.values(), *self._drawn.values())
         return [row for rows in grids for row in rows]
 
-    def _planned(self, rows: Sequence[tuple[Variant, str]]) -> list[Cell]:
-        return plan_runs(
-            rows,
-            self._settings,
-            overrides=self._overrides,
-            is_published=self._protocol.is_published,
-            data=self._data,
-            out=self._out,
-            seeds=self._seeds,
-            splits=self._asked.splits,
-        )
-
     def write_splits(self, folder: Path) -> None:
         """Write the labelled subsets of all budgets and seeds."""
-        from ecs_med_benchmarks.plan import write_splits
-
         budgets = list(dict.fromkeys(cell.labeled for cell in self._cells))
         files = write_splits(folder, self._data, self._settings, budgets, self._seeds)
         if self._console.as_json:
@@ -145,8 +129,6 @@ class BenchmarkSession:
         self._console.plan(str(self._out), self._cells, count_labels(self._cells), self._executor)
 
     def _announce(self) -> None:
-        from ecs_med_benchmarks.documents import trial_mark
-
         mark = trial_mark(self._asked.scale)
         if mark:
             self._console.say(mark)
@@ -186,9 +168,8 @@ class BenchmarkSession:
         self._console.raise_if_failed(result, self._cells)
 
     def _figure_written(self, spec: FigureSpec) -> FigureDocument | None:
-        from ecs_med_benchmarks.figures import corrector_cells, write_figure
-
-        cells = [c for c in self._cells if (c.method, c.labeled) in _keys(self._drawn[spec.number])]
+        drawn = {(variant.key, budget) for variant, budget in self._drawn[spec.number]}
+        cells = [cell for cell in self._cells if (cell.method, cell.labeled) in drawn]
         if spec.number == "3":
             cells = corrector_cells(cells)
             result = self._console.run(cells, self._executor)
@@ -209,7 +190,6 @@ class BenchmarkSession:
 
     def _tables_written(self, result: SweepResult) -> list[TableDocument]:
         from ecs_med_benchmarks.comparison import collect
-        from ecs_med_benchmarks.documents import table_document
         from ecs_med_benchmarks.page import write_table
 
         if not result.done:
@@ -229,48 +209,11 @@ class BenchmarkSession:
         return documents
 
 
-def list_benchmarks(*, as_json: bool) -> None:
-    """Print every protocol: what it trains on and for how long."""
-    console = SweepConsole(as_json=as_json)
-    if as_json:
-        content = [p.model_dump(mode="json") for p in PROTOCOLS.values()]
-        console.print_json({"benchmarks": content})
-        return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("name", "data", "paper", "crop", "batch", "iterations", "budgets"):
-        table.add_column(heading, no_wrap=heading != "data")
-    for protocol in PROTOCOLS.values():
-        table.add_row(
-            protocol.name,
-            protocol.title,
-            "tables 1-4" if protocol.is_published else "-",
-            str(protocol.crop),
-            str(protocol.batch),
-            f"{protocol.iterations:,}",
-            " ".join(protocol.budgets),
-        )
-    console.show(table)
-    for kind, specs in (("Tables", TABLES), ("Figures", FIGURES)):
-        console.say(f"{kind}: " + "; ".join(f"{n} {spec.title}" for n, spec in specs.items()) + ".")
-
-
-def _keys(rows: Sequence[tuple[Variant, str]]) -> set[tuple[str, str]]:
-    return {(variant.key, budget) for variant, budget in rows}
-
-
 def _with(protocol: Protocol, overrides: Mapping[str, Any]) -> Protocol:
     """The protocol as it is run, for what the outputs say of it."""
     fields = type(protocol).model_fields
     given = {k: v for k, v in overrides.items() if v is not None and k in fields}
     return protocol.model_copy(update=given)
-
-
-def _data(asked: BenchmarkRequest, console: SweepConsole) -> Path:
-    from ecs_med_datasets.data_root import find_data
-
-    if asked.download:
-        _download(asked, console)
-    return find_data(asked.name, asked.data)
 
 
 def _download(asked: BenchmarkRequest, console: SweepConsole) -> None:
