@@ -38,31 +38,24 @@ if TYPE_CHECKING:
     from ecs_med.types import Batch, Case, CaseCollection
 
 _HOMES = {
-    "budget": ("budget",),
-    "config": ("Settings", "TrainConfig"),
-    "data.checks.examination": ("examine",),
-    "data.layout": ("Layout", "open_data"),
-    "data.readers": ("Reader", "Scan", "read_scan"),
-    "errors": (
-        "BudgetError",
-        "DataError",
-        "EcsMedError",
-        "RunFolderError",
-        "SettingsError",
-        "SomeInputsFailed",
-        "TrainingInterrupted",
-    ),
-    "inference.evaluation_run": ("evaluate",),
-    "inference.model": ("Model", "load_model"),
-    "inference.predict": ("predict",),
-    "inference.predictor": ("segment",),
-    "methods": ("Method", "StepResult"),
-    "networks": ("Network",),
-    "splits": ("draw_split",),
-    "training.train": ("train",),
-    "types": ("Batch", "Case", "CaseCollection"),
+    "budget": "budget",
+    "config": "Settings TrainConfig",
+    "data.checks.examination": "examine",
+    "data.layout": "Layout open_data",
+    "data.readers": "Reader Scan read_scan",
+    "errors": "BudgetError DataError EcsMedError RunFolderError SettingsError SomeInputsFailed "
+    "TrainingInterrupted",
+    "inference.evaluation_run": "evaluate",
+    "inference.model": "Model load_model",
+    "inference.predict": "predict",
+    "inference.predictor": "segment",
+    "methods": "Method StepResult",
+    "networks": "Network",
+    "splits": "draw_split",
+    "training.train": "train",
+    "types": "Batch Case CaseCollection",
 }
-_HOME = {name: f"ecs_med.{module}" for module, names in _HOMES.items() for name in names}
+_HOME = {name: f"ecs_med.{module}" for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "Batch",
