@@ -1,8 +1,4 @@
-"""`ecs_med.budget(...)`: what labels buy, and beside it `ecs_med.budget.draw_split`.
-
-The module can be called, because both names are public: a function of the package, and the place
-where scripts find the draw of labelled cases.
-"""
+"""A module that can be called: `ecs_med.budget(...)`, and `ecs_med.budget.draw_split` in it."""
 
 import sys
 from types import ModuleType
