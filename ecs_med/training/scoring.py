@@ -34,8 +34,8 @@ SILENT_CORRECTOR = (
     "corrector may give it time to learn, more labelled images give it mistakes to learn from."
 )
 
-_HEALTH_CASES = 24
-"""Unlabelled cases that pseudo-labels are scored on, at most."""
+_HEALTH_CASES, _FEWER_CASES = 24, 8
+"""Unlabelled cases that pseudo-labels are scored on, at most: at the end of a run, and before."""
 
 _SLICES = 8
 
@@ -64,12 +64,13 @@ class Scoring:
         """Whether all cases are scored in between."""
         return len(self._chosen) == len(self._cases)
 
-    def in_between(self, model: Model, iteration: int) -> ValidationRow:
+    def in_between(self, model: Model, iteration: int, *, is_last: bool) -> ValidationRow:
         """Score a model in training.
 
         Args:
             model: Shares its networks with the method.
             iteration: Iterations done.
+            is_last: Whether these are all; before, pseudo-labels are looked at on fewer cases.
 
         Returns:
             The scores of the segmenter, and where there is a corrector, its own on the same cases
@@ -79,8 +80,8 @@ class Scoring:
         found = self._evaluate(model, self._chosen, corrector=model.has_corrector)
         health = None
         if model.has_corrector:
-            half = max(1, len(self._chosen) // 2)
-            limit = _HEALTH_CASES if self.scores_all else min(_HEALTH_CASES, half)
+            limit = _HEALTH_CASES if is_last else _FEWER_CASES
+            limit = limit if self.scores_all else min(limit, max(1, len(self._chosen) // 2))
             store = self._stores.unlabeled or self._stores.scored
             split = self._split
             health = pseudo_label_health(

@@ -224,11 +224,12 @@ class _Run:
         if not is_main_process():
             return
         choosing = self.config.keep == "best"
-        if not choosing and iteration == self.config.iterations:
+        is_last = iteration == self.config.iterations
+        if not choosing and is_last:
             self._keep_last(iteration)
         if not self.schedule.num_all:
             return
-        row = self.scoring.in_between(self.model, iteration)
+        row = self.scoring.in_between(self.model, iteration, is_last=is_last)
         if row.pseudo_labels is not None and is_silent(row.pseudo_labels):
             self._warn(SILENT_CORRECTOR)
         score, best = self.method.selection_score(row), self.progress.best_score
