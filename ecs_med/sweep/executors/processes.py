@@ -17,10 +17,8 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
-from pathlib import Path
 from typing import Any, ClassVar
 
-from ecs_med.config import TrainConfig
 from ecs_med.sweep.cell import CellOutcome, run_cell
 from ecs_med.sweep.executors.base import (
     Done,
@@ -140,12 +138,9 @@ class ProcessExecutor(Executor):
 def _start(context: BaseContext, cell: Cell, slot: Slot) -> _Running:
     result, to_parent = context.Pipe(duplex=False)
     from_parent, lifeline = context.Pipe(duplex=False)
-    environment = dict(os.environ) | dict.fromkeys(_THREAD_SETTINGS, str(slot.threads))
-    if slot.gpu is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = slot.gpu
     process = context.Process(  # type: ignore[attr-defined]
         target=_work,
-        args=(cell.config, cell.log, environment, slot.threads, to_parent, from_parent),
+        args=(cell, slot, dict(os.environ), to_parent, from_parent),
         name=cell.name,
     )
     process.start()
@@ -155,23 +150,20 @@ def _start(context: BaseContext, cell: Cell, slot: Slot) -> _Running:
 
 
 def _work(
-    config: TrainConfig,
-    log: Path,
-    environment: Mapping[str, str],
-    threads: int,
-    result: Connection,
-    lifeline: Connection,
+    cell: Cell, slot: Slot, environment: Mapping[str, str], result: Connection, lifeline: Connection
 ) -> None:
     """The process of one cell."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     os.environ.clear()
-    os.environ.update(environment)
-    send_output_to(log)
+    os.environ.update(environment, **dict.fromkeys(_THREAD_SETTINGS, str(slot.threads)))
+    if slot.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = slot.gpu
+    send_output_to(cell.log)
     import torch
 
-    torch.set_num_threads(threads)
-    outcome = run_cell(config, partial(append_line, log))
+    torch.set_num_threads(slot.threads)
+    outcome = run_cell(cell.config, partial(append_line, cell.log))
     with suppress(BrokenPipeError):  # The sweep is gone; the folder says the same.
         result.send(outcome)
 
