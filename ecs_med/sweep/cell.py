@@ -22,7 +22,7 @@ from ecs_med.runs import Failure, RunFolder
 from ecs_med.sweep.lock_and_log import BusyError, LogListener, hold_lock
 from ecs_med.sweep.state import can_resume, read_failure, read_metrics
 
-__all__ = ["CellOutcome", "main", "outcome_of_folder", "record_failure", "run_cell"]
+__all__ = ["CellOutcome", "main", "outcome_of_folder", "record_failure", "run_cell", "signals_to"]
 
 STOPPED = 75
 BUG = 1
@@ -70,7 +70,7 @@ def run_cell(config: TrainConfig, log: Callable[[str], None]) -> CellOutcome:
     assert config.run is not None
     folder, started = config.run, time.monotonic()
     try:
-        with _signals_raise(), hold_lock(_lock_of(folder), _PATIENCE):
+        with signals_to(_stop_anywhere), hold_lock(_lock_of(folder), _PATIENCE):
             RunFolder(folder).failure_file.unlink(missing_ok=True)
             _train(config, folder, log)
         return outcome_of_folder(folder, time.monotonic() - started)
@@ -156,22 +156,26 @@ def record_failure(folder: Path, sentence: str, exit_code: int) -> None:
 
 
 @contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Let signals end preparation and scoring too, not only the training loop."""
+def signals_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let SIGTERM, and Ctrl-C unless it is ignored, call `handler`; then put the former ones back.
+
+    In other threads than the main one, which signals never reach, it does nothing.
+    """
     former: dict[signal.Signals, Any] = {}
-
-    def stop(number: int, _: FrameType | None) -> None:
-        raise _Stopped(f"Stopped by {signal.Signals(number).name}.")
-
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             if signal.getsignal(number) is not signal.SIG_IGN:
-                former[number] = signal.signal(number, stop)
+                former[number] = signal.signal(number, handler)
     try:
         yield
     finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+        for number, put_back in former.items():
+            signal.signal(number, put_back)
+
+
+def _stop_anywhere(number: int, _: FrameType | None) -> None:
+    """Let signals end preparation and scoring too, not only the training loop."""
+    raise _Stopped(f"Stopped by {signal.Signals(number).name}.")
 
 
 def main(arguments: Sequence[str]) -> int:

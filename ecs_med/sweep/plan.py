@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from ecs_med.config import BASELINE_METHOD, DEFAULT_METHOD, Settings, TrainConfig
 from ecs_med.errors import SettingsError
-from ecs_med.runs import PlannedRun, SweepFolder, SweepPlan
+from ecs_med.runs import SweepFolder
 from ecs_med.sweep.axes import folder_name
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
     "decide_open_settings",
     "is_open",
     "plan_cells",
-    "plan_record",
 ]
 
 CELL_SETTINGS = ("data", "labeled", "method", "run", "seed")
@@ -137,32 +136,10 @@ def plan_cells(sweep: SweepConfig) -> list[Cell]:
 
 
 def _cell(sweep: SweepConfig, shared: dict[str, Any], method: str, labeled: str, seed: int) -> Cell:
-    run = sweep.out / "runs" / cell_name(method, labeled, seed)
-    config = TrainConfig.parse(
-        {
-            **shared,
-            "data": sweep.data,
-            "method": method,
-            "labeled": labeled,
-            "seed": seed,
-            "run": run,
-        }
-    )
+    axes = {"method": method, "labeled": labeled, "seed": seed}
+    run = SweepFolder(sweep.out).runs / cell_name(method, labeled, seed)
+    config = TrainConfig.parse({**shared, **axes, "data": sweep.data, "run": run})
     return Cell(method, labeled, seed, config)
-
-
-def plan_record(sweep: SweepConfig, cells: Sequence[Cell]) -> SweepPlan:
-    """What `sweep.json` holds of a sweep and its cells."""
-    runs = tuple(
-        PlannedRun(
-            method=cell.method,
-            labeled=cell.labeled,
-            seed=cell.seed,
-            folder=cell.folder.relative_to(sweep.out),
-        )
-        for cell in cells
-    )
-    return SweepPlan(**sweep.model_dump(mode="json", exclude={"out"}), cells=runs)
 
 
 def is_open(value: object) -> bool:

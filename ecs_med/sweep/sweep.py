@@ -8,11 +8,11 @@ from typing import Any
 from ecs_med.config import TrainConfig
 from ecs_med.errors import SettingsError
 from ecs_med.files import make_folder
-from ecs_med.runs import SweepFolder
+from ecs_med.runs import PlannedRun, SweepFolder, SweepPlan
 from ecs_med.sweep.axes import budget_key
-from ecs_med.sweep.cell import CellOutcome, outcome_of_folder
+from ecs_med.sweep.cell import CellOutcome, outcome_of_folder, signals_to
 from ecs_med.sweep.executors.base import Executor, Stop
-from ecs_med.sweep.plan import FREE_SETTINGS, Cell, SweepConfig, is_open, plan_record
+from ecs_med.sweep.plan import FREE_SETTINGS, Cell, SweepConfig, is_open
 from ecs_med.sweep.state import read_metrics, refuse_other_settings
 
 __all__ = [
@@ -99,7 +99,7 @@ def run_sweep(
         done(cell, outcome)
 
     if open_cells:
-        with stop:
+        with signals_to(lambda *_: stop.request()):
             executor.run(open_cells, ended, stop)
     return SweepResult(
         tuple((cell, outcomes[cell.name]) for cell in cells if cell.name in outcomes),
@@ -127,7 +127,17 @@ def write_plan(sweep: SweepConfig, cells: Sequence[Cell]) -> None:
         RunFolderError: If it cannot be written.
     """
     make_folder(sweep.out)
-    plan_record(sweep, cells).write(SweepFolder(sweep.out).plan_file)
+    runs = tuple(
+        PlannedRun(
+            method=cell.method,
+            labeled=cell.labeled,
+            seed=cell.seed,
+            folder=cell.folder.relative_to(sweep.out),
+        )
+        for cell in cells
+    )
+    plan = SweepPlan(**sweep.model_dump(mode="json", exclude={"out"}), cells=runs)
+    plan.write(SweepFolder(sweep.out).plan_file)
 
 
 def merge_request(stored: SweepConfig | None, asked: SweepRequest) -> SweepConfig:

@@ -3,13 +3,13 @@
 import pytest
 
 from ecs_med.errors import SettingsError
-from ecs_med.sweep.executors import slots
-from ecs_med.sweep.executors.slots import Slot, local_slots
+from ecs_med.sweep.executors import processes
+from ecs_med.sweep.executors.processes import Slot, local_slots
 
 
 @pytest.fixture(autouse=True)
 def _eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "num_cores", lambda: 8)
+    monkeypatch.setattr(processes, "num_cores", lambda: 8)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 

@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
 
 from ecs_med.errors import SettingsError
 from ecs_med.sweep.executors.base import Executor, InlineExecutor
 
-__all__ = ["EXECUTORS", "ExecutorName", "ExecutorOptions", "choose_executor"]
+__all__ = ["EXECUTORS", "ExecutorOptions", "choose_executor"]
 
-ExecutorName = Literal["processes", "inline", "ray", "slurm"]
-EXECUTORS: tuple[str, ...] = get_args(ExecutorName)
+EXECUTORS = ("processes", "inline", "ray", "slurm")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,11 @@
 """What every executor does, how it is asked to stop, and the one that runs cells right here."""
 
 import os
-import signal
-import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from types import FrameType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from ecs_med.errors import SettingsError
 from ecs_med.sweep.cell import (
@@ -26,24 +24,23 @@ __all__ = [
     "Executor",
     "InlineExecutor",
     "Stop",
+    "follow",
     "num_cores",
     "outcome_without_result",
     "refuse_wrong_shares",
 ]
+
+_SAVE_SECONDS = 120.0
 
 Done = Callable[[Cell, CellOutcome], None]
 """Told of every cell that ended."""
 
 
 class Stop:
-    """Whether the sweep was asked to stop, and how urgently.
-
-    As a context manager it listens to Ctrl-C and SIGTERM, and puts the former handlers back.
-    """
+    """Whether the sweep was asked to stop, and how urgently."""
 
     def __init__(self) -> None:
         self.requests = 0
-        self._former: dict[signal.Signals, Any] = {}
 
     @property
     def asked(self) -> bool:
@@ -58,19 +55,6 @@ class Stop:
     def request(self) -> None:
         """Ask to stop."""
         self.requests += 1
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._former[number] = signal.signal(number, self._catch)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._former.items():
-            signal.signal(number, handler)
-
-    def _catch(self, _: int, __: FrameType | None) -> None:
-        self.request()
 
 
 class Executor(ABC):
@@ -138,6 +122,40 @@ class InlineExecutor(Executor):
             if outcome.progress == "stopped":
                 stop.request()
             done(cell, outcome)
+
+
+def follow(
+    tasks: dict[Any, Cell],
+    done: Done,
+    stop: Stop,
+    *,
+    cancel: Callable[[Any], object],
+    ended: Callable[[list[Any]], Sequence[Any]],
+    outcome: Callable[[Any, Cell], CellOutcome | None],
+) -> None:
+    """Wait for tasks of a cluster; once asked to stop, for two minutes at most.
+
+    Args:
+        tasks: Cell of every task that was handed in.
+        done: Told of every cell that ended.
+        stop: Whether to stop.
+        cancel: Asks a task to save and end.
+        ended: Waits a moment and gives those tasks that have ended.
+        outcome: What became of a task; `None` if it was cancelled before it began.
+    """
+    deadline = None
+    while tasks:
+        if stop.asked and deadline is None:
+            deadline = time.monotonic() + _SAVE_SECONDS
+            for task in tasks:
+                cancel(task)
+        for task in ended(list(tasks)):
+            cell = tasks.pop(task)
+            found = outcome(task, cell)
+            if found is not None:
+                done(cell, found)
+        if deadline is not None and (stop.at_once or time.monotonic() > deadline):
+            return
 
 
 def outcome_without_result(cell: Cell, seconds: float, stop: Stop, sentence: str) -> CellOutcome:

@@ -11,25 +11,44 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import BaseContext
 from typing import Any, ClassVar
 
-from ecs_med.config import TrainConfig
 from ecs_med.sweep.cell import CellOutcome, run_cell
-from ecs_med.sweep.executors.base import Done, Executor, Stop, outcome_without_result
-from ecs_med.sweep.executors.slots import Slot, local_slots
+from ecs_med.sweep.executors.base import (
+    Done,
+    Executor,
+    Stop,
+    num_cores,
+    outcome_without_result,
+    refuse_wrong_shares,
+)
 from ecs_med.sweep.lock_and_log import append_line, send_output_to
 from ecs_med.sweep.plan import Cell
 
-__all__ = ["ProcessExecutor"]
+__all__ = ["ProcessExecutor", "Slot", "local_slots"]
 
 _LOOK_SECONDS = 0.25
 _THREAD_SETTINGS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place for one run at a time.
+
+    Attributes:
+        threads: Computing threads of the run.
+        gpu: The one GPU that it sees, as `CUDA_VISIBLE_DEVICES` names it; `None`: it sees
+            whatever this process sees.
+    """
+
+    threads: int
+    gpu: str | None = None
 
 
 @dataclass(slots=True)
@@ -106,20 +125,22 @@ class ProcessExecutor(Executor):
         from multiprocessing.forkserver import ensure_running
 
         # A server with one thread can be forked; each run sets its own number afterwards.
-        with _environment(dict.fromkeys(_THREAD_SETTINGS, "1")):
+        former = dict(os.environ)
+        os.environ.update(dict.fromkeys(_THREAD_SETTINGS, "1"))
+        try:
             ensure_running()
+        finally:
+            os.environ.clear()
+            os.environ.update(former)
         return context
 
 
 def _start(context: BaseContext, cell: Cell, slot: Slot) -> _Running:
     result, to_parent = context.Pipe(duplex=False)
     from_parent, lifeline = context.Pipe(duplex=False)
-    environment = dict(os.environ) | dict.fromkeys(_THREAD_SETTINGS, str(slot.threads))
-    if slot.gpu is not None:
-        environment["CUDA_VISIBLE_DEVICES"] = slot.gpu
     process = context.Process(  # type: ignore[attr-defined]
         target=_work,
-        args=(cell.config, str(cell.log), environment, slot.threads, to_parent, from_parent),
+        args=(cell, slot, dict(os.environ), to_parent, from_parent),
         name=cell.name,
     )
     process.start()
@@ -129,25 +150,20 @@ def _start(context: BaseContext, cell: Cell, slot: Slot) -> _Running:
 
 
 def _work(
-    config: TrainConfig,
-    log: str,
-    environment: Mapping[str, str],
-    threads: int,
-    result: Connection,
-    lifeline: Connection,
+    cell: Cell, slot: Slot, environment: Mapping[str, str], result: Connection, lifeline: Connection
 ) -> None:
     """The process of one cell."""
-    from pathlib import Path
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
     os.environ.clear()
-    os.environ.update(environment)
-    send_output_to(Path(log))
+    os.environ.update(environment, **dict.fromkeys(_THREAD_SETTINGS, str(slot.threads)))
+    if slot.gpu is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = slot.gpu
+    send_output_to(cell.log)
     import torch
 
-    torch.set_num_threads(threads)
-    outcome = run_cell(config, partial(append_line, Path(log)))
+    torch.set_num_threads(slot.threads)
+    outcome = run_cell(cell.config, partial(append_line, cell.log))
     with suppress(BrokenPipeError):  # The sweep is gone; the folder says the same.
         result.send(outcome)
 
@@ -193,16 +209,44 @@ def _death(code: int) -> str:
     return f"Its process was ended by {name}{hint}."
 
 
-@contextmanager
-def _environment(values: Mapping[str, str]) -> Iterator[None]:
-    """`values` in the environment for as long as it takes to start something."""
-    former = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in former.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+def local_slots(device: str, jobs: int | None, gpus_per_run: float | None) -> list[Slot]:
+    """Places on this machine.
+
+    With GPUs, one place a GPU, or several with `gpus_per_run` below 1; `jobs` then is the most
+    that run at once. Without, `jobs` places (1 by default). The cores are divided equally, since
+    threads of several runs on one core slow all of them down; `OMP_NUM_THREADS` is respected as
+    an upper bound.
+
+    Args:
+        device: Setting of the runs: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        jobs: Runs at once, at least 1.
+        gpus_per_run: Share of a GPU for one run, above 0 and at most 1.
+
+    Raises:
+        SettingsError: If a number is out of range.
+    """
+    refuse_wrong_shares(jobs, gpus_per_run)
+    gpus = _visible_gpus() if device in ("auto", "cuda") else []
+    if not gpus:
+        number = jobs or 1
+        return [Slot(_threads(number))] * number
+    each = int(1 / (gpus_per_run or 1.0) + 1e-6)
+    # The second run on a GPU comes after every GPU has its first.
+    places = [gpu for _ in range(each) for gpu in gpus][: jobs or None]
+    return [Slot(_threads(len(places)), gpu) for gpu in places]
+
+
+def _threads(num_runs: int) -> int:
+    share = max(1, num_cores() // num_runs)
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(asked)) if asked.isdecimal() and int(asked) > 0 else share
+
+
+def _visible_gpus() -> list[str]:
+    """GPUs of this process by the names under which a child can be given one of them."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [part.strip() for part in named.split(",") if part.strip() not in ("", "-1")]
+    import torch
+
+    return [str(index) for index in range(torch.cuda.device_count())]

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -17,6 +16,7 @@ from ecs_med.sweep.executors.base import (
     Done,
     Executor,
     Stop,
+    follow,
     num_cores,
     outcome_without_result,
     refuse_wrong_shares,
@@ -27,7 +27,6 @@ from ecs_med.sweep.plan import Cell
 __all__ = ["RayExecutor"]
 
 _LOOK_SECONDS = 0.25
-_SAVE_SECONDS = 120.0
 _ATTEMPTS = 3
 
 
@@ -84,21 +83,14 @@ class RayExecutor(Executor):
         task = ray.remote(max_retries=0, **resources)(_work)
         threads = max(1, int(resources["num_cpus"]))
         cwd = str(Path.cwd())
-        open_cells = {task.remote(cell, threads, cwd): cell for cell in cells}
-        deadline = None
-        while open_cells:
-            if stop.asked and deadline is None:
-                deadline = time.monotonic() + _SAVE_SECONDS
-                for reference in open_cells:
-                    ray.cancel(reference, force=False, recursive=False)
-            ready, _ = ray.wait(list(open_cells), num_returns=1, timeout=_LOOK_SECONDS)
-            for reference in ready:
-                cell = open_cells.pop(reference)
-                outcome = _result(ray, reference, cell, stop)
-                if outcome is not None:
-                    done(cell, outcome)
-            if deadline is not None and (stop.at_once or time.monotonic() > deadline):
-                return
+        follow(
+            {task.remote(cell, threads, cwd): cell for cell in cells},
+            done,
+            stop,
+            cancel=partial(ray.cancel, force=False, recursive=False),
+            ended=lambda tasks: ray.wait(tasks, num_returns=1, timeout=_LOOK_SECONDS)[0],
+            outcome=lambda reference, cell: _result(ray, reference, cell, stop),
+        )
 
     def _resources(self, ray: Any) -> dict[str, float]:
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]

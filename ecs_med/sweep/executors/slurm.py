@@ -15,14 +15,13 @@ from typing import Any, ClassVar
 
 from ecs_med.errors import MissingExtraError, SettingsError
 from ecs_med.sweep.cell import CellOutcome, outcome_of_folder, run_cell
-from ecs_med.sweep.executors.base import Done, Executor, Stop, outcome_without_result
+from ecs_med.sweep.executors.base import Done, Executor, Stop, follow, outcome_without_result
 from ecs_med.sweep.lock_and_log import append_line
 from ecs_med.sweep.plan import Cell
 
 __all__ = ["CellJob", "SlurmExecutor"]
 
 _LOOK_SECONDS = 0.5
-_SAVE_SECONDS = 120.0
 _DEFAULTS: dict[str, Any] = {"timeout_min": 24 * 60, "cpus_per_task": 4, "name": "ecs-med"}
 _GENERIC = ("timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node", "name")
 
@@ -74,22 +73,19 @@ class SlurmExecutor(Executor):
         """Run cells; see `Executor`. The cluster decides on their order."""
         with self._submitter.batch():
             submitted = [self._submitter.submit(CellJob(cell)) for cell in cells]
-        jobs = dict(zip(submitted, cells, strict=True))
-        deadline = None
-        while jobs:
-            if stop.asked and deadline is None:
-                deadline = time.monotonic() + _SAVE_SECONDS
-                for job in jobs:
-                    job.cancel()
-            for job in [job for job in jobs if job.done()]:
-                cell = jobs.pop(job)
-                outcome = _result(job, cell, stop)
-                if outcome is not None:
-                    done(cell, outcome)
-            if deadline is not None and (stop.at_once or time.monotonic() > deadline):
-                return
-            if jobs:
-                time.sleep(_LOOK_SECONDS)
+
+        def ended(jobs: list[Any]) -> list[Any]:
+            time.sleep(_LOOK_SECONDS)
+            return [job for job in jobs if job.done()]
+
+        follow(
+            dict(zip(submitted, cells, strict=True)),
+            done,
+            stop,
+            cancel=lambda job: job.cancel(),
+            ended=ended,
+            outcome=lambda job, cell: _result(job, cell, stop),
+        )
 
 
 class CellJob:
