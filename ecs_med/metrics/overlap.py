@@ -125,12 +125,7 @@ def iou_per_class(matrix: "torch.Tensor") -> PerClass:
 def dice_per_class(matrix: "torch.Tensor") -> PerClass:
     """Dice coefficient of each class, `2 * intersection / (reference + prediction)`.
 
-    Args:
-        matrix: `(K, K)` counts, row = reference, column = prediction.
-
-    Returns:
-        K values in 0..1; `None` for a class in neither reference nor prediction, 0 for a class
-        in only one of them.
+    Arguments and undefined values are those of `iou_per_class`.
 
     Example:
         >>> import torch

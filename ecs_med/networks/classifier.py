@@ -1,15 +1,13 @@
-"""The multi-label classifier of MLMT: which classes a picture shows, and its mean teacher."""
+"""MLMT: a classifier of what a picture shows, its mean teacher, and switching off the rest."""
 
 import copy
 from collections.abc import Sequence
 
-import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
-from ecs_med.networks.encoders import adapt_first_layer, library_name
 from ecs_med.networks.initialization import Initialization
-from ecs_med.networks.weights import load_encoder_weights
+from ecs_med.networks.weights import build_encoder
 
 __all__ = [
     "MeanTeacher",
@@ -106,11 +104,7 @@ def build_classifier(
     Raises:
         SettingsError: If the encoder is unknown or its weights do not fit.
     """
-    encoder: nn.Module = smp.encoders.get_encoder(
-        library_name(initialization.encoder), weights=None
-    )
-    load_encoder_weights(encoder, initialization)
-    adapt_first_layer(encoder, in_channels)
+    encoder = build_encoder(initialization, in_channels, "the classifier")
     return MultiLabelClassifier(encoder, num_classes)
 
 
