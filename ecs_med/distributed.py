@@ -152,12 +152,9 @@ def average_gradients(network: nn.Module) -> None:
         return
     message = torch.cat([gradient.reshape(-1) for gradient in gradients])
     torch.distributed.all_reduce(message)
-    message /= size
-    start = 0
-    for gradient in gradients:
-        part = message[start : start + gradient.numel()]
+    parts = (message / size).split([gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view(gradient.shape))
-        start += gradient.numel()
 
 
 def wait_for_all() -> None:

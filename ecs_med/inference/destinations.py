@@ -113,9 +113,7 @@ def _single(items: Sequence[PredictionInput], output: Path) -> Path:
 def _names(items: Sequence[PredictionInput]) -> list[str]:
     """Relative names without suffix, unique among the inputs of each suffix."""
     names = [
-        item.stem
-        if item.below is None
-        else str(item.path.parent.relative_to(item.below) / item.stem)
+        str(item.path.parent.relative_to(item.below or item.path.parent) / item.stem)
         for item in items
     ]
     clashing = _clashing(names, items)

@@ -191,11 +191,7 @@ class Method(ABC):
 
     @classmethod
     def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:
-        """The networks of `extra_networks`; none unless overridden.
-
-        Raises:
-            SettingsError: If they cannot be built to what `plan` says.
-        """
+        """The networks of `extra_networks`, or a `SettingsError`; none unless overridden."""
         return {}
 
     @property
@@ -210,9 +206,8 @@ class Method(ABC):
     def presence(self) -> tuple[nn.Module, float] | None:
         """What switches off classes that a picture does not show, when predicting.
 
-        Returns:
-            A `MultiLabelClassifier` on the segmenter's encoder, and the probability below which
-            a class is switched off; `None` to leave all of them on.
+        A `MultiLabelClassifier` on the segmenter's encoder, and the probability below which a class
+        is switched off; `None` to leave all of them on.
         """
         return None
 
@@ -226,27 +221,17 @@ class Method(ABC):
         """
 
     def warning(self, signals: Mapping[str, float], progress: float) -> str | None:
-        """A sentence for the user where the method's known failure shows.
+        """A sentence for the user where the method's known failure shows, else `None`.
 
         Args:
             signals: Means of the signals of `step` over some iterations.
             progress: Share of the run's iterations that are done, 0 to 1.
-
-        Returns:
-            `None` where there is nothing to say.
         """
         return None
 
     @classmethod
     def selection_score(cls, row: ValidationRow) -> float | None:
-        """What the best model of a run is chosen by; higher is better.
-
-        Args:
-            row: Of a validation.
-
-        Returns:
-            The segmenter's mIoU on the validation cases; `None` where it is undefined.
-        """
+        """What the best model of a run is chosen by, higher is better: the segmenter's mIoU."""
         return row.validation.miou
 
     def train_mode(self) -> None:

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import nn
@@ -75,8 +76,7 @@ class MeanTeacher(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """What the averaged network says."""
-        outputs: torch.Tensor = self.network(inputs)
-        return outputs
+        return cast(torch.Tensor, self.network(inputs))
 
     @torch.no_grad()
     def follow(self, student: nn.Module) -> None:
@@ -94,16 +94,7 @@ class MeanTeacher(nn.Module):
 def build_classifier(
     initialization: Initialization, *, in_channels: int, num_classes: int
 ) -> MultiLabelClassifier:
-    """A classifier from image to the presence of N classes, output stride 32.
-
-    Args:
-        initialization: Encoder and its weights.
-        in_channels: Channels of the image.
-        num_classes: N.
-
-    Raises:
-        SettingsError: If the encoder is unknown or its weights do not fit.
-    """
+    """A classifier of images of `in_channels` channels; errors as `build_encoder`."""
     encoder = build_encoder(initialization, in_channels, "the classifier")
     return MultiLabelClassifier(encoder, num_classes)
 

@@ -98,8 +98,7 @@ class DeepLabV2(nn.Module):
             only its deepest features are used. At stride 8 a ResNet's last two stages are dilated
             by 2 and 4; their first blocks keep the dilation of the stage before, as torchvision's.
         num_classes: N.
-        rates: Dilation of each 3 x 3 convolution of the pyramid; their outputs are summed. The
-            public code of Hung et al. returns after two of them, that is `(6, 12)`.
+        rates: Dilation of each 3 x 3 convolution of the pyramid; their outputs are summed.
 
     Source:
         Chen et al. 2018, "DeepLab: Semantic Image Segmentation with Deep Convolutional Nets,
