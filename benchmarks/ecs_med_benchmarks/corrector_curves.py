@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from ecs_med.errors import RunFolderError
 from ecs_med.methods import method_settings
 from ecs_med.methods.correcting import CorrectorOnly, CorrectorSettings
