@@ -169,12 +169,7 @@ def evaluate_cases(
     count = len(per_case)
     mean = known_mean([case.foreground_dice for case in per_case])
     scores = scores_from_confusion(total, names, num_cases=count, dice_per_case=mean)
-    of_corrector = None
-    if corrector:
-        found_by = scores_from_confusion(corrections, (*names, "right"), num_cases=count)
-        of_corrector = CorrectorScores(
-            miou=found_by.miou, iou_per_class=found_by.iou_per_class, num_cases=count
-        )
+    of_corrector = _corrector_scores(corrections, names, count) if corrector else None
     return Evaluation(_with_distances(scores, per_case), tuple(per_case), of_corrector)
 
 
@@ -204,6 +199,15 @@ def corrector_confusion(view: CorrectorView, case: PreparedCase, num_classes: in
     assert reference is not None
     target = correction_map(view.segmented, reference, num_classes)
     return confusion_matrix(view.corrected, target, num_classes + 1)
+
+
+def _corrector_scores(
+    matrix: torch.Tensor, class_names: Sequence[str], num_cases: int
+) -> CorrectorScores:
+    scores = scores_from_confusion(matrix, (*class_names, "right"), num_cases=num_cases)
+    return CorrectorScores(
+        miou=scores.miou, iou_per_class=scores.iou_per_class, num_cases=num_cases
+    )
 
 
 def _distances(
