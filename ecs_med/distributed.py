@@ -28,9 +28,11 @@ __all__ = [
     "is_main_process",
     "local_rank",
     "main_process_first",
+    "mean",
     "mean_over_processes",
     "process_group",
     "rank",
+    "share",
     "wait_for_all",
     "world_size",
 ]
@@ -116,6 +118,21 @@ def mean_over_processes(value: torch.Tensor) -> torch.Tensor:
     return (total / size).to(value.dtype if value.is_floating_point() else torch.float32)
 
 
+def share(of: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
+    """Share of `of` among the elements in `among`; NaN where there are none.
+
+    Args:
+        of: Bool, any shape.
+        among: Bool, the same shape.
+    """
+    return mean(of.long(), among)
+
+
+def mean(values: torch.Tensor, among: torch.Tensor) -> torch.Tensor:
+    """Mean of `values` over the elements in `among`; NaN where there are none."""
+    return mean_over_processes((values * among).sum()) / mean_over_processes(among.sum())
+
+
 def any_process(flag: bool, device: torch.device) -> bool:
     """Whether `flag` is set in any process; all of them get the same answer."""
     if world_size() == 1:
@@ -135,12 +152,9 @@ def average_gradients(network: nn.Module) -> None:
         return
     message = torch.cat([gradient.reshape(-1) for gradient in gradients])
     torch.distributed.all_reduce(message)
-    message /= size
-    start = 0
-    for gradient in gradients:
-        part = message[start : start + gradient.numel()]
+    parts = (message / size).split([gradient.numel() for gradient in gradients])
+    for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view(gradient.shape))
-        start += gradient.numel()
 
 
 def wait_for_all() -> None:

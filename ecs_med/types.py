@@ -67,13 +67,8 @@ class Case:
 class UnlabeledCase:
     """A case whose mask, if there is any, is out of reach by construction.
 
-    Training on unlabelled images takes this type, so a hidden mask cannot be
-    read by mistake.
-
-    Attributes:
-        id: As in `Case`.
-        images: As in `Case`.
-        frame: As in `Case`.
+    Training on unlabelled images takes this type, so a hidden mask cannot be read by mistake.
+    Attributes are those of `Case`.
     """
 
     id: str

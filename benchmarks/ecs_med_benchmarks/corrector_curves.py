@@ -6,8 +6,7 @@ from pathlib import Path
 
 from ecs_med.errors import RunFolderError
 from ecs_med.methods import method_settings
-from ecs_med.methods.correcting import CorrectorSettings
-from ecs_med.methods.corrector_only import CorrectorOnly
+from ecs_med.methods.correcting import CorrectorOnly, CorrectorSettings
 from ecs_med.reporting.table import Value
 from ecs_med.runs import RunFolder, read_history
 from ecs_med.splits.document import SplitDocument

@@ -1,8 +1,15 @@
 """Settings: validated once, frozen, unknown keys refused."""
 
 from ecs_med.config.base import Settings, merge_settings, read_settings
-from ecs_med.config.data import AugmentationSettings, Preparation, ReadingSettings
-from ecs_med.config.train import BASELINE_METHOD, DEFAULT_METHOD, OptimizerSettings, TrainConfig
+from ecs_med.config.train import (
+    BASELINE_METHOD,
+    DEFAULT_METHOD,
+    AugmentationSettings,
+    OptimizerSettings,
+    Preparation,
+    ReadingSettings,
+    TrainConfig,
+)
 
 __all__ = [
     "BASELINE_METHOD",

@@ -188,6 +188,6 @@ def to_device(raw: RawBatch, device: torch.device, normalization: Normalization)
         return values.contiguous(memory_format=torch.channels_last), valid
 
     labels = raw["labels"].to(device, non_blocking=True).long()
-    if "unlabeled_image" not in raw:
-        return Batch(images("")[0], labels)
-    return Batch(images("")[0], labels, *images("unlabeled_"))
+    labeled, valid = images("")
+    others = images("unlabeled_") if "unlabeled_image" in raw else (None, None)
+    return Batch(labeled, labels, others[0], others[1], valid=valid)

@@ -1,7 +1,6 @@
 """Where the outputs of a prediction go: no input overwritten, no two outputs at one place."""
 
 import os
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,17 +73,19 @@ def plan_destinations(
     else:
         folder = output_folder(output)
         labels = [
-            folder / f"{name}{_suffix(item)}"
-            for name, item in zip(_names(items), items, strict=True)
+            folder / f"{name}{item.suffix}" for name, item in zip(_names(items), items, strict=True)
         ]
-    plan = [
-        Destination(
-            path,
-            overlay=path.with_name(f"{stem(path)}-overlay.png") if overlay else None,
-            certainty=_certainty_path(path) if certainty else None,
+    plan = []
+    for path in labels:
+        name = stem(path)
+        suffix = path.name.removeprefix(name)
+        plan.append(
+            Destination(
+                path,
+                overlay=path.with_name(f"{name}-overlay.png") if overlay else None,
+                certainty=path.with_name(f"{name}-certainty{suffix}") if certainty else None,
+            )
         )
-        for path in labels
-    ]
     _check(items, plan)
     return plan
 
@@ -103,49 +104,32 @@ def _single(items: Sequence[PredictionInput], output: Path) -> Path:
         )
     if items and not reader_of(items[0].images).writes(output):
         raise SettingsError(
-            f"{output}: labels of {items[0].path.name} are written as {_suffix(items[0])}; change "
+            f"{output}: labels of {items[0].path.name} are written as {items[0].suffix}; change "
             "`output`."
         )
     return output
 
 
-def _suffix(item: PredictionInput) -> str:
-    return reader_of(item.images).output_suffix
-
-
-def _certainty_path(labels: Path) -> Path:
-    suffix = labels.name[len(stem(labels)) :]
-    return labels.with_name(f"{stem(labels)}-certainty{suffix}")
-
-
 def _names(items: Sequence[PredictionInput]) -> list[str]:
     """Relative names without suffix, unique among the inputs of each suffix."""
-    names = [_own_name(item) for item in items]
+    names = [
+        str(item.path.parent.relative_to(item.below or item.path.parent) / item.stem)
+        for item in items
+    ]
     clashing = _clashing(names, items)
     if clashing:
         common = os.path.commonpath([items[index].path.absolute().parent for index in clashing])
         for index in clashing:
             path = items[index].path.absolute()
-            names[index] = str((path.parent / _stem(items[index])).relative_to(common))
+            names[index] = str((path.parent / items[index].stem).relative_to(common))
     for index in _clashing(names, items):
         path = items[index].path
         names[index] += path.name.removeprefix(stem(path)).replace(".", "_")
     return names
 
 
-def _own_name(item: PredictionInput) -> str:
-    if item.below is None:
-        return _stem(item)
-    return str(item.path.parent.relative_to(item.below) / _stem(item))
-
-
-def _stem(item: PredictionInput) -> str:
-    name = stem(item.path)
-    return re.sub(r"_0000$", "", name) if len(item.images) > 1 else name
-
-
 def _clashing(names: Sequence[str], items: Sequence[PredictionInput]) -> list[int]:
-    full = [f"{name}{_suffix(item)}" for name, item in zip(names, items, strict=True)]
+    full = [f"{name}{item.suffix}" for name, item in zip(names, items, strict=True)]
     count = Counter(full)
     return [index for index, name in enumerate(full) if count[name] > 1]
 

@@ -1,7 +1,7 @@
 """Scores of a model on labelled cases."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from ecs_med.metrics import (
     dice_per_class,
     foreground_mean,
     iou_per_class,
+    known_mean,
     scores_from_confusion,
     surface_distance_95,
 )
@@ -37,49 +38,52 @@ Labels = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class CaseScores:
-    """Scores of one case from its own confusion matrix.
+    """Scores of one case from its own confusion matrix; `None` where they are undefined.
 
     Attributes:
         case: Id of the case.
-        iou_per_class: Background first; `None` where reference and prediction lack the class.
-        dice_per_class: The same.
-        num_pixels: Pixels or voxels of the reference per class, void not counted.
+        confusion: Counts of pixels or voxels, row = reference, column = prediction.
         hd95_mm_per_class: 95th-percentile surface distance in mm, background `None`; `None` also
             where reference or prediction lacks the class. `None` as a whole if not measured.
-        missing: Per class, whether exactly one of reference and prediction has it.
-        confusion: The counts themselves, row = reference, column = prediction.
     """
 
     case: str
-    iou_per_class: tuple[float | None, ...]
-    dice_per_class: tuple[float | None, ...]
-    num_pixels: tuple[int, ...]
+    confusion: tuple[tuple[int, ...], ...]
     hd95_mm_per_class: tuple[float | None, ...] | None = None
-    missing: tuple[bool, ...] = ()
-    confusion: tuple[tuple[int, ...], ...] = ()
 
     @property
     def foreground_dice(self) -> float | None:
         """Mean Dice over the foreground classes that occur in this case."""
-        return foreground_mean(self.dice_per_class)
+        return foreground_mean(dice_per_class(torch.tensor(self.confusion)))
 
     @property
     def foreground_iou(self) -> float | None:
         """Mean IoU over the foreground classes that occur in this case."""
-        return foreground_mean(self.iou_per_class)
+        return foreground_mean(iou_per_class(torch.tensor(self.confusion)))
+
+    @property
+    def num_pixels(self) -> tuple[int, ...]:
+        """Pixels or voxels of the reference per class, void not counted."""
+        return tuple(sum(row) for row in self.confusion)
+
+    @property
+    def missing(self) -> tuple[bool, ...]:
+        """Per foreground class, whether exactly one of reference and prediction has it."""
+        predicted = [sum(column) for column in zip(*self.confusion, strict=True)]
+        pairs = zip(self.num_pixels, predicted, strict=True)
+        return tuple((actual > 0) != (found > 0) for actual, found in pairs)[1:]
 
     def to_row(self, class_names: Sequence[str]) -> dict[str, Any]:
         """One flat row for a table; undefined scores are `None`."""
+        scores = scores_from_confusion(torch.tensor(self.confusion), class_names)
         row: dict[str, Any] = {
             "case": self.case,
-            "foreground_dice": self.foreground_dice,
-            "foreground_iou": self.foreground_iou,
+            "foreground_dice": scores.foreground_dice,
+            "foreground_iou": scores.foreground_iou,
         }
-        for label, name in enumerate(class_names):
-            if label == 0:
-                continue
-            row[f"dice_{name}"] = self.dice_per_class[label]
-            row[f"iou_{name}"] = self.iou_per_class[label]
+        for label, name in list(enumerate(class_names))[1:]:
+            row[f"dice_{name}"] = scores.dice_per_class[label]
+            row[f"iou_{name}"] = scores.iou_per_class[label]
             row[f"pixels_{name}"] = self.num_pixels[label]
             if self.hd95_mm_per_class is not None:
                 row[f"hd95_mm_{name}"] = self.hd95_mm_per_class[label]
@@ -154,26 +158,19 @@ def evaluate_cases(
             total += matrix
             if result.view is not None:
                 corrections += corrector_confusion(result.view, found, len(names))
-            scores = _case_scores(case, matrix)
+            distances = None
             if surface and found.header.spacing_mm is not None:
                 distances = _distances(
                     result.labels, found.reference, found.header.spacing_mm, len(names)
                 )
-                scores = replace(scores, hd95_mm_per_class=distances)
-            per_case.append(scores)
+            per_case.append(CaseScores(case.id, tuple(map(tuple, matrix.tolist())), distances))
             if on_case is not None:
-                on_case(scores)
-    of_set = scores_from_confusion(
-        total,
-        names,
-        num_cases=len(per_case),
-        dice_per_case=_mean([case.foreground_dice for case in per_case]),
-    )
-    return Evaluation(
-        _with_distances(of_set, per_case),
-        tuple(per_case),
-        _corrector_scores(corrections, names, len(per_case)) if corrector else None,
-    )
+                on_case(per_case[-1])
+    count = len(per_case)
+    mean = known_mean([case.foreground_dice for case in per_case])
+    scores = scores_from_confusion(total, names, num_cases=count, dice_per_case=mean)
+    of_corrector = _corrector_scores(corrections, names, count) if corrector else None
+    return Evaluation(_with_distances(scores, per_case), tuple(per_case), of_corrector)
 
 
 def _with_mask(case: Case) -> Case:
@@ -213,18 +210,6 @@ def _corrector_scores(
     )
 
 
-def _case_scores(case: Case, matrix: torch.Tensor) -> CaseScores:
-    in_reference, in_prediction = matrix.sum(dim=1), matrix.sum(dim=0)
-    return CaseScores(
-        case=case.id,
-        iou_per_class=iou_per_class(matrix),
-        dice_per_class=dice_per_class(matrix),
-        num_pixels=tuple(in_reference.tolist()),
-        missing=tuple(((in_reference > 0) != (in_prediction > 0)).tolist()),
-        confusion=tuple(tuple(row) for row in matrix.tolist()),
-    )
-
-
 def _distances(
     labels: Labels, reference: Labels, spacing_mm: tuple[float, float, float], num_classes: int
 ) -> tuple[float | None, ...]:
@@ -240,21 +225,10 @@ def _with_distances(scores: Scores, per_case: list[CaseScores]) -> Scores:
     measured = [case for case in per_case if case.hd95_mm_per_class is not None]
     if not measured:
         return scores
-    labels = range(1, len(scores.class_names))
-    return scores.model_copy(
-        update={
-            "hd95_mm_per_class": (
-                None,
-                *(_mean([(case.hd95_mm_per_class or ())[k] for case in measured]) for k in labels),
-            ),
-            "hd95_num_missing_per_class": (
-                0,
-                *(sum(case.missing[k] for case in measured) for k in labels),
-            ),
-        }
-    )
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+    distances = zip(*(case.hd95_mm_per_class or () for case in measured), strict=True)
+    missing = zip(*(case.missing for case in measured), strict=True)
+    update = {
+        "hd95_mm_per_class": tuple(known_mean(of_class) for of_class in distances),
+        "hd95_num_missing_per_class": (0, *(sum(of_class) for of_class in missing)),
+    }
+    return scores.model_copy(update=update)

@@ -2,7 +2,7 @@
 
 import csv
 import io
-import json
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,11 @@ from typing import Any, Literal
 from ecs_med.config import ReadingSettings, TrainConfig
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.reading import LabelScheme, understand_masks
-from ecs_med.errors import DataError, EcsMedError, SettingsError
-from ecs_med.files import RESULT_REMEDY, write_text
+from ecs_med.errors import DataError, SettingsError
+from ecs_med.files import RESULT_REMEDY, make_folder, write_json, write_text
 from ecs_med.inference.evaluate import CaseScores, Evaluation, evaluate_cases
 from ecs_med.inference.model import Model, load_model
+from ecs_med.runs import RunFolder
 from ecs_med.splits import Role, SplitDocument
 from ecs_med.types import Case
 
@@ -108,13 +109,11 @@ def evaluate(
     data = Path(data)
     selection = select_cases(model.run, data, partition, reading)
     scheme = _label_scheme(model, selection, reading or {})
-    total = len(selection.cases)
-    done: list[CaseScores] = []
+    numbers = itertools.count(1)
 
-    def count(case: CaseScores) -> None:
-        done.append(case)
+    def count(_: CaseScores) -> None:
         if on_case is not None:
-            on_case(len(done), total)
+            on_case(next(numbers), len(selection.cases))
 
     evaluation = evaluate_cases(model, selection.cases, surface=True, labels=scheme, on_case=count)
     return EvaluationReport(model.run, data, selection, evaluation)
@@ -141,11 +140,14 @@ def select_cases(
     Raises:
         DataError: If no case with a mask is left, or a case of the run's split is gone.
     """
-    config = _training_config(run)
+    files = RunFolder(run)
+    config = TrainConfig.from_file(files.config_file) if files.config_file.is_file() else None
     own = config is not None and config.data.resolve() == data.resolve()
     trained = config.reading.model_dump() if config is not None and own else {}
     cases = open_data(data, ReadingSettings.parse({**trained, **(reading or {})})).cases
-    roles = _roles(run / "split.json") if own else None
+    roles = None
+    if own and files.split_file.is_file():
+        roles = SplitDocument.read(files.split_file).roles()
     if partition is None:
         partition = "test" if roles is not None else "all"
         why = "the data that the run was trained on" if roles is not None else "every mask there is"
@@ -165,14 +167,9 @@ def write_evaluation(report: EvaluationReport, folder: Path) -> None:
     """Write `evaluation.json` and `cases.csv` (one row per case; undefined scores are empty).
 
     Raises:
-        EcsMedError: If a file cannot be written.
+        RunFolderError: If a file cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise EcsMedError(
-            f"{folder}: cannot be made ({error.strerror}); name another folder with `output`."
-        ) from error
+    make_folder(folder)
     table = io.StringIO(newline="")
     rows = report.evaluation.rows()
     columns = list(dict.fromkeys(key for row in rows for key in row))
@@ -180,8 +177,7 @@ def write_evaluation(report: EvaluationReport, folder: Path) -> None:
     writer.writeheader()
     writer.writerows(rows)
     write_text(folder / CASES_FILE, table.getvalue(), remedy=RESULT_REMEDY)
-    content = json.dumps(report.to_dict(), indent=2, ensure_ascii=False, allow_nan=False)
-    write_text(folder / SCORES_FILE, f"{content}\n", remedy=RESULT_REMEDY)
+    write_json(folder / SCORES_FILE, report.to_dict(), remedy=RESULT_REMEDY)
 
 
 def _label_scheme(
@@ -200,15 +196,6 @@ def _label_scheme(
             f"give {scheme.num_classes}; name one stored value for each class."
         )
     return scheme
-
-
-def _training_config(run: Path) -> TrainConfig | None:
-    path = run / "config.json"
-    return TrainConfig.from_file(path) if path.is_file() else None
-
-
-def _roles(path: Path) -> dict[str, Role] | None:
-    return SplitDocument.read(path).roles() if path.is_file() else None
 
 
 def _chosen(

@@ -34,6 +34,17 @@ class PredictionInput:
         """The file that names it."""
         return self.images[0]
 
+    @property
+    def stem(self) -> str:
+        """The name of its results without suffix; that of a scan of several files has no number."""
+        name = stem(self.path)
+        return _CHANNEL.sub("", name) if len(self.images) > 1 else name
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of its label map."""
+        return reader_of(self.images).output_suffix
+
 
 def find_inputs(
     inputs: Sequence[Path], *, num_channels: int = 1, leave_out: Path | None = None

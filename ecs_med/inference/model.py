@@ -17,6 +17,7 @@ from ecs_med.errors import RunFolderError
 from ecs_med.files import write_tensors
 from ecs_med.networks import Initialization, build_corrector, build_segmenter, corrector_input
 from ecs_med.networks.classifier import build_classifier, switch_off_absent
+from ecs_med.networks.modes import evaluating
 from ecs_med.runs import ModelSpec, RunFolder
 
 __all__ = ["Model", "load_model", "newest_run", "read_spec", "save_model"]
@@ -72,6 +73,15 @@ class Model:
         """Whether correction maps and certainty can be had."""
         return self.corrector is not None
 
+    def networks(self) -> dict[str, nn.Module]:
+        """Those that it has, by the name that their weights begin with."""
+        parts = {
+            "segmenter": self.segmenter,
+            "corrector": self.corrector,
+            "classifier": self.classifier,
+        }
+        return {name: network for name, network in parts.items() if network is not None}
+
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """All networks in evaluation mode inside, in the mode that they were in after.
@@ -79,9 +89,8 @@ class Model:
         Every call does this by itself; around many of them it is done once.
         """
         with ExitStack() as stack:
-            for network in (self.segmenter, self.corrector, self.classifier):
-                if network is not None:
-                    stack.enter_context(evaluating(network))
+            for network in self.networks().values():
+                stack.enter_context(evaluating(network))
             yield
 
     def logits(self, slices: torch.Tensor) -> torch.Tensor:
@@ -151,26 +160,13 @@ class Model:
         return outputs
 
 
-@contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """Evaluation mode inside, the former mode after."""
-    if not network.training:  # Walking through some hundred modules takes milliseconds.
-        yield
-        return
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train()
-
-
 def save_model(model: Model) -> None:
     """Write `model.safetensors` and `model.json` of a run, each atomically."""
-    tensors = {f"segmenter.{k}": v for k, v in model.segmenter.state_dict().items()}
-    if model.corrector is not None:
-        tensors |= {f"corrector.{k}": v for k, v in model.corrector.state_dict().items()}
-    if model.classifier is not None:
-        tensors |= {f"classifier.{k}": v for k, v in model.classifier.state_dict().items()}
+    tensors = {
+        f"{name}.{key}": value
+        for name, network in model.networks().items()
+        for key, value in network.state_dict().items()
+    }
     folder = RunFolder(model.run)
     write_tensors(folder.weights_file, tensors)
     model.spec.write(folder.spec_file)
@@ -195,34 +191,20 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
     folder = newest_run() if run is None else Path(run)
     spec = read_spec(folder)
     target = choose_device(device)
-    segmenter = build_segmenter(
-        Initialization(spec.encoder or spec.network, "none"),
-        in_channels=spec.in_channels,
-        num_classes=spec.num_classes,
-        network=spec.network,
-        settings=spec.network_settings,
-    )
-    corrector = None
+    first = Initialization(spec.encoder or spec.network, "none")
+    size = {"in_channels": spec.in_channels, "num_classes": spec.num_classes}
+    segmenter = build_segmenter(first, **size, network=spec.network, settings=spec.network_settings)
+    corrector, classifier = None, None
     if spec.corrector_encoder is not None:
-        corrector = build_corrector(
-            Initialization(spec.corrector_encoder, "none"),
-            in_channels=spec.in_channels,
-            num_classes=spec.num_classes,
-            output_stride=spec.corrector_output_stride,
-        )
-    classifier = None
+        second = Initialization(spec.corrector_encoder, "none")
+        corrector = build_corrector(second, **size, output_stride=spec.corrector_output_stride)
     if spec.presence is not None:
-        classifier = build_classifier(
-            Initialization(spec.encoder or spec.network, "none"),
-            in_channels=spec.in_channels,
-            num_classes=spec.num_classes,
-        )
-    networks = {"segmenter": segmenter, "corrector": corrector, "classifier": classifier}
-    _fill(RunFolder(folder).weights_file, networks)
-    for network in networks.values():
-        if network is not None:
-            network.to(target).to(memory_format=torch.channels_last).eval()
-    return Model(spec, segmenter, corrector, classifier=classifier, device=target, run=folder)
+        classifier = build_classifier(first, **size)
+    model = Model(spec, segmenter, corrector, classifier=classifier, device=target, run=folder)
+    _fill(RunFolder(folder).weights_file, model.networks())
+    for network in model.networks().values():
+        network.to(target).to(memory_format=torch.channels_last).eval()
+    return model
 
 
 def newest_run(below: Path = Path("runs")) -> Path:
@@ -254,15 +236,13 @@ def read_spec(folder: Path) -> ModelSpec:
     return ModelSpec.read(path)
 
 
-def _fill(path: Path, networks: dict[str, nn.Module | None]) -> None:
+def _fill(path: Path, networks: dict[str, nn.Module]) -> None:
     remedy = "train again or restore the file"
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise RunFolderError(f"{path}: missing or damaged ({error}); {remedy}.") from error
     for name, network in networks.items():
-        if network is None:
-            continue
         prefix = f"{name}."
         state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         try:

@@ -1,8 +1,6 @@
 """Segmenting files: from pictures, volumes and folders to label files on the same grids."""
 
-import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,23 +9,18 @@ import torch
 from pydantic import Field
 
 from ecs_med.data.prepare import slice_axis
-from ecs_med.data.readers import Scan, read_scan, reader_of
+from ecs_med.data.readers import read_scan, reader_of
 from ecs_med.data.readers.pictures import write_png
 from ecs_med.errors import DeviceMemoryError, EcsMedError, SettingsError, SomeInputsFailed
-from ecs_med.files import RESULT_REMEDY, write_text
+from ecs_med.files import RESULT_REMEDY, write_json
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
 from ecs_med.inference.inputs import PredictionInput, find_inputs
 from ecs_med.inference.model import Model, load_model
-from ecs_med.inference.predictor import (
-    Segmentation,
-    check_corrector,
-    check_scan,
-    segment,
-)
+from ecs_med.inference.predictor import check_corrector, check_scan, segment
 from ecs_med.inference.views import draw_overlay
 from ecs_med.records import Record
 
-__all__ = ["PredictionOptions", "PredictionReport", "predict", "predict_files"]
+__all__ = ["PredictionReport", "predict", "predict_files"]
 
 FAILURES_FILE = "failures.json"
 
@@ -64,24 +57,6 @@ class PredictionReport(Record):
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PredictionOptions:
-    """What to write, and how.
-
-    Attributes:
-        overlay: Also write `<stem>-overlay.png`, with the labels drawn in.
-        certainty: Also write `<stem>-certainty`: the corrector's highest probability, as float32
-            in 0..1 for volumes, as 8 bits (255 = certain) for pictures.
-        skip_existing: Leave inputs alone whose results are all there.
-        batch: Slices at a time.
-    """
-
-    overlay: bool = False
-    certainty: bool = False
-    skip_existing: bool = False
-    batch: int = 8
-
-
 def predict(
     inputs: Sequence[Path | str] | Path | str,
     *,
@@ -103,9 +78,10 @@ def predict(
         inputs: Files and folders, which are searched with their sub-folders.
         model: Loaded model, or run folder; `None`: the newest run below `runs/`.
         output: Folder, or file name with a single input; `None`: `predictions/`.
-        overlay: See `PredictionOptions`.
-        certainty: See `PredictionOptions`.
-        skip_existing: See `PredictionOptions`.
+        overlay: Also write `<stem>-overlay.png`, with the labels drawn in.
+        certainty: Also write `<stem>-certainty`: the corrector's highest probability, as float32
+            in 0..1 for volumes, as 8 bits (255 = certain) for pictures.
+        skip_existing: Leave inputs alone whose results are all there.
         device: Where to compute, if the model is not loaded yet.
         on_done: Called after each input with its path and `written`, `skipped` or the
             sentence that says why it failed.
@@ -121,9 +97,15 @@ def predict(
         >>> sorted(path.name for path in report.written.values())[:2]
         ['p006_0.png', 'p006_1.png']
     """
-    options = PredictionOptions(overlay=overlay, certainty=certainty, skip_existing=skip_existing)
-    loaded = model if isinstance(model, Model) else load_model(model, device)
-    report = predict_files(loaded, inputs, output, options, on_done)
+    report = predict_files(
+        model if isinstance(model, Model) else load_model(model, device),
+        inputs,
+        output,
+        overlay=overlay,
+        certainty=certainty,
+        skip_existing=skip_existing,
+        on_done=on_done,
+    )
     report.raise_failures()
     return report
 
@@ -132,12 +114,14 @@ def predict_files(
     model: Model,
     inputs: Sequence[Path | str] | Path | str,
     output: Path | str | None = None,
-    options: PredictionOptions | None = None,
+    *,
+    overlay: bool = False,
+    certainty: bool = False,
+    skip_existing: bool = False,
     on_done: OnDone | None = None,
 ) -> PredictionReport:
     """As `predict`, but `SomeInputsFailed` is left to the caller of `raise_failures`."""
-    options = options or PredictionOptions()
-    if options.certainty:
+    if certainty:
         check_corrector(model)
     paths = [Path(path) for path in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
     target = None if output is None else Path(output)
@@ -149,9 +133,7 @@ def predict_files(
         leave_out=folder,
     )
     segmentable = [item for item in items if item.problem is None]
-    plan = plan_destinations(
-        segmentable, target, overlay=options.overlay, certainty=options.certainty
-    )
+    plan = plan_destinations(segmentable, target, overlay=overlay, certainty=certainty)
     places = dict(zip((item.path for item in segmentable), plan, strict=True))
     values = stored_values(model).tolist()
     names = dict(zip(values, model.spec.class_names, strict=True))
@@ -159,7 +141,14 @@ def predict_files(
     for item in items:
         status = "written"
         try:
-            status = _segment_one(model, item, places.get(item.path), options, report)
+            place = places.get(item.path)
+            if item.problem is not None or place is None:
+                raise item.problem or ValueError(f"{item.path} has no destination")
+            if skip_existing and all(path.exists() for path in place.files):
+                status, report.skipped[item.path] = "skipped", place.labels
+            else:
+                _segment_one(model, item, place)
+                report.written[item.path] = place.labels
         except (EcsMedError, OSError) as error:
             if len(items) == 1:
                 raise
@@ -183,36 +172,17 @@ def _check_folder(folder: Path, inputs: Sequence[Path]) -> None:
 def _segment_one(
     model: Model,
     item: PredictionInput,
-    destination: Destination | None,
-    options: PredictionOptions,
-    report: PredictionReport,
-) -> str:
-    if item.problem is not None or destination is None:
-        raise item.problem or ValueError(f"{item.path} has no destination")
-    if options.skip_existing and all(path.exists() for path in destination.files):
-        report.skipped[item.path] = destination.labels
-        return "skipped"
+    destination: Destination,
+) -> None:
     scan = read_scan(item.images)
     check_scan(model, scan, item.path)
     try:
-        result = segment(model, scan, certainty=options.certainty, batch=options.batch)
+        result = segment(model, scan, certainty=destination.certainty is not None)
     except torch.OutOfMemoryError as error:
         raise DeviceMemoryError(
             f"{item.path}: {model.device} ran out of memory; set `device` to cpu, or use a "
             "model that was trained with a smaller `max_size`."
         ) from error
-    _write(model, item, destination, scan, result)
-    report.written[item.path] = destination.labels
-    return "written"
-
-
-def _write(
-    model: Model,
-    item: PredictionInput,
-    destination: Destination,
-    scan: Scan,
-    result: Segmentation,
-) -> None:
     destination.labels.parent.mkdir(parents=True, exist_ok=True)
     if destination.overlay is not None:
         preparation = model.spec.preparation
@@ -244,5 +214,4 @@ def _write_failures(report: PredictionReport) -> None:
         path.unlink(missing_ok=True)
         return
     report.output.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(report.to_json()["failures"], indent=2, ensure_ascii=False)
-    write_text(path, f"{text}\n", remedy=RESULT_REMEDY)
+    write_json(path, report.to_json()["failures"], remedy=RESULT_REMEDY)

@@ -60,13 +60,8 @@ class CorrectorView:
     @classmethod
     def joined(cls, parts: Sequence["CorrectorView"]) -> "CorrectorView":
         """One view of the slices of several."""
-        if len(parts) == 1:
-            return parts[0]
-        return cls(
-            torch.cat([part.segmented for part in parts]),
-            torch.cat([part.corrected for part in parts]),
-            torch.cat([part.certainty for part in parts]),
-        )
+        names = ("segmented", "corrected", "certainty")
+        return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +151,13 @@ def segment_cases(
     """
     waiting: list[tuple[Item, _Canvas]] = []
     for item, case in items:
-        if waiting and (len(waiting) == batch or not _share_a_batch(waiting[0][1].case, case)):
+        # Only single slices of one size share a batch.
+        shape = waiting[0][1].case.slices.shape if waiting else case.slices.shape
+        if len(waiting) == batch or (waiting and (shape[0] > 1 or shape != case.slices.shape)):
             yield from _segmented(model, waiting, batch)
             waiting = []
         waiting.append((item, _Canvas(case, "prepared" if corrector else None)))
-    if waiting:
-        yield from _segmented(model, waiting, batch)
+    yield from _segmented(model, waiting, batch)
 
 
 def look_at_slices(model: "Model", slices: torch.Tensor, *, batch: int = BATCH) -> CorrectorView:
@@ -199,23 +195,20 @@ def check_scan(model: "Model", scan: Scan | ScanHeader, name: Path | str) -> Non
     Raises:
         SettingsError: One sentence that begins with `name`.
     """
-    given = scan.kind
     channels = scan.array.shape[0] if isinstance(scan, Scan) else scan.num_channels
-    needed = model.spec.in_channels
-    if given == model.spec.kind and channels == needed:
+    given, needed = (scan.kind, channels), (model.spec.kind, model.spec.in_channels)
+    if given == needed:
         return
-    wrong, right = f"a {given}", f"{model.spec.kind}s"
-    if given == model.spec.kind:
-        wrong, right = f"{wrong} of {_channels(channels)}", f"{right} of {_channels(needed)}"
+    wrong, right = f"a {scan.kind}", f"{model.spec.kind}s"
+    if scan.kind == model.spec.kind:
+        wrong, right = (
+            f"{what} of {count} channel{'' if count == 1 else 's'}"
+            for what, (_, count) in ((wrong, given), (right, needed))
+        )
     raise SettingsError(
         f"{name}: is {wrong}, but {model.run} was trained on {right}; "
         "name a model for such scans with `model`."
     )
-
-
-def _share_a_batch(first: PreparedCase, second: PreparedCase) -> bool:
-    """Whether two cases are single slices of one size."""
-    return len(first.slices) == 1 and first.slices.shape == second.slices.shape
 
 
 class _Canvas:
@@ -233,10 +226,9 @@ class _Canvas:
     def fill(self, start: int, logits: torch.Tensor, probabilities: torch.Tensor | None) -> None:
         """Put in the slices from `start` on."""
         axis = self.case.axis
-        where = [slice(None)] * self._labels.ndim
+        place: tuple[slice, ...] = ()
         if self._labels.ndim == 3:
-            where[axis] = slice(start, start + len(logits))
-        place = tuple(where)
+            place = (*[slice(None)] * axis, slice(start, start + len(logits)))
         chunk = self._labels[place].shape
         self._labels[place] = _largest(to_native(logits, chunk, axis), 0).numpy()
         if probabilities is None:
@@ -274,6 +266,8 @@ def _draw(model: "Model", canvases: Sequence[_Canvas], batch: int) -> None:
 def _segmented(
     model: "Model", waiting: Sequence[tuple[Item, _Canvas]], batch: int
 ) -> Iterator[tuple[Item, PreparedCase, Segmentation]]:
+    if not waiting:
+        return
     # Inference mode must not stay on while a consumer of the generator runs.
     _draw(model, [canvas for _, canvas in waiting], batch)
     for item, canvas in waiting:
@@ -291,7 +285,3 @@ def _view(logits: torch.Tensor, probabilities: torch.Tensor) -> CorrectorView:
 def _largest(maps: torch.Tensor, dim: int) -> torch.Tensor:
     # With the classes last in memory, finding the largest takes a tenth of the time on a CPU.
     return maps.movedim(dim, -1).contiguous().argmax(-1).to(torch.uint8).cpu()
-
-
-def _channels(count: int) -> str:
-    return "1 channel" if count == 1 else f"{count} channels"

@@ -21,7 +21,6 @@ from ecs_med.palette import class_color
 __all__ = [
     "draw_labels",
     "draw_overlay",
-    "draw_volume_overlay",
     "grey_slices",
     "stored_index",
     "upright_slices",
@@ -89,19 +88,32 @@ def draw_overlay(
     """Draw the labels of a scan into the scan.
 
     Args:
-        scan: Picture or volume.
+        scan: Picture or volume, whose first channel is shown.
         labels: Classes on its grid, `(H, W)` or `(X, Y, Z)`.
         axis: Slice axis of a volume.
-        window: Intensities of a volume that become black and white; `None`: its percentiles
-            0.5 and 99.5.
+        window: As for `grey_slices`.
 
     Returns:
-        `(H, W, 3)` uint8: of the picture's own size, or a montage of slices.
+        `(H, W, 3)` uint8: of the picture's own size; of a volume a montage of at most twelve
+        slices in true proportions, evenly spread over those with labels (over all of them where
+        there are none).
     """
     if not scan.is_volume:
-        picture = np.moveaxis(scan.array.astype(np.uint8), 0, -1)
-        return draw_labels(picture, labels)
-    return draw_volume_overlay(scan, labels, axis=axis, window=window)
+        return draw_labels(np.moveaxis(scan.array.astype(np.uint8), 0, -1), labels)
+    assert scan.affine is not None
+    assert scan.spacing_mm is not None
+    shown = grey_slices(scan, axis, window)
+    drawn = upright_slices(labels, scan.affine, axis)
+    # Rows run along the later of the two RAS axes of the plane.
+    directions = [int(new) for new, _ in io_orientation(scan.affine)]
+    columns_mm, rows_mm = (
+        step
+        for new, step in sorted(zip(directions, scan.spacing_mm, strict=True))
+        if new != directions[axis]
+    )
+    return _montage(
+        [_tile(shown[i], drawn[i], (rows_mm, columns_mm)) for i in _slices_to_show(drawn)]
+    )
 
 
 def draw_labels(picture: Picture, labels: Labels) -> Picture:
@@ -126,39 +138,6 @@ def draw_labels(picture: Picture, labels: Labels) -> Picture:
     return np.rint(canvas).astype(np.uint8)
 
 
-def draw_volume_overlay(
-    scan: Scan, labels: Labels, *, axis: int, window: tuple[float, float] | None = None
-) -> Picture:
-    """Montage of the slices that hold labels, in true proportions.
-
-    At most twelve slices, evenly spread over those with labels (over all of them where there
-    are none).
-
-    Args:
-        scan: A volume; its first channel is shown.
-        labels: `(X, Y, Z)`.
-        axis: Array axis along which it is sliced.
-        window: Intensities that become black and white; `None`: percentiles 0.5 and 99.5.
-
-    Returns:
-        `(H, W, 3)` uint8.
-    """
-    assert scan.affine is not None
-    assert scan.spacing_mm is not None
-    shown = grey_slices(scan, axis, window)
-    drawn = upright_slices(labels, scan.affine, axis)
-    # Rows run along the later of the two RAS axes of the plane.
-    directions = [int(new) for new, _ in io_orientation(scan.affine)]
-    columns_mm, rows_mm = (
-        step
-        for new, step in sorted(zip(directions, scan.spacing_mm, strict=True))
-        if new != directions[axis]
-    )
-    return _montage(
-        [_tile(shown[i], drawn[i], (rows_mm, columns_mm)) for i in _slices_to_show(drawn)]
-    )
-
-
 def _slices_to_show(labels: Labels) -> list[int]:
     labeled = np.flatnonzero((labels > 0).any(axis=(1, 2)))
     if len(labeled) == 0:
@@ -174,13 +153,12 @@ def _tile(grey: npt.NDArray[np.float32], labels: Labels, sides_mm: tuple[float, 
     rows_mm, columns_mm = grey.shape[0] * sides_mm[0], grey.shape[1] * sides_mm[1]
     scale = TILE_SIDE / max(rows_mm, columns_mm)
     size = (max(1, round(columns_mm * scale)), max(1, round(rows_mm * scale)))
-    enlarged = Image.fromarray(np.rint(grey).astype(np.uint8)).resize(
-        size, Image.Resampling.BILINEAR
+    shown = Image.fromarray(np.rint(grey).astype(np.uint8)).convert("RGB")
+    classes = Image.fromarray(np.ascontiguousarray(labels, np.uint8))
+    return draw_labels(
+        np.asarray(shown.resize(size, Image.Resampling.BILINEAR)),
+        np.asarray(classes.resize(size, Image.Resampling.NEAREST)),
     )
-    classes = Image.fromarray(np.ascontiguousarray(labels, np.uint8)).resize(
-        size, Image.Resampling.NEAREST
-    )
-    return draw_labels(np.repeat(np.asarray(enlarged)[..., None], 3, axis=-1), np.asarray(classes))
 
 
 def _montage(tiles: Sequence[Picture]) -> Picture:

@@ -15,7 +15,6 @@ of D sees (S(x), S(x_u), the same again, onehot y), in this order.
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import torch
@@ -23,11 +22,13 @@ from pydantic import Field
 from torch import nn
 
 from ecs_med.config import Settings
+from ecs_med.distributed import share
 from ecs_med.losses import binary_cross_entropy, cross_entropy
-from ecs_med.methods.base import Method, NetworkPlan, StepResult, frozen
-from ecs_med.methods.counting import share, unlabeled_valid
-from ecs_med.networks.corrector import one_hot
-from ecs_med.networks.discriminators import ConvolutionalDiscriminator, build_deeplab_discriminator
+from ecs_med.methods.base import Method, NetworkPlan, StepResult, unlabeled_valid
+from ecs_med.networks import one_hot
+from ecs_med.networks.deeplab import deeplabv3plus
+from ecs_med.networks.discriminators import ConvolutionalDiscriminator
+from ecs_med.networks.modes import frozen
 from ecs_med.types import IGNORE_INDEX, Batch
 
 __all__ = ["AdvSemiSeg", "AdvSemiSegSettings"]
@@ -35,15 +36,8 @@ __all__ = ["AdvSemiSeg", "AdvSemiSegSettings"]
 _OVERPOWERED = 0.01
 """Below this share of selected pixels most unlabelled data is ignored (Mendel et al. 2020, 4.7)."""
 
-
-@dataclass
-class _Tally:
-    """What one step collects on its way."""
-
-    losses: dict[str, torch.Tensor] = field(default_factory=dict)
-    signals: dict[str, torch.Tensor] = field(default_factory=dict)
-    maps: list[torch.Tensor] = field(default_factory=list)
-    valid: list[torch.Tensor] = field(default_factory=list)
+Fake = tuple[torch.Tensor, torch.Tensor]
+"""Probabilities of a segmentation, detached, and where they count."""
 
 
 class AdvSemiSegSettings(Settings):
@@ -67,7 +61,7 @@ class AdvSemiSeg(Method):
     """Segmenter against a pixel-wise discriminator, which also selects what to self-train on."""
 
     name: ClassVar[str] = "advsemiseg"
-    title: ClassVar[str] = "AdvSemiSeg (Hung et al. 2018)"
+    title: ClassVar[str] = "AdvSemiSeg"
     short_name: ClassVar[str] = "AdvSemiSeg"
     source: ClassVar[str] = "Hung et al. 2018"
     settings_class: ClassVar[type[Settings]] = AdvSemiSegSettings
@@ -78,25 +72,29 @@ class AdvSemiSeg(Method):
 
     @classmethod
     def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:
-        """The discriminator: that of the authors, or the DeepLabv3+ of section 4.7."""
+        """The discriminator: that of the authors, or DeepLabv3+ on class maps (section 4.7)."""
         assert isinstance(plan.settings, AdvSemiSegSettings)
         if plan.settings.discriminator == "convolutional":
             return {"discriminator": ConvolutionalDiscriminator(plan.num_classes)}
-        network = build_deeplab_discriminator(
-            plan.corrector,
-            num_classes=plan.num_classes,
-            output_stride=plan.corrector_output_stride,
-        )
-        return {"discriminator": network}
+        return {
+            "discriminator": deeplabv3plus(
+                plan.corrector,
+                in_channels=0,
+                extra=plan.num_classes,
+                num_outputs=1,
+                output_stride=plan.corrector_output_stride,
+            )
+        }
 
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """Update of the segmenter, then of the discriminator."""
-        tally = _Tally()
+        result = StepResult({})
+        fakes: list[Fake] = []
         with frozen(self.networks["discriminator"]):
-            self.update("segmenter", self._segmenter_terms(batch, progress, tally))
-        terms = self._discriminator_terms(batch, tally)
-        tally.losses["discrimination"] = self.update("discriminator", terms)
-        return StepResult({k: v.detach() for k, v in tally.losses.items()}, tally.signals)
+            self.update("segmenter", self._segmenter_terms(batch, progress, result, fakes))
+        terms = self._discriminator_terms(batch, result.signals, fakes)
+        result.losses["discrimination"] = self.update("discriminator", terms)
+        return result
 
     def warning(self, signals: Mapping[str, float], progress: float) -> str | None:
         """That the discriminator has won, so that unlabelled images teach nothing."""
@@ -112,52 +110,49 @@ class AdvSemiSeg(Method):
         return self.forward(self.networks["discriminator"], class_map)[:, 0]
 
     def _segmenter_terms(
-        self, batch: Batch, progress: float, tally: _Tally
+        self, batch: Batch, progress: float, result: StepResult, fakes: list[Fake]
     ) -> Iterator[torch.Tensor]:
         settings = self.settings
         valid = batch.labels != IGNORE_INDEX
         logits = self.forward(self.segmenter, batch.images)
-        scores = self._score(logits, valid, tally)
-        tally.losses["segmentation"] = cross_entropy(logits, batch.labels)
-        tally.losses["adversarial"] = binary_cross_entropy(scores, 1.0, valid)
-        yield (
-            tally.losses["segmentation"] + settings.adversarial_weight * tally.losses["adversarial"]
-        )
+        scores = self._score(logits, valid, fakes)
+        segmentation = cross_entropy(logits, batch.labels)
+        adversarial = binary_cross_entropy(scores, 1.0, valid)
+        result.losses["segmentation"] = segmentation.detach()
+        result.losses["adversarial"] = adversarial.detach()
+        yield segmentation + settings.adversarial_weight * adversarial
         if batch.unlabeled_images is None:
             return
         valid = unlabeled_valid(batch)
         logits = self.forward(self.segmenter, batch.unlabeled_images)
-        scores = self._score(logits, valid, tally)
+        scores = self._score(logits, valid, fakes)
         adversarial = binary_cross_entropy(scores, 1.0, valid)
-        tally.losses["adversarial_unlabeled"] = adversarial
-        started = progress >= settings.semi_start
+        result.losses["adversarial_unlabeled"] = adversarial.detach()
         selected = valid & (scores.detach().sigmoid() >= settings.threshold)
-        loss, tally.signals["selected_share"] = logits.new_zeros(()), logits.new_tensor(math.nan)
-        if started:
-            loss = cross_entropy(logits, _own_labels(logits, selected))
-            tally.signals["selected_share"] = share(selected, valid)
-        tally.losses["self_training"] = loss
+        loss, result.signals["selected_share"] = logits.new_zeros(()), logits.new_tensor(math.nan)
+        if progress >= settings.semi_start:
+            # Its own labels where selected, void elsewhere.
+            own = logits.detach().argmax(dim=1).masked_fill(~selected, IGNORE_INDEX)
+            loss = cross_entropy(logits, own)
+            result.signals["selected_share"] = share(selected, valid)
+        result.losses["self_training"] = loss.detach()
         yield settings.adversarial_weight_unlabeled * adversarial + settings.semi_weight * loss
 
-    def _score(self, logits: torch.Tensor, valid: torch.Tensor, tally: _Tally) -> torch.Tensor:
+    def _score(self, logits: torch.Tensor, valid: torch.Tensor, fakes: list[Fake]) -> torch.Tensor:
         """D's logits of a segmentation, which is kept as a fake for D's own step."""
         probabilities = logits.softmax(dim=1)
-        tally.maps.append(probabilities.detach())
-        tally.valid.append(valid)
+        fakes.append((probabilities.detach(), valid))
         return self._judge(probabilities)
 
-    def _discriminator_terms(self, batch: Batch, tally: _Tally) -> Iterator[torch.Tensor]:
-        valid = torch.cat(tally.valid)
+    def _discriminator_terms(
+        self, batch: Batch, signals: dict[str, torch.Tensor], fakes: list[Fake]
+    ) -> Iterator[torch.Tensor]:
+        valid = torch.cat([valid for _, valid in fakes])
         # One after the other: dropout over several processes draws for one part of the batch.
-        scores = torch.cat([self._judge(class_map) for class_map in tally.maps])
-        tally.signals["fooled_share"] = share(scores.detach() >= 0, valid)
+        scores = torch.cat([self._judge(class_map) for class_map, _ in fakes])
+        signals["fooled_share"] = share(scores.detach() >= 0, valid)
         yield binary_cross_entropy(scores, 0.0, valid) / 2
         valid = batch.labels != IGNORE_INDEX
-        scores = self._judge(one_hot(batch.labels, self.num_classes).to(tally.maps[0]))
-        tally.signals["recognized_share"] = share(scores.detach() >= 0, valid)
+        scores = self._judge(one_hot(batch.labels, self.num_classes).to(fakes[0][0]))
+        signals["recognized_share"] = share(scores.detach() >= 0, valid)
         yield binary_cross_entropy(scores, 1.0, valid) / 2
-
-
-def _own_labels(logits: torch.Tensor, selected: torch.Tensor) -> torch.Tensor:
-    """The segmenter's own labels where selected, void elsewhere."""
-    return logits.detach().argmax(dim=1).masked_fill(~selected, IGNORE_INDEX)

@@ -1,8 +1,7 @@
 """The contract of a training method."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -13,11 +12,11 @@ from ecs_med.config import OptimizerSettings, Settings
 from ecs_med.distributed import average_gradients
 from ecs_med.methods.optimizers import SHORT_RUN, build_optimizer
 from ecs_med.networks import Initialization
-from ecs_med.networks.recomputing import forward_without_keeping
+from ecs_med.networks.modes import forward_without_keeping
 from ecs_med.runs import MethodFacts, ValidationRow
 from ecs_med.types import Batch
 
-__all__ = ["Method", "NetworkPlan", "StepResult", "frozen"]
+__all__ = ["Method", "NetworkPlan", "StepResult", "unlabeled_valid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +105,8 @@ class Method(ABC):
     """In tables and charts: `ECS`."""
     source: ClassVar[str] = ""
     """Where it was published."""
+    chosen_by: ClassVar[str] = "best validation mIoU"
+    """What `selection_score` is, in words that follow "the weights were kept:"."""
     settings_class: ClassVar[type[Settings]] = Settings
     """Its numbers; `Settings` has none."""
     extra_networks: ClassVar[tuple[str, ...]] = ()
@@ -139,8 +140,10 @@ class Method(ABC):
         for name in self.frozen_networks:
             self.networks[name].requires_grad_(False)
         self.optimizers: dict[str, torch.optim.Optimizer] = {
-            name: _optimizer(network, optimizers[name])
-            for name, network in networks.items()
+            name: build_optimizer(networks[name], given)
+            if isinstance(given := optimizers[name], OptimizerSettings)
+            else given
+            for name in networks
             if name not in self.frozen_networks
         }
         self.autocast = autocast
@@ -164,6 +167,8 @@ class Method(ABC):
             name=cls.name,
             title=cls.title,
             short_name=cls.short_name,
+            source=cls.source,
+            chosen_by=cls.chosen_by,
             uses_corrector=cls.uses_corrector(),
             uses_unlabeled=cls.uses_unlabeled,
             settings=(f"method_settings.{cls.name}", *extra, *cls.own_settings),
@@ -186,11 +191,7 @@ class Method(ABC):
 
     @classmethod
     def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:
-        """The networks of `extra_networks`; none unless overridden.
-
-        Raises:
-            SettingsError: If they cannot be built to what `plan` says.
-        """
+        """The networks of `extra_networks`, or a `SettingsError`; none unless overridden."""
         return {}
 
     @property
@@ -205,9 +206,8 @@ class Method(ABC):
     def presence(self) -> tuple[nn.Module, float] | None:
         """What switches off classes that a picture does not show, when predicting.
 
-        Returns:
-            A `MultiLabelClassifier` on the segmenter's encoder, and the probability below which
-            a class is switched off; `None` to leave all of them on.
+        A `MultiLabelClassifier` on the segmenter's encoder, and the probability below which a class
+        is switched off; `None` to leave all of them on.
         """
         return None
 
@@ -221,27 +221,17 @@ class Method(ABC):
         """
 
     def warning(self, signals: Mapping[str, float], progress: float) -> str | None:
-        """A sentence for the user where the method's known failure shows.
+        """A sentence for the user where the method's known failure shows, else `None`.
 
         Args:
             signals: Means of the signals of `step` over some iterations.
             progress: Share of the run's iterations that are done, 0 to 1.
-
-        Returns:
-            `None` where there is nothing to say.
         """
         return None
 
     @classmethod
     def selection_score(cls, row: ValidationRow) -> float | None:
-        """What the best model of a run is chosen by; higher is better.
-
-        Args:
-            row: Of a validation.
-
-        Returns:
-            The segmenter's mIoU on the validation cases; `None` where it is undefined.
-        """
+        """What the best model of a run is chosen by, higher is better: the segmenter's mIoU."""
         return row.validation.miou
 
     def train_mode(self) -> None:
@@ -287,19 +277,9 @@ class Method(ABC):
         return total
 
 
-def _optimizer(
-    network: nn.Module, given: OptimizerSettings | torch.optim.Optimizer
-) -> torch.optim.Optimizer:
-    return build_optimizer(network, given) if isinstance(given, OptimizerSettings) else given
-
-
-@contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    """Gradients pass through `network`, but none are computed for its weights."""
-    trained = [p for p in network.parameters() if p.requires_grad]
-    network.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for parameter in trained:
-            parameter.requires_grad_(True)
+def unlabeled_valid(batch: Batch) -> torch.Tensor:
+    """Where unlabelled images are no padding, `(M, *spatial)`, bool."""
+    assert batch.unlabeled_images is not None
+    if batch.unlabeled_valid is not None:
+        return batch.unlabeled_valid
+    return torch.ones_like(batch.unlabeled_images[:, 0], dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""What methods with a corrector share: the network itself, and the step that trains it."""
+"""What methods with a corrector share: network and step; and the method that is no more than it."""
 
 from collections.abc import Iterator
 from typing import ClassVar, Literal
@@ -8,15 +8,15 @@ from pydantic import Field
 from torch import nn
 
 from ecs_med.config import OptimizerSettings, Settings
+from ecs_med.distributed import share
 from ecs_med.losses import correction_map, corrector_loss, right_map
-from ecs_med.methods.base import Method, NetworkPlan
-from ecs_med.methods.counting import share
+from ecs_med.methods.base import Method, NetworkPlan, StepResult
 from ecs_med.methods.optimizers import SHORT_RUN
-from ecs_med.networks import build_corrector
-from ecs_med.networks.corrector import corrector_input, one_hot
+from ecs_med.networks import build_corrector, corrector_input, one_hot
+from ecs_med.runs import ValidationRow
 from ecs_med.types import IGNORE_INDEX, Batch
 
-__all__ = ["CorrectingMethod", "CorrectorSettings"]
+__all__ = ["CorrectingMethod", "CorrectorOnly", "CorrectorSettings"]
 
 
 class CorrectorSettings(Settings):
@@ -86,6 +86,39 @@ class CorrectingMethod(Method):
         focusing = 2.0 if self.settings.corrector_loss == "focal" else 0.0
         weight = self.settings.class_weight
         return corrector_loss(logits, target, class_weight=weight, focusing=focusing)
+
+
+class CorrectorOnly(CorrectingMethod):
+    """The corrector alone, on a segmenter that stays as the run `start_from` left it.
+
+    The segmenter is in evaluation mode: its predictions are those that the corrector will judge,
+    and none of its weights or running statistics moves.
+
+    Source:
+        Mendel et al. 2020, section 4.6 ("Corrector Evaluation") and Fig. 3.
+    """
+
+    name: ClassVar[str] = "corrector"
+    title: ClassVar[str] = "a corrector on a segmenter that stays as it is"
+    short_name: ClassVar[str] = "corrector"
+    source: ClassVar[str] = "Mendel et al. 2020, section 4.6 and Fig. 3"
+    chosen_by: ClassVar[str] = "best validation mIoU of the corrector; the segmenter does not move"
+    frozen_networks: ClassVar[tuple[str, ...]] = ("segmenter",)
+    needs_origin: ClassVar[bool] = True
+    always_validates: ClassVar[bool] = True
+
+    def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
+        """One update of the corrector."""
+        with torch.no_grad():
+            probabilities = self.forward(self.segmenter, batch.images).softmax(dim=1)
+        correction, signals = self._corrector_step(batch, probabilities)
+        return StepResult({"correction": correction}, signals)
+
+    @classmethod
+    def selection_score(cls, row: ValidationRow) -> float | None:
+        """The corrector's mIoU over N+1 classes; the segmenter's never changes."""
+        assert row.corrector is not None
+        return row.corrector.miou
 
 
 def _signals_on_labeled(

@@ -20,6 +20,7 @@ import torch
 from pydantic import Field
 
 from ecs_med.config import Settings
+from ecs_med.distributed import mean, share
 from ecs_med.losses import (
     certainty,
     cross_entropy,
@@ -27,9 +28,9 @@ from ecs_med.losses import (
     pseudo_labels,
     right_map,
 )
-from ecs_med.methods.base import StepResult, frozen
+from ecs_med.methods.base import StepResult
 from ecs_med.methods.correcting import CorrectingMethod, CorrectorSettings
-from ecs_med.methods.counting import mean, share
+from ecs_med.networks.modes import frozen
 from ecs_med.types import IGNORE_INDEX, Batch
 
 __all__ = ["Ecs", "EcsSettings"]

@@ -20,23 +20,15 @@ _FACTOR = "factor"
 def build_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:
     """SGD with momentum or Adam over what `network` trains, fused where the device has it."""
     parameters = [p for p in network.parameters() if p.requires_grad]
-    fused = all(p.device.type in ("cpu", "cuda") for p in parameters)
     groups = _groups(network, settings) if settings.head_factor != 1 else parameters
+    common: dict[str, Any] = {
+        "lr": settings.lr,
+        "weight_decay": settings.weight_decay,
+        "fused": all(p.device.type in ("cpu", "cuda") for p in parameters),
+    }
     if settings.name == "sgd":
-        return torch.optim.SGD(
-            groups,
-            lr=settings.lr,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-            fused=fused,
-        )
-    return torch.optim.Adam(
-        groups,
-        lr=settings.lr,
-        betas=settings.betas,
-        weight_decay=settings.weight_decay,
-        fused=fused,
-    )
+        return torch.optim.SGD(groups, momentum=settings.momentum, **common)
+    return torch.optim.Adam(groups, betas=settings.betas, **common)
 
 
 def _groups(network: nn.Module, settings: OptimizerSettings) -> list[dict[str, Any]]:

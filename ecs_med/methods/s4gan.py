@@ -28,16 +28,16 @@ from pydantic import Field
 from torch import nn
 
 from ecs_med.config import Settings
-from ecs_med.distributed import mean_over_processes
+from ecs_med.distributed import mean_over_processes, share
 from ecs_med.losses import binary_cross_entropy, cross_entropy
-from ecs_med.methods.base import Method, NetworkPlan, StepResult, frozen
-from ecs_med.methods.counting import any_valid, share, unlabeled_valid
-from ecs_med.networks.corrector import corrector_input, one_hot
+from ecs_med.methods.base import Method, NetworkPlan, StepResult, unlabeled_valid
+from ecs_med.networks import corrector_input, one_hot
 from ecs_med.networks.discriminators import ImageDiscriminator
+from ecs_med.networks.modes import frozen
 from ecs_med.networks.parallel import batch_mean
 from ecs_med.types import IGNORE_INDEX, Batch
 
-__all__ = ["S4Gan", "S4GanSettings"]
+__all__ = ["S4Gan", "S4GanSettings", "any_valid"]
 
 _SETTLED = 0.25
 """Share of the run after which selecting nothing is worth a word: at first D is undecided."""
@@ -58,7 +58,7 @@ class S4Gan(Method):
     """Segmenter against a discriminator of pictures, which also selects what to self-train on."""
 
     name: ClassVar[str] = "s4gan"
-    title: ClassVar[str] = "s4GAN (Mittal et al. 2019)"
+    title: ClassVar[str] = "s4GAN"
     short_name: ClassVar[str] = "s4GAN"
     source: ClassVar[str] = "Mittal et al. 2019"
     settings_class: ClassVar[type[Settings]] = S4GanSettings
@@ -73,15 +73,14 @@ class S4Gan(Method):
 
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """Update of the segmenter, then of the discriminator."""
-        losses: dict[str, torch.Tensor] = {}
-        signals: dict[str, torch.Tensor] = {}
+        result = StepResult({})
         fakes: list[torch.Tensor] = []
         with frozen(self.networks["discriminator"]):
-            self.update("segmenter", self._segmenter_terms(batch, losses, signals, fakes))
+            self.update("segmenter", self._segmenter_terms(batch, result, fakes))
         if fakes:
-            terms = self._discriminator_terms(batch, fakes[0], signals)
-            losses["discrimination"] = self.update("discriminator", terms)
-        return StepResult({name: loss.detach() for name, loss in losses.items()}, signals)
+            terms = self._discriminator_terms(batch, fakes[0], result.signals)
+            result.losses["discrimination"] = self.update("discriminator", terms)
+        return result
 
     def warning(self, signals: Mapping[str, float], progress: float) -> str | None:
         """That no unlabelled image teaches anything."""
@@ -104,16 +103,13 @@ class S4Gan(Method):
         return score.float(), features.float()
 
     def _segmenter_terms(
-        self,
-        batch: Batch,
-        losses: dict[str, torch.Tensor],
-        signals: dict[str, torch.Tensor],
-        fakes: list[torch.Tensor],
+        self, batch: Batch, result: StepResult, fakes: list[torch.Tensor]
     ) -> Iterator[torch.Tensor]:
         settings = self.settings
         logits = self.forward(self.segmenter, batch.images)
-        losses["segmentation"] = cross_entropy(logits, batch.labels)
-        yield losses["segmentation"]
+        segmentation = cross_entropy(logits, batch.labels)
+        result.losses["segmentation"] = segmentation.detach()
+        yield segmentation
         if batch.unlabeled_images is None:
             return
         logits = self.forward(self.segmenter, batch.unlabeled_images)
@@ -122,16 +118,15 @@ class S4Gan(Method):
         fakes.append(probabilities.detach())
         reference = self._reference_features(batch)
         score, features = self._judge(batch.unlabeled_images, probabilities)
-        losses["matching"] = _matching(*reference, features, any_valid(valid))
+        matching = _matching(*reference, features, any_valid(valid))
         selected = score.detach().sigmoid() > settings.threshold
-        signals["selected_share"] = share(selected, any_valid(valid))
+        result.signals["selected_share"] = share(selected, any_valid(valid))
         taught = valid & selected.view(-1, *[1] * (valid.ndim - 1))
         labels = logits.detach().argmax(dim=1).masked_fill(~taught, IGNORE_INDEX)
-        losses["self_training"] = cross_entropy(logits, labels)
-        yield (
-            settings.matching_weight * losses["matching"]
-            + settings.self_training_weight * losses["self_training"]
-        )
+        self_training = cross_entropy(logits, labels)
+        result.losses["matching"] = matching.detach()
+        result.losses["self_training"] = self_training.detach()
+        yield settings.matching_weight * matching + settings.self_training_weight * self_training
 
     @torch.no_grad()
     def _reference_features(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
@@ -151,6 +146,11 @@ class S4Gan(Method):
         counts = any_valid(batch.labels != IGNORE_INDEX)
         signals["recognized_share"] = share(score.detach() >= 0, counts)
         yield binary_cross_entropy(score, 1.0, counts) / 2
+
+
+def any_valid(valid: torch.Tensor) -> torch.Tensor:
+    """Pictures with a valid pixel: `(B,)` of `(B, *spatial)`, bool."""
+    return valid.flatten(1).any(dim=1)
 
 
 def _matching(

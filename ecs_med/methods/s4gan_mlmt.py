@@ -30,13 +30,13 @@ from torch import nn
 from torch.nn import functional as F
 
 from ecs_med.config import Settings
+from ecs_med.distributed import share
 from ecs_med.errors import SettingsError
 from ecs_med.losses import binary_cross_entropy
 from ecs_med.methods.base import NetworkPlan, StepResult
-from ecs_med.methods.counting import any_valid, share
-from ecs_med.methods.s4gan import S4Gan, S4GanSettings
+from ecs_med.methods.s4gan import S4Gan, S4GanSettings, any_valid
+from ecs_med.networks import one_hot
 from ecs_med.networks.classifier import MeanTeacher, build_classifier
-from ecs_med.networks.corrector import one_hot
 from ecs_med.networks.parallel import noise_like
 from ecs_med.types import IGNORE_INDEX, Batch
 
@@ -60,7 +60,7 @@ class S4GanMlmt(S4Gan):
     """s4GAN, and a classifier that says which classes a picture shows at all."""
 
     name: ClassVar[str] = "s4gan+mlmt"
-    title: ClassVar[str] = "s4GAN with MLMT, a multi-label mean teacher (Mittal et al. 2019)"
+    title: ClassVar[str] = "s4GAN with MLMT, a multi-label mean teacher"
     short_name: ClassVar[str] = "s4GAN+MLMT"
     settings_class: ClassVar[type[Settings]] = S4GanMlmtSettings
     extra_networks: ClassVar[tuple[str, ...]] = ("discriminator", "classifier", "teacher")
@@ -89,32 +89,30 @@ class S4GanMlmt(S4Gan):
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """Updates of segmenter, discriminator, classifier and teacher."""
         result = super().step(batch, progress)
-        losses, signals = dict(result.losses), dict(result.signals)
-        self.update("classifier", self._classifier_terms(batch, losses, signals))
+        self.update("classifier", self._classifier_terms(batch, result))
         teacher = self.networks["teacher"]
         assert isinstance(teacher, MeanTeacher)
         teacher.follow(self.networks["classifier"])
-        return StepResult({name: loss.detach() for name, loss in losses.items()}, signals)
+        return result
 
-    def _classifier_terms(
-        self, batch: Batch, losses: dict[str, torch.Tensor], signals: dict[str, torch.Tensor]
-    ) -> Iterator[torch.Tensor]:
+    def _classifier_terms(self, batch: Batch, result: StepResult) -> Iterator[torch.Tensor]:
         shown = shown_classes(batch.labels, self.num_classes)
         known = any_valid(batch.labels != IGNORE_INDEX).unsqueeze(1).expand_as(shown)
         logits = self.forward(self.networks["classifier"], batch.images)
-        losses["presence"] = binary_cross_entropy(logits, shown, known)
-        signals["presence_accuracy"] = share((logits.detach() > 0) == shown.bool(), known)
-        yield losses["presence"]
+        presence = binary_cross_entropy(logits, shown, known)
+        result.losses["presence"] = presence.detach()
+        result.signals["presence_accuracy"] = share((logits.detach() > 0) == shown.bool(), known)
+        yield presence
         if batch.unlabeled_images is None:
             return
-        settings = self.settings
         images = batch.unlabeled_images
         with torch.no_grad():
             expected = self.forward(self.networks["teacher"], images).sigmoid()
-        noisy = images + settings.noise * noise_like(images)
+        noisy = images + self.settings.noise * noise_like(images)
         found = self.forward(self.networks["classifier"], noisy).sigmoid()
-        losses["consistency"] = (1 - F.cosine_similarity(found, expected)).mean()
-        yield settings.consistency_weight * losses["consistency"]
+        consistency = (1 - F.cosine_similarity(found, expected)).mean()
+        result.losses["consistency"] = consistency.detach()
+        yield self.settings.consistency_weight * consistency
 
 
 def shown_classes(labels: torch.Tensor, num_classes: int) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Which methods there are, and what the settings of a run say to its own."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from ecs_med.config import OptimizerSettings, Settings, TrainConfig
@@ -62,7 +62,11 @@ def optimizer_settings(config: TrainConfig) -> dict[str, OptimizerSettings]:
         SettingsError: If one is given for a network that no method trains.
     """
     cls = method_class(config.method)
-    _check_networks(config, cls)
+    if not config.optimizers.keys() <= set(cls.trained_networks()):
+        # Those of other methods may be there, as in a sweep.
+        known = {name for method in METHODS.all().values() for name in method.trained_networks()}
+        for name in config.optimizers:
+            _check_known("optimizers", name, sorted(known))
     defaults = cls.default_optimizers(config.iterations or SHORT_RUN)
     return {name: config.optimizers.get(name, default) for name, default in defaults.items()}
 
@@ -119,16 +123,6 @@ def fixed_settings(config: TrainConfig, *, with_defaults: bool = False) -> dict[
     }
 
 
-def _check_networks(config: TrainConfig, cls: type[Method]) -> None:
-    """Refuse optimisers of networks that no method has; those of other methods may be there."""
-    if config.optimizers.keys() <= set(cls.trained_networks()):
-        return
-    known = {name for method in METHODS.all().values() for name in method.trained_networks()}
-    for name in config.optimizers:
-        _check_known("optimizers", name, sorted(known))
-
-
-def _check_known(section: str, name: str, known: Iterable[str]) -> None:
-    names = tuple(known)
-    if name not in names:
-        raise SettingsError(f"{section}: unknown setting '{name}'; {nearest(name, names)}")
+def _check_known(section: str, name: str, known: Collection[str]) -> None:
+    if name not in known:
+        raise SettingsError(f"{section}: unknown setting '{name}'; {nearest(name, known)}")

@@ -6,6 +6,7 @@ from ecs_med.metrics.overlap import (
     dice_per_class,
     foreground_mean,
     iou_per_class,
+    known_mean,
     pixel_accuracy,
     scores_from_confusion,
 )
@@ -17,6 +18,7 @@ __all__ = [
     "dice_per_class",
     "foreground_mean",
     "iou_per_class",
+    "known_mean",
     "pixel_accuracy",
     "scores_from_confusion",
     "surface_distance_95",

@@ -18,6 +18,7 @@ __all__ = [
     "dice_per_class",
     "foreground_mean",
     "iou_per_class",
+    "known_mean",
     "pixel_accuracy",
     "scores_from_confusion",
 ]
@@ -125,12 +126,7 @@ def iou_per_class(matrix: "torch.Tensor") -> PerClass:
 def dice_per_class(matrix: "torch.Tensor") -> PerClass:
     """Dice coefficient of each class, `2 * intersection / (reference + prediction)`.
 
-    Args:
-        matrix: `(K, K)` counts, row = reference, column = prediction.
-
-    Returns:
-        K values in 0..1; `None` for a class in neither reference nor prediction, 0 for a class
-        in only one of them.
+    Arguments and undefined values are those of `iou_per_class`.
 
     Example:
         >>> import torch
@@ -148,6 +144,12 @@ def pixel_accuracy(matrix: "torch.Tensor") -> float | None:
     return int(hits.sum()) / total if total else None
 
 
+def known_mean(values: Sequence[float | None]) -> float | None:
+    """Mean of the values that are not `None`; `None` where there are none."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
 def foreground_mean(per_class: Sequence[float | None]) -> float | None:
     """Mean over the classes that occur, without class 0; `None` where none occurs.
 
@@ -155,7 +157,7 @@ def foreground_mean(per_class: Sequence[float | None]) -> float | None:
         >>> foreground_mean((0.9, 0.5, None, 0.25))
         0.375
     """
-    return _mean(per_class[1:])
+    return known_mean(per_class[1:])
 
 
 def scores_from_confusion(
@@ -188,8 +190,8 @@ def scores_from_confusion(
         class_names=tuple(class_names),
         iou_per_class=ious,
         dice_per_class=dices,
-        miou=_mean(ious),
-        dice=_mean(dices),
+        miou=known_mean(ious),
+        dice=known_mean(dices),
         foreground_iou=foreground_mean(ious),
         foreground_dice=foreground_mean(dices),
         pixel_accuracy=pixel_accuracy(matrix),
@@ -208,11 +210,6 @@ def _ratios(numerators: "torch.Tensor", denominators: "torch.Tensor") -> PerClas
     # Python integers divide exactly to the nearest double; float32 tensors would not beyond 2**24.
     pairs = zip(numerators.tolist(), denominators.tolist(), strict=True)
     return tuple(part / whole if whole else None for part, whole in pairs)
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _check(prediction: "torch.Tensor", reference: "torch.Tensor", num_classes: int) -> None:

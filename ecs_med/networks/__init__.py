@@ -4,8 +4,7 @@ Other architectures are found under the entry-point group `ecs_med.networks`.
 """
 
 from ecs_med.networks.base import NETWORKS, Network, build_segmenter
-from ecs_med.networks.corrector import corrector_input
-from ecs_med.networks.deeplab import build_corrector
+from ecs_med.networks.deeplab import build_corrector, corrector_input, one_hot
 from ecs_med.networks.initialization import Initialization, choose_initialization
 
 __all__ = [
@@ -16,4 +15,5 @@ __all__ = [
     "build_segmenter",
     "choose_initialization",
     "corrector_input",
+    "one_hot",
 ]

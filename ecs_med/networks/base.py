@@ -10,12 +10,7 @@ from ecs_med.config import Settings
 from ecs_med.networks.initialization import Initialization
 from ecs_med.registry import Registry
 
-__all__ = [
-    "NETWORKS",
-    "Network",
-    "build_segmenter",
-    "network_settings",
-]
+__all__ = ["NETWORKS", "Network", "build_segmenter", "network_settings"]
 
 
 class Network(ABC):
@@ -101,7 +96,7 @@ def build_segmenter(
     network: str = "deeplabv3plus",
     settings: Mapping[str, Any] | None = None,
 ) -> nn.Module:
-    """A network from image to N classes.
+    """The network of that name, as `Network.build` gives it.
 
     Args:
         initialization: Encoder and its weights.
@@ -109,10 +104,6 @@ def build_segmenter(
         num_classes: N.
         network: Name of the architecture.
         settings: `network_settings`; `None` for its defaults.
-
-    Returns:
-        A module from `(B, in_channels, H, W)` to logits `(B, N, H, W)`; H and W are multiples
-        of 32.
 
     Raises:
         SettingsError: If the network, a setting or the encoder is unknown, or weights do not fit.

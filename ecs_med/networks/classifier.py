@@ -1,15 +1,14 @@
-"""The multi-label classifier of MLMT: which classes a picture shows, and its mean teacher."""
+"""MLMT: a classifier of what a picture shows, its mean teacher, and switching off the rest."""
 
 import copy
 from collections.abc import Sequence
+from typing import cast
 
-import segmentation_models_pytorch as smp
 import torch
 from torch import nn
 
-from ecs_med.networks.encoders import adapt_first_layer, library_name
 from ecs_med.networks.initialization import Initialization
-from ecs_med.networks.weights import load_encoder_weights
+from ecs_med.networks.weights import build_encoder
 
 __all__ = [
     "MeanTeacher",
@@ -77,8 +76,7 @@ class MeanTeacher(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """What the averaged network says."""
-        outputs: torch.Tensor = self.network(inputs)
-        return outputs
+        return cast(torch.Tensor, self.network(inputs))
 
     @torch.no_grad()
     def follow(self, student: nn.Module) -> None:
@@ -96,21 +94,8 @@ class MeanTeacher(nn.Module):
 def build_classifier(
     initialization: Initialization, *, in_channels: int, num_classes: int
 ) -> MultiLabelClassifier:
-    """A classifier from image to the presence of N classes, output stride 32.
-
-    Args:
-        initialization: Encoder and its weights.
-        in_channels: Channels of the image.
-        num_classes: N.
-
-    Raises:
-        SettingsError: If the encoder is unknown or its weights do not fit.
-    """
-    encoder: nn.Module = smp.encoders.get_encoder(
-        library_name(initialization.encoder), weights=None
-    )
-    load_encoder_weights(encoder, initialization)
-    adapt_first_layer(encoder, in_channels)
+    """A classifier of images of `in_channels` channels; errors as `build_encoder`."""
+    encoder = build_encoder(initialization, in_channels, "the classifier")
     return MultiLabelClassifier(encoder, num_classes)
 
 

@@ -1,7 +1,6 @@
 """DeepLabv3+, segmenter and corrector (Mendel et al. 2020, sections 4.3 and 4.7), and DeepLabv2."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 import segmentation_models_pytorch as smp
@@ -11,11 +10,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from ecs_med.config import Settings
-from ecs_med.errors import SettingsError
 from ecs_med.networks.base import Network
 from ecs_med.networks.encoders import adapt_first_layer, channel_statistics, library_name
 from ecs_med.networks.initialization import Initialization
-from ecs_med.networks.weights import load_encoder_weights
+from ecs_med.networks.weights import build_encoder, load_encoder_weights, refusals_in_words
+from ecs_med.types import IGNORE_INDEX
 
 __all__ = [
     "PUBLISHED_RATES",
@@ -23,7 +22,9 @@ __all__ = [
     "DeepLabV2Network",
     "DeepLabV3PlusNetwork",
     "build_corrector",
+    "corrector_input",
     "deeplabv3plus",
+    "one_hot",
 ]
 
 PUBLISHED_RATES = (6, 12, 18, 24)
@@ -51,9 +52,12 @@ class DeepLabV3PlusNetwork(Network):
     ) -> nn.Module:
         """Encoder, atrous pyramid and decoder at a quarter of the resolution."""
         assert isinstance(settings, DeepLabSettings)
-        network: nn.Module = deeplabv3plus(weights, num_classes, settings.output_stride)
-        adapt_first_layer(network.get_submodule("encoder"), in_channels)
-        return network
+        return deeplabv3plus(
+            weights,
+            in_channels=in_channels,
+            num_outputs=num_classes,
+            output_stride=settings.output_stride,
+        )
 
     @classmethod
     def statistics(cls, encoder: str, channels: int) -> tuple[list[float], list[float]]:
@@ -82,13 +86,8 @@ class DeepLabV2Network(DeepLabV3PlusNetwork):
     ) -> nn.Module:
         """Dilated encoder and atrous pyramid."""
         assert isinstance(settings, DeepLabV2Settings)
-        name, stride = library_name(weights.encoder), settings.output_stride
-        with _refusals_in_words(weights.encoder, cls.title, stride):
-            encoder = smp.encoders.get_encoder(name, weights=None, output_stride=stride)
-        load_encoder_weights(encoder, weights)
-        network = DeepLabV2(encoder, num_classes, settings.aspp_rates)
-        adapt_first_layer(encoder, in_channels)
-        return network
+        encoder = build_encoder(weights, in_channels, cls.title, settings.output_stride)
+        return DeepLabV2(encoder, num_classes, settings.aspp_rates)
 
 
 class DeepLabV2(nn.Module):
@@ -99,8 +98,7 @@ class DeepLabV2(nn.Module):
             only its deepest features are used. At stride 8 a ResNet's last two stages are dilated
             by 2 and 4; their first blocks keep the dilation of the stage before, as torchvision's.
         num_classes: N.
-        rates: Dilation of each 3 x 3 convolution of the pyramid; their outputs are summed. The
-            public code of Hung et al. returns after two of them, that is `(6, 12)`.
+        rates: Dilation of each 3 x 3 convolution of the pyramid; their outputs are summed.
 
     Source:
         Chen et al. 2018, "DeepLab: Semantic Image Segmentation with Deep Convolutional Nets,
@@ -136,9 +134,6 @@ def build_corrector(
 ) -> nn.Module:
     """DeepLabv3+ from image and class map to N+1 classes.
 
-    Its first layer is extended by `num_classes` channels, whose weights are drawn anew (He et al.
-    2015); everything else in the encoder starts from the given weights.
-
     Args:
         initialization: Encoder and its weights.
         in_channels: Channels of the image.
@@ -146,41 +141,70 @@ def build_corrector(
         output_stride: Stride of the encoder's output, 8 or 16.
 
     Returns:
-        A module from `(B, in_channels + N, H, W)` to logits `(B, N+1, H, W)`.
+        A module from `(B, in_channels + N, H, W)`, as `corrector_input` joins them, to logits
+        `(B, N+1, H, W)`.
 
     Raises:
         SettingsError: If the encoder is unknown, cannot be dilated, or its weights do not fit.
     """
-    network: nn.Module = deeplabv3plus(initialization, num_classes + 1, output_stride)
-    adapt_first_layer(network.get_submodule("encoder"), in_channels, extra=num_classes)
-    return network
+    return deeplabv3plus(
+        initialization,
+        in_channels=in_channels,
+        extra=num_classes,
+        num_outputs=num_classes + 1,
+        output_stride=output_stride,
+    )
+
+
+def corrector_input(images: torch.Tensor, class_map: torch.Tensor) -> torch.Tensor:
+    """The image concatenated with a class map along the channels.
+
+    Args:
+        images: `(B, C, *spatial)`.
+        class_map: `(B, N, *spatial)`: the segmenter's probabilities, or a one-hot reference.
+
+    Returns:
+        `(B, C + N, *spatial)`.
+    """
+    return torch.cat([images, class_map.to(images.dtype)], dim=1)
+
+
+def one_hot(labels: torch.Tensor, num_classes: int) -> torch.Tensor:
+    """Labels as an N-channel map.
+
+    Args:
+        labels: `(B, *spatial)`, int64, `IGNORE_INDEX` where void.
+        num_classes: N.
+
+    Returns:
+        `(B, N, *spatial)`, float; all N channels are 0 in void.
+    """
+    void = labels == IGNORE_INDEX
+    encoded = F.one_hot(labels.masked_fill(void, 0), num_classes).movedim(-1, 1)
+    return encoded * ~void.unsqueeze(1)
 
 
 def deeplabv3plus(
-    initialization: Initialization, num_outputs: int, output_stride: Literal[8, 16]
-) -> smp.DeepLabV3Plus:
-    """DeepLabv3+ for 3 input channels, its encoder filled; refusals are one sentence."""
-    with _refusals_in_words(initialization.encoder, "DeepLabv3+", output_stride):
-        network = smp.DeepLabV3Plus(
+    initialization: Initialization,
+    *,
+    in_channels: int,
+    num_outputs: int,
+    output_stride: Literal[8, 16] = 16,
+    extra: int = 0,
+) -> nn.Module:
+    """DeepLabv3+ with its encoder filled, for images with `extra` channels concatenated to them.
+
+    Channels are those of `adapt_first_layer`; errors as `build_corrector`.
+    """
+    with refusals_in_words(initialization.encoder, "DeepLabv3+", output_stride):
+        network: nn.Module = smp.DeepLabV3Plus(
             encoder_name=library_name(initialization.encoder),
             encoder_weights=None,
             encoder_output_stride=output_stride,
             in_channels=3,
             classes=num_outputs,
         )
-    load_encoder_weights(network.encoder, initialization)
+    encoder = network.get_submodule("encoder")
+    load_encoder_weights(encoder, initialization)
+    adapt_first_layer(encoder, in_channels, extra=extra)
     return network
-
-
-@contextmanager
-def _refusals_in_words(encoder: str, architecture: str, output_stride: int) -> Iterator[None]:
-    """What the library cannot build becomes one sentence."""
-    try:
-        yield
-    except SettingsError:
-        raise
-    except Exception as error:
-        raise SettingsError(
-            f"The encoder {encoder} cannot be used in {architecture} at output stride "
-            f"{output_stride} ({error}); choose a convolutional encoder such as resnet50."
-        ) from error

@@ -1,17 +1,12 @@
 """Networks of the rivals that tell a reference from a segmentation."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ecs_med.networks.deeplab import deeplabv3plus
-from ecs_med.networks.encoders import adapt_first_layer
-from ecs_med.networks.initialization import Initialization
-
-__all__ = ["ConvolutionalDiscriminator", "ImageDiscriminator", "build_deeplab_discriminator"]
+__all__ = ["ConvolutionalDiscriminator", "ImageDiscriminator"]
 
 _WIDTHS = (64, 128, 256, 512)
 _SLOPE = 0.2
@@ -104,31 +99,6 @@ class ImageDiscriminator(nn.Module):
         images = inputs[:, :channels] * self.std + self.mean
         features = self.layers(torch.cat([images, inputs[:, channels:]], dim=1)).mean(dim=(2, 3))
         return self.score(features)[:, 0], features
-
-
-def build_deeplab_discriminator(
-    initialization: Initialization, *, num_classes: int, output_stride: Literal[8, 16] = 16
-) -> nn.Module:
-    """DeepLabv3+ as a discriminator of class maps: one score a pixel.
-
-    Args:
-        initialization: Encoder and its weights; its first layer, which sees the class map alone,
-            is drawn anew (He et al. 2015).
-        num_classes: N, channels of the class map.
-        output_stride: Stride of the encoder's output, 8 or 16.
-
-    Returns:
-        A module from `(B, N, H, W)` to logits `(B, 1, H, W)`.
-
-    Raises:
-        SettingsError: As `build_segmenter`.
-
-    Source:
-        Mendel et al. 2020, section 4.7: this discriminator overpowers the segmenter.
-    """
-    network: nn.Module = deeplabv3plus(initialization, 1, output_stride)
-    adapt_first_layer(network.get_submodule("encoder"), 0, extra=num_classes)
-    return network
 
 
 def _halving(in_channels: int, out_channels: int) -> nn.Conv2d:

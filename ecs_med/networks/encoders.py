@@ -109,10 +109,3 @@ def freeze_norm(encoder: nn.Module) -> None:
         if isinstance(module, _BatchNorm):
             for parameter in module.parameters(recurse=False):
                 parameter.requires_grad_(False)
-
-
-def on_meta_device(name: str) -> nn.Module:
-    """A timm model without storage, to look at its names and shapes."""
-    with torch.device("meta"):
-        model: nn.Module = timm.create_model(name)
-    return model

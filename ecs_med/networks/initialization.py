@@ -95,9 +95,8 @@ def choose_initialization(
         raise SettingsError(
             f"The network {config.network} has no encoder; leave `encoder` {config.encoder} out."
         )
-    encoder = config.encoder
-    if encoder == "auto" or not has_encoder:
-        encoder = _default_encoder(config)
+    auto = config.encoder == "auto" or not has_encoder
+    encoder = _default_encoder(config) if auto else config.encoder
     corrector = config.corrector_encoder
     if corrector == "auto":
         corrector = "resnet34" if encoder == "resnet50" else encoder

@@ -3,7 +3,6 @@
 import torch
 import torch.distributed
 from torch import nn
-from torch.autograd.function import FunctionCtx
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -12,24 +11,11 @@ from ecs_med.distributed import mean_over_processes, rank, world_size
 __all__ = ["GlobalBatchNorm", "GlobalDropout", "batch_mean", "make_parallel", "noise_like"]
 
 
-class _SumOverProcesses(torch.autograd.Function):
-    """Sum over processes; every process's loss depends on every process's value."""
-
-    @staticmethod
-    def forward(ctx: FunctionCtx, value: torch.Tensor) -> torch.Tensor:
-        total = value.clone()
-        torch.distributed.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: FunctionCtx, gradient: torch.Tensor) -> torch.Tensor:
-        total = gradient.clone()
-        torch.distributed.all_reduce(total)
-        return total
-
-
 def _sum_over_processes(value: torch.Tensor) -> torch.Tensor:
-    total: torch.Tensor = _SumOverProcesses.apply(value)
+    """With its gradient: every process's loss depends on every process's value."""
+    from torch.distributed.nn.functional import all_reduce
+
+    total: torch.Tensor = all_reduce(value)
     return total
 
 

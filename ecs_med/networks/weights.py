@@ -1,18 +1,21 @@
-"""Loading ImageNet or other weights into an encoder."""
+"""Building an encoder, and loading ImageNet or other weights into it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
+import segmentation_models_pytorch as smp
 import timm
 import torch
 from torch import nn
 
 from ecs_med.errors import SettingsError
-from ecs_med.networks.encoders import on_meta_device, timm_name
+from ecs_med.networks.encoders import adapt_first_layer, library_name, timm_name
 from ecs_med.networks.initialization import Initialization, packaged_weights_file
 
-__all__ = ["load_encoder_weights"]
+__all__ = ["build_encoder", "load_encoder_weights", "refusals_in_words"]
 
 _PREFIXES = (
     "",
@@ -23,6 +26,44 @@ _PREFIXES = (
     "backbone.",
     "model.",
 )
+
+
+def build_encoder(
+    initialization: Initialization, in_channels: int, used_in: str, output_stride: int = 32
+) -> nn.Module:
+    """An encoder of segmentation-models-pytorch with its weights.
+
+    Args:
+        initialization: Its name and where the weights come from.
+        in_channels: Channels of the image.
+        used_in: Architecture that it is a part of, for messages.
+        output_stride: Stride of the deepest features.
+
+    Raises:
+        SettingsError: If it is unknown, cannot be dilated so, or its weights do not fit.
+    """
+    name = library_name(initialization.encoder)
+    with refusals_in_words(initialization.encoder, used_in, output_stride):
+        encoder: nn.Module = smp.encoders.get_encoder(
+            name, weights=None, output_stride=output_stride
+        )
+    load_encoder_weights(encoder, initialization)
+    adapt_first_layer(encoder, in_channels)
+    return encoder
+
+
+@contextmanager
+def refusals_in_words(encoder: str, architecture: str, output_stride: int) -> Iterator[None]:
+    """What the library cannot build becomes one sentence."""
+    try:
+        yield
+    except SettingsError:
+        raise
+    except Exception as error:
+        raise SettingsError(
+            f"The encoder {encoder} cannot be used in {architecture} at output stride "
+            f"{output_stride} ({error}); choose a convolutional encoder such as resnet50."
+        ) from error
 
 
 def load_encoder_weights(encoder: nn.Module, initialization: Initialization) -> None:
@@ -54,7 +95,8 @@ def load_encoder_weights(encoder: nn.Module, initialization: Initialization) -> 
 def _packaged(name: str) -> dict[str, torch.Tensor]:
     """The package's tensors under timm's names; they correspond one to one, in order."""
     theirs = torch.load(packaged_weights_file(), map_location="cpu", weights_only=True)
-    ours = on_meta_device(name).state_dict()
+    with torch.device("meta"):
+        ours = timm.create_model(name).state_dict()
     if len(ours) != len(theirs):
         raise SettingsError("The packaged weights do not match this version of timm; update both.")
     state = {}

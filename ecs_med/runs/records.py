@@ -37,6 +37,8 @@ class MethodFacts(Record):
     """In a heading: `Error-Correcting Supervision (ECS)`."""
     short_name: str
     """In tables and charts: `ECS`."""
+    source: str = ""
+    """Where it was published."""
     uses_corrector: bool
     """Whether correction maps and certainty can be had."""
     uses_unlabeled: bool
@@ -45,6 +47,11 @@ class MethodFacts(Record):
     """What the kept model was chosen by, in words that follow "the weights were kept:"."""
     settings: tuple[str, ...] = ()
     """Sections and fields of `config.json` that mean something to this method alone, dotted."""
+
+    @property
+    def with_source(self) -> str:
+        """The title and where the method was published."""
+        return f"{self.title}, {self.source}" if self.source else self.title
 
 
 class DataFacts(Record):

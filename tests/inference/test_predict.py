@@ -16,7 +16,7 @@ from ecs_med.errors import (
     SomeInputsFailed,
     UnreadableFileError,
 )
-from ecs_med.inference.predict import PredictionOptions, predict, predict_files
+from ecs_med.inference.predict import predict, predict_files
 
 RNG = np.random.default_rng(0)
 OBLIQUE = np.array([[0.9, 0.1, 0, -20], [-0.1, 1.1, 0.2, 5], [0, -0.2, 2.5, 7], [0, 0, 0, 1.0]])
@@ -208,7 +208,7 @@ def test_certainty_without_a_corrector_is_refused_before_anything(make_model):
 
 def test_report_as_json(make_model, write_picture, pixels):
     write_picture(Path("a.png"), pixels)
-    report = predict_files(make_model(), ["a.png", "b.png"], "out", PredictionOptions())
+    report = predict_files(make_model(), ["a.png", "b.png"], "out")
     as_json = json.loads(json.dumps(report.to_json()))
     assert as_json["written"] == {"a.png": "out/a.png"}
     assert as_json["labels"] == {"0": "background", "1": "bright"}

@@ -5,7 +5,6 @@ from ecs_med.data.readers import Scan
 from ecs_med.inference.views import (
     draw_labels,
     draw_overlay,
-    draw_volume_overlay,
     stored_index,
     upright_slices,
 )
@@ -44,7 +43,7 @@ def test_montage_has_true_proportions(axis):
     where[axis] = slice(4, 5)
     labels[tuple(where)] = 1
     scan = Scan(np.zeros((1, *shape), np.float32), np.diag([*spacing, 1.0]), "volume")
-    drawn = draw_volume_overlay(scan, labels, axis=axis)
+    drawn = draw_overlay(scan, labels, axis=axis)
     sides = [n * mm for i, (n, mm) in enumerate(zip(shape, spacing, strict=True)) if i != axis]
     assert drawn.shape[0] / drawn.shape[1] == pytest.approx(sides[1] / sides[0], rel=0.01)
     assert max(drawn.shape) == 256
@@ -63,7 +62,7 @@ def test_the_patients_right_is_on_the_left_however_it_is_stored(flipped, order):
     affine = affine[:, [*order, 3]]
     scan = Scan(values[None].copy(), affine, "volume")
     axis = order.index(2)
-    drawn = draw_volume_overlay(scan, (values > 0).astype(np.uint8), axis=axis)
+    drawn = draw_overlay(scan, (values > 0).astype(np.uint8), axis=axis)
     rows, columns = np.nonzero(colored(drawn))
     assert rows.max() < 256 * 1 / 8 + 1
     assert columns.min() > 256 * 1 / 8 - 1
@@ -72,9 +71,9 @@ def test_the_patients_right_is_on_the_left_however_it_is_stored(flipped, order):
 
 def test_montage_of_twelve_slices_at_most():
     scan = Scan(np.zeros((1, 16, 16, 40), np.float32), np.eye(4), "volume")
-    everywhere = draw_volume_overlay(scan, np.ones((16, 16, 40), np.uint8), axis=2)
+    everywhere = draw_overlay(scan, np.ones((16, 16, 40), np.uint8), axis=2)
     assert everywhere.shape == (3 * 258 - 2, 4 * 258 - 2, 3)
-    nowhere = draw_volume_overlay(scan, np.zeros((16, 16, 40), np.uint8), axis=2)
+    nowhere = draw_overlay(scan, np.zeros((16, 16, 40), np.uint8), axis=2)
     assert not colored(nowhere).any()
 
 
@@ -105,7 +104,7 @@ def test_copies_in_other_orientations_give_the_same_pictures(body_axis):
             np.testing.assert_array_equal(np.sort(slices[place].ravel()), np.sort(plane.ravel()))
         scan = Scan(stored[None], own_affine, "volume")
         found = (stored > 1).astype(np.uint8)
-        shown.append((slices, draw_volume_overlay(scan, found, axis=axis)))
+        shown.append((slices, draw_overlay(scan, found, axis=axis)))
     for slices, drawn in shown[1:]:
         np.testing.assert_array_equal(slices, shown[0][0])
         np.testing.assert_array_equal(drawn, shown[0][1])

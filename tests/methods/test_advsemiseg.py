@@ -10,8 +10,9 @@ from tiny_networks import NUM_CLASSES, enlarge_weights, pixelwise, ragged_batch,
 from torch import nn
 
 from ecs_med.config import OptimizerSettings
-from ecs_med.methods.advsemiseg import AdvSemiSeg, AdvSemiSegSettings, _Tally
-from ecs_med.methods.base import frozen
+from ecs_med.methods.advsemiseg import AdvSemiSeg, AdvSemiSegSettings, Fake
+from ecs_med.methods.base import StepResult
+from ecs_med.networks.modes import frozen
 from ecs_med.types import IGNORE_INDEX, Batch
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
@@ -55,11 +56,14 @@ def test_steps_equal_the_literal_ones(threshold: float) -> None:
         assert 0 < shares[2] < 1
 
 
-def run_segmenter_step(method: AdvSemiSeg, sample: Batch, progress: float = 0.5) -> _Tally:
-    tally = _Tally()
+def run_segmenter_step(
+    method: AdvSemiSeg, sample: Batch, progress: float = 0.5
+) -> tuple[StepResult, list[Fake]]:
+    result = StepResult({})
+    fakes: list[Fake] = []
     with frozen(method.networks["discriminator"]):
-        method.update("segmenter", method._segmenter_terms(sample, progress, tally))
-    return tally
+        method.update("segmenter", method._segmenter_terms(sample, progress, result, fakes))
+    return result, fakes
 
 
 @pytest.mark.parametrize("term", ["adversarial_weight", "adversarial_weight_unlabeled"])
@@ -78,10 +82,10 @@ def test_the_adversarial_losses_reach_the_segmenter_and_not_the_discriminator(te
 
 def test_the_discriminator_step_leaves_the_segmenter() -> None:
     method, sample = build(), ragged_batch()
-    tally = run_segmenter_step(method, sample)
+    result, fakes = run_segmenter_step(method, sample)
     method.optimizers["segmenter"].zero_grad()
     before = [weights(n) for n in method.networks.values()]
-    method.update("discriminator", method._discriminator_terms(sample, tally))
+    method.update("discriminator", method._discriminator_terms(sample, result.signals, fakes))
     assert all(p.grad is None for p in method.segmenter.parameters())
     after = [weights(n) for n in method.networks.values()]
     assert [torch.equal(*pair) for pair in zip(before, after, strict=True)] == [True, False]
@@ -102,17 +106,17 @@ class Constant(nn.Module):
 def test_pixels_are_selected_from_the_threshold_on(probability: float, expected: float) -> None:
     method = build()
     method.networks["discriminator"] = Constant(probability)
-    tally = run_segmenter_step(method, ragged_batch())
-    assert tally.signals["selected_share"].item() == expected
-    assert (tally.losses["self_training"].item() > 0) == bool(expected)
+    result, _ = run_segmenter_step(method, ragged_batch())
+    assert result.signals["selected_share"].item() == expected
+    assert (result.losses["self_training"].item() > 0) == bool(expected)
     assert (method.warning({"selected_share": expected}, 0.5) is None) == bool(expected)
 
 
 def test_nothing_is_selected_and_nothing_said_before_it_begins() -> None:
     method = build(semi_start=0.5)
-    tally = run_segmenter_step(method, ragged_batch(), progress=0.49)
-    assert math.isnan(tally.signals["selected_share"].item())
-    assert tally.losses["self_training"].item() == 0
+    result, _ = run_segmenter_step(method, ragged_batch(), progress=0.49)
+    assert math.isnan(result.signals["selected_share"].item())
+    assert result.losses["self_training"].item() == 0
     assert method.warning({"selected_share": math.nan}, 0.5) is None
     assert method.warning({}, 0.5) is None
 

@@ -9,8 +9,7 @@ from references import correction_map, corrector_weights, cross_entropy
 from torch import nn
 
 from ecs_med.methods import Ecs, EcsSettings
-from ecs_med.methods.correcting import CorrectorSettings
-from ecs_med.methods.corrector_only import CorrectorOnly
+from ecs_med.methods.correcting import CorrectorOnly, CorrectorSettings
 from ecs_med.metrics import scores_from_confusion
 from ecs_med.runs import CorrectorScores, ValidationRow
 from ecs_med.types import IGNORE_INDEX, Batch

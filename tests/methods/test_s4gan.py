@@ -10,12 +10,12 @@ from tiny_networks import NUM_CLASSES, Judge, enlarge_weights, pixelwise, ragged
 from torch import nn
 
 from ecs_med.config import OptimizerSettings
-from ecs_med.methods.base import frozen
+from ecs_med.methods.base import StepResult
 from ecs_med.methods.s4gan import S4Gan, S4GanSettings
+from ecs_med.networks.modes import frozen
 from ecs_med.types import IGNORE_INDEX, Batch
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
-Scalars = dict[str, torch.Tensor]
 
 
 def build(**settings: object) -> S4Gan:
@@ -27,13 +27,12 @@ def build(**settings: object) -> S4Gan:
     return S4Gan(networks, parsed, optimizers, num_classes=NUM_CLASSES)
 
 
-def run_segmenter_step(method: S4Gan, sample: Batch) -> tuple[Scalars, Scalars, torch.Tensor]:
-    losses: Scalars = {}
-    signals: Scalars = {}
+def run_segmenter_step(method: S4Gan, sample: Batch) -> tuple[StepResult, torch.Tensor]:
+    result = StepResult({})
     fakes: list[torch.Tensor] = []
     with frozen(method.networks["discriminator"]):
-        method.update("segmenter", method._segmenter_terms(sample, losses, signals, fakes))
-    return losses, signals, fakes[0]
+        method.update("segmenter", method._segmenter_terms(sample, result, fakes))
+    return result, fakes[0]
 
 
 def middling_threshold() -> float:
@@ -88,7 +87,7 @@ def test_its_losses_reach_the_segmenter_and_not_the_discriminator(term: str) -> 
 
 def test_the_discriminator_step_leaves_the_segmenter() -> None:
     method, sample = build(), ragged_batch()
-    *_, fake = run_segmenter_step(method, sample)
+    _, fake = run_segmenter_step(method, sample)
     method.optimizers["segmenter"].zero_grad()
     before = [weights(n) for n in method.networks.values()]
     method.update("discriminator", method._discriminator_terms(sample, fake, {}))
@@ -113,9 +112,9 @@ class Constant(nn.Module):
 def test_pictures_are_selected_above_the_threshold(probability: float, expected: float) -> None:
     method = build()
     method.networks["discriminator"] = Constant(probability)
-    losses, signals, _ = run_segmenter_step(method, ragged_batch())
-    assert signals["selected_share"].item() == expected
-    assert (losses["self_training"].item() > 0) == bool(expected)
+    result, _ = run_segmenter_step(method, ragged_batch())
+    assert result.signals["selected_share"].item() == expected
+    assert (result.losses["self_training"].item() > 0) == bool(expected)
 
 
 def test_selecting_nothing_is_warned_of_once_the_discriminator_has_settled() -> None:

@@ -9,6 +9,7 @@ from tiny_networks import NUM_CLASSES, Judge, Pooled, pixelwise, ragged_batch, w
 from torch import nn
 
 from ecs_med.config import OptimizerSettings
+from ecs_med.methods.base import StepResult
 from ecs_med.methods.s4gan_mlmt import S4GanMlmt, S4GanMlmtSettings, shown_classes
 from ecs_med.networks.classifier import MeanTeacher
 from ecs_med.types import Batch
@@ -90,7 +91,7 @@ def test_the_teacher_has_no_optimiser_no_gradients_and_stays_in_evaluation_mode(
 def test_the_classifier_leaves_the_segmenter_and_the_discriminator() -> None:
     method, sample = build(), ragged_batch()
     before = [weights(method.networks[name]) for name in ("segmenter", "discriminator")]
-    method.update("classifier", method._classifier_terms(sample, {}, {}))
+    method.update("classifier", method._classifier_terms(sample, StepResult({})))
     after = [weights(method.networks[name]) for name in ("segmenter", "discriminator")]
     assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
 
@@ -100,11 +101,11 @@ def test_void_pictures_and_absent_classes() -> None:
     shown = shown_classes(sample.labels, NUM_CLASSES)
     assert shown.tolist() == [[1, 1, 0], [0, 0, 0], [1, 1, 0]]
     method = build()
-    losses: dict[str, torch.Tensor] = {}
-    list(method._classifier_terms(sample, losses, {}))
+    result = StepResult({})
+    list(method._classifier_terms(sample, result))
     logits = method.networks["classifier"](sample.images)[[0, 2]]
     expected = nn.BCEWithLogitsLoss()(logits, shown[[0, 2]])
-    assert losses["presence"].item() == pytest.approx(expected.item())
+    assert result.losses["presence"].item() == pytest.approx(expected.item())
 
 
 def test_it_works_without_unlabeled_images() -> None:

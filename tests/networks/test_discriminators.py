@@ -4,14 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from ecs_med.networks import Initialization, build_segmenter
+from ecs_med.networks import Initialization, build_segmenter, corrector_input
 from ecs_med.networks.classifier import MeanTeacher, build_classifier
-from ecs_med.networks.corrector import corrector_input
-from ecs_med.networks.discriminators import (
-    ConvolutionalDiscriminator,
-    ImageDiscriminator,
-    build_deeplab_discriminator,
-)
+from ecs_med.networks.deeplab import deeplabv3plus
+from ecs_med.networks.discriminators import ConvolutionalDiscriminator, ImageDiscriminator
 
 TINY = Initialization("test_resnet", "none")
 # Four 4 x 4 convolutions, weights and biases, after a first one from `channels` to 64.
@@ -68,7 +64,7 @@ def test_it_sees_intensities_in_0_to_1_and_the_map_as_it_is() -> None:
 
 
 def test_deeplab_as_discriminator_sees_the_class_map_alone() -> None:
-    network = build_deeplab_discriminator(TINY, num_classes=5).eval()
+    network = deeplabv3plus(TINY, in_channels=0, extra=5, num_outputs=1).eval()
     assert network(torch.rand(2, 5, 64, 96)).shape == (2, 1, 64, 96)
     first = convolutions(network)[0]
     assert first.weight.shape[1] == first.in_channels == 5

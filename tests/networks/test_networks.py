@@ -15,8 +15,8 @@ from ecs_med.networks import (
     build_segmenter,
     choose_initialization,
     corrector_input,
+    one_hot,
 )
-from ecs_med.networks.corrector import one_hot
 from ecs_med.networks.encoders import channel_statistics, library_name
 from ecs_med.networks.initialization import PACKAGED_ENCODER, has_packaged_weights
 from ecs_med.networks.weights import load_encoder_weights

@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
-from ecs_med.methods.corrector_only import CorrectorOnly
+from ecs_med.methods.correcting import CorrectorOnly
 from ecs_med.runs import CorrectorScores
 from ecs_med.training.train import train
 

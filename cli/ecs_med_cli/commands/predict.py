@@ -45,7 +45,7 @@ def predict(
     several inputs fails, the rest is done, failures.json says why, and the exit code is 3.
     """
     from ecs_med.inference.model import load_model
-    from ecs_med.inference.predict import PredictionOptions, predict_files
+    from ecs_med.inference.predict import predict_files
 
     terminal = Terminal(as_json=as_json)
 
@@ -55,11 +55,18 @@ def predict(
         elif terminal.console.is_terminal:
             terminal.say(f"{status}: {path}")
 
-    wanted = PredictionOptions(overlay=overlay, certainty=certainty, skip_existing=skip_existing)
     with terminal.only_json():
         loaded = load_model(model, device)
         terminal.say(f"model: {loaded.run}{' (newest)' if model is None else ''}")
-        report = predict_files(loaded, inputs, output, wanted, tell)
+        report = predict_files(
+            loaded,
+            inputs,
+            output,
+            overlay=overlay,
+            certainty=certainty,
+            skip_existing=skip_existing,
+            on_done=tell,
+        )
     if as_json:
         terminal.print_json(report.to_json())
     else:

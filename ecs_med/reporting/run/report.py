@@ -55,7 +55,7 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "title": manifest.data.name if manifest else name,
         "run_name": name,
         "finished": minute(manifest.finished) if manifest else "",
-        "method": manifest.method.title if manifest else asked,
+        "method": manifest.method.with_source if manifest else asked,
         "uses_corrector": record.uses_corrector,
         "verdict": verdict(record),
         "unit": record.unit,

@@ -1,4 +1,4 @@
-"""Computing activations again in the backward pass instead of keeping them."""
+"""What holds for a network for a while: evaluation mode, frozen weights, activations not kept."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -7,7 +7,32 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ["forward_without_keeping"]
+__all__ = ["evaluating", "forward_without_keeping", "frozen"]
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside, the former mode after."""
+    if not network.training:  # Walking through some hundred modules takes milliseconds.
+        yield
+        return
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train()
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Gradients pass through `network`, but none are computed for its weights."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in trained:
+            parameter.requires_grad_(True)
 
 
 def forward_without_keeping(network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:

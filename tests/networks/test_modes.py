@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from ecs_med.networks.recomputing import forward_without_keeping
+from ecs_med.networks.modes import forward_without_keeping
 
 
 def test_activations_are_not_held_and_values_are_the_same() -> None:
