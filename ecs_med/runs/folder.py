@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ecs_med.config import TrainConfig
+from ecs_med.errors import SettingsError
 from ecs_med.files import make_folder, write_json
 from ecs_med.runs.records import Manifest, Metrics
 from ecs_med.runs.spec import ModelSpec, Origin, SweepPlan
@@ -80,6 +81,21 @@ class RunFolder:
     def checkpoint_files(self) -> list[Path]:
         """Checkpoints, the newest first; nothing is said of whether they are whole."""
         return sorted(self.checkpoints.glob("iteration-*.safetensors"), reverse=True)
+
+    def progress(self) -> tuple[int, int] | None:
+        """Iterations done and of the whole run, where it is not finished.
+
+        `None` also for a model without the files of its training, which may have been copied.
+        """
+        if self.is_finished or not self.config_file.is_file():
+            return None
+        try:
+            total = self.read_config().iterations or 0
+        except SettingsError:
+            return None
+        saved = [path.stem.removeprefix("iteration-") for path in self.checkpoint_files()]
+        done = max((int(number) for number in saved if number.isdecimal()), default=0)
+        return done, total
 
     def create(self) -> None:
         """Make the folder; errors as `make_folder`."""
