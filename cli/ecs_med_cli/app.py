@@ -4,19 +4,22 @@ Nothing heavy is imported here or at the top of a command module, so that
 `--help` answers at once; each command imports what it needs when it runs.
 """
 
+import contextlib
 import errno
 import os
+import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from ecs_med.errors import EcsMedError
+from ecs_med.errors import EcsMedError, TrainingInterrupted
 from ecs_med_cli.commands.benchmark import benchmark
 from ecs_med_cli.commands.budget import budget
 from ecs_med_cli.commands.check import check
@@ -40,8 +43,14 @@ BUG = 1
 WRONG_USE = 2
 INTERRUPTED = 130
 
-DISK_ERRORS = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS}
-"""What the file system may refuse without a defect of ours."""
+DISK_ERRORS = {
+    **dict.fromkeys((errno.EDQUOT, errno.ENOSPC), "free some space there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "check its permissions"),
+}
+"""What the file system may refuse without a defect of ours, and what helps."""
+
+RESUMABLE = {"train", "budget", "benchmark", "demo"}
+"""Commands that go on where they were, whenever they are stopped."""
 
 
 class _Group(TyperGroup):
@@ -65,6 +74,13 @@ class _Command(TyperCommand):
             except EcsMedError as error:
                 error.args = (in_options(str(error)),)
                 raise
+            except KeyboardInterrupt:
+                if self.name not in RESUMABLE:
+                    raise
+                raise TrainingInterrupted(
+                    "Interrupted outside of training, nothing is lost; start again with the same "
+                    "command."
+                ) from None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         for parameter in self.params:
@@ -126,7 +142,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             failed, 75 stopped but resumable, 130 interrupted with nothing to resume.
     """
     _let_threads_sleep()
-    sys.exit(_run(arguments))
+    _show_what_cannot_be_encoded()
+    with _ended_like_ctrl_c():
+        code = _run(arguments)
+    sys.exit(code)
 
 
 def _let_threads_sleep() -> None:
@@ -137,6 +156,39 @@ def _let_threads_sleep() -> None:
     """
     if "GOMP_SPINCOUNT" not in os.environ:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _show_what_cannot_be_encoded() -> None:
+    """Print names that the encoding of a pipe or a file lacks with backslashes, as JSON reads them.
+
+    Otherwise a Chinese name on Windows, or one that is no UTF-8, would end the program.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@contextlib.contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Let being asked to end, and the end of the terminal, clean up as Ctrl-C does.
+
+    What is ignored, as SIGHUP is by `nohup`, stays so.
+    """
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    former: dict[int, Any] = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        with contextlib.suppress(ValueError):  # in another thread than the main one
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                former[number] = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -171,7 +223,8 @@ def _explain(error: Exception) -> int:
         return BUG
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         where = f"{error.filename}: " if error.filename else ""
-        _say(f"{where}{error.strerror}; free some space there or choose a folder you may write to.")
+        remedy = DISK_ERRORS[error.errno]
+        _say(f"{where}{error.strerror}; {remedy}, or choose another folder.")
         return WRONG_USE
     _say(_bug_sentence(error))
     return BUG
@@ -203,4 +256,5 @@ def _debugging() -> bool:
 
 
 def _say(sentence: str) -> None:
-    typer.echo(f"ecs-med: {sentence}", err=True)
+    with contextlib.suppress(OSError):  # the terminal is gone
+        typer.echo(f"ecs-med: {sentence}", err=True)

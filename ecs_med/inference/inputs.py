@@ -17,8 +17,8 @@ __all__ = ["FoundInputs", "find_inputs"]
 _DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
 
 _OWN = "written by ecs-med itself"
-_MASKS = "of masks that lie beside their images"
-_FOREIGN = "in a format that is not read"
+_MASKS = "masks beside their images"
+_FOREIGN = "of a format that is not read"
 
 
 @dataclass(slots=True)
@@ -27,7 +27,7 @@ class FoundInputs:
 
     Attributes:
         items: Each scan once, in a fixed order.
-        passed_over: Why a file or folder is not segmented, in words that follow its name.
+        passed_over: What a file or folder is that is not segmented, in a few words.
         notes: Sentences about what is segmented all the same.
     """
 
@@ -41,7 +41,7 @@ class FoundInputs:
         for path, reason in self.passed_over.items():
             by_reason.setdefault(reason, []).append(path)
         return [
-            f"passed over: {_named(paths)} {reason}"
+            f"passed over, {reason}: {_named(paths)}"
             + (f"; convert to {known_formats()}" if reason == _FOREIGN else "")
             for reason, paths in by_reason.items()
         ]
@@ -89,7 +89,7 @@ def find_inputs(
 
 
 def _named(paths: Sequence[Path]) -> str:
-    return str(paths[0]) if len(paths) == 1 else f"{len(paths)}, such as {paths[0]},"
+    return str(paths[0]) if len(paths) == 1 else f"{len(paths)}, such as {paths[0]}"
 
 
 def _file(path: Path) -> PredictionInput:

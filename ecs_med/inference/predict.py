@@ -19,6 +19,7 @@ from ecs_med.inference.model import Model, load_model, trained_layout, unfinishe
 from ecs_med.inference.predictor import check_corrector, check_scan, segment
 from ecs_med.inference.scans import PredictionInput
 from ecs_med.inference.views import draw_overlay
+from ecs_med.litter import clear_litter
 from ecs_med.records import Record
 from ecs_med.runs.outputs import mark_files
 
@@ -146,6 +147,7 @@ def predict_files(
     places = dict(zip((item.path for item in segmentable), plan, strict=True))
     values = stored_values(model).tolist()
     names = dict(zip(values, model.spec.class_names, strict=True))
+    clear_litter(*sorted({place.labels.parent for place in plan}))
     state = unfinished(model.run)
     report = PredictionReport(
         model=model.run,
