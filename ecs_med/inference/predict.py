@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +51,15 @@ class PredictionReport(Record):
     images, formats that are not read."""
     notes: tuple[str, ...] = ()
     """What a person should know of the model and the inputs, one sentence each."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As of `Record`; names of files that are no UTF-8 come as JSON can hold them."""
+        # Pydantic refuses them as keys.
+        by_path = ("written", "skipped", "failures", "passed_over")
+        content: dict[str, Any] = self.model_dump(mode="json", exclude=set(by_path))
+        for name in by_path:
+            content[name] = {str(path): str(what) for path, what in getattr(self, name).items()}
+        return content
 
     def raise_failures(self) -> None:
         """Raise if an input failed.

@@ -32,8 +32,15 @@ def hold_folder(folder: Path) -> Iterator[None]:
 
     Raises:
         BusyError: If another process is at work on it.
-        RunFolderError: If it cannot be made or written.
+        RunFolderError: If it cannot be made or written, or its name is no UTF-8.
     """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise RunFolderError(
+            f"{folder}: has a name that is no UTF-8, which files of weights cannot have; choose "
+            "another folder."
+        ) from None
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     make_folder(folder)
     try:

@@ -128,7 +128,7 @@ def _append(folder: Path, rows: Iterable[dict[str, Any]]) -> None:
         # One write at the end of the file: processes that write side by side keep their lines.
         handle = os.open(folder / MARKER, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
-            os.write(handle, text.encode())
+            os.write(handle, text.encode("utf-8", "backslashreplace"))
         finally:
             os.close(handle)
     except OSError as error:
