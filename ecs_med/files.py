@@ -20,6 +20,7 @@ __all__ = [
     "cache_folder",
     "make_folder",
     "remedy_of_writing",
+    "require_readable",
     "told",
     "write_atomically",
     "write_bytes",
@@ -50,6 +51,23 @@ def cache_folder(content: str) -> Path:
     except RuntimeError:
         parent = Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"
     return parent / "ecs-med" / content
+
+
+def require_readable(path: Path) -> None:
+    """Tell a file that may not be read from one that is damaged, before a library mixes them up.
+
+    Raises:
+        RunFolderError: If it is there and cannot be opened.
+    """
+    try:
+        with path.open("rb"):
+            return
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RunFolderError(
+            f"{path}: cannot be read ({error.strerror}); check the path and its permissions."
+        ) from error
 
 
 def make_folder(folder: Path) -> Path:

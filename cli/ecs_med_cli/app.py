@@ -30,6 +30,7 @@ from ecs_med_cli.commands.predict import predict
 from ecs_med_cli.commands.report import report
 from ecs_med_cli.commands.train import train
 from ecs_med_cli.declaration import in_options, spoken_by, with_installed
+from ecs_med_cli.streams import lasting_streams
 
 __all__ = ["app", "main"]
 
@@ -142,8 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             failed, 75 stopped but resumable, 130 interrupted with nothing to resume.
     """
     _let_threads_sleep()
-    _show_what_cannot_be_encoded()
-    with _ended_like_ctrl_c():
+    with lasting_streams(), _ended_like_ctrl_c():
         code = _run(arguments)
     sys.exit(code)
 
@@ -156,16 +156,6 @@ def _let_threads_sleep() -> None:
     """
     if "GOMP_SPINCOUNT" not in os.environ:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-
-def _show_what_cannot_be_encoded() -> None:
-    """Print names that the encoding of a pipe or a file lacks with backslashes, as JSON reads them.
-
-    Otherwise a Chinese name on Windows, or one that is no UTF-8, would end the program.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
 
 
 @contextlib.contextmanager
@@ -194,6 +184,7 @@ def _ended_like_ctrl_c() -> Iterator[None]:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         result = app(args=arguments, prog_name="ecs-med", standalone_mode=False)
+        sys.stdout.flush()
     except Exception as error:
         if _debugging():
             traceback.print_exc()
@@ -217,10 +208,6 @@ def _explain(error: Exception) -> int:
         # Every usage error of typer has this method; their classes move between its versions.
         _say(_usage_sentence(error))
         return WRONG_USE
-    if isinstance(error, BrokenPipeError):
-        # The reader of our output has left; a second failure while flushing helps nobody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BUG
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         where = f"{error.filename}: " if error.filename else ""
         remedy = DISK_ERRORS[error.errno]
@@ -256,5 +243,4 @@ def _debugging() -> bool:
 
 
 def _say(sentence: str) -> None:
-    with contextlib.suppress(OSError):  # the terminal is gone
-        typer.echo(f"ecs-med: {sentence}", err=True)
+    typer.echo(f"ecs-med: {sentence}", err=True)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from ecs_med.data.batches import Normalization
 from ecs_med.devices import choose_device
 from ecs_med.errors import RunFolderError
-from ecs_med.files import write_tensors
+from ecs_med.files import require_readable, write_tensors
 from ecs_med.networks import Initialization, build_corrector, build_segmenter, corrector_input
 from ecs_med.networks.classifier import build_classifier, switch_off_absent
 from ecs_med.networks.modes import evaluating
@@ -284,6 +284,7 @@ def read_spec(folder: Path) -> ModelSpec:
 
 def _fill(path: Path, networks: dict[str, nn.Module]) -> None:
     remedy = "train again or restore the file"
+    require_readable(path)
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:

@@ -13,7 +13,7 @@ from ecs_med.data.prepare import slice_axis
 from ecs_med.data.readers import read_scan, reader_of
 from ecs_med.data.readers.pictures import write_png
 from ecs_med.errors import DeviceMemoryError, EcsMedError, SettingsError, SomeInputsFailed
-from ecs_med.files import RESULT_REMEDY, write_json
+from ecs_med.files import RESULT_REMEDY, make_folder, write_json
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
 from ecs_med.inference.inputs import find_inputs
 from ecs_med.inference.model import Model, load_model, trained_layout, unfinished
@@ -211,7 +211,7 @@ def _segment_one(
             f"{item.path}: {model.device} ran out of memory; set `device` to cpu, or use a "
             "model that was trained with a smaller `max_size`."
         ) from error
-    destination.labels.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(destination.labels.parent)
     if destination.overlay is not None:
         preparation = model.spec.preparation
         axis = slice_axis(scan, preparation.axis)
@@ -242,6 +242,6 @@ def _write_failures(report: PredictionReport) -> None:
     if not report.failures:
         path.unlink(missing_ok=True)
         return
-    report.output.mkdir(parents=True, exist_ok=True)
+    make_folder(report.output)
     write_json(path, report.to_json()["failures"], remedy=RESULT_REMEDY)
     mark_files([path])
