@@ -11,13 +11,13 @@ from pathlib import Path
 from ecs_med.errors import RunFolderError
 from ecs_med.files import make_folder
 
-__all__ = ["LOCK_NAME", "BusyError", "hold_folder", "hold_lock"]
+__all__ = ["LOCK_NAME", "BusyError", "hold_folder", "hold_lock", "refuse_busy"]
 
 LOCK_NAME = ".ecs-med-lock"
 """Name of the lock file inside the folder of a run or a sweep."""
 
-_held: set[int] = set()
-"""Handles of the locks of this process."""
+_held: dict[int, Path] = {}
+"""Handles of the locks of this process, and their files."""
 
 
 class BusyError(RunFolderError):
@@ -52,6 +52,26 @@ def hold_folder(folder: Path) -> Iterator[None]:
                 path.rmdir()
 
 
+def refuse_busy(folder: Path) -> None:
+    """Say that another process is at work on a folder, before anything else is said of it.
+
+    Raises:
+        BusyError: If one is.
+    """
+    path = folder / LOCK_NAME
+    if path.is_file() and path.absolute() not in _held.values():
+        try:
+            handle = os.open(path, os.O_RDWR)
+        except OSError:  # taking the lock will say why
+            return
+        try:
+            with suppress(OSError):  # no locks here
+                if not _try_lock(handle):
+                    raise _busy(folder, handle)
+        finally:
+            os.close(handle)
+
+
 @contextmanager
 def hold_lock(path: Path, patience: float = 0.0, *, of: Path | None = None) -> Iterator[None]:
     """Hold the lock file `path`; the system lets go of it when this process ends in any way.
@@ -75,7 +95,7 @@ def hold_lock(path: Path, patience: float = 0.0, *, of: Path | None = None) -> I
             f"{path}: cannot be written ({error.strerror}); check the folder's permissions and "
             "free space."
         ) from error
-    _held.add(handle)
+    _held[handle] = path.absolute()
     try:
         yield
     finally:
@@ -83,7 +103,7 @@ def hold_lock(path: Path, patience: float = 0.0, *, of: Path | None = None) -> I
         if handle in _held:
             with suppress(OSError):
                 path.unlink()
-            _held.remove(handle)
+            del _held[handle]
             os.close(handle)
 
 
@@ -100,12 +120,9 @@ def _acquire(path: Path, deadline: float, of: Path) -> int:
             os.write(handle, f"{os.getpid()} on {platform.node()}\n".encode())
             return handle
         if not is_free and time.monotonic() > deadline:
-            holder = _holder(handle)
+            error = _busy(of, handle)
             os.close(handle)
-            raise BusyError(
-                f"{of}: another process{holder} is at work on this; wait for it, or end it, and "
-                "start again."
-            )
+            raise error
         os.close(handle)
         if not is_free:
             time.sleep(0.1)
@@ -116,6 +133,13 @@ def _is_still(path: Path, handle: int) -> bool:
         return os.path.samestat(path.stat(), os.fstat(handle))
     except OSError:
         return False
+
+
+def _busy(of: Path, handle: int) -> BusyError:
+    return BusyError(
+        f"{of}: another process{_holder(handle)} is at work on this; wait for it, or end it, and "
+        "start again."
+    )
 
 
 def _holder(handle: int) -> str:

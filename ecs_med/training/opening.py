@@ -10,6 +10,7 @@ from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.methods import fixed_settings, method_class, with_own_settings
 from ecs_med.networks import Initialization
 from ecs_med.runs import Origin, RunFolder
+from ecs_med.runs.lock import refuse_busy
 from ecs_med.training.data_plan import DataPlan, plan_data
 from ecs_med.training.origin import check_origin, networks_from, open_origin, settings_from
 from ecs_med.training.resolve import default_run_folder, preparation_of, resolve
@@ -120,8 +121,9 @@ def refuse_existing_run(path: Path) -> None:
     """Protect a run that is there; one that never reached its first checkpoint may be taken over.
 
     Raises:
-        RunFolderError: If there is one.
+        RunFolderError: If there is one, or another process is at work on it.
     """
+    refuse_busy(path)
     folder = RunFolder(path)
     if folder.spec_file.exists() or folder.checkpoint_files():
         raise RunFolderError(

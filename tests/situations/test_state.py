@@ -67,6 +67,9 @@ def test_two_trainings_in_one_folder_the_second_is_refused(settings, holder):
     told = rf"run: another process \({holder.pid} on .*\) is at work on this; wait for it, or end"
     with pytest.raises(BusyError, match=told):
         train(settings)
+    RunFolder(settings["run"]).spec_file.touch()  # a run that is further on
+    with pytest.raises(BusyError, match=told):
+        train(settings)
     assert not RunFolder(settings["run"]).config_file.exists()
 
 
