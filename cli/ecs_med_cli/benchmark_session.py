@@ -142,7 +142,17 @@ class BenchmarkSession:
             SomeInputsFailed: If runs failed; the others are reported.
             TrainingInterrupted: If it was stopped.
         """
+        from ecs_med.runs.folder import REPORT_FOLDERS
+        from ecs_med.runs.lock import hold_folder
+        from ecs_med.runs.outputs import claim_folder
+        from ecs_med_benchmarks.page import PAGE_NAME
+
         self._announce()
+        with hold_folder(self._out):
+            claim_folder(self._out, {"runs", "logs", PAGE_NAME, *REPORT_FOLDERS})
+            self._run()
+
+    def _run(self) -> None:
         result = self._console.run(self._cells, self._executor)
         self._console.raise_if_stopped(result, self._cells, "")
         documents = self._tables_written(result)

@@ -1,12 +1,12 @@
 """Layout `folder`: images beside masks; and the rule by which masks are matched by name."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
+from ecs_med.data.names import IMAGE_NAMES, MASK_NAMES, MASK_SUFFIX
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Problem
 from ecs_med_datasets.collecting import (
@@ -21,19 +21,9 @@ from ecs_med_datasets.scanning import FileIndex, index_files, list_folders
 
 __all__ = ["STRUCTURAL", "FolderLayout", "pair"]
 
-IMAGE_NAMES = ("images", "image", "imgs", "img", "scans", "frames", "pictures", "original")
-MASK_NAMES = (
-    *("masks", "mask", "labels", "label", "annotations", "annotation", "segmentations"),
-    *("segmentation", "segs", "seg", "ground_truth", "ground_truths", "groundtruth"),
-    *("ground-truth", "ground truth", "gt", "gts", "manual", "labelmaps", "annotated_masks"),
-)
 UNLABELED_NAMES = ("unlabeled", "unlabelled", "unannotated")
 STRUCTURAL = frozenset({*IMAGE_NAMES, *UNLABELED_NAMES, *PARTITION_NAMES})
 DEPTH = 3
-MASK_SUFFIX = re.compile(
-    r"(?P<base>.+?)[ _.-]+(masks?|seg|segs|segmentations?|labels?|gt|groundtruth|annotations?)$",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,11 @@ from pathlib import Path
 from sys import intern
 from typing import Literal
 
+from ecs_med.data.names import is_foreign, is_litter
 from ecs_med.data.readers import image_suffixes, known_formats
 from ecs_med.types import Problem
 
 __all__ = ["FileIndex", "index_files", "is_litter", "list_folders", "split_name"]
-
-CONVERTIBLE_SUFFIXES = (
-    *(".dcm", ".ima", ".mha", ".mhd", ".nrrd", ".nhdr", ".npy", ".npz", ".svs"),
-    *(".gif", ".webp", ".heic", ".jp2", ".mat", ".h5", ".hdf5"),
-)
-LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir"})
 
 
 @dataclass(slots=True)
@@ -58,7 +53,7 @@ class FileIndex:
         remedy = f"Rename or remove one, so that every {what} has a name of its own"
         doubles = [Problem("error", message, remedy, self.folder / name) for name in self.doubles]
         found = [*self.problems, *doubles]
-        convertible = [name for name in self.foreign if name.lower().endswith(CONVERTIBLE_SUFFIXES)]
+        convertible = [name for name in self.foreign if is_foreign(name)]
         if convertible and what == "image":
             number = len(convertible)
             message = f"{number} file(s) in a format that training does not read, such as this one"
@@ -88,11 +83,6 @@ def split_name(name: str, suffixes: Sequence[str] | None = None) -> tuple[str, s
         if lower.endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)], name[-len(suffix) :]
     return name, ""
-
-
-def is_litter(name: str) -> bool:
-    """Whether `name` is a hidden file or what an operating system leaves behind."""
-    return name.startswith(".") or name.lower() in LITTER
 
 
 def list_folders(folder: Path) -> list[str]:

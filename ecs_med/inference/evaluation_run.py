@@ -12,10 +12,11 @@ from ecs_med.config import ReadingSettings, TrainConfig
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.reading import LabelScheme, understand_masks
 from ecs_med.errors import DataError, SettingsError
-from ecs_med.files import RESULT_REMEDY, make_folder, write_json, write_text
+from ecs_med.files import RESULT_REMEDY, make_folder, write_json, write_text, written_together
 from ecs_med.inference.evaluate import CaseScores, Evaluation, evaluate_cases
 from ecs_med.inference.model import Model, load_model
 from ecs_med.runs import RunFolder
+from ecs_med.runs.outputs import claim_folder, mark_files, own_outputs
 from ecs_med.splits import Role, SplitDocument
 from ecs_med.types import Case
 
@@ -169,15 +170,18 @@ def write_evaluation(report: EvaluationReport, folder: Path) -> None:
     Raises:
         RunFolderError: If a file cannot be written.
     """
-    make_folder(folder)
+    claim_folder(make_folder(folder), {CASES_FILE, SCORES_FILE})
     table = io.StringIO(newline="")
     rows = report.evaluation.rows()
     columns = list(dict.fromkeys(key for row in rows for key in row))
     writer = csv.DictWriter(table, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_text(folder / CASES_FILE, table.getvalue(), remedy=RESULT_REMEDY)
-    write_json(folder / SCORES_FILE, report.to_dict(), remedy=RESULT_REMEDY)
+    with written_together():
+        write_text(folder / CASES_FILE, table.getvalue(), remedy=RESULT_REMEDY)
+        write_json(folder / SCORES_FILE, report.to_dict(), remedy=RESULT_REMEDY)
+    if not own_outputs(folder).whole:
+        mark_files([folder / CASES_FILE, folder / SCORES_FILE])
 
 
 def _label_scheme(

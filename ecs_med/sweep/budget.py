@@ -8,6 +8,7 @@ from typing import Any
 
 from ecs_med.config import ReadingSettings
 from ecs_med.errors import SettingsError, TrainingInterrupted
+from ecs_med.runs.lock import hold_folder
 from ecs_med.sweep.axes import parse_budgets, parse_methods, parse_seeds
 from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 from ecs_med.sweep.executors.base import Executor, Stop
@@ -88,19 +89,8 @@ def budget(
     given = {name: value for name, value in asked.items() if value is not None}
     options = ExecutorOptions(name=executor) if isinstance(executor, str) else executor
     sweep = plan_budget({**given, "settings": dict(settings or {})}, options)
-    write_plan(sweep.config, sweep.cells)
-    result = run_sweep(sweep.cells, sweep.executor, lambda *_: None, stop or Stop())
-    if result.exit_code == TrainingInterrupted.exit_code:
-        raise TrainingInterrupted(
-            f"Stopped with {len(result.done)} of {len(sweep.cells)} runs done, everything is saved "
-            f"in {sweep.out}; the same call goes on."
-        )
-    path = None
-    if result.done:
-        from ecs_med.reporting.sweep.report import write_budget_report
-
-        path = write_budget_report(sweep.out, result.done, failures=result.failures)
-    return BudgetReport(path, tuple(result.done), tuple(result.failures))
+    with hold_folder(sweep.out):
+        return _run_budget(sweep, stop or Stop())
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +113,22 @@ class BudgetSweep:
     def out(self) -> Path:
         """Folder of the sweep."""
         return self.config.out
+
+
+def _run_budget(sweep: BudgetSweep, stop: Stop) -> BudgetReport:
+    write_plan(sweep.config, sweep.cells)
+    result = run_sweep(sweep.cells, sweep.executor, lambda *_: None, stop)
+    if result.exit_code == TrainingInterrupted.exit_code:
+        raise TrainingInterrupted(
+            f"Stopped with {len(result.done)} of {len(sweep.cells)} runs done, everything is saved "
+            f"in {sweep.out}; the same call goes on."
+        )
+    path = None
+    if result.done:
+        from ecs_med.reporting.sweep.report import write_budget_report
+
+        path = write_budget_report(sweep.out, result.done, failures=result.failures)
+    return BudgetReport(path, tuple(result.done), tuple(result.failures))
 
 
 def plan_budget(

@@ -70,8 +70,9 @@ def finish_run(
         corrector=CorrectorMetrics(validation=progress.corrector) if progress.corrector else None,
     )
     manifest.write(folder.manifest_file)
+    write_report(model.run, metrics)
+    # Last, since a run with scores is complete: what is missing before is done by `resume`.
     metrics.write(folder.metrics_file)
-    write_report(model.run)
     return metrics
 
 

@@ -10,13 +10,14 @@ from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.methods import fixed_settings, method_class, with_own_settings
 from ecs_med.networks import Initialization
 from ecs_med.runs import Origin, RunFolder
+from ecs_med.runs.lock import refuse_busy
 from ecs_med.training.data_plan import DataPlan, plan_data
 from ecs_med.training.origin import check_origin, networks_from, open_origin, settings_from
 from ecs_med.training.resolve import default_run_folder, preparation_of, resolve
 from ecs_med.training.schedule import Schedule, cost_of_scoring, decide_schedule
 from ecs_med.types import Case
 
-__all__ = ["Opening", "open_run"]
+__all__ = ["Opening", "open_run", "refuse_existing_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ def _opened(config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig, Origin | 
     plan = plan_data(config)
     folder = config.run or default_run_folder(config, plan.collection.name)
     if is_main_process():
-        _refuse_existing_run(folder)
+        refuse_existing_run(folder)
     return plan, folder, config, check_origin(origin, config, plan) if origin else None
 
 
@@ -116,12 +117,13 @@ def _check_sizes(config: TrainConfig) -> None:
         )
 
 
-def _refuse_existing_run(path: Path) -> None:
+def refuse_existing_run(path: Path) -> None:
     """Protect a run that is there; one that never reached its first checkpoint may be taken over.
 
     Raises:
-        RunFolderError: If there is one.
+        RunFolderError: If there is one, or another process is at work on it.
     """
+    refuse_busy(path)
     folder = RunFolder(path)
     if folder.spec_file.exists() or folder.checkpoint_files():
         raise RunFolderError(

@@ -44,12 +44,16 @@ def evaluate(
     the scores of each case.
     """
     from ecs_med.inference import evaluation_run
-    from ecs_med.inference.model import load_model
+    from ecs_med.inference.model import load_model, newer_than, unfinished
 
     terminal = Terminal(as_json=as_json)
     with terminal.only_json():
         loaded = load_model(model, device)
         terminal.say(f"model: {loaded.run}{' (newest)' if model is None else ''}")
+        if model is None and (newer := newer_than(loaded.run)) is not None:
+            terminal.complain(newer)
+        if (sentence := unfinished(loaded.run)) is not None:
+            terminal.complain(sentence)
         with terminal.bar("scoring") as moved:
             report = evaluation_run.evaluate(
                 loaded,

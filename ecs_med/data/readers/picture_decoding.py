@@ -175,6 +175,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise
     except FileNotFoundError:
         raise UnreadableFileError(path, "no such file", "check the name") from None
+    except PermissionError as error:
+        reason = f"cannot be opened ({error.strerror})"
+        raise UnreadableFileError(path, reason, "check the path and its permissions") from error
     except UnidentifiedImageError:
         raise UnreadableFileError(path, _not_a_picture(path), "export it again as PNG") from None
     except Image.DecompressionBombError:
