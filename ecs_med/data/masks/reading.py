@@ -11,6 +11,7 @@ from ecs_med.data.masks.census import MaskCensus, read_stored_mask, rgb_of, take
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.refusals import one_class_refused
 from ecs_med.data.masks.rules import scheme_from_census
+from ecs_med.data.masks.turning import fitted_to_picture
 from ecs_med.data.readers import ScanHeader, StoredMask, reader_of
 from ecs_med.data.readers.grids import covered_share, resample_labels, times
 from ecs_med.errors import DataError
@@ -61,8 +62,8 @@ def read_labels(
 ) -> npt.NDArray[np.uint8]:
     """Read the labels of a case on the grid of its image.
 
-    Pictures and masks are compared as stored. Volumes are aligned by their affines;
-    voxels of the image that the mask does not cover are void.
+    Masks of pictures lie on the upright picture, see `fitted_to_picture`. Volumes are aligned by
+    their affines; voxels of the image that the mask does not cover are void.
 
     Args:
         case_images: The image files of the case.
@@ -89,7 +90,7 @@ def read_labels(
     if stored.affine is not None and scheme.colors is not None:
         raise DataError(f"{mask}: is a volume, which has no colours; leave `mask_colors` out.")
     if stored.affine is None:
-        _require_same_size(header, stored, case_images[0], mask)
+        stored = fitted_to_picture(header, stored, case_images[0], mask)
     labels = scheme.encode(stored.values, mask, colored=stored.colored, lossy=stored.lossy)
     if stored.affine is None:
         return labels
@@ -122,19 +123,6 @@ def _aligned(
             "space; one of them has a wrong affine: write both with the same one."
         )
     return moved.astype(np.uint8, copy=False)
-
-
-def _require_same_size(header: ScanHeader, stored: StoredMask, image: Path, mask: Path) -> None:
-    size = stored.values.shape[: len(header.shape)]
-    if size == header.shape:
-        return
-    remedy = "store both in one size"
-    if size == header.shape[::-1] and reader_of([image]).orientation(image) >= 5:
-        remedy = "the picture has an orientation tag: turn its pixels and remove the tag"
-    raise DataError(
-        f"{mask} is {times(size)} (height x width), but its picture {image} is "
-        f"{times(header.shape)}; {remedy}."
-    )
 
 
 def _absent_classes(scheme: LabelScheme, census: MaskCensus) -> list[Problem]:

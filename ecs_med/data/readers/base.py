@@ -88,6 +88,8 @@ class StoredMask:
         colored: Whether the values are colours.
         affine: As in `Scan`.
         has_position: As in `ScanHeader`.
+        orientation: The orientation tag of the file, which `values` have applied; `None`: it has
+            none.
     """
 
     values: npt.NDArray[Any]
@@ -96,6 +98,7 @@ class StoredMask:
     colored: bool = False
     affine: Affine | None = None
     has_position: bool = True
+    orientation: int | None = None
 
 
 class Reader(ABC):
@@ -152,7 +155,11 @@ class Reader(ABC):
         return json.dumps([(str(p.absolute()), s.st_size, s.st_mtime_ns) for p, s in states])
 
     def orientation(self, path: Path) -> int:
-        """The orientation tag, 1 to 8, which is never applied; 1: upright, or there is none."""
+        """The orientation tag that `header` and `read` apply, 1 to 8; 1: upright, or there is none.
+
+        A mask without a tag may have been drawn on the pixels as they are stored; it is turned
+        with its picture where sizes show that.
+        """
         return 1
 
     @abstractmethod

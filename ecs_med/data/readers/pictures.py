@@ -26,8 +26,9 @@ _GRAY_SHARE = 0.99
 
 
 class PictureReader(Reader):
-    """Pictures as RGB of 8 bits, on the grid in which they are stored.
+    """Pictures as RGB of 8 bits, upright: an orientation tag is applied, as viewers do it.
 
+    Results are written upright, without a tag, so that they fit what viewers show.
     Two or three grey files become the first channels of one picture; a missing third channel is 0.
     """
 
@@ -67,10 +68,12 @@ class PictureReader(Reader):
         rgb = np.moveaxis(to_rgb(picture, path), 0, -1)
         if _is_gray(rgb, picture.lossy):
             return _gray_mask(rgb[..., 1].copy(), picture)
-        return StoredMask(rgb, "picture", lossy=picture.lossy, colored=True)
+        return StoredMask(
+            rgb, "picture", lossy=picture.lossy, colored=True, orientation=picture.orientation
+        )
 
     def orientation(self, path: Path) -> int:
-        """The EXIF tag."""
+        """The tag of EXIF, or of TIFF itself."""
         return exif_orientation(path)
 
     def write_labels(
@@ -112,7 +115,7 @@ def _joined(pictures: list[npt.NDArray[np.uint8]], files: Sequence[Path]) -> npt
 
 
 def _gray_mask(values: npt.NDArray[np.generic], picture: Picture) -> StoredMask:
-    return StoredMask(values, "picture", lossy=picture.lossy)
+    return StoredMask(values, "picture", lossy=picture.lossy, orientation=picture.orientation)
 
 
 def _is_white_first(image: Image.Image) -> bool:
