@@ -235,7 +235,7 @@ def test_unreadable_masks_are_listed_beside_the_rest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stored", "said"),
     [
-        (CLASSES * 50, r"50: 150 pixels, 100: 154 pixels.*`mask_values=0,50,100`,"),
+        (CLASSES * 50, r"50: 150 pixels, 100: 154 pixels.*give `mask_values=0,50,100`\.$"),
         (np.where(CLASSES == 2, 3, CLASSES), r"`mask_values=0,1,3`.*`class_names`"),
         (CLASSES + 1, r"holds the value 1, which leaves a gap.*`mask_values=1,2,3`"),
         (DISC * 38, r"`mask_values=0,38`"),

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -90,6 +90,11 @@ class StoredMask:
         has_position: As in `ScanHeader`.
         orientation: The orientation tag of the file, which `values` have applied; `None`: it has
             none.
+        palette: Packed colour (red in the highest byte) of each value that occurs, where a palette
+            gives them; `None` for other masks.
+        by_alpha: Whether transparency, and not colours, tells what is drawn.
+        unlike_shown: Whether viewers show black and white exchanged, by a tag that the program
+            that wrote the file does not mean.
     """
 
     values: npt.NDArray[Any]
@@ -99,6 +104,9 @@ class StoredMask:
     affine: Affine | None = None
     has_position: bool = True
     orientation: int | None = None
+    palette: Mapping[int, int] | None = None
+    by_alpha: bool = False
+    unlike_shown: bool = False
 
 
 class Reader(ABC):
