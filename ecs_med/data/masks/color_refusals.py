@@ -2,6 +2,9 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
 
 from ecs_med.data.masks.census import MaskCensus, describe_values, example
 from ecs_med.data.masks.colors import color_distance, rgb_of
@@ -14,6 +17,7 @@ _MAX_COLORS = 64
 _FAR = 64
 _CLOUD_SHARE = 2e-3
 _MAX_CLOUDS = 12
+_PEAK_SHARE = 0.5
 
 
 def suggested_colors(pixels: Counter[int], *, lossy: bool) -> list[int]:
@@ -87,7 +91,20 @@ def _clouds(pixels: Counter[int]) -> list[int]:
             centers.append(near := code)
         sizes[near] += count
     large = [code for code in centers if sizes[code] >= _CLOUD_SHARE * pixels.total()]
-    return large[:_MAX_CLOUDS]
+    kept: list[int] = []
+    for code in large:
+        # What edges mix lies between two classes, and is spread over many colours.
+        spread = pixels[code] < _PEAK_SHARE * sizes[code]
+        if not (spread and any(_is_between(code, *pair) for pair in combinations(kept, 2))):
+            kept.append(code)
+    return kept[:_MAX_CLOUDS]
+
+
+def _is_between(code: int, first: int, second: int) -> bool:
+    """Whether a colour lies near the line from one colour to another."""
+    color, start, end = (np.array(rgb_of(c), float) for c in (code, first, second))
+    along = (color - start) @ (end - start) / max(1.0, float((end - start) @ (end - start)))
+    return 0 < along < 1 and bool(np.abs(start + along * (end - start) - color).max() <= _FAR / 2)
 
 
 def _option(table: Sequence[int]) -> str:
