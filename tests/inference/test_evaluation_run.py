@@ -96,7 +96,9 @@ def test_masks_that_are_stored_in_another_way(make_model, data, write_picture):
         assert report.evaluation.per_case[0].num_pixels == (30, 6)
         assert "mask values 0" in report.selection.note
     write_picture(data / "masks/0.png", np.diag([0, 50, 90, 90, 50, 0]), "L")
-    with pytest.raises(MaskValueError, match=r"no class of the model.*threshold=50`, else"):
+    with pytest.raises(
+        MaskValueError, match=r"no class of the model.*threshold=50`, else store the value"
+    ):
         evaluate(model, data)
     report = evaluate(model, data, reading={"mask_threshold": 50})
     assert report.evaluation.per_case[0].num_pixels == (32, 4)

@@ -332,6 +332,40 @@ def test_nearly_whole_numbers_and_void_of_minus_one(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_labels([path], path, scheme)[..., 0], CLASSES)
 
 
+def test_full_values_of_8_and_16_bits(tmp_path: Path) -> None:
+    paths = [
+        saved(DISC.astype(np.uint16) * 65535, tmp_path / "a.png"),
+        saved(DISC * 255, tmp_path / "b.png"),
+    ]
+    assert {"mask_threshold": 128} in refused(paths)
+    scheme, _ = read(paths, mask_threshold=128)
+    for path in paths:
+        np.testing.assert_array_equal(labels_of(path, scheme), DISC)
+    scheme, _ = read(paths[:1])
+    np.testing.assert_array_equal(labels_of(paths[0], scheme), DISC)
+
+
+def test_255_under_three_declared_classes(tmp_path: Path) -> None:
+    path = saved(DISC * 255, tmp_path / "a.png")
+    with pytest.raises(MaskValueError) as caught:
+        understand_masks([path], AUTO, BRATS)
+    assert remedies(caught) == [{"mask_values": (0, 255)}]
+    scheme, _ = understand_masks([path], ReadingSettings(mask_values=(0, 255)), BRATS)
+    np.testing.assert_array_equal(labels_of(path, scheme), DISC)
+
+
+def test_jpeg_of_class_numbers_offers_no_threshold(tmp_path: Path) -> None:
+    with pytest.raises(MaskValueError, match=r"; store class numbers as PNG\.$"):
+        read([saved(DISC, tmp_path / "a.jpg", quality=95)])
+    large = np.kron(np.array([0, 128, 255], np.uint8)[CLASSES], np.ones((4, 4), np.uint8))
+    path = saved(large, tmp_path / "b.jpg", quality=90)
+    with pytest.raises(MaskValueError, match="`mask_threshold=128`, if there are more give"):
+        read([path])
+    scheme, _ = read([path], mask_values=(0, 128, 255))
+    expected = np.kron(CLASSES, np.ones((4, 4), np.uint8))
+    assert (labels_of(path, scheme) == expected).mean() > 0.99
+
+
 # colours
 
 

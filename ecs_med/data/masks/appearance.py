@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from ecs_med.data.masks.census import MaskCensus
-from ecs_med.data.masks.label_scheme import LabelScheme, joined
+from ecs_med.data.masks.census import MaskCensus, joined
+from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.types import Problem
 
 __all__ = ["appearance_problems"]

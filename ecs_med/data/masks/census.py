@@ -20,6 +20,7 @@ __all__ = [
     "ValueCounts",
     "describe_values",
     "example",
+    "joined",
     "read_stored_mask",
     "take_census",
     "value_range",
@@ -234,3 +235,8 @@ def describe_values(counts: Mapping[int, int], *, colors: bool = False) -> str:
     text = ", ".join(f"{n}: {counts[v]:,} pixels" for n, v in zip(names, shown, strict=True))
     more = len(counts) - _NUM_SHOWN
     return text + (f", and {more} more {'colours' if colors else 'values'}" if more > 0 else "")
+
+
+def joined(values: Sequence[int]) -> str:
+    """Values as an option takes them, such as `0,50,100`."""
+    return ",".join(str(value) for value in values)

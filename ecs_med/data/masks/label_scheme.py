@@ -9,13 +9,13 @@ import numpy.typing as npt
 from pydantic import model_validator
 
 from ecs_med.config import Settings
-from ecs_med.data.masks.census import describe_values, value_range
+from ecs_med.data.masks.census import describe_values, joined, value_range
 from ecs_med.data.masks.colors import Color, pack_colors, rgb_of
 from ecs_med.data.readers import StoredMask
 from ecs_med.errors import MaskValueError
 from ecs_med.types import IGNORE_INDEX
 
-__all__ = ["LabelScheme", "default_class_names", "joined"]
+__all__ = ["LabelScheme", "default_class_names"]
 
 MAX_CLASSES = 254
 """Class indices are uint8; 255 is void and 254 is kept for values that are no class."""
@@ -240,11 +240,6 @@ class LabelScheme(Settings):
             f"{path}: holds {_listed(strange)}, no class of this data set (found {found}); "
             f"{remedy}."
         )
-
-
-def joined(values: Sequence[int]) -> str:
-    """Values as an option takes them, such as `0,50,100`."""
-    return ",".join(str(value) for value in values)
 
 
 def _listed(values: Sequence[int]) -> str:

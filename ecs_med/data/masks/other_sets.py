@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.masks.census import MaskCensus, describe_values, take_census
-from ecs_med.data.masks.label_scheme import MAX_CLASSES, LabelScheme, joined
+from ecs_med.data.masks.census import MaskCensus, describe_values, joined, take_census
+from ecs_med.data.masks.label_scheme import MAX_CLASSES, LabelScheme
 from ecs_med.data.masks.reading import classes_present
 from ecs_med.data.masks.rules import scheme_from_census
 from ecs_med.errors import MaskValueError, SettingsError
@@ -114,8 +114,8 @@ def _refused(census: MaskCensus, trained: LabelScheme) -> MaskValueError:
     elif len(values) > trained.num_classes:
         remedy = f"store the value of {each}, alone"
         if trained.num_classes == 2 and values[0] == 0 and values[1] <= 255:
-            remedy = f"if all but 0 is its class {trained.class_names[1]} give "
-            remedy += f"`mask_threshold={values[1]}`, else {remedy}"
+            merged = f"if all but 0 is its class {trained.class_names[1]} give "
+            remedy = f"{merged}`mask_threshold={values[1]}`, else {remedy}"
     else:
         remedy = f"give the stored value of {each}, with `mask_values`"
     return MaskValueError(

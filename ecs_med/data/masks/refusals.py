@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from ecs_med.data.masks.census import MaskCensus, ValueCounts, describe_values, example
+from ecs_med.data.masks.census import MaskCensus, ValueCounts, describe_values, example, joined
 from ecs_med.data.masks.hints import Hints
-from ecs_med.data.masks.label_scheme import joined
 from ecs_med.data.masks.soft_edges import WHITE_FROM
 from ecs_med.errors import MaskValueError
 from ecs_med.types import IGNORE_INDEX
@@ -20,6 +19,7 @@ __all__ = [
 ]
 
 _MAX_SUGGESTED = 20
+_FULL_16_BITS = 65535
 
 
 def gaps_refused(census: MaskCensus, classes: Sequence[int], hints: Hints) -> MaskValueError:
@@ -41,16 +41,22 @@ def gaps_refused(census: MaskCensus, classes: Sequence[int], hints: Hints) -> Ma
 
 def _gap_remedies(census: MaskCensus, classes: Sequence[int], hints: Hints) -> list[str]:
     """What values with a gap may mean, and the option for each meaning."""
-    maybe_void = hints.void is None and IGNORE_INDEX in census.exact.pixels
+    found = census.exact.pixels.keys()
+    maybe_void = hints.void is None and IGNORE_INDEX in found
     first = "" if classes[0] == 0 else f", of which {classes[0]} becomes the background"
     remedies = []
     if len(classes) > 1:
         ignored = " and 255 is to be ignored" if maybe_void else ""
-        remedies.append(f"if these are the classes{ignored} give {_values(classes, hints)}{first}")
+        option = _values(classes, hints)
+        if maybe_void and _FULL_16_BITS in classes:
+            option += " and `void_values=255`"
+        remedies.append(f"if these are the classes{ignored} give {option}{first}")
     if maybe_void:
-        all_of_them = [*classes, IGNORE_INDEX]
+        all_of_them = sorted([*classes, IGNORE_INDEX])
         remedies.append(f"if 255 is a class as well give {_values(all_of_them, hints)}")
-    if classes[0] == 0 and WHITE_FROM <= max(census.exact.pixels) <= 255:
+    if found == {0, IGNORE_INDEX, _FULL_16_BITS}:
+        remedies.append("if 255 and 65535 mean the same give `mask_threshold=128`")
+    elif classes[0] == 0 and WHITE_FROM <= max(found) <= 255:
         remedies.append("if there are but two, with soft edges, give `mask_threshold=128`")
     missing = classes[-1] + 1 - len(classes)
     if classes[0] >= 0 and missing <= len(classes):
@@ -117,9 +123,14 @@ def one_class_refused(census: MaskCensus, value: int | None = None) -> MaskValue
     path = next((example(group) for group in groups if group.num_masks), "the masks")
     count = sum(group.num_masks for group in groups)
     what = "a single class" if value is None else f"the single value {value}"
+    remedy = "check that these are the right masks, or annotate more"
+    others = sorted(census.exact.pixels.keys() - {IGNORE_INDEX})
+    if len(others) == 1 and IGNORE_INDEX in census.exact.pixels:
+        both = joined([*others, IGNORE_INDEX])
+        remedy = f"if 255 is a class, and not void as is assumed, give `mask_values={both}`"
     return MaskValueError(
         f"{path}: holds {what} only, and so do all {count} masks together, so there is nothing to "
-        "learn; check that these are the right masks, or annotate more."
+        f"learn; {remedy}."
     )
 
 
@@ -136,10 +147,15 @@ def noise_refused(census: MaskCensus, group: ValueCounts) -> MaskValueError:
     """Masks of many values that are not two groups near 0 and 255."""
     path = group.least_bimodal_path or example(group)
     kind = "JPEG mask" if group is census.lossy else "mask"
+    remedy = "store class numbers as PNG"
+    if max(group.pixels) >= WHITE_FROM:
+        remedy = (
+            "if there are two classes give `mask_threshold=128`, if there are more give the value "
+            "of each in order with `mask_values`, or store class numbers as PNG"
+        )
     return MaskValueError(
         f"{path}: is a {kind} whose values are not near 0 and 255 alone (in all masks "
-        f"{describe_values(group.pixels)}); if there are two classes give `mask_threshold=128`, "
-        "for more store class numbers as PNG."
+        f"{describe_values(group.pixels)}); {remedy}."
     )
 
 

@@ -5,14 +5,14 @@ from itertools import pairwise
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.masks import refusals
-from ecs_med.data.masks.census import MaskCensus, ValueCounts, example
+from ecs_med.data.masks.census import MaskCensus, ValueCounts, example, joined
 from ecs_med.data.masks.color_rules import (
     colors_decide,
     scheme_from_found_colors,
     scheme_from_given_colors,
 )
 from ecs_med.data.masks.hints import Hints
-from ecs_med.data.masks.label_scheme import LabelScheme, joined
+from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.soft_edges import BLACK_TO, WHITE_FROM
 from ecs_med.errors import MaskValueError, SettingsError
 from ecs_med.types import IGNORE_INDEX
