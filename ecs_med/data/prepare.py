@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from ecs_med.config import Preparation
+from ecs_med.data.intensities import intensity_range
 from ecs_med.data.readers import Scan, ScanHeader
 
 __all__ = ["prepare_labels", "prepare_scan", "slice_axis", "to_native"]
@@ -113,7 +114,7 @@ def _normalized(
     if preparation.window is not None:
         lower, upper = preparation.window
     else:
-        lower, upper = np.percentile(channel, preparation.percentiles)
+        lower, upper = intensity_range(channel, preparation.percentiles)
     if upper <= lower:
         return np.zeros_like(channel)
     scaled: npt.NDArray[np.float32] = np.clip((channel - lower) / (upper - lower), 0, 1)

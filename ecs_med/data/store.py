@@ -29,7 +29,7 @@ from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["PreparedSlice", "SliceStore"]
 
-_FORMAT = 2
+_FORMAT = 3
 
 Tensors = Mapping[str, torch.Tensor]
 

@@ -4,14 +4,14 @@ import csv
 import io
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from ecs_med.config import ReadingSettings, TrainConfig
 from ecs_med.data.layout import open_data
-from ecs_med.data.masks.reading import LabelScheme, understand_masks
-from ecs_med.errors import DataError, SettingsError
+from ecs_med.data.masks.other_sets import scheme_of_other_masks
+from ecs_med.errors import DataError
 from ecs_med.files import RESULT_REMEDY, make_folder, write_json, write_text, written_together
 from ecs_med.inference.evaluate import CaseScores, Evaluation, evaluate_cases
 from ecs_med.inference.model import Model, load_model
@@ -26,8 +26,6 @@ EvaluatedPart = Literal["train", "validation", "test", "all"]
 
 CASES_FILE = "cases.csv"
 SCORES_FILE = "evaluation.json"
-
-_MASK_OPTIONS = ("mask_values", "mask_threshold", "mask_colors", "void_values")
 
 _ROLES: dict[str, tuple[Role, ...]] = {
     "train": ("labeled", "unlabeled"),
@@ -109,7 +107,13 @@ def evaluate(
     model = model if isinstance(model, Model) else load_model(model)
     data = Path(data)
     selection = select_cases(model.run, data, partition, reading)
-    scheme = _label_scheme(model, selection, reading or {})
+    masks = [case.mask for case in selection.cases if case.mask is not None]
+    settings = ReadingSettings.parse(reading or {})
+    scheme, how = scheme_of_other_masks(
+        masks, model.spec.labels, settings, own=_own_config(model.run, data) is not None
+    )
+    if how:
+        selection = replace(selection, note=f"{selection.note}; {how}")
     numbers = itertools.count(1)
 
     def count(_: CaseScores) -> None:
@@ -142,12 +146,11 @@ def select_cases(
         DataError: If no case with a mask is left, or a case of the run's split is gone.
     """
     files = RunFolder(run)
-    config = TrainConfig.from_file(files.config_file) if files.config_file.is_file() else None
-    own = config is not None and config.data.resolve() == data.resolve()
-    trained = config.reading.model_dump() if config is not None and own else {}
+    config = _own_config(run, data)
+    trained = config.reading.model_dump() if config is not None else {}
     cases = open_data(data, ReadingSettings.parse({**trained, **(reading or {})})).cases
     roles = None
-    if own and files.split_file.is_file():
+    if config is not None and files.split_file.is_file():
         roles = SplitDocument.read(files.split_file).roles()
     if partition is None:
         partition = "test" if roles is not None else "all"
@@ -184,22 +187,11 @@ def write_evaluation(report: EvaluationReport, folder: Path) -> None:
         mark_files([folder / CASES_FILE, folder / SCORES_FILE])
 
 
-def _label_scheme(
-    model: Model, selection: Selection, reading: Mapping[str, Any]
-) -> LabelScheme | None:
-    """The scheme of masks that are stored in another way than those of training."""
-    if not any(name in reading for name in _MASK_OPTIONS):
-        return None
-    names = model.spec.class_names
-    settings = ReadingSettings.parse({"class_names": names, **reading})
-    masks = [case.mask for case in selection.cases if case.mask is not None]
-    scheme, _ = understand_masks(masks, settings)
-    if scheme.num_classes != len(names):
-        raise SettingsError(
-            f"{model.run}: has {len(names)} classes ({', '.join(names)}), but the mask options "
-            f"give {scheme.num_classes}; name one stored value for each class."
-        )
-    return scheme
+def _own_config(run: Path, data: Path) -> TrainConfig | None:
+    """The settings of a run that was trained on these data; `None` if it was trained on others."""
+    file = RunFolder(run).config_file
+    config = TrainConfig.from_file(file) if file.is_file() else None
+    return config if config is not None and config.data.resolve() == data.resolve() else None
 
 
 def _chosen(

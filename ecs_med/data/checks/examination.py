@@ -78,7 +78,7 @@ def diagnose(
     settings = settings or ReadingSettings()
     problems = list(collection.problems)
     scheme = _understand(collection, settings, problems)
-    facts = _gather_all(collection, scheme, progress)
+    facts = _gather_all(collection, scheme, settings.window, progress)
     for fact in facts:
         problems += fact.problems
     problems += check_set(collection, facts, scheme)
@@ -104,12 +104,15 @@ def _understand(
 
 
 def _gather_all(
-    collection: CaseCollection, scheme: LabelScheme | None, progress: Progress | None
+    collection: CaseCollection,
+    scheme: LabelScheme | None,
+    window: tuple[float, float] | None,
+    progress: Progress | None,
 ) -> Sequence[CaseFacts]:
     facts: list[CaseFacts] = []
     pool = ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1))
     try:
-        for fact in pool.map(lambda case: gather_facts(case, scheme), collection.cases):
+        for fact in pool.map(lambda case: gather_facts(case, scheme, window), collection.cases):
             facts.append(fact)
             if progress is not None:
                 progress(len(facts), len(collection.cases))

@@ -10,8 +10,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ecs_med.data.checks.intensities import intensity_problems
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
+from ecs_med.data.masks.turning import turning_problems
 from ecs_med.data.readers import Scan, reader_of
 from ecs_med.errors import DataError
 from ecs_med.records import Record
@@ -100,7 +102,9 @@ class DataSummary(Record):
     """Share of void among all labelled pixels."""
 
 
-def gather_facts(case: Case, scheme: LabelScheme | None) -> CaseFacts:
+def gather_facts(
+    case: Case, scheme: LabelScheme | None, window: tuple[float, float] | None = None
+) -> CaseFacts:
     """Decode the image and the mask of a case.
 
     Files that cannot be read become problems; nothing is raised for them. The mask
@@ -110,10 +114,11 @@ def gather_facts(case: Case, scheme: LabelScheme | None) -> CaseFacts:
         case: The case.
         scheme: What mask values mean; with `None`, masks must fit their images but may
             hold any values, and no classes are counted.
+        window: The CT window through which volumes are looked at, if one was asked for.
     """
     try:
         scan = reader_of(case.images).read(case.images, case.frame)
-        problems = _content_problems(case, scan)
+        problems = intensity_problems(case.images[0], scan, window)
     except DataError as error:
         return CaseFacts(case, problems=(Problem.from_error(error, case.images),))
     class_pixels = None
@@ -121,6 +126,7 @@ def gather_facts(case: Case, scheme: LabelScheme | None) -> CaseFacts:
         try:
             any_values = scheme or _any_values(scan)
             labels = read_labels(case.images, case.mask, any_values, case.frame)
+            problems += turning_problems(case.images, case.mask, case.frame)
             class_pixels = _count(labels, scheme.num_classes) if scheme else None
         except DataError as error:
             problems.append(Problem.from_error(error, (case.mask, *case.images)))
@@ -147,20 +153,6 @@ def _any_values(scan: Scan) -> LabelScheme:
 def _count(labels: npt.NDArray[np.uint8], num_classes: int) -> tuple[int, ...]:
     counts = np.bincount(labels.ravel(), minlength=IGNORE_INDEX + 1)
     return (*(int(count) for count in counts[:num_classes]), int(counts[IGNORE_INDEX]))
-
-
-def _content_problems(case: Case, scan: Scan) -> list[Problem]:
-    path = case.images[0]
-    problems: list[Problem] = []
-    orientation = reader_of([path]).orientation(path)
-    if orientation != 1:
-        message = f"has an orientation tag ({orientation}), which is not applied"
-        remedy = "Check that the mask lies as the pixels are stored, or remove the tag"
-        problems.append(Problem("warning", message, remedy, path))
-    if scan.array.size and scan.array.min() == scan.array.max():
-        message, remedy = "every pixel has the same value", "Check the export"
-        problems.append(Problem("warning", message, remedy, path))
-    return problems
 
 
 def _digest(scan: Scan) -> bytes:

@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -88,6 +88,13 @@ class StoredMask:
         colored: Whether the values are colours.
         affine: As in `Scan`.
         has_position: As in `ScanHeader`.
+        orientation: The orientation tag of the file, which `values` have applied; `None`: it has
+            none.
+        palette: Packed colour (red in the highest byte) of each value that occurs, where a palette
+            gives them; `None` for other masks.
+        by_alpha: Whether transparency, and not colours, tells what is drawn.
+        unlike_shown: Whether viewers show black and white exchanged, by a tag that the program
+            that wrote the file does not mean.
     """
 
     values: npt.NDArray[Any]
@@ -96,6 +103,10 @@ class StoredMask:
     colored: bool = False
     affine: Affine | None = None
     has_position: bool = True
+    orientation: int | None = None
+    palette: Mapping[int, int] | None = None
+    by_alpha: bool = False
+    unlike_shown: bool = False
 
 
 class Reader(ABC):
@@ -152,7 +163,11 @@ class Reader(ABC):
         return json.dumps([(str(p.absolute()), s.st_size, s.st_mtime_ns) for p, s in states])
 
     def orientation(self, path: Path) -> int:
-        """The orientation tag, 1 to 8, which is never applied; 1: upright, or there is none."""
+        """The orientation tag that `header` and `read` apply, 1 to 8; 1: upright, or there is none.
+
+        A mask without a tag may have been drawn on the pixels as they are stored; it is turned
+        with its picture where sizes show that.
+        """
         return 1
 
     @abstractmethod
