@@ -27,6 +27,7 @@ CASES_FILE = "cases.csv"
 SCORES_FILE = "evaluation.json"
 
 _MASK_OPTIONS = ("mask_values", "mask_threshold", "mask_colors", "void_values")
+_OUTSIDE = "outside_mask"
 
 _ROLES: dict[str, tuple[Role, ...]] = {
     "train": ("labeled", "unlabeled"),
@@ -184,10 +185,14 @@ def _label_scheme(
     model: Model, selection: Selection, reading: Mapping[str, Any]
 ) -> LabelScheme | None:
     """The scheme of masks that are stored in another way than those of training."""
+    trained = model.spec.labels
     if not any(name in reading for name in _MASK_OPTIONS):
-        return None
+        if _OUTSIDE not in reading:
+            return None
+        outside = ReadingSettings.parse({_OUTSIDE: reading[_OUTSIDE]}).outside_mask
+        return trained.model_copy(update={"outside": outside})
     names = model.spec.class_names
-    settings = ReadingSettings.parse({"class_names": names, **reading})
+    settings = ReadingSettings.parse({"class_names": names, _OUTSIDE: trained.outside, **reading})
     masks = [case.mask for case in selection.cases if case.mask is not None]
     scheme, _ = understand_masks(masks, settings)
     if scheme.num_classes != len(names):

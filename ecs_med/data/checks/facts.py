@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ecs_med.data.checks.geometry import image_geometry_problems, mask_geometry_problems
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.readers import Scan, reader_of
@@ -113,7 +114,7 @@ def gather_facts(case: Case, scheme: LabelScheme | None) -> CaseFacts:
     """
     try:
         scan = reader_of(case.images).read(case.images, case.frame)
-        problems = _content_problems(case, scan)
+        problems = [*_content_problems(case, scan), *image_geometry_problems(case.images)]
     except DataError as error:
         return CaseFacts(case, problems=(Problem.from_error(error, case.images),))
     class_pixels = None
@@ -122,6 +123,9 @@ def gather_facts(case: Case, scheme: LabelScheme | None) -> CaseFacts:
             any_values = scheme or _any_values(scan)
             labels = read_labels(case.images, case.mask, any_values, case.frame)
             class_pixels = _count(labels, scheme.num_classes) if scheme else None
+            problems += mask_geometry_problems(
+                case.images, case.mask, any_values.outside, case.frame
+            )
         except DataError as error:
             problems.append(Problem.from_error(error, (case.mask, *case.images)))
     return CaseFacts(

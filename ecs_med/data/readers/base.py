@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.readers.grids import Affine, spacing_of
-from ecs_med.types import ScanKind
+from ecs_med.data.readers.grids import Affine, directions_of, spacing_of
+from ecs_med.types import Problem, ScanKind
 
 __all__ = ["Reader", "Scan", "ScanHeader", "StoredMask"]
 
@@ -31,6 +31,11 @@ class _InSpace:
         """Voxel sides in mm along the array axes; `None` without an affine."""
         return None if self.affine is None else spacing_of(self.affine)
 
+    @property
+    def directions(self) -> tuple[int, int, int] | None:
+        """Axis of the body along which each array axis runs, see `directions_of`."""
+        return None if self.affine is None else directions_of(self.affine)
+
 
 @dataclass(frozen=True, slots=True)
 class ScanHeader(_InSpace):
@@ -42,6 +47,8 @@ class ScanHeader(_InSpace):
         affine: `(4, 4)`, voxel to RAS mm; `None` for what has no place in space.
         kind: What the scan is.
         has_position: Whether the affine is the file's own and not made up by its reader.
+        other_affine: What the file says a second time of its place in space, where it does (the
+            qform of a NIfTI file beside its sform).
     """
 
     shape: tuple[int, ...]
@@ -49,6 +56,7 @@ class ScanHeader(_InSpace):
     affine: Affine | None
     kind: ScanKind
     has_position: bool = True
+    other_affine: Affine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ class StoredMask:
         colored: Whether the values are colours.
         affine: As in `Scan`.
         has_position: As in `ScanHeader`.
+        other_affine: As in `ScanHeader`.
     """
 
     values: npt.NDArray[Any]
@@ -96,6 +105,7 @@ class StoredMask:
     colored: bool = False
     affine: Affine | None = None
     has_position: bool = True
+    other_affine: Affine | None = None
 
 
 class Reader(ABC):
@@ -154,6 +164,14 @@ class Reader(ABC):
     def orientation(self, path: Path) -> int:
         """The orientation tag, 1 to 8, which is never applied; 1: upright, or there is none."""
         return 1
+
+    def header_problems(self, files: Sequence[Path]) -> tuple[Problem, ...]:
+        """What is odd about headers that can be read all the same, and what is believed instead.
+
+        Args:
+            files: Those of a case, or a mask.
+        """
+        return ()
 
     @abstractmethod
     def header(self, files: Sequence[Path], frame: int | None = None) -> ScanHeader:
