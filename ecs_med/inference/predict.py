@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from pydantic import Field
 
-from ecs_med.data.prepare import slice_axis
+from ecs_med.data.planes import slice_axis
 from ecs_med.data.readers import read_scan, reader_of
 from ecs_med.data.readers.pictures import write_png
 from ecs_med.errors import DeviceMemoryError, EcsMedError, SettingsError, SomeInputsFailed
@@ -186,7 +186,7 @@ def _segment_one(
     destination.labels.parent.mkdir(parents=True, exist_ok=True)
     if destination.overlay is not None:
         preparation = model.spec.preparation
-        axis = slice_axis(scan, preparation.axis)
+        axis = slice_axis(scan, preparation.axis, preparation.plane)
         drawn = draw_overlay(scan, result.labels, axis=axis, window=preparation.window)
         write_png(destination.overlay, drawn)
     reader = reader_of(item.images)

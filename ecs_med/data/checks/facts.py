@@ -34,6 +34,7 @@ class CaseFacts:
         num_channels: 3 for pictures; 0 if the image cannot be read.
         spacing_mm: Voxel sides; `None` for pictures.
         digest: Equal for images with equal pixels; empty if the image cannot be read.
+        directions: Axes of the body along which the array axes run; `None` for pictures.
         class_pixels: Pixels of every class, then of void; `None` without a readable mask.
         problems: What is wrong with the files of this case.
     """
@@ -43,6 +44,7 @@ class CaseFacts:
     shape: tuple[int, ...] = ()
     num_channels: int = 0
     spacing_mm: tuple[float, float, float] | None = None
+    directions: tuple[int, int, int] | None = None
     digest: bytes = b""
     class_pixels: tuple[int, ...] | None = None
     problems: tuple[Problem, ...] = ()
@@ -134,6 +136,7 @@ def gather_facts(case: Case, scheme: LabelScheme | None) -> CaseFacts:
         shape=scan.spatial_shape,
         num_channels=scan.array.shape[0],
         spacing_mm=scan.spacing_mm,
+        directions=scan.directions,
         digest=_digest(scan),
         class_pixels=class_pixels,
         problems=tuple(problems),

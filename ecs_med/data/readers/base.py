@@ -58,6 +58,11 @@ class ScanHeader(_InSpace):
     has_position: bool = True
     other_affine: Affine | None = None
 
+    @property
+    def spatial_shape(self) -> tuple[int, ...]:
+        """`shape`, as a `Scan` calls it."""
+        return self.shape
+
 
 @dataclass(frozen=True, slots=True)
 class Scan(_InSpace):

@@ -1,0 +1,102 @@
+"""In which plane a volume is sliced: one rule, and one decision for a data set.
+
+A volume is sliced across the axis along which its voxels are clearly coarsest, for what lies in
+its slices then is what the scanner saw best; a volume with a single layer, which is a picture in
+space, across that layer. Where no axis is clearly the coarsest (sides that are equal within some
+per cent: two exports of one scan differ in the third decimal), the voxels decide nothing: such a
+volume is sliced in the plane of the data set that a model was trained on. That plane is kept as
+one of the body, not as a number of an array axis, so that a scan whose axes are stored in another
+order is sliced like the others.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from ecs_med.config import Plane
+
+__all__ = ["PLANES", "Grid", "coarsest_plane", "slice_axis", "usual_plane"]
+
+PLANES: tuple[Plane, Plane, Plane] = ("sagittal", "coronal", "axial")
+"""By the axis of the body along which slices follow one another, see `directions_of`."""
+
+NEAR_TIE = 1.05
+"""A side that is longer than the others by more than this factor is clearly the coarsest."""
+
+
+class Grid(NamedTuple):
+    """What the rule looks at in a volume."""
+
+    shape: tuple[int, ...]
+    """Voxels along each array axis."""
+    spacing_mm: tuple[float, float, float]
+    """Voxel sides along them."""
+    directions: tuple[int, int, int]
+    """Axes of the body along which they run."""
+
+
+class _InSpace(Protocol):
+    @property
+    def is_volume(self) -> bool: ...
+    @property
+    def spatial_shape(self) -> tuple[int, ...]: ...
+    @property
+    def spacing_mm(self) -> tuple[float, float, float] | None: ...
+    @property
+    def directions(self) -> tuple[int, int, int] | None: ...
+
+
+def slice_axis(scan: _InSpace, axis: str, plane: Plane = "axial") -> int:
+    """The array axis along which `scan` is sliced, 0 for pictures.
+
+    Args:
+        scan: A scan, or its header.
+        axis: The setting: `0`, `1`, `2`, or `auto` for the rule of this module.
+        plane: That of the data set, where the voxels decide nothing.
+    """
+    if not scan.is_volume or scan.spacing_mm is None or scan.directions is None:
+        return 0
+    if axis != "auto":
+        return int(axis)
+    own = _own_axis(scan.spatial_shape, scan.spacing_mm)
+    return scan.directions.index(PLANES.index(plane)) if own is None else own
+
+
+def coarsest_plane(grid: Grid) -> Plane | None:
+    """The plane across the axis of clearly coarsest spacing; `None` where there is none."""
+    own = _own_axis(grid.shape, grid.spacing_mm)
+    return None if own is None else PLANES[grid.directions[own]]
+
+
+def usual_plane(grids: Sequence[Grid]) -> Plane:
+    """The plane of a data set: what its volumes are sliced in that are not clearly anisotropic.
+
+    It is the one across the axis of the body along which the median spacing is clearly coarsest;
+    where there is none, that across the last array axis of most volumes, as images are stored.
+
+    Args:
+        grids: Axial where there are none.
+    """
+    if not grids:
+        return "axial"
+    spacings = np.empty((len(grids), 3))
+    for row, grid in zip(spacings, grids, strict=True):
+        row[list(grid.directions)] = grid.spacing_mm
+    middle = [float(side) for side in np.median(spacings, axis=0)]
+    coarsest = _clearly_coarsest(middle)
+    if coarsest is None:
+        last = Counter(grid.directions[2] for grid in grids)
+        coarsest = max(last, key=lambda direction: (last[direction], direction))
+    return PLANES[coarsest]
+
+
+def _own_axis(shape: Sequence[int], spacing_mm: Sequence[float]) -> int | None:
+    layers = [axis for axis, side in enumerate(shape) if side == 1]
+    return layers[-1] if layers else _clearly_coarsest(spacing_mm)
+
+
+def _clearly_coarsest(sides: Sequence[float]) -> int | None:
+    order = sorted(range(3), key=lambda axis: sides[axis])
+    return order[2] if sides[order[2]] > NEAR_TIE * sides[order[1]] else None
