@@ -9,6 +9,7 @@ one of the body, not as a number of an array axis, so that a scan whose axes are
 order is sliced like the others.
 """
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -17,10 +18,11 @@ import numpy as np
 
 from ecs_med.config import Plane
 
-__all__ = ["PLANES", "Grid", "coarsest_plane", "slice_axis", "usual_plane"]
+__all__ = ["Grid", "other_plane", "slice_axis", "usual_plane"]
 
-PLANES: tuple[Plane, Plane, Plane] = ("sagittal", "coronal", "axial")
+_PLANES: tuple[Plane, Plane, Plane] = ("sagittal", "coronal", "axial")
 """By the axis of the body along which slices follow one another, see `directions_of`."""
+_WAYS = ("from side to side", "from back to front", "from feet to head")
 
 NEAR_TIE = 1.05
 """A side that is longer than the others by more than this factor is clearly the coarsest."""
@@ -61,13 +63,19 @@ def slice_axis(scan: _InSpace, axis: str, plane: Plane = "axial") -> int:
     if axis != "auto":
         return int(axis)
     own = _own_axis(scan.spatial_shape, scan.spacing_mm)
-    return scan.directions.index(PLANES.index(plane)) if own is None else own
+    return scan.directions.index(_PLANES.index(plane)) if own is None else own
 
 
-def coarsest_plane(grid: Grid) -> Plane | None:
-    """The plane across the axis of clearly coarsest spacing; `None` where there is none."""
+def other_plane(grid: Grid, plane: Plane) -> str | None:
+    """Why a volume is sliced in another plane than `plane`, in words; `None` where it is not."""
     own = _own_axis(grid.shape, grid.spacing_mm)
-    return None if own is None else PLANES[grid.directions[own]]
+    if own is None or _PLANES[grid.directions[own]] == plane:
+        return None
+    way, sides = grid.directions[own], " x ".join(f"{side:.3g}" for side in grid.spacing_mm)
+    reason = f"its voxels ({sides} mm) are coarsest {_WAYS[way]}"
+    if grid.shape[own] == 1:
+        reason = f"it has a single layer {_WAYS[way]}"
+    return f"{reason}, so that it is cut into {_PLANES[way]} slices"
 
 
 def usual_plane(grids: Sequence[Grid]) -> Plane:
@@ -83,18 +91,22 @@ def usual_plane(grids: Sequence[Grid]) -> Plane:
         return "axial"
     spacings = np.empty((len(grids), 3))
     for row, grid in zip(spacings, grids, strict=True):
-        row[list(grid.directions)] = grid.spacing_mm
+        row[list(grid.directions)] = _sides(grid.shape, grid.spacing_mm)
     middle = [float(side) for side in np.median(spacings, axis=0)]
     coarsest = _clearly_coarsest(middle)
     if coarsest is None:
         last = Counter(grid.directions[2] for grid in grids)
         coarsest = max(last, key=lambda direction: (last[direction], direction))
-    return PLANES[coarsest]
+    return _PLANES[coarsest]
 
 
 def _own_axis(shape: Sequence[int], spacing_mm: Sequence[float]) -> int | None:
-    layers = [axis for axis, side in enumerate(shape) if side == 1]
-    return layers[-1] if layers else _clearly_coarsest(spacing_mm)
+    return _clearly_coarsest(_sides(shape, spacing_mm))
+
+
+def _sides(shape: Sequence[int], spacing_mm: Sequence[float]) -> list[float]:
+    """Voxel sides, where that of a single layer is beyond all others."""
+    return [math.inf if n == 1 else side for n, side in zip(shape, spacing_mm, strict=True)]
 
 
 def _clearly_coarsest(sides: Sequence[float]) -> int | None:

@@ -3,16 +3,10 @@
 from collections.abc import Iterable, Sequence
 
 from ecs_med.data.checks.facts import CaseFacts
-from ecs_med.data.planes import Grid, coarsest_plane, usual_plane
+from ecs_med.data.planes import Grid, other_plane, usual_plane
 from ecs_med.types import Problem
 
 __all__ = ["plane_problems"]
-
-_WAYS = {
-    "sagittal": "from side to side",
-    "coronal": "from back to front",
-    "axial": "from feet to head",
-}
 
 
 def plane_problems(facts: Sequence[CaseFacts]) -> Iterable[Problem]:
@@ -24,15 +18,12 @@ def plane_problems(facts: Sequence[CaseFacts]) -> Iterable[Problem]:
     ]
     usual = usual_plane([grid for _, grid in grids])
     for fact, grid in grids:
-        own = coarsest_plane(grid)
-        if own is None or own == usual:
-            continue
-        sides = " x ".join(f"{side:.3g}" for side in grid.spacing_mm)
-        yield Problem(
-            "warning",
-            f"its voxels ({sides} mm) are coarsest {_WAYS[own]}, so that it is cut into {own}"
-            f" slices, where {usual} ones are usual here",
-            "Keep scans of one plane in a data set, or name the array axis to slice along with"
-            " `axis`",
-            fact.case.images[0],
-        )
+        reason = other_plane(grid, usual)
+        if reason is not None:
+            yield Problem(
+                "warning",
+                f"{reason}, where {usual} ones are usual here",
+                "Keep scans of one plane in a data set, or name the array axis to slice along with"
+                " `axis`",
+                fact.case.images[0],
+            )

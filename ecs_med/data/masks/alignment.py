@@ -1,6 +1,7 @@
 """Where a mask lies on its image: found from both headers, told, and followed when it is read."""
 
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,7 @@ from ecs_med.data.readers.grids import (
     covered_share,
     grid_distance_mm,
     is_turned_only,
+    lies_on_voxels,
     resample_labels,
     same_grid,
     spacing_of,
@@ -37,39 +39,39 @@ class Placement:
     """How the mask of a volume lies on its image.
 
     Attributes:
-        way: `grid`: voxel on voxel; `second`: voxel on voxel by a second position that one of the
-            headers has; `unplaced`: voxel on voxel, since neither says where it lies; `turned`:
-            the same voxels, axes in another order or direction; `resampled`: by nearest neighbour.
+        way: `grid`: voxel on voxel; `unplaced`: the same, since neither says where it lies;
+            `turned`: the same voxels, axes in another order or direction; `resampled`: by nearest
+            neighbour.
+        affine: Of the image, by which the mask lies so.
+        by_second: Whether that, or what the mask says, is the second position of its header.
         covered: Share of the image's voxels that the mask covers, 0 to 1.
         distance_mm: Between the positions of a corner, at most; of masks of the image's own shape.
     """
 
-    way: Literal["grid", "second", "unplaced", "turned", "resampled"]
+    way: Literal["grid", "unplaced", "turned", "resampled"]
+    affine: Affine
+    by_second: bool = False
     covered: float = 1.0
     distance_mm: float | None = None
-
-    @property
-    def keeps_voxels(self) -> bool:
-        """Whether the voxels of the mask are those of the image, in their order."""
-        return self.way in ("grid", "second", "unplaced")
 
     def problem(
         self, header: ScanHeader, stored: ScanHeader, mask: Path, outside: OutsideMask
     ) -> Problem | None:
         """What a person should know of it; `None` where nothing is changed or lost."""
-        if self.way in ("grid", "turned"):
-            return None
-        if self.way == "second":
-            return Problem(
-                "warning",
-                f"lies {self.distance_mm:.3g} mm away from its image by sform, and on its grid by "
-                "qform: taken voxel by voxel, not resampled",
-                "Check that it fits; then write image and mask with one position",
-                mask,
-            )
         if self.way == "unplaced":
             return _unplaced_problem(header, stored, mask)
-        return self._resampled_problem(header, stored, mask, outside)
+        if self.way == "resampled":
+            return self._resampled_problem(header, stored, mask, outside)
+        if not self.by_second:
+            return None
+        away = "" if self.distance_mm is None else f" {self.distance_mm:.3g} mm"
+        return Problem(
+            "warning",
+            f"lies{away} away from its image by sform, and on its grid by qform: taken voxel by "
+            "voxel, not resampled",
+            "Check that it fits; then write image and mask with one position",
+            mask,
+        )
 
     def _resampled_problem(
         self, header: ScanHeader, stored: ScanHeader, mask: Path, outside: OutsideMask
@@ -77,7 +79,7 @@ class Placement:
         rest = "background" if outside == "background" else "void"
         what = f"covers {_percent(self.covered)} of it"
         done = "resampled onto it by nearest neighbour"
-        if self.distance_mm is not None:
+        if self.distance_mm is not None and not self.by_second:
             return Problem(
                 "warning",
                 f"has the shape of its image, but lies {self.distance_mm:.3g} mm away and {what}: "
@@ -86,17 +88,17 @@ class Placement:
                 mask,
             )
         sizes = f"{times(stored.shape)} voxels, where its image has {times(header.shape)}"
-        if self.covered == 1:
-            return Problem("note", f"{sizes}: {done}", path=mask)
-        if outside != "ask":
-            return Problem("note", f"{sizes}, and {what}; the rest is {rest}", path=mask)
-        return Problem(
-            "warning",
-            f"{sizes}, and {what}: {done}, void where it does not reach",
-            "Say what lies outside of it: `outside_mask=background`, or `outside_mask=void` where "
-            "nobody looked",
-            mask,
-        )
+        sizes += ", and lies on these by the qform" if self.by_second else ""
+        if outside == "ask" and (self.covered < 1 or self.by_second):
+            return Problem(
+                "warning",
+                f"{sizes}, and {what}: {done}, void where it does not reach",
+                "Say what lies outside of it: `outside_mask=background`, or `outside_mask=void` "
+                "where nobody looked",
+                mask,
+            )
+        end = f": {done}" if self.covered == 1 else f", and {what}; the rest is {rest}"
+        return Problem("note", f"{sizes}{end}", path=mask)
 
 
 def place_mask(
@@ -119,13 +121,14 @@ def place_mask(
     shape, own = _three(header.shape), _three(stored.shape)
     distance = grid_distance_mm(header.affine, stored.affine, shape) if own == shape else None
     if own == shape:
-        way = _voxel_on_voxel(header, stored)
-        if way is not None:
-            return Placement(way, distance_mm=distance)
+        found = _voxel_on_voxel(header, stored, distance)
+        if found is not None:
+            return found
     _require_position(header, stored, image, mask)
-    if is_turned_only(own, stored.affine, shape, header.affine):
-        return Placement("turned")
-    covered = covered_share(own, stored.affine, shape, header.affine)
+    affine, by_second = _affine_of_image(header, stored.affine)
+    if is_turned_only(own, stored.affine, shape, affine):
+        return Placement("turned", affine, by_second, distance_mm=distance)
+    covered = covered_share(own, stored.affine, shape, affine)
     if covered == 0 or (own == shape and covered < MIN_COVERED):
         raise DataError(
             f"{mask} ({times(own)}) covers {covered:.0%} of {image} ({times(shape)}) in space; one "
@@ -138,7 +141,7 @@ def place_mask(
             "save no more than the extent of the drawing), or `outside_mask=void` where nobody "
             "looked."
         )
-    return Placement("resampled", covered, distance)
+    return Placement("resampled", affine, by_second, covered, distance)
 
 
 def brought_onto_image(
@@ -157,30 +160,44 @@ def brought_onto_image(
         placement: How the one lies on the other.
         outside: What voxels are that the mask does not cover: background, else void.
     """
-    if placement.keeps_voxels:
+    if placement.way in ("grid", "unplaced"):
         return labels
-    assert header.affine is not None
     fill = 0 if outside == "background" else IGNORE_INDEX
     shape = _three(header.shape)
-    moved = resample_labels(labels, affine, shape, header.affine, outside=fill)
+    moved = resample_labels(labels, affine, shape, placement.affine, outside=fill)
     return moved.astype(np.uint8, copy=False)
 
 
 def _voxel_on_voxel(
-    header: ScanHeader, stored: ScanHeader
-) -> Literal["grid", "second", "unplaced"] | None:
-    """Why the voxels of a mask of the image's own shape are those of the image, if they are."""
+    header: ScanHeader, stored: ScanHeader, distance: float | None
+) -> Placement | None:
+    """The placement of a mask of the image's own shape whose voxels are those of the image."""
     assert header.affine is not None
     assert stored.affine is not None
     if same_grid(header.affine, stored.affine, header.shape):
-        return "grid"
+        return Placement("grid", header.affine)
     if not header.has_position and not stored.has_position:
-        return "unplaced"
+        return Placement("unplaced", header.affine)
+    if not (header.has_position and stored.has_position):
+        return None
     theirs = [affine for affine in (header.affine, header.other_affine) if affine is not None]
     own = [affine for affine in (stored.affine, stored.other_affine) if affine is not None]
-    # Annotation programs that look at the qform draw, and write, where it says.
-    found = any(same_grid(one, other, header.shape) for one in theirs for other in own)
-    return "second" if found and header.has_position and stored.has_position else None
+    for one, other in product(theirs, own):
+        if same_grid(one, other, header.shape):
+            return Placement("grid", one, by_second=True, distance_mm=distance)
+    return None
+
+
+def _affine_of_image(header: ScanHeader, affine: Affine) -> tuple[Affine, bool]:
+    """The one that a mask goes by, and whether it is the second one.
+
+    Annotation programs that look at the qform draw, and cut out, where it says.
+    """
+    first, second = header.affine, header.other_affine
+    assert first is not None
+    if second is None or lies_on_voxels(affine, header.shape, first):
+        return first, False
+    return (second, True) if lies_on_voxels(affine, header.shape, second) else (first, False)
 
 
 def _require_position(header: ScanHeader, stored: ScanHeader, image: Path, mask: Path) -> None:

@@ -20,6 +20,7 @@ __all__ = [
     "directions_of",
     "grid_distance_mm",
     "is_turned_only",
+    "lies_on_voxels",
     "require_equal_shapes",
     "require_one_grid",
     "resample_labels",
@@ -158,6 +159,11 @@ def covered_share(
     """Share of the voxels of a reference grid that another grid covers, 0 to 1."""
     inside = np.ones(covering_shape, np.uint8)
     return float(resample_labels(inside, affine, shape, reference_affine, outside=0).mean())
+
+
+def lies_on_voxels(affine: Affine, shape: tuple[int, ...], reference_affine: Affine) -> bool:
+    """Whether every voxel centre of a reference grid is one of another, continued without end."""
+    return _moves_whole_voxels(np.linalg.inv(affine) @ reference_affine, shape)
 
 
 def is_turned_only(

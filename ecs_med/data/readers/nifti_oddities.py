@@ -38,8 +38,8 @@ def oddities_of(path: Path) -> Iterator[Problem]:
         yield Problem(
             "warning",
             f"its sform and qform disagree by {distance:.3g} mm; the sform is used",
-            "Make them agree, for example with fslorient -copysform2qform, after looking at the "
-            "scan in the program that drew the masks",
+            "Keep the one by which the masks were drawn: fslorient -copysform2qform, or "
+            "-copyqform2sform",
             path,
         )
     if mm_per_unit(image.header) != 1:
