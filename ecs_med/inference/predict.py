@@ -16,6 +16,7 @@ from ecs_med.files import RESULT_REMEDY, write_json
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
 from ecs_med.inference.inputs import PredictionInput, find_inputs
 from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.planes import plane_notes
 from ecs_med.inference.predictor import check_corrector, check_scan, segment
 from ecs_med.inference.views import draw_overlay
 from ecs_med.records import Record
@@ -42,6 +43,8 @@ class PredictionReport(Record):
     """Label map by input that had been there."""
     failures: dict[Path, str] = Field(default_factory=dict)
     """Sentence by input that could not be segmented."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the model and the inputs, one sentence each."""
 
     def raise_failures(self) -> None:
         """Raise if an input failed.
@@ -137,7 +140,12 @@ def predict_files(
     places = dict(zip((item.path for item in segmentable), plan, strict=True))
     values = stored_values(model).tolist()
     names = dict(zip(values, model.spec.class_names, strict=True))
-    report = PredictionReport(model=model.run, output=folder, labels=names)
+    report = PredictionReport(
+        model=model.run,
+        output=folder,
+        labels=names,
+        notes=plane_notes(model.spec.preparation, [item.images for item in segmentable]),
+    )
     for item in items:
         status = "written"
         try:

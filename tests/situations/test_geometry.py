@@ -17,6 +17,7 @@ from ecs_med.data.prepare import prepare_scan
 from ecs_med.data.readers import read_header, read_scan
 from ecs_med.errors import DataError
 from ecs_med.inference import evaluation_run
+from ecs_med.inference.planes import plane_notes
 from ecs_med.training.resolve import look_at_images
 from ecs_med.types import IGNORE_INDEX, Case
 from tests.situations.inputs_geometry import (
@@ -443,6 +444,22 @@ def test_a_broken_quaternion_beside_a_good_sform_is_no_matter(
     path.write_bytes(gzip.compress(bytes(content)))
     code, rows = check(folder, capfd)
     assert (code, list(rows)) == (0, [""])
+
+
+def test_predict_says_where_it_slices_otherwise_than_in_training(tmp_path: Path) -> None:
+    near = write_volume(tmp_path / "near.nii.gz", drawn(), moved(sides=(1.002, 1, 1)))
+    thick = write_volume(tmp_path / "thick.nii.gz", drawn(), moved(sides=(4, 1, 1)))
+    broken = tmp_path / "broken.nii.gz"
+    broken.write_bytes(b"no volume")
+    scans = [[near], [broken], [thick], [thick]]
+    assert plane_notes(Preparation(), scans) == (
+        f"{thick}: its voxels (4 x 1 x 1 mm) are coarsest from side to side, so that it is cut "
+        "into sagittal slices, where the model was trained on axial ones: look at the result, "
+        "and 1 more like it.",
+    )
+    assert plane_notes(Preparation(), [[near]]) == ()
+    assert plane_notes(Preparation(axis="2"), scans) == ()
+    assert plane_notes(Preparation(plane="sagittal"), scans) == ()
 
 
 def test_the_plane_is_written_into_the_model(tmp_path: Path, capfd: Capture) -> None:

@@ -71,6 +71,8 @@ def predict(
         terminal.print_json(report.to_json())
     else:
         _tell_outcome(terminal, report, certainty=certainty)
+    for sentence in report.notes:
+        terminal.complain(sentence)
     report.raise_failures()
 
 
