@@ -10,9 +10,23 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from ecs_med.config import ReadingSettings
+from ecs_med.data.layout import open_data
+from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med_cli.app import main
 
-__all__ = ["SHAPE", "check", "drawn", "errors", "moved", "run", "write_set", "write_volume"]
+__all__ = [
+    "SHAPE",
+    "check",
+    "drawn",
+    "errors",
+    "labels_of",
+    "moved",
+    "one",
+    "run",
+    "write_set",
+    "write_volume",
+]
 
 SHAPE = (12, 14, 10)
 
@@ -104,3 +118,17 @@ def check(
 def errors(rows: dict[str, list[dict[str, str]]], severity: str = "error") -> list[str]:
     """Files with a row of this severity."""
     return sorted(n for n, found in rows.items() if any(p["severity"] == severity for p in found))
+
+
+def labels_of(folder: Path, index: int = 0, **settings: Any) -> npt.NDArray[np.uint8]:
+    """The labels that training sees."""
+    cases = [case for case in open_data(folder).cases if case.mask is not None]
+    masks = [case.mask for case in cases if case.mask is not None]
+    scheme, _ = understand_masks(masks, ReadingSettings(**settings))
+    return read_labels(cases[index].images, masks[index], scheme)
+
+
+def one(rows: dict[str, list[dict[str, str]]], name: str) -> dict[str, str]:
+    """The only row of a file."""
+    (row,) = rows[name]
+    return row
