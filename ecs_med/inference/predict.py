@@ -9,7 +9,7 @@ import numpy.typing as npt
 import torch
 from pydantic import Field
 
-from ecs_med.data.prepare import slice_axis
+from ecs_med.data.planes import slice_axis
 from ecs_med.data.readers import read_scan, reader_of
 from ecs_med.data.readers.pictures import write_png
 from ecs_med.errors import DeviceMemoryError, EcsMedError, SettingsError, SomeInputsFailed
@@ -17,6 +17,7 @@ from ecs_med.files import RESULT_REMEDY, make_folder, write_json
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
 from ecs_med.inference.inputs import find_inputs
 from ecs_med.inference.model import Model, load_model, trained_layout, unfinished
+from ecs_med.inference.planes import plane_notes
 from ecs_med.inference.predictor import check_corrector, check_scan, segment
 from ecs_med.inference.scans import PredictionInput
 from ecs_med.inference.views import draw_overlay
@@ -164,7 +165,12 @@ def predict_files(
         output=folder,
         labels=names,
         passed_over=found.passed_over,
-        notes=(*([state] if state else []), *found.told(), *found.notes),
+        notes=(
+            *([state] if state else []),
+            *found.told(),
+            *found.notes,
+            *plane_notes(model.spec.preparation, [item.images for item in segmentable]),
+        ),
     )
     for item in items:
         status = "written"
@@ -214,7 +220,7 @@ def _segment_one(
     make_folder(destination.labels.parent)
     if destination.overlay is not None:
         preparation = model.spec.preparation
-        axis = slice_axis(scan, preparation.axis)
+        axis = slice_axis(scan, preparation.axis, preparation.plane)
         drawn = draw_overlay(scan, result.labels, axis=axis, window=preparation.window)
         write_png(destination.overlay, drawn)
     reader = reader_of(item.images)

@@ -100,7 +100,7 @@ def plan_data(config: TrainConfig, split_file: Path | None = None) -> DataPlan:
     masks = [case.mask for case in referenced if case.mask is not None]
     scheme, problems = understand_masks(masks, config.reading, collection.labels)
     _refuse_errors(problems)
-    images = look_at_images([*referenced, *split.unlabeled], config.reading.axis)
+    images = look_at_images([*referenced, *split.unlabeled], config.reading.axis, config.plane)
     noticed = [p for p in (*collection.problems, *problems) if p.severity == "warning"]
     warnings = (*split.warnings, *(problem.sentence() for problem in noticed))
     return DataPlan(collection, split, scheme, images, warnings)

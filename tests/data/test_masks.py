@@ -364,9 +364,13 @@ def test_volumes_are_aligned_by_affine(tmp_path: Path) -> None:
     cropped = affine.copy()
     cropped[2, 3] = 4.0
     part = volume(tmp_path / "part.nii.gz", labels[:, :, 2:5], cropped)
-    moved = read_labels([image], part, scheme)
-    np.testing.assert_array_equal(moved[:, :, 2:5], labels[:, :, 2:5])
-    assert (moved[:, :, [0, 1, 5, 6]] == IGNORE_INDEX).all()
+    with pytest.raises(DataError, match=r"part\.nii\.gz .*covers 42\.9 % of .*outside_mask"):
+        read_labels([image], part, scheme)
+    for outside, fill in (("void", IGNORE_INDEX), ("background", 0)):
+        settled = scheme.model_copy(update={"outside": outside})
+        moved = read_labels([image], part, settled)
+        np.testing.assert_array_equal(moved[:, :, 2:5], labels[:, :, 2:5])
+        assert (moved[:, :, [0, 1, 5, 6]] == fill).all()
 
 
 def test_a_lost_affine_is_noticed(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from ecs_med.data.checks.geometry import image_geometry_problems, mask_geometry_problems
 from ecs_med.data.checks.intensities import intensity_problems
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
@@ -35,6 +36,7 @@ class CaseFacts:
         num_channels: 3 for pictures; 0 if the image cannot be read.
         spacing_mm: Voxel sides; `None` for pictures.
         digest: Equal for images with equal pixels; empty if the image cannot be read.
+        directions: Axes of the body along which the array axes run; `None` for pictures.
         class_pixels: Pixels of every class, then of void; `None` without a readable mask.
         problems: What is wrong with the files of this case.
     """
@@ -44,6 +46,7 @@ class CaseFacts:
     shape: tuple[int, ...] = ()
     num_channels: int = 0
     spacing_mm: tuple[float, float, float] | None = None
+    directions: tuple[int, int, int] | None = None
     digest: bytes = b""
     class_pixels: tuple[int, ...] | None = None
     problems: tuple[Problem, ...] = ()
@@ -118,7 +121,10 @@ def gather_facts(
     """
     try:
         scan = reader_of(case.images).read(case.images, case.frame)
-        problems = intensity_problems(case.images[0], scan, window)
+        problems = [
+            *intensity_problems(case.images[0], scan, window),
+            *image_geometry_problems(case.images),
+        ]
     except DataError as error:
         return CaseFacts(case, problems=(Problem.from_error(error, case.images),))
     class_pixels = None
@@ -128,6 +134,9 @@ def gather_facts(
             labels = read_labels(case.images, case.mask, any_values, case.frame)
             problems += turning_problems(case.images, case.mask, case.frame)
             class_pixels = _count(labels, scheme.num_classes) if scheme else None
+            problems += mask_geometry_problems(
+                case.images, case.mask, any_values.outside, case.frame
+            )
         except DataError as error:
             problems.append(Problem.from_error(error, (case.mask, *case.images)))
     return CaseFacts(
@@ -136,6 +145,7 @@ def gather_facts(
         shape=scan.spatial_shape,
         num_channels=scan.array.shape[0],
         spacing_mm=scan.spacing_mm,
+        directions=scan.directions,
         digest=_digest(scan),
         class_pixels=class_pixels,
         problems=tuple(problems),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 
 from ecs_med.data.checks.facts import CaseFacts
+from ecs_med.data.checks.planes import plane_problems
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.readers.grids import times
 from ecs_med.types import CaseCollection, Problem
@@ -32,6 +33,7 @@ def check_set(
         *_patient_problems(collection),
         *_size_problems(collection, readable),
         *_spacing_problems(readable),
+        *plane_problems(readable),
     ]
 
 

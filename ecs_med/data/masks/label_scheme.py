@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import model_validator
 
-from ecs_med.config import Settings
+from ecs_med.config import OutsideMask, Settings
 from ecs_med.data.masks.census import describe_values, joined, value_range
 from ecs_med.data.masks.colors import Color, pack_colors, rgb_of
 from ecs_med.data.readers import StoredMask
@@ -56,6 +56,8 @@ class LabelScheme(Settings):
     nearest: bool = False
     """Whether values or colours that are no class become the nearest class, as lossy
     compression asks for, instead of being refused."""
+    outside: OutsideMask = "ask"
+    """What voxels of a volume are that its mask does not cover."""
 
     @model_validator(mode="before")
     @classmethod

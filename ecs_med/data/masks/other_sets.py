@@ -23,7 +23,7 @@ def scheme_of_other_masks(
 
     What settings say comes first. Else they are read as those of training where that reads them
     all; else by their own values where there are two classes, since then there is one way only to
-    match them.
+    match them. What lies outside of a mask is as asked for, else as in training.
 
     Args:
         masks: Every mask that is scored; one at least.
@@ -40,6 +40,15 @@ def scheme_of_other_masks(
         MaskValueError: If values cannot be mapped onto the classes of the model.
         SettingsError: If settings give another number of classes than the model has.
     """
+    if "outside_mask" in settings.model_fields_set:
+        trained = trained.model_copy(update={"outside": settings.outside_mask})
+    scheme, note = _scheme_of_values(masks, trained, settings, own)
+    return scheme.model_copy(update={"outside": trained.outside}), note
+
+
+def _scheme_of_values(
+    masks: Sequence[Path], trained: LabelScheme, settings: ReadingSettings, own: bool
+) -> tuple[LabelScheme, str]:
     asked = any(getattr(settings, name) is not None for name in _TABLES)
     if own and not asked:
         return trained, ""

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.config import ReadingSettings
+from ecs_med.data.masks.alignment import brought_onto_image, place_mask
 from ecs_med.data.masks.appearance import appearance_problems
 from ecs_med.data.masks.census import MaskCensus, read_stored_mask, take_census
 from ecs_med.data.masks.colors import rgb_of
@@ -15,14 +16,10 @@ from ecs_med.data.masks.refusals import one_class_refused
 from ecs_med.data.masks.rules import scheme_from_census
 from ecs_med.data.masks.turning import fitted_to_picture
 from ecs_med.data.readers import ScanHeader, StoredMask, reader_of
-from ecs_med.data.readers.grids import covered_share, resample_labels, times
 from ecs_med.errors import DataError
 from ecs_med.types import IGNORE_INDEX, Problem
 
 __all__ = ["LabelScheme", "classes_present", "read_labels", "understand_masks"]
-
-MIN_COVERED = 0.5
-"""A mask of the image's own shape that covers less of it in space has lost its position."""
 
 
 def understand_masks(
@@ -54,6 +51,7 @@ def understand_masks(
     if len(census.unreadable) == len(paths):
         raise census.unreadable[0][1]
     scheme, note = scheme_from_census(census, settings, declared)
+    scheme = scheme.model_copy(update={"outside": settings.outside_mask})
     problems = [Problem.from_error(error, [path]) for path, error in census.unreadable]
     problems.append(Problem("note", note))
     problems.extend(appearance_problems(scheme, census))
@@ -67,7 +65,8 @@ def read_labels(
     """Read the labels of a case on the grid of its image.
 
     Masks of pictures lie on the upright picture, see `fitted_to_picture`. Volumes are aligned by
-    their affines; voxels of the image that the mask does not cover are void.
+    their affines, see `place_mask`; voxels of the image that the mask does not cover are what the
+    scheme says of them, else void.
 
     Args:
         case_images: The image files of the case.
@@ -98,35 +97,11 @@ def read_labels(
     labels = scheme.labels_of(stored, mask)
     if stored.affine is None:
         return labels
-    return _aligned(labels, stored, header, case_images[0], mask)
-
-
-def _aligned(
-    labels: npt.NDArray[np.uint8],
-    stored: StoredMask,
-    header: ScanHeader,
-    image: Path,
-    mask: Path,
-) -> npt.NDArray[np.uint8]:
-    assert header.affine is not None
-    assert stored.affine is not None
-    shape = (header.shape[0], header.shape[1], header.shape[2])
-    moved = resample_labels(labels, stored.affine, shape, header.affine)
-    if moved is labels:
-        return labels
-    if stored.has_position != header.has_position:
-        lost = image if stored.has_position else mask
-        raise DataError(
-            f"{mask} cannot be aligned with {image}: {lost.name} has no position in space (neither "
-            "sform nor qform); write both with the same affine."
-        )
-    covered = covered_share(labels.shape, stored.affine, shape, header.affine)
-    if covered == 0 or (labels.shape == shape and covered < MIN_COVERED):
-        raise DataError(
-            f"{mask} ({times(labels.shape)}) covers {covered:.0%} of {image} ({times(shape)}) in "
-            "space; one of them has a wrong affine: write both with the same one."
-        )
-    return moved.astype(np.uint8, copy=False)
+    on_mask = ScanHeader(
+        stored.values.shape, 1, stored.affine, "volume", stored.has_position, stored.other_affine
+    )
+    placement = place_mask(header, on_mask, case_images[0], mask, scheme.outside)
+    return brought_onto_image(labels, stored.affine, header, placement, scheme.outside)
 
 
 def _absent_classes(scheme: LabelScheme, census: MaskCensus) -> list[Problem]:
