@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ecs_med.config import ReadingSettings
+from ecs_med.data.masks.other_sets import scheme_of_other_masks
 from ecs_med.data.masks.reading import understand_masks
 from ecs_med.errors import DataError
-from ecs_med.inference import evaluation_run
-from ecs_med.types import IGNORE_INDEX, Case
+from ecs_med.types import IGNORE_INDEX
 from tests.situations.inputs_geometry import (
     SHAPE,
     check,
@@ -128,36 +128,19 @@ def test_a_mask_without_its_last_layer_is_told_and_goes_on(tmp_path: Path, capfd
     assert (labels_of(folder)[..., -1] == IGNORE_INDEX).all()
 
 
-def test_outside_mask_is_kept_with_the_model(tmp_path: Path, make_spec: Any) -> None:
+def test_outside_mask_is_kept_with_the_model(tmp_path: Path) -> None:
     part = np.s_[4:10, 3:10, 2:8]
     folder = write_set(tmp_path, mask={"sform": moved(4, 3, 2)}, labels=drawn()[part])
     masks = [folder / name for name in MASKS]
     scheme, _ = understand_masks(masks, ReadingSettings(outside_mask="background"))
-    model = make_spec(scheme)
-    case = Case("c0", (folder / IMAGES[0],), masks[0])
-    selection = evaluation_run.Selection((case,), "all", "")
-    assert evaluation_run._label_scheme(model, selection, {}) is None
-    other = evaluation_run._label_scheme(model, selection, {"outside_mask": "void"})
-    assert other is not None
-    assert (scheme.outside, other.outside) == ("background", "void")
-    again = evaluation_run._label_scheme(model, selection, {"mask_values": (0, 1, 2)})
-    assert again is not None
-    assert again.outside == "background"
+    assert scheme.outside == "background"
 
+    def outside(**asked: Any) -> str:
+        return scheme_of_other_masks(masks, scheme, ReadingSettings(**asked))[0].outside
 
-@pytest.fixture
-def make_spec() -> Any:
-    class Spec:
-        def __init__(self, labels: Any) -> None:
-            self.labels, self.class_names = labels, labels.class_names
-
-    class Model:
-        run = Path("run")
-
-        def __init__(self, labels: Any) -> None:
-            self.spec = Spec(labels)
-
-    return Model
+    assert outside() == "background"
+    assert outside(outside_mask="void") == "void"
+    assert outside(mask_values=(0, 1, 2)) == "background"
 
 
 def test_rounding_noise_of_oblique_headers_is_not_worth_a_word(
