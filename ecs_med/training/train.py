@@ -1,7 +1,7 @@
 """`train`: one run, from settings to a finished run folder."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,7 +118,7 @@ class _Run:
         self.listener = listener
         self.doors = doors
         self.clock = Clock()
-        opening = open_run(config, resume=resume)
+        opening = open_run(config, resume=resume, progress=_all_but_the_end(listener))
         self.config, self.plan, self.folder = opening.config, opening.plan, opening.folder
         self.schedule = opening.schedule
         self.notes = RunNotes(self.config, self.plan, opening.initializations, self.schedule)
@@ -157,6 +157,7 @@ class _Run:
         if opening.origin:
             opening.origin.write(self.folder.origin_file)
         self.plan.split.write(self.folder.split_file)
+        self.plan.contents.write(self.folder.data_file)
 
     def _warn(self, sentence: str) -> None:
         if self.notes.warn(sentence):
@@ -289,3 +290,13 @@ class _Run:
                 f"{self.config.device} ran out of memory at batch {self.config.batch} and crop "
                 f"{self.config.crop}; lower `batch` or `crop` (or `max_size`) and start a new run."
             ) from error
+
+
+def _all_but_the_end(listener: Listener) -> Callable[[int, int], None]:
+    """Show how far the examination is; preparing the images comes after it and then ends both."""
+
+    def told(done: int, total: int) -> None:
+        if done < total:
+            listener.preparing(done, total)
+
+    return told
