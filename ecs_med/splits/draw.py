@@ -80,8 +80,10 @@ def draw_split(
         return _split_of_file(everyone, budget, seed, has_validation, joined)
     grouped = join_cases(everyone, joined)
     parts = divide(grouped, seed, has_validation=has_validation)
-    parts.warnings += joined_warnings(grouped, everyone)
-    masked = [case for case in parts.pool if case.mask is not None]
+    parts.warnings += joined_warnings(grouped, everyone, parts)
+    # Of the training cases equal ones may be divided into labelled and not, as published draws do.
+    pool = {case.id for case in parts.pool}
+    masked = [case for case in everyone if case.id in pool and case.mask is not None]
     chosen, warnings = _draw(ordered_groups(masked, draw, seed, content), budget)
     parts.warnings += warnings
     if draw != "random":
@@ -144,6 +146,7 @@ def _split_of_file(
     chosen = {case.id for case in listed}
     grouped = join_cases(everyone, joined)
     parts = divide(grouped, seed, keep=chosen, has_validation=has_validation)
+    parts.warnings += joined_warnings(grouped, everyone, parts)
     return _assemble(everyone, parts, chosen, seed, budget.text)
 
 

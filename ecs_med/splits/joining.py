@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from ecs_med.splits.document import Role
 from ecs_med.splits.ordering import group_key
+from ecs_med.splits.partition import Parts
 from ecs_med.splits.split import Split
 from ecs_med.types import Case
 
@@ -55,13 +56,16 @@ def _patient(key: str) -> str:
     return name if kind == "patient" else f"as {name}"
 
 
-def joined_warnings(grouped: Sequence[Case], cases: Sequence[Case]) -> list[str]:
+def joined_warnings(grouped: Sequence[Case], cases: Sequence[Case], parts: Parts) -> list[str]:
     """A sentence on cases that were drawn together, if there are any.
 
     Args:
         grouped: As `join_cases` gives them.
         cases: As they were before.
+        parts: How they were divided; where the data set itself gives all parts, nothing is said.
     """
+    if all(c.partition in ("validation", "test") for c in (*parts.validation, *parts.test)):
+        return []
     ids: dict[str | None, list[str]] = defaultdict(list)
     for case, before in zip(grouped, cases, strict=True):
         if case.patient != before.patient:
@@ -72,7 +76,7 @@ def joined_warnings(grouped: Sequence[Case], cases: Sequence[Case]) -> list[str]
     more = ", and others" if len(ids) > _NUM_SHOWN else ""
     return [
         f"{sum(map(len, ids.values()))} cases show what another one shows ({shown}{more}) and were "
-        "drawn into one part together with it."
+        "drawn into one part with it; keep one of each."
     ]
 
 
