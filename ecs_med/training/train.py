@@ -92,7 +92,7 @@ def train(
         >>> import ecs_med
         >>> made = ecs_med.train({**settings, "data": folder, "labeled": "50%", "run": "runs/mine"})
         >>> sorted(path.name for path in made.glob("*.json"))[:3]
-        ['config.json', 'manifest.json', 'metrics.json']
+        ['config.json', 'data.json', 'manifest.json']
     """
     if not isinstance(config, TrainConfig):
         config = TrainConfig.parse(config)
