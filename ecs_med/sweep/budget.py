@@ -35,11 +35,13 @@ class BudgetReport:
         path: `budget.html`; `None` where no run has a score.
         runs: Folders of the runs with scores.
         failures: Name of every failed run, and why it failed.
+        notes: Budgets that were run as one, and what a person should look at in the data.
     """
 
     path: Path | None
     runs: tuple[Path, ...]
     failures: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
 
 
 def budget(
@@ -100,7 +102,8 @@ def budget(
         from ecs_med.reporting.sweep.report import write_budget_report
 
         path = write_budget_report(sweep.out, result.done, failures=result.failures)
-    return BudgetReport(path, tuple(result.done), tuple(result.failures))
+    notes = (*sweep.notes, *sweep.warnings)
+    return BudgetReport(path, tuple(result.done), tuple(result.failures), notes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ from ecs_med.types import CaseCollection
 
 __all__ = ["SweepData", "open_sweep_data"]
 
+_NUM_SHOWN = 3
+
 
 @dataclass(frozen=True)
 class SweepData:
@@ -152,9 +154,10 @@ class SweepData:
             for name in absent_classes(shown, scheme.class_names):
                 where[name].append(f"{labeled} with seed {seed}")
         for name, draws in where.items():
+            more = f" and {len(draws) - _NUM_SHOWN} more draws" if len(draws) > _NUM_SHOWN else ""
             yield (
-                f"The class {name} has not one labelled pixel at {', '.join(draws)} and cannot be "
-                "learned there."
+                f"The class {name} has not one labelled pixel at "
+                f"{', '.join(draws[:_NUM_SHOWN])}{more} and cannot be learned there."
             )
 
     def refuse_other_data(self) -> None:
@@ -176,8 +179,8 @@ class SweepData:
             return
         folder, changes = changed[0]
         runs = "this run" if len(changed) == 1 else f"these {len(changed)} runs"
-        names = ", ".join(folder.name for folder, _ in changed[:3])
-        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        names = ", ".join(folder.name for folder, _ in changed[:_NUM_SHOWN])
+        more = f" and {len(changed) - _NUM_SHOWN} more" if len(changed) > _NUM_SHOWN else ""
         raise RunFolderError(
             f"{folder}: the data are not those of this run: {changes.words()}; delete {runs} to "
             f"train anew ({names}{more}), or choose another `output`."

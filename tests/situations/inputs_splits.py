@@ -1,4 +1,4 @@
-"""Small folders of pictures and masks in which something is wrong with parts, classes or budgets."""
+"""Small folders of pictures and masks for splits, classes and budgets in which something is off."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,13 +1,13 @@
 """What an examination found, kept on disk, so that a second start need not decode everything.
 
 It holds as long as no file changes its path, size or time, nothing else is asked for, and the same
-version of ecs-med reads it. A damaged file is as good as none.
+code reads them. A damaged file is as good as none.
 """
 
 import hashlib
-import importlib.metadata
 import json
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -40,11 +40,19 @@ class KeptExamination(Record):
 
 def key_of(collection: CaseCollection, settings: ReadingSettings) -> str:
     """Text that changes whenever an examination may find something else."""
-    asked = (_FORMAT, importlib.metadata.version("ecs-med"), settings.model_dump(mode="json"))
-    digest = hashlib.sha256(json.dumps([*asked, _declared(collection)]).encode())
+    asked = (_FORMAT, _code(), settings.model_dump(mode="json"), _declared(collection))
+    digest = hashlib.sha256(json.dumps(asked).encode())
     for case in collection.cases:
         digest.update(json.dumps([case.id, *_state(case)]).encode())
     return digest.hexdigest()
+
+
+@cache
+def _code() -> str:
+    """Changes with the code that reads and checks, so that a mended reader reads anew."""
+    folder = Path(__file__).parents[1]
+    states = [(path.relative_to(folder), path.stat()) for path in sorted(folder.rglob("*.py"))]
+    return json.dumps([(str(name), state.st_size, state.st_mtime_ns) for name, state in states])
 
 
 def _declared(collection: CaseCollection) -> list[list[object]]:
