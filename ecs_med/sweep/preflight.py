@@ -130,7 +130,9 @@ class SweepData:
         for cell in self.cells:
             split = self.splits[cell.labeled, cell.seed]
             problems += problems_of_run(self.found, self.collection, split, cell.config)
-            refuse_empty_draw(cell.config, self.collection, self.found, split, scheme)
+            refuse_empty_draw(
+                cell.config, self.collection, self.found, split, scheme, ("budgets", "seeds")
+            )
             sentences += (
                 *split.warnings,
                 *warnings_of_split(self.found, split, scheme, cell.config),

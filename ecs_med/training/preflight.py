@@ -126,8 +126,17 @@ def refuse_empty_draw(
     found: Diagnosis,
     split: Split,
     scheme: LabelScheme,
+    axes: tuple[str, str] = ("labeled", "seed"),
 ) -> None:
     """Refuse labelled cases without one pixel of a foreground class.
+
+    Args:
+        config: Settings of the run.
+        collection: The data set.
+        found: What its examination found.
+        split: Of the run.
+        scheme: Its classes.
+        axes: What budget and seed are called where they were asked for.
 
     Raises:
         BudgetError: If there is nothing to learn from; names what helps.
@@ -141,7 +150,8 @@ def refuse_empty_draw(
     masked = [c.id for c in collection.cases if c.id in training and c.mask is not None]
     num_shown = sum(id_ in facts and facts[id_].shows_foreground for id_ in masked)
     drawn = "case" if len(split.labeled) == 1 else f"{len(split.labeled)} cases"
-    start = f"`labeled={config.labeled}` with `seed={config.seed}` takes {drawn}"
+    labeled, seed = axes
+    start = f"`{labeled}={config.labeled}` with `{seed}={config.seed}` takes {drawn}"
     if not num_shown:
         raise BudgetError(
             f"{start} without any foreground, and none of the {len(masked)} masks to train on has "
@@ -149,8 +159,8 @@ def refuse_empty_draw(
         )
     raise BudgetError(
         f"{start} without any foreground, so there is nothing to learn ({num_shown} of the "
-        f"{len(masked)} masks to draw from show some); use `draw=foreground`, raise `labeled`, or "
-        "choose another `seed`."
+        f"{len(masked)} masks to draw from show some); use `draw=foreground`, raise `{labeled}`, "
+        f"or choose another `{seed}`."
     )
 
 

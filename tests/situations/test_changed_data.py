@@ -273,7 +273,7 @@ def test_a_sweep_with_an_empty_draw_is_refused_before_its_first_run(
 ) -> None:
     for mask in sorted((data / "masks").iterdir())[2:]:
         write_mask(mask, [])
-    with pytest.raises(BudgetError, match="`draw=foreground`"):
+    with pytest.raises(BudgetError, match="`draw=foreground`, raise `budgets`, or choose another"):
         sweep(budgets=["2"], seeds=range(8))
 
 
