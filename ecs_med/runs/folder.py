@@ -7,6 +7,7 @@ from typing import Protocol
 from ecs_med.config import TrainConfig
 from ecs_med.errors import SettingsError
 from ecs_med.files import make_folder, write_json
+from ecs_med.runs.contents import DataContents
 from ecs_med.runs.outputs import claim_folder
 from ecs_med.runs.records import Manifest, Metrics
 from ecs_med.runs.spec import ModelSpec, Origin, SweepPlan
@@ -46,6 +47,8 @@ class RunFolder:
     """Every setting, resolved."""
     split_file = _Inside("split.json")
     """The role of every case."""
+    data_file = _Inside("data.json")
+    """What images and masks held when the run began."""
     history_file = _Inside("history.jsonl")
     """Each logged step, one a line."""
     manifest_file = _Inside("manifest.json")
@@ -121,6 +124,10 @@ class RunFolder:
     def read_metrics(self) -> Metrics:
         """`metrics.json`; errors as `Record.read`."""
         return Metrics.read(self.metrics_file)
+
+    def read_contents(self) -> DataContents | None:
+        """`data.json`, `None` where the run kept none; errors as `Record.read`."""
+        return DataContents.read(self.data_file) if self.data_file.is_file() else None
 
     def read_spec(self) -> ModelSpec:
         """`model.json`; errors as `Record.read`."""

@@ -68,6 +68,7 @@ def finish_run(
         test=test.scores,
         class_names=names,
         corrector=CorrectorMetrics(validation=progress.corrector) if progress.corrector else None,
+        absent_classes=test.absent_classes,
     )
     manifest.write(folder.manifest_file)
     write_report(model.run, metrics)

@@ -1,7 +1,7 @@
 """`train`: one run, from settings to a finished run folder."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +97,7 @@ def train(
         >>> import ecs_med
         >>> made = ecs_med.train({**settings, "data": folder, "labeled": "50%", "run": "runs/mine"})
         >>> sorted(path.name for path in made.glob("*.json"))[:3]
-        ['config.json', 'manifest.json', 'metrics.json']
+        ['config.json', 'data.json', 'manifest.json']
     """
     if not isinstance(config, TrainConfig):
         config = TrainConfig.parse(config)
@@ -124,7 +124,7 @@ class _Run:
         self.listener = listener
         self.doors = doors
         self.clock = Clock()
-        opening = open_run(config, resume=resume)
+        opening = open_run(config, resume=resume, progress=_all_but_the_end(listener))
         self.config, self.plan, self.folder = opening.config, opening.plan, opening.folder
         self.schedule = opening.schedule
         self._take_folder(resume=resume)
@@ -175,6 +175,7 @@ class _Run:
         if opening.origin:
             opening.origin.write(self.folder.origin_file)
         self.plan.split.write(self.folder.split_file)
+        self.plan.contents.write(self.folder.data_file)
 
     def _warn(self, sentence: str) -> None:
         if self.notes.warn(sentence):
@@ -305,3 +306,13 @@ class _Run:
                 f"{self.config.device} ran out of memory at batch {self.config.batch} and crop "
                 f"{self.config.crop}; lower `batch` or `crop` (or `max_size`) and start a new run."
             ) from error
+
+
+def _all_but_the_end(listener: Listener) -> Callable[[int, int], None]:
+    """Show how far the examination is; preparing the images comes after it and then ends both."""
+
+    def told(done: int, total: int) -> None:
+        if done < total:
+            listener.preparing(done, total)
+
+    return told

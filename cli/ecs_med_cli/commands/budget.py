@@ -59,9 +59,14 @@ def budget(
     console = SweepConsole(as_json=as_json)
     with console.only_json():
         asked = budget_request(grid, settings, config)
-        sweep = plan_budget(asked, ExecutorOptions(**place), starts_soon=not dry_run)
+        with console.bar("examining the data") as moved:
+            sweep = plan_budget(
+                asked, ExecutorOptions(**place), starts_soon=not dry_run, progress=moved
+            )
     if "1" in grid.get("budgets", "").replace(" ", "").split(","):
         console.say("Budget 1 means all labels; one labelled case cannot be asked for here.")
+    for sentence in (*sweep.notes, *(f"Warning: {warning}" for warning in sweep.warnings)):
+        console.say(sentence)
     if dry_run:
         console.plan(str(sweep.out), sweep.cells, sweep.num_labeled, sweep.executor)
         return

@@ -67,5 +67,7 @@ def evaluate(
         terminal.print_json(report.to_dict())
         return
     terminal.say(report.selection.note)
+    for warning in report.warnings:
+        terminal.say(f"Warning: {warning}")
     terminal.show(score_table(report.evaluation.scores))
     terminal.say(f"written: {output / 'evaluation.json'}, {output / 'cases.csv'}")
