@@ -89,4 +89,4 @@ def write_kept(path: Path, kept: KeptExamination) -> None:
     """Keep an examination; where that is not possible, the next start decodes again."""
     with suppress(RunFolderError):
         make_folder(path.parent)
-        write_text(path, kept.model_dump_json())
+        write_text(path, kept.to_line())
