@@ -192,7 +192,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         _say("interrupted.")
         return INTERRUPTED
-    # Commands return None; typer hands a raised Exit's code back as the result.
+    # Commands return None; typer hands a raised Exit's code back as the result, and that of Ctrl-C.
+    if result == INTERRUPTED:
+        _say("interrupted.")
     return result if isinstance(result, int) else 0
 
 
