@@ -44,14 +44,14 @@ class Selection:
         part: What they are.
         note: How they were chosen, one sentence.
         warnings: What makes the scores other than they seem, one sentence each.
-        own: Whether the data are those of the training.
+        in_place: Whether the data lie where they lay in training.
     """
 
     cases: tuple[Case, ...]
     part: EvaluatedPart
     note: str
     warnings: tuple[str, ...] = ()
-    own: bool = False
+    in_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def evaluate(
     selection = select_cases(model.run, data, partition, reading)
     masks = [case.mask for case in selection.cases if case.mask is not None]
     settings = ReadingSettings.parse(reading or {})
-    scheme, how = scheme_of_other_masks(masks, model.spec.labels, settings, own=selection.own)
+    scheme, how = scheme_of_other_masks(masks, model.spec.labels, settings, own=selection.in_place)
     if how:
         selection = replace(selection, note=f"{selection.note}; {how}")
     numbers = itertools.count(1)
@@ -182,7 +182,7 @@ def select_cases(
     noun = "case" if len(masked) == 1 else "cases"
     note = f"scored on {len(masked)} {what} {noun} ({why})"
     warnings = trained.warnings(masked, known, partition)
-    return Selection(masked, partition, note, tuple(warnings), own)
+    return Selection(masked, partition, note, tuple(warnings), stays)
 
 
 def _opened(

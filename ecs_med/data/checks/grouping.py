@@ -7,11 +7,12 @@ from ecs_med.types import Problem
 
 __all__ = ["group_problems", "grouped_sentences"]
 
-GROUP_ABOVE = 20
+IN_TABLES, IN_SENTENCES = 20, 3
+"""So many of one kind stand by themselves."""
 
 
-def group_problems(problems: Iterable[Problem]) -> list[list[Problem]]:
-    """Put problems of one kind together where there are more than 20 of it.
+def group_problems(problems: Iterable[Problem], most_alone: int = IN_TABLES) -> list[list[Problem]]:
+    """Put problems of one kind together where there are more than `most_alone` of it.
 
     Kind is what remains of severity and remedy (of the message, for notes) without
     numbers and names that hold numbers.
@@ -25,13 +26,13 @@ def group_problems(problems: Iterable[Problem]) -> list[list[Problem]]:
         kinds.setdefault((problem.severity, words), []).append(problem)
     groups: list[list[Problem]] = []
     for members in kinds.values():
-        groups += [members] if len(members) > GROUP_ABOVE else [[member] for member in members]
+        groups += [members] if len(members) > most_alone else [[member] for member in members]
     return groups
 
 
 def grouped_sentences(problems: Iterable[Problem]) -> list[str]:
     """A sentence for each problem, or for many of one kind."""
-    groups = group_problems(problems)
+    groups = group_problems(problems, IN_SENTENCES)
     return [
         f"{len(group)} files, such as {group[0].sentence()}" if len(group) > 1
         else group[0].sentence()
