@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,8 @@ from ecs_med.data.readers import reader_of
 from ecs_med.errors import DataError
 from ecs_med.types import Case, Partition, Problem
 from ecs_med_datasets.msd import MsdLayout, partitions_of
-from ecs_med_datasets.scanning import FileIndex, index_files
+from ecs_med_datasets.pairing import match, problems_of
+from ecs_med_datasets.scanning import FileIndex, index_files, split_name
 
 __all__ = ["NnUNetLayout"]
 
@@ -35,8 +36,10 @@ class NnUNetLayout(MsdLayout):
             return False
         images = index_files(root / "imagesTr", recursive=False).suffixes
         masks = index_files(root / "labelsTr", recursive=False).suffixes
-        numbered = [key for key in islice(images, 1000) if CHANNEL.fullmatch(key)]
-        return bool(numbered) and not any(key in masks for key in numbered)
+        numbered = [m for key in islice(images, 1000) if (m := CHANNEL.fullmatch(key))]
+        as_images = sum(found[0] in masks for found in numbered)
+        as_cases = sum(found["case"] in masks for found in numbered)
+        return bool(numbered) and (not as_images or as_cases > as_images)
 
     def list_cases(
         self, root: Path, description: Mapping[str, Any], problems: list[Problem]
@@ -64,14 +67,21 @@ def _read_part(
         masks = index_files(masks.folder)
         problems += masks.findings("mask")
     channels = _group_channels(images, problems)
-    for key in masks.suffixes:
-        if key not in channels:
-            remedy = f"Add {key}_0000 to images{part}, or remove the mask"
-            problems.append(Problem("warning", "mask without an image", remedy, masks.path(key)))
+    found = match(channels, masks.suffixes)
+    cases = FileIndex(images.folder, {key: "" for key in channels}, foreign=_cases_of(images))
+    problems += problems_of(found, cases, masks)
+    mask_of = {key: masks.path(mask) for key, mask in found.mask_of.items()}
     return [
-        Case(f"images{part}/{key}", tuple(map(images.path, keys)), masks.get(key), None, partition)
+        Case(
+            f"images{part}/{key}", tuple(map(images.path, keys)), mask_of.get(key), None, partition
+        )
         for key, keys in channels.items()
     ]
+
+
+def _cases_of(images: FileIndex) -> list[str]:
+    """Names of the files in `images` that are not read, without their channel numbers."""
+    return [re.sub(r"_\d{4}(?=\.)", "", name) for name in images.foreign]
 
 
 def _group_channels(images: FileIndex, problems: list[Problem]) -> dict[str, list[str]]:
@@ -97,16 +107,33 @@ def _channel_problems(
     else:
         counts = Counter(len(case.images) for case in cases)
         expected, origin = counts.most_common(1)[0][0], "most cases have"
-    return [
-        Problem(
-            "error",
-            f"{len(case.images)} channel file(s), where {origin} {expected}",
-            "Add the missing channel, or remove the case",
-            case.images[0],
-        )
-        for case in cases
-        if len(case.images) != expected and not _is_color(case, declared)
-    ]
+    problems = []
+    for case in cases:
+        if _is_color(case, declared):
+            continue
+        numbers = [_channel_of(path) for path in case.images]
+        missing = sorted({*range(max(expected, numbers[-1] + 1))} - {*numbers})
+        beyond = [number for number in numbers if number >= expected]
+        if not missing and not beyond:
+            continue
+        there = _listed(numbers)
+        message = f"{len(numbers)} channel file(s) ({there}), where {origin} {expected}"
+        remedy = "Remove the channel, or correct the numbers at the end of the names"
+        if missing:
+            message += f"; {_listed(missing)} is missing"
+            remedy = "Add the missing channel, correct the number in the name, or remove the case"
+        problems.append(Problem("error", message, remedy, case.images[0]))
+    return problems
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return ", ".join(f"{number:04d}" for number in numbers)
+
+
+def _channel_of(path: Path) -> int:
+    found = CHANNEL.fullmatch(split_name(path.name)[0])
+    assert found is not None
+    return int(found["channel"])
 
 
 def _is_color(case: Case, declared: Any) -> bool:

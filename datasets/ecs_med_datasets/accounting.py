@@ -1,0 +1,259 @@
+"""Accounting for every file of a folder: what is not used is counted and named with its reason."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ecs_med.data.readers import image_suffixes, known_formats
+from ecs_med.types import Case, Problem
+from ecs_med_datasets.naming import (
+    EXPECTED,
+    in_mask_folder,
+    is_mask_folder,
+    looks_like_mask,
+    mask_base,
+    normal,
+    numbered_mask_base,
+    same_case,
+)
+from ecs_med_datasets.scanning import CONVERTIBLE_SUFFIXES, Walk, split_name
+
+__all__ = ["account", "nothing_readable"]
+
+MANY = 0.5
+"""A folder that is not used is told where it holds this share of the number of cases."""
+_ANNOTATIONS = (".json", ".xml", ".txt")
+_COMPANIONS = {".hdr": ".img", ".raw": ".mhd", ".brik": ".head", ".rec": ".par"}
+"""Second file of a format that keeps two, and the file that stands for both."""
+_NUM_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Unused:
+    """A file that is neither image nor mask.
+
+    Attributes:
+        name: Path below the data.
+        stem: Its name without folder and suffix.
+        suffix: With its dot, in lower case.
+        place: The outermost folder above it from which nothing is used, else its own folder.
+        readable: Whether it is in a format that is read.
+    """
+
+    name: str
+    stem: str
+    suffix: str
+    place: str
+    readable: bool
+
+    @property
+    def masklike(self) -> bool:
+        """Whether its name, or that of a folder above it, says that it is a mask."""
+        return looks_like_mask(self.stem) or in_mask_folder(self.name)
+
+
+def account(root: Path, cases: Sequence[Case], told: Sequence[Problem]) -> list[Problem]:
+    """What of a folder is not used, and why; names alone are looked at.
+
+    A warning says what looks like a mask or an image, a note what may be one, and what is plainly
+    something else is passed over.
+
+    Args:
+        root: The folder of the data, or the list that names them.
+        cases: What is used of it.
+        told: What has been found already; files and folders that it names are left out.
+    """
+    if not root.is_dir():
+        return _not_listed(cases)
+    walk = Walk(root)
+    unused = list(_unused(walk, root, cases, told))
+    problems = [problem for problem in walk.problems if problem not in told]
+    unlabeled = {name for case in cases if case.mask is None for name in _case_names(case)}
+    foreign = {normal(file.stem) for file in unused if _convertible(file) and not file.masklike}
+    groups: dict[tuple[str, str, str], list[_Unused]] = defaultdict(list)
+    for file in unused:
+        kind = _kind(file, unlabeled, foreign)
+        if kind:
+            groups[kind, file.place, "" if file.readable else file.suffix].append(file)
+    for (kind, place, _), files in sorted(groups.items()):
+        files.sort(key=lambda file: file.name)
+        problems.append(_problem(kind, root / place, files, len(cases)))
+    if walk.own:
+        number, first = len(walk.own), walk.own[0] or "this folder"
+        message = f"{number} file(s) and folder(s) that ecs-med wrote are left out, such as {first}"
+        problems.append(Problem("note", message, path=root))
+    return problems
+
+
+def nothing_readable(root: Path) -> str:
+    """Why a folder gives no case, and what to do about it, without a full stop."""
+    walk = Walk(root)
+    unused = sorted(_unused(walk, root, (), ()), key=lambda file: file.name)
+    if walk.problems:
+        problem = walk.problems[0]
+        return f"{problem.path}: {problem.message}; {problem.remedy}"
+    foreign = [file for file in unused if _convertible(file)]
+    foreign = [file for file in foreign if not file.masklike] or foreign
+    if foreign:
+        kind, place = foreign[0].suffix, foreign[0].name.rpartition("/")[0]
+        number = sum(file.suffix == kind for file in foreign)
+        where = f"{place}/" if place else "the folder"
+        return (
+            f"{where} holds {number} {kind} file(s), which are not read: {_names(foreign)}; convert"
+            f" them to {known_formats()}"
+        )
+    readable = [file for file in unused if file.readable]
+    if readable:
+        found = f"{len(readable)} image file(s), none of them where images are looked for"
+    elif unused:
+        found = f"no readable image among {len(unused)} file(s), such as {unused[0].name}"
+    elif walk.own:
+        found = "all that is here was written by ecs-med, which is never data"
+    else:
+        found = "the folder is empty"
+    return f"{found}; {EXPECTED}"
+
+
+def _unused(
+    walk: Walk, root: Path, cases: Sequence[Case], told: Sequence[Problem]
+) -> Iterator[_Unused]:
+    base = root.as_posix().rstrip("/") + "/"
+    used = {path.as_posix().removeprefix(base) for case in cases for path in _files(case)}
+    lively = {str(parent) for name in used for parent in PurePosixPath(name).parents}
+    named = {
+        problem.path.as_posix().removeprefix(base)
+        for problem in told
+        if problem.path is not None and problem.path != root
+    } - lively
+    suffixes = image_suffixes()
+    places: dict[str, str | None] = {}
+    for prefix, name in walk.files():
+        whole = prefix + name
+        if whole in used or whole in named:
+            continue
+        if prefix not in places:
+            places[prefix] = _place(prefix, lively, named)
+        place = places[prefix]
+        if place is None:
+            continue
+        stem, suffix = split_name(name, suffixes)
+        if suffix:
+            yield _Unused(whole, stem, suffix.lower(), place, readable=True)
+        else:
+            stem, suffix = _foreign_parts(name)
+            yield _Unused(whole, stem, suffix, place, readable=False)
+
+
+def _not_listed(cases: Sequence[Case]) -> list[Problem]:
+    """A note on files that lie beside those of a list, which its author may have left out."""
+    folders = dict.fromkeys(path.parent for case in cases for path in _files(case))
+    problems = []
+    for folder in folders:
+        walk = Walk(folder, recursive=False)
+        files = [file for file in _unused(walk, folder, cases, ()) if file.readable]
+        files.sort(key=lambda file: file.name)
+        problems += walk.problems
+        if files:
+            message = f"{len(files)} image(s) here are not in the list: {_names(files)}"
+            problems.append(Problem("note", message, path=folder))
+    return problems
+
+
+def _files(case: Case) -> tuple[Path, ...]:
+    return (*case.images, *([case.mask] if case.mask else []))
+
+
+def _place(prefix: str, lively: set[str], named: set[str]) -> str | None:
+    """Where a file below `prefix` is counted; `None` if a folder above it is told already."""
+    place, parts = "", prefix.rstrip("/").split("/") if prefix else []
+    for part in parts:
+        place = f"{place}/{part}" if place else part
+        if place in named:
+            return None
+        if place not in lively:
+            break
+    return place
+
+
+def _foreign_parts(name: str) -> tuple[str, str]:
+    lower = name.lower().removesuffix(".gz")
+    stem, dot, suffix = lower.rpartition(".")
+    if not dot or not stem:
+        return name, ""
+    return name[: len(stem)], f".{suffix}"
+
+
+def _convertible(file: _Unused) -> bool:
+    return file.suffix in CONVERTIBLE_SUFFIXES and file.suffix not in _COMPANIONS
+
+
+def _case_names(case: Case) -> tuple[str, str]:
+    name = _last(case.id)
+    return normal(name), same_case(name, "image")
+
+
+def _kind(file: _Unused, unlabeled: set[str], foreign: set[str]) -> str:
+    """What an unused file is taken for; empty: for nothing that matters."""
+    base = mask_base(file.stem) or numbered_mask_base(file.stem) or file.stem
+    names = {normal(file.stem), normal(base), same_case(file.stem, "mask")}
+    if file.readable and file.masklike:
+        return "mask" if names.isdisjoint(foreign) else "waiting"
+    if file.readable:
+        return "image"
+    lost = not names.isdisjoint(unlabeled)
+    if _convertible(file):
+        return "lost mask" if lost and file.masklike else "foreign"
+    return "annotation" if lost and file.suffix in _ANNOTATIONS else ""
+
+
+def _problem(kind: str, place: Path, files: Sequence[_Unused], num_cases: int) -> Problem:
+    number, suffix, names = len(files), files[0].suffix, _names(files)
+    if kind == "lost mask":
+        message = (
+            f"{number} {suffix} file(s) here are masks of images that count as unlabelled, because"
+            f" this format is not read: {names}"
+        )
+        return Problem("warning", message, f"Convert them to {_mask_formats()}", place)
+    if kind == "foreign":
+        message = f"{number} {suffix} file(s), a format that is not read: {names}"
+        remedy = f"Convert them to {known_formats()}, or move them away"
+        return Problem("warning", message, remedy, place)
+    if kind == "mask":
+        message = f"{number} file(s) look like masks and are not used: {names}"
+        return Problem("warning", message, _mask_remedy(place), place)
+    if kind == "waiting":
+        message = f"{number} mask(s) are not used, because their images are not read: {names}"
+        return Problem("note", message, path=place)
+    if kind == "annotation":
+        message = f"{number} {suffix} file(s) with names of unlabelled images are not read: {names}"
+        return Problem("note", message, path=place)
+    message = f"{number} image(s) here are neither images nor masks of a case: {names}"
+    if number < max(2, MANY * num_cases):
+        return Problem("note", message, path=place)
+    remedy = f"If these are the masks, say `mask_folder={_quoted(place.name)}`; else move them away"
+    return Problem("warning", message, remedy, place)
+
+
+def _mask_remedy(place: Path) -> str:
+    remedy = "Give every mask the name of its image, with or without _mask behind it"
+    if is_mask_folder(place.name):
+        remedy += ", beside a folder images/"
+    return remedy
+
+
+def _mask_formats() -> str:
+    return "PNG (pictures) or NIfTI (volumes)"
+
+
+def _quoted(name: str) -> str:
+    return f"'{name}'" if " " in name else name
+
+
+def _names(files: Sequence[_Unused]) -> str:
+    shown = ", ".join(_last(file.name) for file in files[:_NUM_SHOWN])
+    return shown + (", ..." if len(files) > _NUM_SHOWN else "")
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
