@@ -1,7 +1,7 @@
 """Accounting for every file of a folder: what is not used is counted and named with its reason."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -9,8 +9,8 @@ from ecs_med.data.readers import image_suffixes, known_formats
 from ecs_med.types import Case, Problem
 from ecs_med_datasets.naming import (
     EXPECTED,
+    IMAGE_NAMES,
     in_mask_folder,
-    is_mask_folder,
     looks_like_mask,
     mask_base,
     normal,
@@ -23,6 +23,8 @@ __all__ = ["account", "nothing_readable"]
 
 MANY = 0.5
 """A folder that is not used is told where it holds this share of the number of cases."""
+MANY_PLACES = 3
+"""What is found in more folders is told once for all of them."""
 _ANNOTATIONS = (".json", ".xml", ".txt")
 _COMPANIONS = {".hdr": ".img", ".raw": ".mhd", ".brik": ".head", ".rec": ".par"}
 """Second file of a format that keeps two, and the file that stands for both."""
@@ -76,7 +78,7 @@ def account(root: Path, cases: Sequence[Case], told: Sequence[Problem]) -> list[
         kind = _kind(file, unlabeled, foreign)
         if kind:
             groups[kind, file.place, "" if file.readable else file.suffix].append(file)
-    for (kind, place, _), files in sorted(groups.items()):
+    for (kind, place, _), files in sorted(_together(groups).items()):
         files.sort(key=lambda file: file.name)
         problems.append(_problem(kind, root / place, files, len(cases)))
     if walk.own:
@@ -177,7 +179,7 @@ def _place(prefix: str, lively: set[str], named: set[str]) -> str | None:
 
 
 def _foreign_parts(name: str) -> tuple[str, str]:
-    lower = name.lower().removesuffix(".gz")
+    lower = name.lower().rstrip().removesuffix(".gz")
     stem, dot, suffix = lower.rpartition(".")
     if not dot or not stem:
         return name, ""
@@ -199,12 +201,26 @@ def _kind(file: _Unused, unlabeled: set[str], foreign: set[str]) -> str:
     names = {normal(file.stem), normal(base), same_case(file.stem, "mask")}
     if file.readable and file.masklike:
         return "mask" if names.isdisjoint(foreign) else "waiting"
-    if file.readable:
-        return "image"
     lost = not names.isdisjoint(unlabeled)
+    if file.readable:
+        return "perhaps mask" if lost else "image"
+    if file.suffix in image_suffixes():
+        return "blank"
     if _convertible(file):
         return "lost mask" if lost and file.masklike else "foreign"
     return "annotation" if lost and file.suffix in _ANNOTATIONS else ""
+
+
+def _together(
+    groups: Mapping[tuple[str, str, str], list[_Unused]],
+) -> dict[tuple[str, str, str], list[_Unused]]:
+    """The same with one group for all places where many places, a folder a case, give the same."""
+    places = Counter((kind, suffix) for kind, _, suffix in groups)
+    found: dict[tuple[str, str, str], list[_Unused]] = defaultdict(list)
+    for (kind, place, suffix), files in groups.items():
+        many = places[kind, suffix] > MANY_PLACES
+        found[kind, "" if many else place, suffix] += files
+    return found
 
 
 def _problem(kind: str, place: Path, files: Sequence[_Unused], num_cases: int) -> Problem:
@@ -215,39 +231,44 @@ def _problem(kind: str, place: Path, files: Sequence[_Unused], num_cases: int) -
             f" this format is not read: {names}"
         )
         return Problem("warning", message, f"Convert them to {_mask_formats()}", place)
+    if kind == "blank":
+        message = f"{number} file(s) with blanks or more behind the suffix are not read: {names}"
+        return Problem("warning", message, "Rename them", place)
     if kind == "foreign":
         message = f"{number} {suffix} file(s), a format that is not read: {names}"
         remedy = f"Convert them to {known_formats()}, or move them away"
         return Problem("warning", message, remedy, place)
     if kind == "mask":
         message = f"{number} file(s) look like masks and are not used: {names}"
-        return Problem("warning", message, _mask_remedy(place), place)
+        return Problem("warning", message, _mask_remedy(files), place)
     if kind == "waiting":
         message = f"{number} mask(s) are not used, because their images are not read: {names}"
         return Problem("note", message, path=place)
     if kind == "annotation":
         message = f"{number} {suffix} file(s) with names of unlabelled images are not read: {names}"
         return Problem("note", message, path=place)
-    message = f"{number} image(s) here are neither images nor masks of a case: {names}"
-    if number < max(2, MANY * num_cases):
+    of_unlabeled = ", though they have names of unlabelled images" if kind != "image" else ""
+    message = f"{number} image file(s) here are not used{of_unlabeled}: {names}"
+    if kind == "image" and number < max(2, MANY * num_cases):
         return Problem("note", message, path=place)
-    remedy = f"If these are the masks, say `mask_folder={_quoted(place.name)}`; else move them away"
+    remedy = "Put images into images/ and masks into masks/ beside it, or move them away"
+    if place.name.lower() not in IMAGE_NAMES and len({file.place for file in files}) == 1:
+        name = f"'{place.name}'" if " " in place.name else place.name
+        remedy = f"If these are the masks, say `mask_folder={name}`; else move them away"
     return Problem("warning", message, remedy, place)
 
 
-def _mask_remedy(place: Path) -> str:
-    remedy = "Give every mask the name of its image, with or without _mask behind it"
-    if is_mask_folder(place.name):
-        remedy += ", beside a folder images/"
-    return remedy
+def _mask_remedy(files: Sequence[_Unused]) -> str:
+    if len({file.place for file in files}) > 1:
+        return (
+            "Merge the masks of a case into one label map beside its image, such as"
+            " CASE/segmentation.nii.gz, or put all masks into masks/ beside images/"
+        )
+    return "Give every mask the name of its image, with or without _mask behind it"
 
 
 def _mask_formats() -> str:
     return "PNG (pictures) or NIfTI (volumes)"
-
-
-def _quoted(name: str) -> str:
-    return f"'{name}'" if " " in name else name
 
 
 def _names(files: Sequence[_Unused]) -> str:

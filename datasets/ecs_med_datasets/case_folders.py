@@ -15,7 +15,9 @@ from ecs_med_datasets.naming import (
     IMAGE_NAMES,
     MASK_NAMES,
     STRUCTURAL,
+    UNLABELED_NAMES,
     looks_like_mask,
+    mask_base,
     relative_path,
 )
 from ecs_med_datasets.scanning import FileIndex, index_files, list_folders
@@ -26,7 +28,7 @@ DEPTH = 3
 SAMPLE = 200
 """So many folders are looked at to recognise the layout."""
 MOST = 0.5
-_VOLUMES = (".nii", ".nii.gz")
+_VOLUMES = {".nii", ".nii.gz"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,11 @@ class CaseFolder:
     def is_case(self) -> bool:
         """Whether it holds one mask and what the mask is of: a picture, or volumes of channels."""
         kinds = {self.index.suffixes[key].lower() for key in self.images.values()}
-        several = len(self.images) == 1 or kinds <= {*_VOLUMES}
-        return len(self.masks) == 1 and bool(self.images) and several
+        fitting = len(self.images) == 1 or (len(self.images) > 1 and kinds <= _VOLUMES)
+        if not fitting or len(self.masks) != 1:
+            return False
+        # What is called as one image with a mask word behind is the mask of that image alone.
+        return mask_base(*self.masks.values()) not in self.images.values()
 
 
 class CaseFoldersLayout(Layout):
@@ -64,6 +69,8 @@ class CaseFoldersLayout(Layout):
 
     def recognizes(self, root: Path) -> bool:
         """Whether most folders in `root` hold one mask and the images that it is of."""
+        if {name.lower() for name in list_folders(root)} & {*IMAGE_NAMES}:
+            return False
         folders = list(islice(_case_folders(root), SAMPLE))
         cases = [folder for folder in folders if folder.is_case]
         return len(cases) > MOST * len(folders) and _agree(cases)
@@ -99,7 +106,7 @@ class CaseFoldersLayout(Layout):
 def _case_folders(root: Path, depth: int = DEPTH) -> Iterator[CaseFolder]:
     """Every folder below `root` that holds readable files."""
     for name in list_folders(root):
-        if name.lower() in {*IMAGE_NAMES, *MASK_NAMES}:
+        if name.lower() in {*IMAGE_NAMES, *MASK_NAMES, *UNLABELED_NAMES}:
             continue
         folder = root / name
         index = index_files(folder, recursive=False)

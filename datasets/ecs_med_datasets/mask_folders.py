@@ -4,7 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecs_med.types import Problem
-from ecs_med_datasets.naming import IMAGE_NAMES, MASK_NAMES, STRUCTURAL, is_mask_folder
+from ecs_med_datasets.naming import (
+    IMAGE_NAMES,
+    MASK_NAMES,
+    STRUCTURAL,
+    is_mask_folder,
+    relative_path,
+)
 from ecs_med_datasets.pairing import match
 from ecs_med_datasets.scanning import FileIndex, index_files, list_folders
 
@@ -59,6 +65,8 @@ def choose_masks(
             message = f"no readable mask in this folder{kinds}"
             remedy = "Store masks as PNG or NIfTI label images"
             problems.append(Problem("warning", message, remedy, index.folder))
+    if len(usable) == 1 and match(images.suffixes, usable[0].suffixes).ambiguous:
+        usable = _fitting_subfolders(images, usable[0]) or usable
     if settled or len(usable) < 2:
         return usable[0] if usable else None
     fits = {id(index): len(match(images.suffixes, index.suffixes).mask_of) for index in usable}
@@ -77,23 +85,32 @@ def choose_masks(
     return best
 
 
+def _fitting_subfolders(images: FileIndex, masks: FileIndex) -> list[FileIndex]:
+    """Subfolders of which each holds masks of the same images, as `final/` beside `original/`."""
+    inside = [index_files(masks.folder / name) for name in list_folders(masks.folder)]
+    return [index for index in inside if match(images.suffixes, index.suffixes).mask_of]
+
+
 def passed_over(folder: Path, chosen: str) -> list[Problem]:
     """A note on each folder of masks in `folder` that is not the one that the user named."""
-    outermost = folder / Path(chosen).parts[0]
+    named = Path(chosen)
+    others = mask_folders(folder, list_folders(folder), None)
+    beside = () if len(named.parts) == 1 else list_folders((folder / named).parent)
+    others += tuple((folder / named).parent / name for name in beside)
     return [
         Problem("note", f"not used, because `mask_folder={chosen}` is asked for", path=other)
-        for other in mask_folders(folder, list_folders(folder), None)
-        if other != outermost
+        for other in others
+        if other not in {folder / named, *(folder / named).parents}
     ]
 
 
 def _which(fitting: Sequence[FileIndex], fits: Sequence[int], images: FileIndex) -> Problem:
     total = len(images.suffixes)
+    around = images.folder if images.folder in fitting[0].folder.parents else images.folder.parent
+    names = [relative_path(index.folder, around) for index in fitting]
     found = " and ".join(
-        f"{index.folder.name}/ ({number} of {total} images)"
-        for index, number in zip(fitting, fits, strict=True)
+        f"{name}/ ({number} of {total} images)" for name, number in zip(names, fits, strict=True)
     )
-    names = [index.folder.name for index in fitting]
     options = " or ".join(
         f"`mask_folder={chr(39) + name + chr(39) if ' ' in name else name}`" for name in names
     )

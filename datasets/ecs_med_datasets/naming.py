@@ -19,6 +19,7 @@ __all__ = [
     "mask_base",
     "normal",
     "numbered_mask_base",
+    "plain",
     "relative_path",
     "same_case",
 ]
@@ -50,10 +51,9 @@ _MASK_WORD = (
     r"|annotations?|annot|manual\d?|\d(?:st|nd)ho|\d(?:st|nd)_manual)"
 )
 _SUFFIX = re.compile(rf"(?P<base>.+?){_GAP}+{_MASK_WORD}", re.IGNORECASE)
-_NUMBERED = re.compile(
-    rf"(?P<base>.+?){_GAP}+{_MASK_WORD}(?:{_GAP}*(?:\(\d+\)|\d+)|{_GAP}+[a-z])", re.IGNORECASE
-)
-_AT_END = re.compile(rf"(?:.*{_GAP})?{_MASK_WORD}(?:{_GAP}*(?:\(\d+\)|\d+))?", re.IGNORECASE)
+_ONE_OF_SEVERAL = rf"(?:{_GAP}*(?:\(\d+\)|\d+)|{_GAP}+[a-z])"
+_NUMBERED = re.compile(rf"(?P<base>.+?){_GAP}+{_MASK_WORD}{_ONE_OF_SEVERAL}", re.IGNORECASE)
+_AT_END = re.compile(rf"(?:.*{_GAP})?{_MASK_WORD}{_ONE_OF_SEVERAL}?", re.IGNORECASE)
 _AT_START = re.compile(rf"{_MASK_WORD}(?:{_GAP}+.+|\d+)", re.IGNORECASE)
 _IMAGE_WORD = (
     r"(?:images?|imgs?|im|pictures?|photos?|frames?|scans?|imaging|volumes?|vol|orig|original|raw"
@@ -156,8 +156,17 @@ def same_case(key: str, role: str) -> str:
     else:
         ends = [match for match in end.finditer(stem) if match.end() == len(stem)]
         stem = stem[: ends[0].start()] if ends and ends[0].start() else stem
-    number = re.sub(r"(?<!\d)0+(?=\d)", "", stem.casefold())
-    return f"{folder.casefold()}{slash}{number.strip()}"
+    return plain(f"{folder}{slash}{stem}")
+
+
+def plain(key: str) -> str:
+    """A key whatever its case and the padding of its numbers.
+
+    Example:
+        >>> plain("P1/IMG_007")
+        'p1/img_7'
+    """
+    return re.sub(r"(?<!\d)0+(?=\d)", "", normal(key).casefold())
 
 
 def _base(key: str, pattern: re.Pattern[str]) -> str | None:

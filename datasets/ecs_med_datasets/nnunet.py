@@ -66,9 +66,14 @@ def _read_part(
     if masks.folder.is_dir():
         masks = index_files(masks.folder)
         problems += masks.findings("mask")
-    channels = _group_channels(images, problems)
+    channels, unnumbered = _group_channels(images, masks)
+    for key in unnumbered:
+        message = "no channel number at the end of the name, so the file is not used"
+        remedy = f"Rename it to {key.rpartition('/')[2]}_0000{images.suffixes[key]}"
+        problems.append(Problem("warning", message, remedy, images.path(key)))
     found = match(channels, masks.suffixes)
-    cases = FileIndex(images.folder, {key: "" for key in channels}, foreign=_cases_of(images))
+    others = [*_cases_of(images.foreign), *(f"{key}." for key in unnumbered)]
+    cases = FileIndex(images.folder, {key: "" for key in channels}, foreign=others)
     problems += problems_of(found, cases, masks)
     mask_of = {key: masks.path(mask) for key, mask in found.mask_of.items()}
     return [
@@ -79,22 +84,25 @@ def _read_part(
     ]
 
 
-def _cases_of(images: FileIndex) -> list[str]:
-    """Names of the files in `images` that are not read, without their channel numbers."""
-    return [re.sub(r"_\d{4}(?=\.)", "", name) for name in images.foreign]
+def _cases_of(names: Iterable[str]) -> list[str]:
+    """Names of files of which no case is made, without their channel numbers."""
+    return [re.sub(r"_\d{4}(?=\.)", "", name) for name in names]
 
 
-def _group_channels(images: FileIndex, problems: list[Problem]) -> dict[str, list[str]]:
-    """Keys of the channel files in channel order, by case."""
+def _group_channels(images: FileIndex, masks: FileIndex) -> tuple[dict[str, list[str]], list[str]]:
+    """Keys of the channel files in channel order, by case; and keys without a channel number.
+
+    Four digits that the mask has as well, while there is none without them, belong to the case.
+    """
     channels: dict[str, list[str]] = {}
+    unnumbered: list[str] = []
     for key in images.suffixes:
-        match = CHANNEL.fullmatch(key)
-        if match:
-            channels.setdefault(match["case"], []).append(key)
+        found = CHANNEL.fullmatch(key)
+        if found and not (key in masks.suffixes and found["case"] not in masks.suffixes):
+            channels.setdefault(found["case"], []).append(key)
         else:
-            message = "no channel number at the end of the name, so the file is not used"
-            problems.append(Problem("warning", message, "Rename it to CASE_0000", images.path(key)))
-    return channels
+            unnumbered.append(key)
+    return channels, unnumbered
 
 
 def _channel_problems(
@@ -120,14 +128,15 @@ def _channel_problems(
         message = f"{len(numbers)} channel file(s) ({there}), where {origin} {expected}"
         remedy = "Remove the channel, or correct the numbers at the end of the names"
         if missing:
-            message += f"; {_listed(missing)} is missing"
+            message += f"; missing: {_listed(missing)}"
             remedy = "Add the missing channel, correct the number in the name, or remove the case"
         problems.append(Problem("error", message, remedy, case.images[0]))
     return problems
 
 
 def _listed(numbers: Iterable[int]) -> str:
-    return ", ".join(f"{number:04d}" for number in numbers)
+    texts = [f"{number:04d}" for number in numbers]
+    return ", ".join(texts if len(texts) < 5 else (*texts[:2], "...", texts[-1]))
 
 
 def _channel_of(path: Path) -> int:

@@ -11,6 +11,7 @@ from ecs_med_datasets.naming import (
     mask_base,
     normal,
     numbered_mask_base,
+    plain,
     same_case,
 )
 from ecs_med_datasets.scanning import FileIndex
@@ -43,9 +44,9 @@ def match(images: Collection[str], masks: Iterable[str]) -> Matches:
     """Match masks to images, by strict rules before loose ones.
 
     The same name comes first, whether composed or not and whatever blanks are around it; then the
-    name with `_mask`, `_seg`, `_label`, `_gt`, `_manual1` or their like behind it; then names that
-    agree without the words for their roles, without padding of numbers and whether in capitals or
-    not, as `volume-01` and `segmentation-1`; then the same among files of all subfolders.
+    name with `_mask`, `_seg`, `_label`, `_gt`, `_manual1` or their like behind it; then both
+    whether in capitals or not and however numbers are padded; then names that agree without the
+    words for their roles, as `volume-1` and `segmentation-1`; then all that among subfolders.
     """
     found = Matches()
     left = [mask for mask in masks if not _same_name(mask, images, found)]
@@ -53,8 +54,8 @@ def match(images: Collection[str], masks: Iterable[str]) -> Matches:
         exact = _by(images, normal)
         left = [mask for mask in left if not _take(mask, exact.get(normal(mask)), found)]
         left = [mask for mask in left if not _with_suffix(mask, exact, found)]
-    left = _match_loosely(images, left, _unchanged, found)
-    left = _match_loosely(images, left, _name_alone, found)
+    for of_image, of_mask in _LOOSELY:
+        left = _match_loosely(images, left, of_image, of_mask, found)
     found.orphans = left
     return found
 
@@ -78,9 +79,19 @@ def problems_of(found: Matches, images: FileIndex, masks: FileIndex) -> list[Pro
     problems = [*_ambiguous_problems(found, images, masks), *_loose_notes(found, images, masks)]
     # The images of some masks are there in a format that is not read, which is told of them.
     foreign = {normal(_stem(name)) for name in images.foreign}
-    orphans = [key for key in found.orphans if normal(key) not in foreign]
+    # Copies in subfolders are told with all other files that are not used.
+    names = {_plain_name(key) for key in images.suffixes}
+    orphans = [
+        key
+        for key in found.orphans
+        if normal(key) not in foreign and not ("/" in key and _plain_base_name(key) in names)
+    ]
     if orphans and images.suffixes and not found.mask_of and not problems:
         first = images.path(next(iter(images.suffixes)))
+        if len(images.suffixes) == 1 < len(orphans):
+            message = f"{len(orphans)} masks for one image, {first.name}, and none has its name"
+            remedy = "Merge them into one label map with the name of the image"
+            return [Problem("error", message, remedy, masks.folder)]
         message = (
             f"none of {len(masks.suffixes)} masks has the name of an image"
             f" (the first image is {first.name}, the first mask {masks.path(orphans[0]).name})"
@@ -116,12 +127,37 @@ def _stem(name: str) -> str:
     return name.rpartition(".")[0] or name
 
 
-def _unchanged(key: str) -> str:
-    return key
+def _role_of_image(key: str) -> str:
+    return same_case(key, "image")
 
 
-def _name_alone(key: str) -> str:
+def _role_of_mask(key: str) -> str:
+    return same_case(key, "mask")
+
+
+def _plain_base(key: str) -> str:
+    return plain(mask_base(key) or key)
+
+
+def _plain_name(key: str) -> str:
+    return plain(_name(key))
+
+
+def _plain_base_name(key: str) -> str:
+    return _plain_base(_name(key))
+
+
+def _name(key: str) -> str:
     return key.rpartition("/")[2]
+
+
+_LOOSELY: tuple[tuple[Callable[[str], str], Callable[[str], str]], ...] = (
+    (plain, plain),
+    (plain, _plain_base),
+    (_role_of_image, _role_of_mask),
+    (_plain_name, _plain_base_name),
+)
+"""What has to agree of an image and of a mask, the strictest first."""
 
 
 def _by(keys: Iterable[str], name: Callable[[str], str]) -> dict[str, list[str]]:
@@ -163,21 +199,26 @@ def _with_suffix(mask: str, images: dict[str, list[str]], found: Matches) -> boo
 
 
 def _match_loosely(
-    images: Iterable[str], masks: Sequence[str], shorten: Callable[[str], str], found: Matches
+    images: Iterable[str],
+    masks: Sequence[str],
+    of_image: Callable[[str], str],
+    of_mask: Callable[[str], str],
+    found: Matches,
 ) -> list[str]:
     """Match by what names have in common, where that is one image and one mask; returns the rest.
 
     Args:
         images: All images.
         masks: What has not been matched yet.
-        shorten: What of a key counts.
+        of_image: What of the key of an image counts.
+        of_mask: What of the key of a mask.
         found: Gets the matches.
     """
     if not masks:
         return []
-    cases = _by(images, lambda key: shorten(same_case(key, "image")))
+    cases = _by(images, of_image)
     left: list[str] = []
-    for name, keys in _by(masks, lambda key: shorten(same_case(key, "mask"))).items():
+    for name, keys in _by(masks, of_mask).items():
         same = cases.get(name, [])
         without = [image for image in same if image not in found.mask_of]
         if len(keys) == 1 and len(same) == 1 and without:
@@ -185,7 +226,7 @@ def _match_loosely(
             found.loosely.append(same[0])
         elif without:
             found.ambiguous |= dict.fromkeys(keys, without)
-        elif same and shorten is _unchanged:  # a copy in another subfolder is no second mask
+        elif same and of_mask is not _plain_base_name:  # a copy in a subfolder is no second mask
             found.second |= dict.fromkeys(keys, same[0])
         else:
             left += keys

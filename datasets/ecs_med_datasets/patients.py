@@ -164,6 +164,8 @@ def _automatic(cases: Sequence[Case], root: Path, structural: Collection[str]) -
     named = [next(filter(_PERSON_NAME.fullmatch, folders), None) for folders in own]
     if all(named) and _divides(named):
         return Patients(tuple(named), (_grouped_note(named, root),))
+    if all(named) and 1 < len(set(named)) < min(FEWEST, len(named)):
+        return Patients(problems=(_too_few_warning(named, root),))
     innermost = [folders[-1] if folders else None for folders in own]
     if _may_be_patients(innermost):
         return Patients(problems=(_folders_warning(innermost, root),))
@@ -191,6 +193,16 @@ def _grouped_note(names: Sequence[str | None], root: Path) -> Problem:
         " patients, which are never divided between training and test; `patient=none` undoes that"
     )
     return Problem("note", message, path=root)
+
+
+def _too_few_warning(names: Sequence[str | None], root: Path) -> Problem:
+    found = sorted({name for name in names if name})
+    message = (
+        f"{len(found)} patients ({', '.join(found)}) are too few to be kept apart; images of one"
+        " will be in training and in test, and scores better than they are"
+    )
+    remedy = "Add images of other patients, or say `patient=none` if they are none"
+    return Problem("warning", message, remedy, root)
 
 
 def _folders_warning(names: Sequence[str | None], root: Path) -> Problem:

@@ -102,7 +102,7 @@ def test_nnunet_channels_in_order_and_test_partition(tmp_path: Path) -> None:
     assert (first.partition, second.partition) == ("train", "test")
     [error] = [p for p in collection.problems if p.severity == "error"]
     assert error.message == (
-        "2 channel file(s) (0000, 0001), where most cases have 3; 0002 is missing"
+        "2 channel file(s) (0000, 0001), where most cases have 3; missing: 0002"
     )
 
 

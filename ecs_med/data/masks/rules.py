@@ -17,6 +17,7 @@ from ecs_med.data.masks.census import (
     describe_values,
     pack_colors,
 )
+from ecs_med.data.masks.declared_colors import with_declared_colors
 from ecs_med.data.masks.label_scheme import LabelScheme, default_class_names
 from ecs_med.data.masks.refusals import joined
 from ecs_med.errors import MaskValueError, SettingsError
@@ -94,11 +95,7 @@ def scheme_from_census(
     if len(given) > 1:
         names = " and ".join(f"`{name}`" for name in given)
         raise SettingsError(f"{names} exclude each other; give one of them.")
-    colors, values = _declared_apart(declared)
-    if colors and not given:
-        named = {"mask_colors": tuple(colors), "class_names": tuple(colors.values())}
-        own = {"class_names": settings.class_names} if settings.class_names else {}
-        settings = settings.model_copy(update={**named, **own})
+    settings, values = with_declared_colors(settings, declared)
     hints = _Hints.gathered(settings, values)
     if settings.mask_colors is not None:
         return _from_colors(census, settings.mask_colors, hints)
@@ -110,17 +107,6 @@ def scheme_from_census(
     if settings.mask_values is not None:
         return _from_values(census, settings.mask_values, hints)
     return _from_gray(census, hints)
-
-
-def _declared_apart(
-    declared: DeclaredLabels | None,
-) -> tuple[dict[Color, str], dict[int, str]]:
-    """What the data set declares by colour, and what by value; one of both is empty."""
-    items = [*(declared or {}).items()]
-    return (
-        {key: name for key, name in items if isinstance(key, tuple)},
-        {key: name for key, name in items if isinstance(key, int)},
-    )
 
 
 def _from_colors(
