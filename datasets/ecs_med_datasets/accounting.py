@@ -1,23 +1,21 @@
 """Accounting for every file of a folder: what is not used is counted and named with its reason."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ecs_med.data.readers import image_suffixes, known_formats
 from ecs_med.types import Case, Problem
 from ecs_med_datasets.naming import (
     EXPECTED,
     IMAGE_NAMES,
-    in_mask_folder,
-    looks_like_mask,
     mask_base,
     normal,
     numbered_mask_base,
     same_case,
 )
-from ecs_med_datasets.scanning import CONVERTIBLE_SUFFIXES, Walk, split_name
+from ecs_med_datasets.scanning import Walk
+from ecs_med_datasets.unused_files import UnusedFile, files_of, unused_files
 
 __all__ = ["account", "nothing_readable"]
 
@@ -26,33 +24,7 @@ MANY = 0.5
 MANY_PLACES = 3
 """What is found in more folders is told once for all of them."""
 _ANNOTATIONS = (".json", ".xml", ".txt")
-_COMPANIONS = {".hdr": ".img", ".raw": ".mhd", ".brik": ".head", ".rec": ".par"}
-"""Second file of a format that keeps two, and the file that stands for both."""
 _NUM_SHOWN = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Unused:
-    """A file that is neither image nor mask.
-
-    Attributes:
-        name: Path below the data.
-        stem: Its name without folder and suffix.
-        suffix: With its dot, in lower case.
-        place: The outermost folder above it from which nothing is used, else its own folder.
-        readable: Whether it is in a format that is read.
-    """
-
-    name: str
-    stem: str
-    suffix: str
-    place: str
-    readable: bool
-
-    @property
-    def masklike(self) -> bool:
-        """Whether its name, or that of a folder above it, says that it is a mask."""
-        return looks_like_mask(self.stem) or in_mask_folder(self.name)
 
 
 def account(root: Path, cases: Sequence[Case], told: Sequence[Problem]) -> list[Problem]:
@@ -69,11 +41,11 @@ def account(root: Path, cases: Sequence[Case], told: Sequence[Problem]) -> list[
     if not root.is_dir():
         return _not_listed(cases)
     walk = Walk(root)
-    unused = list(_unused(walk, root, cases, told))
+    unused = list(unused_files(walk, root, cases, told))
     problems = [problem for problem in walk.problems if problem not in told]
     unlabeled = {name for case in cases if case.mask is None for name in _case_names(case)}
-    foreign = {normal(file.stem) for file in unused if _convertible(file) and not file.masklike}
-    groups: dict[tuple[str, str, str], list[_Unused]] = defaultdict(list)
+    foreign = {normal(file.stem) for file in unused if file.convertible and not file.masklike}
+    groups: dict[tuple[str, str, str], list[UnusedFile]] = defaultdict(list)
     for file in unused:
         kind = _kind(file, unlabeled, foreign)
         if kind:
@@ -91,11 +63,11 @@ def account(root: Path, cases: Sequence[Case], told: Sequence[Problem]) -> list[
 def nothing_readable(root: Path) -> str:
     """Why a folder gives no case, and what to do about it, without a full stop."""
     walk = Walk(root)
-    unused = sorted(_unused(walk, root, (), ()), key=lambda file: file.name)
+    unused = sorted(unused_files(walk, root, (), ()), key=lambda file: file.name)
     if walk.problems:
         problem = walk.problems[0]
         return f"{problem.path}: {problem.message}; {problem.remedy}"
-    foreign = [file for file in unused if _convertible(file)]
+    foreign = [file for file in unused if file.convertible]
     foreign = [file for file in foreign if not file.masklike] or foreign
     if foreign:
         kind, place = foreign[0].suffix, foreign[0].name.rpartition("/")[0]
@@ -117,43 +89,13 @@ def nothing_readable(root: Path) -> str:
     return f"{found}; {EXPECTED}"
 
 
-def _unused(
-    walk: Walk, root: Path, cases: Sequence[Case], told: Sequence[Problem]
-) -> Iterator[_Unused]:
-    base = root.as_posix().rstrip("/") + "/"
-    used = {path.as_posix().removeprefix(base) for case in cases for path in _files(case)}
-    lively = {str(parent) for name in used for parent in PurePosixPath(name).parents}
-    named = {
-        problem.path.as_posix().removeprefix(base)
-        for problem in told
-        if problem.path is not None and problem.path != root
-    } - lively
-    suffixes = image_suffixes()
-    places: dict[str, str | None] = {}
-    for prefix, name in walk.files():
-        whole = prefix + name
-        if whole in used or whole in named:
-            continue
-        if prefix not in places:
-            places[prefix] = _place(prefix, lively, named)
-        place = places[prefix]
-        if place is None:
-            continue
-        stem, suffix = split_name(name, suffixes)
-        if suffix:
-            yield _Unused(whole, stem, suffix.lower(), place, readable=True)
-        else:
-            stem, suffix = _foreign_parts(name)
-            yield _Unused(whole, stem, suffix, place, readable=False)
-
-
 def _not_listed(cases: Sequence[Case]) -> list[Problem]:
     """A note on files that lie beside those of a list, which its author may have left out."""
-    folders = dict.fromkeys(path.parent for case in cases for path in _files(case))
+    folders = dict.fromkeys(path.parent for case in cases for path in files_of(case))
     problems = []
     for folder in folders:
         walk = Walk(folder, recursive=False)
-        files = [file for file in _unused(walk, folder, cases, ()) if file.readable]
+        files = [file for file in unused_files(walk, folder, cases, ()) if file.readable]
         files.sort(key=lambda file: file.name)
         problems += walk.problems
         if files:
@@ -162,40 +104,12 @@ def _not_listed(cases: Sequence[Case]) -> list[Problem]:
     return problems
 
 
-def _files(case: Case) -> tuple[Path, ...]:
-    return (*case.images, *([case.mask] if case.mask else []))
-
-
-def _place(prefix: str, lively: set[str], named: set[str]) -> str | None:
-    """Where a file below `prefix` is counted; `None` if a folder above it is told already."""
-    place, parts = "", prefix.rstrip("/").split("/") if prefix else []
-    for part in parts:
-        place = f"{place}/{part}" if place else part
-        if place in named:
-            return None
-        if place not in lively:
-            break
-    return place
-
-
-def _foreign_parts(name: str) -> tuple[str, str]:
-    lower = name.lower().rstrip().removesuffix(".gz")
-    stem, dot, suffix = lower.rpartition(".")
-    if not dot or not stem:
-        return name, ""
-    return name[: len(stem)], f".{suffix}"
-
-
-def _convertible(file: _Unused) -> bool:
-    return file.suffix in CONVERTIBLE_SUFFIXES and file.suffix not in _COMPANIONS
-
-
 def _case_names(case: Case) -> tuple[str, str]:
     name = _last(case.id)
     return normal(name), same_case(name, "image")
 
 
-def _kind(file: _Unused, unlabeled: set[str], foreign: set[str]) -> str:
+def _kind(file: UnusedFile, unlabeled: set[str], foreign: set[str]) -> str:
     """What an unused file is taken for; empty: for nothing that matters."""
     base = mask_base(file.stem) or numbered_mask_base(file.stem) or file.stem
     names = {normal(file.stem), normal(base), same_case(file.stem, "mask")}
@@ -206,24 +120,24 @@ def _kind(file: _Unused, unlabeled: set[str], foreign: set[str]) -> str:
         return "perhaps mask" if lost else "image"
     if file.suffix in image_suffixes():
         return "blank"
-    if _convertible(file):
+    if file.convertible:
         return "lost mask" if lost and file.masklike else "foreign"
     return "annotation" if lost and file.suffix in _ANNOTATIONS else ""
 
 
 def _together(
-    groups: Mapping[tuple[str, str, str], list[_Unused]],
-) -> dict[tuple[str, str, str], list[_Unused]]:
+    groups: Mapping[tuple[str, str, str], list[UnusedFile]],
+) -> dict[tuple[str, str, str], list[UnusedFile]]:
     """The same with one group for all places where many places, a folder a case, give the same."""
     places = Counter((kind, suffix) for kind, _, suffix in groups)
-    found: dict[tuple[str, str, str], list[_Unused]] = defaultdict(list)
+    found: dict[tuple[str, str, str], list[UnusedFile]] = defaultdict(list)
     for (kind, place, suffix), files in groups.items():
         many = places[kind, suffix] > MANY_PLACES
         found[kind, "" if many else place, suffix] += files
     return found
 
 
-def _problem(kind: str, place: Path, files: Sequence[_Unused], num_cases: int) -> Problem:
+def _problem(kind: str, place: Path, files: Sequence[UnusedFile], num_cases: int) -> Problem:
     number, suffix, names = len(files), files[0].suffix, _names(files)
     if kind == "lost mask":
         message = (
@@ -258,7 +172,7 @@ def _problem(kind: str, place: Path, files: Sequence[_Unused], num_cases: int) -
     return Problem("warning", message, remedy, place)
 
 
-def _mask_remedy(files: Sequence[_Unused]) -> str:
+def _mask_remedy(files: Sequence[UnusedFile]) -> str:
     if len({file.place for file in files}) > 1:
         return (
             "Merge the masks of a case into one label map beside its image, such as"
@@ -271,7 +185,7 @@ def _mask_formats() -> str:
     return "PNG (pictures) or NIfTI (volumes)"
 
 
-def _names(files: Sequence[_Unused]) -> str:
+def _names(files: Sequence[UnusedFile]) -> str:
     shown = ", ".join(_last(file.name) for file in files[:_NUM_SHOWN])
     return shown + (", ..." if len(files) > _NUM_SHOWN else "")
 

@@ -11,6 +11,7 @@ from ecs_med.types import Case, CaseCollection, Problem
 from ecs_med_datasets.accounting import nothing_readable
 from ecs_med_datasets.collecting import collect, partition_of, settle_partitions
 from ecs_med_datasets.mask_folders import choose_masks, mask_folders, passed_over
+from ecs_med_datasets.matching import masks_beside, match
 from ecs_med_datasets.naming import (
     EXPECTED,
     IMAGE_NAMES,
@@ -20,7 +21,7 @@ from ecs_med_datasets.naming import (
     looks_like_mask,
     relative_path,
 )
-from ecs_med_datasets.pairing import masks_beside, match, problems_of
+from ecs_med_datasets.pairing import problems_of
 from ecs_med_datasets.scanning import FileIndex, index_files, list_folders
 
 __all__ = ["FolderLayout"]

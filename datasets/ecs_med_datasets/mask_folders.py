@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ecs_med.types import Problem
+from ecs_med_datasets.matching import match
 from ecs_med_datasets.naming import (
     IMAGE_NAMES,
     MASK_NAMES,
@@ -11,7 +12,6 @@ from ecs_med_datasets.naming import (
     is_mask_folder,
     relative_path,
 )
-from ecs_med_datasets.pairing import match
 from ecs_med_datasets.scanning import FileIndex, index_files, list_folders
 
 __all__ = ["choose_masks", "mask_folders", "passed_over"]

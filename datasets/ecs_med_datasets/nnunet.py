@@ -10,8 +10,9 @@ from typing import Any
 from ecs_med.data.readers import reader_of
 from ecs_med.errors import DataError
 from ecs_med.types import Case, Partition, Problem
+from ecs_med_datasets.matching import match
 from ecs_med_datasets.msd import MsdLayout, partitions_of
-from ecs_med_datasets.pairing import match, problems_of
+from ecs_med_datasets.pairing import problems_of
 from ecs_med_datasets.scanning import FileIndex, index_files, split_name
 
 __all__ = ["NnUNetLayout"]

@@ -352,7 +352,7 @@ def test_a_link_to_masks_that_are_not_mounted_is_an_error(tmp_path: Path) -> Non
 
 
 def test_a_hundred_thousand_names_take_seconds(tmp_path: Path) -> None:
-    from ecs_med_datasets.pairing import match
+    from ecs_med_datasets.matching import match
 
     images = dict.fromkeys(f"img_{i:06}" for i in range(100_000))
     found = match(images, [f"IMG_{i:06}_mask" for i in range(100_000)])
