@@ -1,6 +1,7 @@
 """Files of JSON with a schema: read whole and checked, or refused in one sentence."""
 
 import json
+import re
 from codecs import BOM_UTF8
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -11,6 +12,10 @@ from ecs_med.errors import RunFolderError
 from ecs_med.files import write_json
 
 __all__ = ["Record"]
+
+
+_LONE_SURROGATE = re.compile(rb"\\ud[89a-f]", re.IGNORECASE)
+"""A byte of a file name that is no UTF-8, as `write_text` writes it; pydantic refuses it."""
 
 
 class Record(BaseModel):
@@ -39,6 +44,8 @@ class Record(BaseModel):
             RunFolderError: If it is no JSON, or does not fit the schema; names file and field.
         """
         try:
+            if _LONE_SURROGATE.search(text if isinstance(text, bytes) else text.encode()):
+                return cls.model_validate(json.loads(text))
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise RunFolderError(f"{path}: is damaged ({_first(error)}); {cls.remedy}.") from error

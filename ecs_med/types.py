@@ -1,5 +1,6 @@
 """The nouns of the engine: cases, what a folder holds, batches."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ __all__ = [
     "Problem",
     "ScanKind",
     "UnlabeledCase",
+    "printable",
 ]
 
 IGNORE_INDEX = 255
@@ -38,6 +40,20 @@ ScanKind = Literal["picture", "volume", "sequence"]
 """What a scan is: one plane of colours, a grid in space, or pictures that follow in time."""
 
 
+def printable(name: str) -> str:
+    r"""A file name as text that every encoding of Unicode holds.
+
+    Bytes that are no UTF-8, as in names that were made under Latin-1, become `\xe9` and the like.
+
+    Example:
+        >>> printable("caf\udce9"), printable("café")
+        ('caf\\xe9', 'café')
+    """
+    if name.isascii():
+        return name
+    return os.fsencode(name).decode(errors="backslashreplace")
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """One scan, with its mask where there is one.
@@ -46,7 +62,8 @@ class Case:
 
     Attributes:
         id: Unique within a collection, readable, stable: the path of the image
-            below the collection's root without its suffix, such as `train/images/12`.
+            below the collection's root without its suffix, such as `train/images/12`; made
+            `printable`.
         images: The files of one scan: a single one, one a channel, or a series.
         mask: Reference segmentation; `None` means unlabelled.
         patient: Cases of one patient stay together; `None` means a patient of its own.
@@ -65,6 +82,10 @@ class Case:
     patient: str | None = None
     partition: Partition | None = None
     frame: int | None = None
+
+    def __post_init__(self) -> None:
+        # Ids are written into many files, of which UTF-8 holds no byte that is none of its own.
+        object.__setattr__(self, "id", printable(self.id))
 
     def without_mask(self) -> "UnlabeledCase":
         """The same case as training sees it outside the budget."""

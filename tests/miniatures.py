@@ -1,4 +1,4 @@
-"""Miniature data sets in the exact formats of the benchmarks."""
+"""Miniature data sets: pictures of discs, and the exact formats of the benchmarks."""
 
 from pathlib import Path
 
@@ -16,6 +16,7 @@ __all__ = [
     "add_mat",
     "voc_palette",
     "write_cityscapes",
+    "write_discs",
     "write_voc",
 ]
 
@@ -130,3 +131,17 @@ def _blocks(size: tuple[int, int], shift: int, num_classes: int, void: int = 0) 
     labels[: size[0] // 3] = 0
     labels[0] = void
     return labels
+
+
+def write_discs(folder: Path, count: int) -> None:
+    """Pictures of a bright disc in `folder/images`, with its masks beside them in `masks`."""
+    generator = np.random.default_rng(0)
+    rows, columns = np.mgrid[:40, :40]
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for index in range(count):
+        row, column = generator.integers(12, 28, size=2)
+        disc = (rows - row) ** 2 + (columns - column) ** 2 < 64
+        picture = generator.integers(0, 60, size=(40, 40, 3)) + 150 * disc[..., None]
+        Image.fromarray(picture.astype(np.uint8)).save(folder / f"images/{index:02}.png")
+        Image.fromarray((255 * disc).astype(np.uint8)).save(folder / f"masks/{index:02}.png")

@@ -49,7 +49,7 @@ def test_a_failure_leaves_the_old_file(
     with pytest.raises(RunFolderError) as caught:
         write_bytes(tmp_path / "a", b"new", **({"remedy": remedy} if remedy else {}))
     told = f"{tmp_path / 'a'}: cannot be written (No space left on device); "
-    end = remedy or "free disk space or choose another folder, then go on with `resume`"
+    end = remedy or RESULT_REMEDY
     assert str(caught.value) == f"{told}{end}."
     assert (tmp_path / "a").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -4,8 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
-import numpy as np
 import pytest
+from miniatures import write_discs
 from PIL import Image
 
 import ecs_med
@@ -63,27 +63,13 @@ def test_python_names_exist() -> None:
     assert used <= set(ecs_med.__all__)
 
 
-def write_pictures(folder: Path) -> None:
-    """Twenty pictures of a bright disc, with its mask."""
-    generator = np.random.default_rng(0)
-    rows, columns = np.mgrid[:40, :40]
-    for part in ("images", "masks"):
-        (folder / part).mkdir(parents=True)
-    for index in range(20):
-        row, column = generator.integers(12, 28, size=2)
-        disc = (rows - row) ** 2 + (columns - column) ** 2 < 64
-        picture = generator.integers(0, 60, size=(40, 40, 3)) + 150 * disc[..., None]
-        Image.fromarray(picture.astype(np.uint8)).save(folder / f"images/{index:02}.png")
-        Image.fromarray((255 * disc).astype(np.uint8)).save(folder / f"masks/{index:02}.png")
-
-
 @pytest.mark.slow
 def test_quick_start_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    write_pictures(tmp_path / "folder")
+    write_discs(tmp_path / "folder", 20)
     Image.open(tmp_path / "folder/images/00.png").save(tmp_path / "scan.png")
     section = README.split("## On your own images")[1].split("```")[1]
     typed = [shlex.split(line) for line in section.splitlines() if line.startswith("ecs-med")]

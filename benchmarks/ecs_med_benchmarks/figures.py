@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecs_med.config import TrainConfig, merge_settings
-from ecs_med.files import make_folder, write_bytes, write_text
+from ecs_med.files import make_folder, write_bytes, write_text, written_together
 from ecs_med.reporting.plots import Drawing
 from ecs_med.reporting.table import Value, csv_text
 from ecs_med.sweep.plan import Cell, cell_name
@@ -133,11 +133,12 @@ def write_figure(
         rows=tuple(rows),
     )
     path = make_folder(out / "figures") / document.name
-    write_text(path.with_suffix(".svg"), drawing.svg)
-    write_bytes(path.with_suffix(".png"), drawing.png)
     marked = [{**row, "trial": document.trial} for row in rows]
-    write_text(path.with_suffix(".csv"), csv_text(list(marked[0]), marked))
-    document.write(path.with_suffix(".json"))
+    with written_together():
+        write_text(path.with_suffix(".svg"), drawing.svg)
+        write_bytes(path.with_suffix(".png"), drawing.png)
+        write_text(path.with_suffix(".csv"), csv_text(list(marked[0]), marked))
+        document.write(path.with_suffix(".json"))
     return document
 
 

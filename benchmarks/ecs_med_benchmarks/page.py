@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ecs_med.errors import RunFolderError
-from ecs_med.files import make_folder, write_text
+from ecs_med.files import make_folder, write_text, written_together
 from ecs_med.reporting.html import rendered_page
 from ecs_med.reporting.table import PrintedTable, Value, csv_text
 from ecs_med.reporting.text import NOTHING, decimal, percent
@@ -38,10 +38,11 @@ def write_table(out: Path, document: TableDocument) -> Path:
         RunFolderError: If it cannot be written.
     """
     path = make_folder(out / "tables") / document.name
-    document.write(path.with_suffix(".json"))
-    write_text(path.with_suffix(".csv"), csv_text(_COLUMNS, _csv_rows(document)))
-    write_text(path.with_suffix(".tex"), as_latex(document))
-    write_text(path.with_suffix(".md"), as_markdown(document))
+    with written_together():
+        document.write(path.with_suffix(".json"))
+        write_text(path.with_suffix(".csv"), csv_text(_COLUMNS, _csv_rows(document)))
+        write_text(path.with_suffix(".tex"), as_latex(document))
+        write_text(path.with_suffix(".md"), as_markdown(document))
     return path.with_suffix(".md")
 
 

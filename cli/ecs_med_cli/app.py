@@ -4,19 +4,22 @@ Nothing heavy is imported here or at the top of a command module, so that
 `--help` answers at once; each command imports what it needs when it runs.
 """
 
+import contextlib
 import errno
 import os
+import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
-from ecs_med.errors import EcsMedError
+from ecs_med.errors import EcsMedError, TrainingInterrupted
 from ecs_med_cli.commands.benchmark import benchmark
 from ecs_med_cli.commands.budget import budget
 from ecs_med_cli.commands.check import check
@@ -27,6 +30,7 @@ from ecs_med_cli.commands.predict import predict
 from ecs_med_cli.commands.report import report
 from ecs_med_cli.commands.train import train
 from ecs_med_cli.declaration import in_options, spoken_by, with_installed
+from ecs_med_cli.streams import lasting_streams
 
 __all__ = ["app", "main"]
 
@@ -40,8 +44,14 @@ BUG = 1
 WRONG_USE = 2
 INTERRUPTED = 130
 
-DISK_ERRORS = {errno.EACCES, errno.EDQUOT, errno.ENOSPC, errno.EPERM, errno.EROFS}
-"""What the file system may refuse without a defect of ours."""
+DISK_ERRORS = {
+    **dict.fromkeys((errno.EDQUOT, errno.ENOSPC), "free some space there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "check its permissions"),
+}
+"""What the file system may refuse without a defect of ours, and what helps."""
+
+RESUMABLE = {"train", "budget", "benchmark", "demo"}
+"""Commands that go on where they were, whenever they are stopped."""
 
 
 class _Group(TyperGroup):
@@ -65,6 +75,13 @@ class _Command(TyperCommand):
             except EcsMedError as error:
                 error.args = (in_options(str(error)),)
                 raise
+            except KeyboardInterrupt:
+                if self.name not in RESUMABLE:
+                    raise
+                raise TrainingInterrupted(
+                    "Interrupted outside of training, nothing is lost; start again with the same "
+                    "command."
+                ) from None
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         for parameter in self.params:
@@ -126,7 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             failed, 75 stopped but resumable, 130 interrupted with nothing to resume.
     """
     _let_threads_sleep()
-    sys.exit(_run(arguments))
+    with lasting_streams(), _ended_like_ctrl_c():
+        code = _run(arguments)
+    sys.exit(code)
 
 
 def _let_threads_sleep() -> None:
@@ -139,9 +158,33 @@ def _let_threads_sleep() -> None:
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+@contextlib.contextmanager
+def _ended_like_ctrl_c() -> Iterator[None]:
+    """Let being asked to end, and the end of the terminal, clean up as Ctrl-C does.
+
+    What is ignored, as SIGHUP is by `nohup`, stays so.
+    """
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    former: dict[int, Any] = {}
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        with contextlib.suppress(ValueError):  # in another thread than the main one
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                former[number] = signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         result = app(args=arguments, prog_name="ecs-med", standalone_mode=False)
+        sys.stdout.flush()
     except Exception as error:
         if _debugging():
             traceback.print_exc()
@@ -165,13 +208,10 @@ def _explain(error: Exception) -> int:
         # Every usage error of typer has this method; their classes move between its versions.
         _say(_usage_sentence(error))
         return WRONG_USE
-    if isinstance(error, BrokenPipeError):
-        # The reader of our output has left; a second failure while flushing helps nobody.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BUG
     if isinstance(error, OSError) and error.errno in DISK_ERRORS:
         where = f"{error.filename}: " if error.filename else ""
-        _say(f"{where}{error.strerror}; free some space there or choose a folder you may write to.")
+        remedy = DISK_ERRORS[error.errno]
+        _say(f"{where}{error.strerror}; {remedy}, or choose another folder.")
         return WRONG_USE
     _say(_bug_sentence(error))
     return BUG

@@ -13,6 +13,7 @@ from ecs_med.sweep.axes import parse_budgets, parse_seeds
 from ecs_med.sweep.budget import count_labels
 from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 from ecs_med.sweep.plan import SweepConfig, decide_open_settings
+from ecs_med.sweep.preflight import open_sweep_data
 from ecs_med.sweep.sweep import SweepResult
 from ecs_med_benchmarks.documents import FigureDocument, TableDocument, table_document, trial_mark
 from ecs_med_benchmarks.figures import FIGURES, FigureSpec, corrector_cells, write_figure
@@ -142,7 +143,19 @@ class BenchmarkSession:
             SomeInputsFailed: If runs failed; the others are reported.
             TrainingInterrupted: If it was stopped.
         """
+        from ecs_med.runs.folder import REPORT_FOLDERS
+        from ecs_med.runs.lock import hold_folder
+        from ecs_med.runs.outputs import claim_folder
+        from ecs_med_benchmarks.page import PAGE_NAME
+
         self._announce()
+        with hold_folder(self._out):
+            claim_folder(self._out, {"runs", "logs", PAGE_NAME, *REPORT_FOLDERS})
+            self._run()
+
+    def _run(self) -> None:
+        with self._console.only_json(), self._console.bar("examining the data") as moved:
+            open_sweep_data(self._cells, moved).refuse_other_data()
         result = self._console.run(self._cells, self._executor)
         self._console.raise_if_stopped(result, self._cells, "")
         documents = self._tables_written(result)

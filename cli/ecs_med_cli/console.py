@@ -44,8 +44,9 @@ class Terminal:
         self.console.print(table)
 
     def print_json(self, content: Mapping[str, Any]) -> None:
-        """Print the one JSON object."""
-        json.dump(content, sys.stdout, ensure_ascii=False)
+        """Print the one JSON object; in an encoding that lacks letters, with escapes for them."""
+        holds_all = (sys.stdout.encoding or "").lower().startswith("utf")
+        json.dump(content, sys.stdout, ensure_ascii=not holds_all)
         sys.stdout.write("\n")
 
     @contextlib.contextmanager

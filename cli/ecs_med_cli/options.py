@@ -115,6 +115,7 @@ MASKS = _of(
         read=_colors,
     ),
     Option("--void-values", str, "Stored values to ignore, such as 255.", read=_integers),
+    Option("--outside-mask", str, "What a mask of a volume leaves out: background or void."),
 )
 READING = (
     LAYOUT,

@@ -76,7 +76,7 @@ class ProgressDisplay:
         if self._preparing is None:
             self._preparing = self._bar.add_task("preparing images", total=total, status="")
             self._bar.start()
-        self._bar.update(self._preparing, completed=done, visible=done < total)
+        self._bar.update(self._preparing, total=total, completed=done, visible=done < total)
         if not self._console.is_terminal and done == total:
             self._line(f"{total} images prepared")
 

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from pathlib import Path
 
+from ecs_med.data.names import IMAGE_NAMES, MASK_NAMES
 from ecs_med.types import Partition
 
 __all__ = [
@@ -29,15 +30,6 @@ PARTITION_NAMES: dict[str, Partition] = {
     **dict.fromkeys(("validation", "val", "valid", "dev"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-IMAGE_NAMES = (
-    *("images", "image", "imgs", "img", "scans", "frames", "pictures", "original"),
-    *("jpegimages", "imgs_png", "images_png"),
-)
-MASK_NAMES = (
-    *("masks", "mask", "labels", "label", "annotations", "annotation", "segmentations"),
-    *("segmentation", "segs", "seg", "ground_truth", "ground_truths", "groundtruth"),
-    *("ground-truth", "ground truth", "gt", "gts", "manual", "labelmaps", "annotated_masks"),
-)
 UNLABELED_NAMES = ("unlabeled", "unlabelled", "unannotated")
 EXPECTED = (
     "expected images/ beside masks/ (or labels/, annotations/), optionally inside train/,"

@@ -7,12 +7,12 @@ from pathlib import Path
 from sys import intern
 from typing import Literal
 
+from ecs_med.data.names import is_litter
 from ecs_med.data.readers import image_suffixes
 from ecs_med.types import Problem
 from ecs_med_datasets.own_work import is_own_folder, own_names
 
 __all__ = [
-    "CONVERTIBLE_SUFFIXES",
     "FileIndex",
     "Walk",
     "index_files",
@@ -20,19 +20,6 @@ __all__ = [
     "list_folders",
     "split_name",
 ]
-
-CONVERTIBLE_SUFFIXES = (
-    *(".dcm", ".ima", ".mha", ".mhd", ".nrrd", ".nhdr", ".npy", ".npz", ".svs", ".ndpi"),
-    *(".img", ".hdr", ".mgz", ".mgh", ".mnc", ".head", ".brik", ".par", ".rec", ".dicom"),
-    *(".gif", ".webp", ".heic", ".heif", ".avif", ".jp2", ".ppm", ".pgm", ".pbm", ".tga"),
-    *(".mat", ".h5", ".hdf5"),
-)
-"""Formats of images that are not read."""
-LITTER = frozenset(
-    {"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "#snapshot", "$recycle.bin"}
-    | {"system volume information", "lost+found", "__pycache__", "network trash folder"}
-)
-"""What operating systems and file servers leave behind."""
 
 
 @dataclass(slots=True)
@@ -101,11 +88,6 @@ def split_name(name: str, suffixes: Sequence[str] | None = None) -> tuple[str, s
         if lower.endswith(suffix) and len(name) > len(suffix):
             return name[: -len(suffix)], name[-len(suffix) :]
     return name, ""
-
-
-def is_litter(name: str) -> bool:
-    """Whether `name` is a hidden file or what an operating system leaves behind."""
-    return name.startswith(".") or name.lower() in LITTER
 
 
 def list_folders(folder: Path) -> list[str]:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ecs_med.data.names import FOREIGN_SUFFIXES
 from ecs_med.data.readers import image_suffixes
 from ecs_med.types import Case, Problem
 from ecs_med_datasets.naming import in_mask_folder, looks_like_mask
-from ecs_med_datasets.scanning import CONVERTIBLE_SUFFIXES, Walk, split_name
+from ecs_med_datasets.scanning import Walk, split_name
 
 __all__ = ["UnusedFile", "files_of", "unused_files"]
 
@@ -41,7 +42,7 @@ class UnusedFile:
     @property
     def convertible(self) -> bool:
         """Whether it is an image in a format that is not read; one file of two speaks for both."""
-        return self.suffix in CONVERTIBLE_SUFFIXES and self.suffix not in _COMPANIONS
+        return self.suffix in FOREIGN_SUFFIXES and self.suffix not in _COMPANIONS
 
 
 def unused_files(

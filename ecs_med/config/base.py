@@ -100,6 +100,10 @@ def read_settings(path: Path) -> dict[str, Any]:
             import yaml
 
             values = yaml.safe_load(text)
+    except OSError as error:
+        raise SettingsError(
+            f"{path}: cannot be read ({error.strerror}); check the path and its permissions."
+        ) from error
     except Exception as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"{path}: not readable as settings ({reason}).") from error

@@ -17,6 +17,8 @@ __all__ = [
     "DEFAULT_METHOD",
     "AugmentationSettings",
     "OptimizerSettings",
+    "OutsideMask",
+    "Plane",
     "Preparation",
     "ReadingSettings",
     "TrainConfig",
@@ -27,6 +29,14 @@ DEFAULT_METHOD = "ecs"
 
 BASELINE_METHOD = "supervised"
 """What another method is held against where none is named."""
+
+
+OutsideMask = Literal["ask", "background", "void"]
+"""What voxels are that a mask does not cover; `ask`: void, and refused where they are many."""
+
+Plane = Literal["sagittal", "coronal", "axial"]
+"""A plane of the body; slices of it follow one another from side to side, from back to front, or
+from feet to head."""
 
 
 class ReadingSettings(Settings):
@@ -49,10 +59,14 @@ class ReadingSettings(Settings):
     """RGB colour of each class in order, for colour-coded masks."""
     void_values: tuple[int, ...] | None = None
     """Stored values to ignore; `None`: 255 where the masks are label maps."""
+    outside_mask: OutsideMask = "ask"
+    """What voxels of a volume are that its mask does not cover: `background` (annotation programs
+    save the extent of the drawing alone), `void`, or `ask`: void, refused where they are many."""
     class_names: tuple[str, ...] | None = None
     """Names in class order, background first; `None`: from the data set, else numbered."""
     axis: Literal["auto", "0", "1", "2"] = "auto"
-    """Array axis along which volumes are sliced; `auto`: the axis of coarsest spacing."""
+    """Array axis along which volumes are sliced; `auto`: the axis of clearly coarsest spacing, else
+    in the `plane` of the data set."""
     window: tuple[float, float] | None = None
     """CT window (lower, upper) in the units of the file (HU); `None`: percentiles."""
     percentiles: tuple[float, float] = (0.5, 99.5)
@@ -67,7 +81,10 @@ class Preparation(Settings):
     min_size: int = 0
     """Longer side of a slice in pixels at least; smaller slices are brought up to it, 0: never."""
     axis: Literal["auto", "0", "1", "2"] = "auto"
-    """Array axis along which volumes are sliced; `auto`: the axis of coarsest spacing."""
+    """Array axis along which volumes are sliced; `auto`: the axis of clearly coarsest spacing, else
+    in the `plane`."""
+    plane: Plane = "axial"
+    """In which volumes are sliced whose voxels are not clearly coarser along one axis."""
     window: tuple[float, float] | None = None
     """CT window (lower, upper), or `None` for percentiles."""
     percentiles: tuple[float, float] = (0.5, 99.5)
@@ -141,6 +158,9 @@ class TrainConfig(Settings):
     min_size: int | None = Field(None, ge=0)
     """Longer side, in pixels, to which smaller images are brought up first, since the decoder works
     at a quarter of the resolution; 0: never; `None`: 128, or `max_size` where that is less."""
+    plane: Plane | None = None
+    """Plane in which volumes are sliced whose voxels are not clearly coarser along one axis;
+    `None`: that of the data set, see `ecs_med.data.planes`."""
     network: str = "deeplabv3plus"
     """Architecture of the segmenter, one of `ecs_med.networks.NETWORKS`."""
     network_settings: dict[str, Any] = Field(default_factory=dict)

@@ -12,7 +12,8 @@ import torch
 from ecs_med.config import Preparation
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
-from ecs_med.data.prepare import prepare_labels, prepare_scan, slice_axis
+from ecs_med.data.planes import slice_axis
+from ecs_med.data.prepare import prepare_labels, prepare_scan
 from ecs_med.data.readers import Scan, ScanHeader, read_scan
 from ecs_med.types import Case, UnlabeledCase
 
@@ -57,7 +58,7 @@ class PreparedCase:
     @property
     def axis(self) -> int:
         """Array axis along which the scan is sliced, 0 for pictures."""
-        return slice_axis(self.header, self.preparation.axis)
+        return slice_axis(self.header, self.preparation.axis, self.preparation.plane)
 
     @property
     def labels(self) -> torch.Tensor | None:

@@ -6,23 +6,11 @@ import torch
 from torch.nn import functional as F
 
 from ecs_med.config import Preparation
+from ecs_med.data.intensities import intensity_range
+from ecs_med.data.planes import slice_axis
 from ecs_med.data.readers import Scan, ScanHeader
 
-__all__ = ["prepare_labels", "prepare_scan", "slice_axis", "to_native"]
-
-
-def slice_axis(scan: Scan | ScanHeader, axis: str) -> int:
-    """The array axis along which `scan` is sliced, 0 for pictures.
-
-    For `auto` it is that of coarsest spacing, the last one among equals (axial slices in the
-    usual orientation); else `0`, `1` or `2`.
-    """
-    if not scan.is_volume or scan.spacing_mm is None:
-        return 0
-    if axis != "auto":
-        return int(axis)
-    spacing = np.round(scan.spacing_mm, 3)
-    return int(2 - np.argmax(spacing[::-1]))
+__all__ = ["prepare_labels", "prepare_scan", "to_native"]
 
 
 def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic]:
@@ -41,7 +29,7 @@ def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic
         if size == stack.shape[-2:]:
             return stack
         return _resized(torch.from_numpy(stack).float(), size).round().clamp(0, 255).byte().numpy()
-    axis = slice_axis(scan, preparation.axis)
+    axis = slice_axis(scan, preparation.axis, preparation.plane)
     values = np.stack([_normalized(channel, preparation) for channel in scan.array])
     stack = np.ascontiguousarray(np.moveaxis(values, axis + 1, 0))
     size = target_size(stack.shape[-2:], preparation.max_size, preparation.min_size)
@@ -61,7 +49,7 @@ def prepare_labels(
     Returns:
         `(D, H, W)`, uint8.
     """
-    axis = slice_axis(scan, preparation.axis)
+    axis = slice_axis(scan, preparation.axis, preparation.plane)
     stack = np.moveaxis(labels, axis, 0) if scan.is_volume else labels[None]
     stack = np.ascontiguousarray(stack)
     size = target_size(stack.shape[-2:], preparation.max_size, preparation.min_size)
@@ -113,7 +101,7 @@ def _normalized(
     if preparation.window is not None:
         lower, upper = preparation.window
     else:
-        lower, upper = np.percentile(channel, preparation.percentiles)
+        lower, upper = intensity_range(channel, preparation.percentiles)
     if upper <= lower:
         return np.zeros_like(channel)
     scaled: npt.NDArray[np.float32] = np.clip((channel - lower) / (upper - lower), 0, 1)

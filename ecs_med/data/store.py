@@ -8,7 +8,6 @@ anew as well. Where the cache folder cannot be written, cases are prepared on ea
 import hashlib
 import json
 import os
-import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,11 +24,12 @@ from ecs_med.data.cases import PreparedCase, prepare_case
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.readers import fingerprint, read_header
 from ecs_med.errors import DataError
+from ecs_med.litter import clear_litter, temporary_file
 from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["PreparedSlice", "SliceStore"]
 
-_FORMAT = 2
+_FORMAT = 3
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -79,6 +79,7 @@ class SliceStore(Dataset[Tensors]):
         self._native = references == "native"
         self._folder = folder
         self._writable = _make_folder(folder)
+        clear_litter(folder)
         self._settings = json.dumps(
             {
                 "format": _FORMAT,
@@ -190,13 +191,9 @@ class SliceStore(Dataset[Tensors]):
         """Write an entry so that no reader ever sees half of it, or go on without a cache."""
         try:
             path.parent.mkdir(exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-            os.close(handle)
-            try:
-                save_file(dict(content), name)
-                Path(name).replace(path)
-            finally:
-                Path(name).unlink(missing_ok=True)
+            with temporary_file(self._folder, path.name) as temporary:
+                save_file(dict(content), temporary)
+                temporary.replace(path)
         except (OSError, SafetensorError) as error:
             self._writable = False
             warnings.warn(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ecs_med.data.readers import available_readers, reader_of, stem
 from ecs_med.errors import SettingsError
-from ecs_med.inference.inputs import PredictionInput
+from ecs_med.inference.scans import PredictionInput
 
 __all__ = ["Destination", "output_folder", "plan_destinations"]
 

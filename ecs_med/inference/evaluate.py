@@ -17,6 +17,7 @@ from ecs_med.inference.predictor import BATCH, CorrectorView, check_scan, segmen
 from ecs_med.losses import correction_map
 from ecs_med.metrics import (
     Scores,
+    absent_references,
     confusion_matrix,
     dice_per_class,
     foreground_mean,
@@ -104,6 +105,12 @@ class Evaluation:
     scores: Scores
     per_case: tuple[CaseScores, ...]
     corrector: CorrectorScores | None = None
+
+    @property
+    def absent_classes(self) -> tuple[str, ...]:
+        """Foreground classes that no reference shows, so that nothing is said of them."""
+        pixels = (case.num_pixels for case in self.per_case)
+        return absent_references(pixels, self.scores.class_names)
 
     def rows(self) -> list[dict[str, Any]]:
         """The cases as flat rows; see `CaseScores.to_row`."""

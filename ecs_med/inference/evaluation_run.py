@@ -4,19 +4,21 @@ import csv
 import io
 import itertools
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ecs_med.config import ReadingSettings, TrainConfig
+from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import open_data
-from ecs_med.data.masks.reading import LabelScheme, understand_masks
-from ecs_med.errors import DataError, SettingsError
-from ecs_med.files import RESULT_REMEDY, make_folder, write_json, write_text
+from ecs_med.data.masks.other_sets import scheme_of_other_masks
+from ecs_med.errors import DataError
+from ecs_med.files import RESULT_REMEDY, make_folder, write_json, write_text, written_together
 from ecs_med.inference.evaluate import CaseScores, Evaluation, evaluate_cases
 from ecs_med.inference.model import Model, load_model
-from ecs_med.runs import RunFolder
-from ecs_med.splits import Role, SplitDocument
+from ecs_med.inference.trained_data import TrainedData
+from ecs_med.metrics import absent_sentence
+from ecs_med.runs.outputs import claim_folder, mark_files, own_outputs
+from ecs_med.splits import Role
 from ecs_med.types import Case
 
 __all__ = ["EvaluationReport", "Selection", "evaluate", "select_cases", "write_evaluation"]
@@ -25,8 +27,6 @@ EvaluatedPart = Literal["train", "validation", "test", "all"]
 
 CASES_FILE = "cases.csv"
 SCORES_FILE = "evaluation.json"
-
-_MASK_OPTIONS = ("mask_values", "mask_threshold", "mask_colors", "void_values")
 
 _ROLES: dict[str, tuple[Role, ...]] = {
     "train": ("labeled", "unlabeled"),
@@ -43,11 +43,15 @@ class Selection:
         cases: All of them with masks; never empty.
         part: What they are.
         note: How they were chosen, one sentence.
+        warnings: What makes the scores other than they seem, one sentence each.
+        own: Whether the data are those of the training.
     """
 
     cases: tuple[Case, ...]
     part: EvaluatedPart
     note: str
+    warnings: tuple[str, ...] = ()
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,14 @@ class EvaluationReport:
     selection: Selection
     evaluation: Evaluation
 
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What makes the scores other than they seem, one sentence each."""
+        scores, absent = self.evaluation.scores, self.evaluation.absent_classes
+        cases = f"the {scores.num_cases} cases" if scores.num_cases > 1 else "the one case"
+        told = absent_sentence(absent, scores.class_names, cases)
+        return (*self.selection.warnings, *([told] if told else []))
+
     def to_dict(self) -> dict[str, Any]:
         """The scores with the keys of `metrics.json`, and what they were taken of."""
         return {
@@ -73,6 +85,7 @@ class EvaluationReport:
             "data": str(self.data),
             "partition": self.selection.part,
             "note": self.selection.note,
+            "warnings": list(self.warnings),
             **self.evaluation.scores.to_json(),
         }
 
@@ -108,7 +121,11 @@ def evaluate(
     model = model if isinstance(model, Model) else load_model(model)
     data = Path(data)
     selection = select_cases(model.run, data, partition, reading)
-    scheme = _label_scheme(model, selection, reading or {})
+    masks = [case.mask for case in selection.cases if case.mask is not None]
+    settings = ReadingSettings.parse(reading or {})
+    scheme, how = scheme_of_other_masks(masks, model.spec.labels, settings, own=selection.own)
+    if how:
+        selection = replace(selection, note=f"{selection.note}; {how}")
     numbers = itertools.count(1)
 
     def count(_: CaseScores) -> None:
@@ -128,8 +145,10 @@ def select_cases(
     """Decide which cases of a data set a run is scored on.
 
     Of the run's own training data, the run's split says what is training, validation and test,
-    and the default is the test. Of other data, the layout says it, and the default is every case
-    that has a mask.
+    and the default is the test. Own are the data in the folder of the training, and those in
+    another one whose every labelled case is known by its contents. Of other data, the layout says
+    it, and the default is every case that has a mask; cases among them that the run was trained on
+    are warned of.
 
     Args:
         run: Run folder.
@@ -140,27 +159,43 @@ def select_cases(
     Raises:
         DataError: If no case with a mask is left, or a case of the run's split is gone.
     """
-    files = RunFolder(run)
-    config = TrainConfig.from_file(files.config_file) if files.config_file.is_file() else None
-    own = config is not None and config.data.resolve() == data.resolve()
-    trained = config.reading.model_dump() if config is not None and own else {}
-    cases = open_data(data, ReadingSettings.parse({**trained, **(reading or {})})).cases
-    roles = None
-    if own and files.split_file.is_file():
-        roles = SplitDocument.read(files.split_file).roles()
+    trained = TrainedData.of(run)
+    stays = trained.lies_in(data)
+    cases = _opened(data, trained, reading or {}, own=stays)
+    known = trained.recognized(cases, by_place=stays)
+    own = trained.has_split and (stays or trained.covers(cases, known))
+    why = "as asked for"
     if partition is None:
-        partition = "test" if roles is not None else "all"
-        why = "the data that the run was trained on" if roles is not None else "every mask there is"
-    else:
-        why = "as asked for"
-    chosen = _chosen(cases, roles, partition, data)
+        tested = own and (stays or "test" in known.values())
+        partition = "test" if tested else "all"
+        where = "" if stays else f", known by {trained.known_by}"
+        own_data = f"the data that the run was trained on{where}"
+        why = own_data if tested else "every mask there is"
+    if stays:
+        trained.refuse_missing(cases, _ROLES.get(partition, ()), data)
+    chosen = _chosen(cases, known if own else None, partition)
     masked = tuple(case for case in chosen if case.mask is not None)
     if not masked:
         which = "case" if partition == "all" else f"{partition} case"
         raise DataError(f"{data}: no {which} with a mask to score; choose another `partition`.")
     what = "labelled" if partition == "all" else partition
     noun = "case" if len(masked) == 1 else "cases"
-    return Selection(masked, partition, f"scored on {len(masked)} {what} {noun} ({why})")
+    note = f"scored on {len(masked)} {what} {noun} ({why})"
+    warnings = trained.warnings(masked, known, partition)
+    return Selection(masked, partition, note, tuple(warnings), own)
+
+
+def _opened(
+    data: Path, trained: TrainedData, reading: Mapping[str, Any], *, own: bool
+) -> tuple[Case, ...]:
+    """The cases, read as those of training where they are these, perhaps in another place."""
+    as_trained = ReadingSettings.parse({**trained.reading, **reading})
+    if own:
+        return open_data(data, as_trained).cases
+    try:
+        return open_data(data, ReadingSettings.parse(dict(reading))).cases
+    except DataError:
+        return open_data(data, as_trained).cases
 
 
 def write_evaluation(report: EvaluationReport, folder: Path) -> None:
@@ -169,51 +204,25 @@ def write_evaluation(report: EvaluationReport, folder: Path) -> None:
     Raises:
         RunFolderError: If a file cannot be written.
     """
-    make_folder(folder)
+    claim_folder(make_folder(folder), {CASES_FILE, SCORES_FILE})
     table = io.StringIO(newline="")
     rows = report.evaluation.rows()
     columns = list(dict.fromkeys(key for row in rows for key in row))
     writer = csv.DictWriter(table, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_text(folder / CASES_FILE, table.getvalue(), remedy=RESULT_REMEDY)
-    write_json(folder / SCORES_FILE, report.to_dict(), remedy=RESULT_REMEDY)
-
-
-def _label_scheme(
-    model: Model, selection: Selection, reading: Mapping[str, Any]
-) -> LabelScheme | None:
-    """The scheme of masks that are stored in another way than those of training."""
-    if not any(name in reading for name in _MASK_OPTIONS):
-        return None
-    names = model.spec.class_names
-    settings = ReadingSettings.parse({"class_names": names, **reading})
-    masks = [case.mask for case in selection.cases if case.mask is not None]
-    scheme, _ = understand_masks(masks, settings)
-    if scheme.num_classes != len(names):
-        raise SettingsError(
-            f"{model.run}: has {len(names)} classes ({', '.join(names)}), but the mask options "
-            f"give {scheme.num_classes}; name one stored value for each class."
-        )
-    return scheme
+    with written_together():
+        write_text(folder / CASES_FILE, table.getvalue(), remedy=RESULT_REMEDY)
+        write_json(folder / SCORES_FILE, report.to_dict(), remedy=RESULT_REMEDY)
+    if not own_outputs(folder).whole:
+        mark_files([folder / CASES_FILE, folder / SCORES_FILE])
 
 
 def _chosen(
-    cases: Iterable[Case],
-    roles: dict[str, Role] | None,
-    partition: EvaluatedPart,
-    data: Path,
+    cases: Iterable[Case], roles: Mapping[str, Role] | None, partition: EvaluatedPart
 ) -> list[Case]:
     if partition == "all":
         return list(cases)
     if roles is None:
         return [case for case in cases if case.partition == partition]
-    known = {case.id: case for case in cases}
-    ids = [id_ for id_, role in roles.items() if role in _ROLES[partition]]
-    missing = [id_ for id_ in ids if id_ not in known]
-    if missing:
-        raise DataError(
-            f"{data}: {missing[0]}, a {partition} case of the run, is not there any more; put it "
-            "back, or score `partition=all`."
-        )
-    return [known[id_] for id_ in ids]
+    return [case for case in cases if roles.get(case.id) in _ROLES[partition]]

@@ -2,78 +2,94 @@
 
 import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from ecs_med.data.readers import is_image, known_formats, reader_of, stem
+from ecs_med.data.names import MASK_SUFFIX, holds_images, holds_masks, is_foreign, is_litter
+from ecs_med.data.readers import is_image, known_formats, stem
 from ecs_med.errors import DataError, EcsMedError, UnreadableFileError
+from ecs_med.inference.scans import PredictionInput, with_channels, without_numbers
+from ecs_med.runs.outputs import own_outputs
 
-__all__ = ["PredictionInput", "find_inputs"]
+__all__ = ["FoundInputs", "find_inputs"]
 
-_CHANNEL = re.compile(r"_\d{4}$")
 _DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
 
+_OWN = "written by ecs-med itself"
+_MASKS = "masks beside their images"
+_FOREIGN = "of a format that is not read"
 
-@dataclass(frozen=True, slots=True)
-class PredictionInput:
-    """One scan to be segmented, or one input that turned out to be none.
+
+@dataclass(slots=True)
+class FoundInputs:
+    """What is segmented, and what lies in the folders beside it.
 
     Attributes:
-        images: Its files, one a channel; the first one names it.
-        below: The input folder in which it was found; `None` if the file itself was given.
-        problem: Why it cannot be segmented, if that is known before it is read.
+        items: Each scan once, in a fixed order.
+        passed_over: What a file or folder is that is not segmented, in a few words.
+        notes: Sentences about what is segmented all the same.
     """
 
-    images: tuple[Path, ...]
-    below: Path | None = None
-    problem: EcsMedError | None = None
+    items: list[PredictionInput] = field(default_factory=list)
+    passed_over: dict[Path, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
-    @property
-    def path(self) -> Path:
-        """The file that names it."""
-        return self.images[0]
-
-    @property
-    def stem(self) -> str:
-        """The name of its results without suffix; that of a scan of several files has no number."""
-        name = stem(self.path)
-        return _CHANNEL.sub("", name) if len(self.images) > 1 else name
-
-    @property
-    def suffix(self) -> str:
-        """The suffix of its label map."""
-        return reader_of(self.images).output_suffix
+    def told(self) -> list[str]:
+        """A sentence for each reason why something is passed over."""
+        by_reason: dict[str, list[Path]] = {}
+        for path, reason in self.passed_over.items():
+            by_reason.setdefault(reason, []).append(path)
+        return [
+            f"passed over, {reason}: {_named(paths)}"
+            + (f"; convert to {known_formats()}" if reason == _FOREIGN else "")
+            for reason, paths in by_reason.items()
+        ]
 
 
 def find_inputs(
-    inputs: Sequence[Path], *, num_channels: int = 1, leave_out: Path | None = None
-) -> list[PredictionInput]:
+    inputs: Sequence[Path],
+    *,
+    num_channels: int = 1,
+    numbered: bool = False,
+    leave_out: Path | None = None,
+) -> FoundInputs:
     """Pictures and volumes among files and folders, each once, in a fixed order.
 
-    Folders are searched with their sub-folders; hidden files and folders, and files of other
-    kinds, are passed over. DICOM is told, not passed over.
+    Folders are searched with their sub-folders. What is passed over there: litter without a word;
+    what ecs-med wrote, folders of masks beside images, and images in formats that are not read
+    with one. DICOM is told as a failure. A file that is named itself is always taken.
 
     Args:
         inputs: Files and folders.
         num_channels: Channels of the model: with more than one, volumes named
             `case_0000`, `case_0001`, ... are the channels of one scan.
+        numbered: Whether the model was trained on names like these, so that also the only
+            channel of a scan has a number, which its label map has not.
         leave_out: Output folder, not searched where it lies inside an input folder.
 
     Raises:
-        DataError: If `inputs` is empty, or the only input is a folder without anything to segment.
+        DataError: If `inputs` is empty.
     """
     if not inputs:
         raise DataError("Nothing to segment was given; name pictures, NIfTI volumes or folders.")
-    found: list[PredictionInput] = []
+    found = FoundInputs()
     for path in inputs:
-        found += _in_folder(path, leave_out) if path.is_dir() else [_file(path)]
+        if path.is_dir():
+            _search(path, leave_out, found)
+        else:
+            found.items.append(_file(path))
     if num_channels > 1:
-        found = [_with_channels(item, num_channels) for item in found]
+        found.items = [with_channels(item, num_channels) for item in found.items]
     seen: dict[Path, PredictionInput] = {}
-    for item in found:
+    for item in found.items:
         seen.setdefault(item.path.resolve(), item)
-    return list(seen.values())
+    found.items = without_numbers(list(seen.values()), numbered)
+    return found
+
+
+def _named(paths: Sequence[Path]) -> str:
+    return str(paths[0]) if len(paths) == 1 else f"{len(paths)}, such as {paths[0]}"
 
 
 def _file(path: Path) -> PredictionInput:
@@ -86,33 +102,80 @@ def _file(path: Path) -> PredictionInput:
     return PredictionInput((path,), problem=problem)
 
 
-def _in_folder(folder: Path, leave_out: Path | None) -> list[PredictionInput]:
+def _search(folder: Path, leave_out: Path | None, found: FoundInputs) -> None:
+    """Add what lies in a folder and below it."""
+    if holds_masks(folder.resolve().name):
+        found.notes.append(
+            f"{folder}: is called like a folder of masks; its files are segmented as images."
+        )
     kept_out = leave_out.resolve() if leave_out is not None else None
-    found: list[PredictionInput] = []
-    for name, folders, files in os.walk(folder, onerror=_refuse):
-        here = Path(name)
+    items, passed_over = _in_folder(folder, kept_out)
+    found.passed_over |= passed_over
+    if not items:
+        others = f" ({'; '.join(FoundInputs([], passed_over).told())})" if passed_over else ""
+        problem = DataError(
+            f"{folder}: no picture or volume to segment in this folder{others}; give "
+            f"{known_formats()}, one by one where they are results or masks."
+        )
+        items = [PredictionInput((folder,), problem=problem)]
+    found.items += items
+
+
+def _in_folder(
+    folder: Path, kept_out: Path | None
+) -> tuple[list[PredictionInput], dict[Path, str]]:
+    items: list[PredictionInput] = []
+    passed_over: dict[Path, str] = {}
+
+    def unreadable(error: OSError) -> None:
+        items.append(PredictionInput((Path(error.filename),), folder, _unsearchable(error)))
+
+    for name, folders, files in os.walk(folder, onerror=unreadable):
+        here, own = Path(name), own_outputs(Path(name))
+        if own.whole:
+            folders[:] = []
+            passed_over[here] = _OWN
+            continue
+        paths = [here / entry for entry in sorted(files) if not is_litter(entry)]
+        images = {path for path in paths if is_image(path)}
+        masks = _masks(here, folders, images)
+        passed_over |= dict.fromkeys(sorted(masks), _MASKS)
         folders[:] = sorted(
             entry
             for entry in folders
-            if not entry.startswith(".") and (here / entry).resolve() != kept_out
+            if not is_litter(entry)
+            and here / entry not in masks
+            and (here / entry).resolve() != kept_out
         )
-        paths = [here / entry for entry in sorted(files) if not entry.startswith(".")]
-        images = [path for path in paths if is_image(path)]
-        found += [PredictionInput((path,), below=folder) for path in images]
-        if any(_is_dicom(path) for path in paths if path not in set(images)):
-            found.append(PredictionInput((here,), below=folder, problem=_dicom(here)))
-    if not found:
-        problem = DataError(
-            f"{folder}: no picture or volume in this folder; give {known_formats()}."
-        )
-        found.append(PredictionInput((folder,), problem=problem))
-    return found
+        for path in paths:
+            if path in images and own.holds(path.name):
+                passed_over[path] = _OWN
+            elif path in images - masks:
+                items.append(PredictionInput((path,), below=folder))
+            elif path not in images and is_foreign(path.name) and not _is_dicom(path):
+                passed_over[path] = _FOREIGN
+        if any(_is_dicom(path) for path in paths if path not in images):
+            items.append(PredictionInput((here,), below=folder, problem=_dicom(here)))
+    return items, passed_over
 
 
-def _refuse(error: OSError) -> None:
-    raise DataError(
+def _masks(here: Path, folders: Iterable[str], images: set[Path]) -> set[Path]:
+    """Folders of masks beside images, and masks that lie beside their images themselves."""
+    stems = {stem(path) for path in images}
+    beside = {
+        path
+        for path in images
+        if (match := MASK_SUFFIX.fullmatch(stem(path))) and match["base"] in stems
+    }
+    if images or any(holds_images(entry) for entry in folders):
+        beside |= {here / entry for entry in folders if holds_masks(entry)}
+    return beside
+
+
+def _unsearchable(error: OSError) -> DataError:
+    return DataError(
         f"{error.filename}: cannot be searched ({error.strerror}); check its permissions."
-    ) from error
+    )
 
 
 def _is_dicom(path: Path) -> bool:
@@ -133,24 +196,3 @@ def _dicom(path: Path) -> DataError:
         f"{path}: DICOM is not read by this version; convert the series to NIfTI first, "
         "for example with dcm2niix."
     )
-
-
-def _with_channels(item: PredictionInput, num_channels: int) -> PredictionInput:
-    name = stem(item.path)
-    if item.problem is not None or reader_of(item.images).holds_colors or not _CHANNEL.search(name):
-        return item
-    suffix = item.path.name[len(name) :]
-    names = [f"{name[:-4]}{channel:04d}{suffix}" for channel in range(num_channels)]
-    images = tuple(item.path.with_name(name) for name in names)
-    missing = [image for image in images if not image.exists()]
-    if not missing:
-        return replace(item, images=images)
-    if len(missing) == num_channels - 1:
-        # Alone, it may hold all channels along its fourth axis; reading it will tell.
-        return item
-    problem = UnreadableFileError(
-        missing[0],
-        f"no such file, though the model takes {num_channels} channels",
-        "put every channel file of the scan beside the others",
-    )
-    return replace(item, images=images, problem=problem)

@@ -2,23 +2,28 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from pydantic import Field
 
-from ecs_med.data.prepare import slice_axis
+from ecs_med.data.planes import slice_axis
 from ecs_med.data.readers import read_scan, reader_of
 from ecs_med.data.readers.pictures import write_png
 from ecs_med.errors import DeviceMemoryError, EcsMedError, SettingsError, SomeInputsFailed
-from ecs_med.files import RESULT_REMEDY, write_json
+from ecs_med.files import RESULT_REMEDY, make_folder, write_json
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
-from ecs_med.inference.inputs import PredictionInput, find_inputs
-from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.inputs import find_inputs
+from ecs_med.inference.model import Model, load_model, trained_layout, unfinished
+from ecs_med.inference.planes import plane_notes
 from ecs_med.inference.predictor import check_corrector, check_scan, segment
+from ecs_med.inference.scans import PredictionInput
 from ecs_med.inference.views import draw_overlay
+from ecs_med.litter import clear_litter
 from ecs_med.records import Record
+from ecs_med.runs.outputs import mark_files
 
 __all__ = ["PredictionReport", "predict", "predict_files"]
 
@@ -42,6 +47,20 @@ class PredictionReport(Record):
     """Label map by input that had been there."""
     failures: dict[Path, str] = Field(default_factory=dict)
     """Sentence by input that could not be segmented."""
+    passed_over: dict[Path, str] = Field(default_factory=dict)
+    """Why a file or folder among the inputs is not segmented: results of ecs-med, masks beside
+    images, formats that are not read."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of the model and the inputs, one sentence each."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As of `Record`; names of files that are no UTF-8 come as JSON can hold them."""
+        # Pydantic refuses them as keys.
+        by_path = ("written", "skipped", "failures", "passed_over")
+        content: dict[str, Any] = self.model_dump(mode="json", exclude=set(by_path))
+        for name in by_path:
+            content[name] = {str(path): str(what) for path, what in getattr(self, name).items()}
+        return content
 
     def raise_failures(self) -> None:
         """Raise if an input failed.
@@ -127,17 +146,32 @@ def predict_files(
     target = None if output is None else Path(output)
     folder = output_folder(target)
     _check_folder(folder, paths)
-    items = find_inputs(
+    found = find_inputs(
         paths,
         num_channels=model.spec.in_channels if model.spec.kind == "volume" else 1,
+        numbered=trained_layout(model.run) == "nnunet",
         leave_out=folder,
     )
+    items = found.items
     segmentable = [item for item in items if item.problem is None]
     plan = plan_destinations(segmentable, target, overlay=overlay, certainty=certainty)
     places = dict(zip((item.path for item in segmentable), plan, strict=True))
     values = stored_values(model).tolist()
     names = dict(zip(values, model.spec.class_names, strict=True))
-    report = PredictionReport(model=model.run, output=folder, labels=names)
+    clear_litter(*sorted({place.labels.parent for place in plan}))
+    state = unfinished(model.run)
+    report = PredictionReport(
+        model=model.run,
+        output=folder,
+        labels=names,
+        passed_over=found.passed_over,
+        notes=(
+            *([state] if state else []),
+            *found.told(),
+            *found.notes,
+            *plane_notes(model.spec.preparation, [item.images for item in segmentable]),
+        ),
+    )
     for item in items:
         status = "written"
         try:
@@ -183,10 +217,10 @@ def _segment_one(
             f"{item.path}: {model.device} ran out of memory; set `device` to cpu, or use a "
             "model that was trained with a smaller `max_size`."
         ) from error
-    destination.labels.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(destination.labels.parent)
     if destination.overlay is not None:
         preparation = model.spec.preparation
-        axis = slice_axis(scan, preparation.axis)
+        axis = slice_axis(scan, preparation.axis, preparation.plane)
         drawn = draw_overlay(scan, result.labels, axis=axis, window=preparation.window)
         write_png(destination.overlay, drawn)
     reader = reader_of(item.images)
@@ -194,6 +228,7 @@ def _segment_one(
         reader.write_map(destination.certainty, result.certainty, item.images)
     # The labels come last: where they are, everything is.
     reader.write_labels(destination.labels, stored_values(model)[result.labels], item.images)
+    mark_files(path for path in destination.files if path.exists())
 
 
 def stored_values(model: Model) -> npt.NDArray[np.integer]:
@@ -213,5 +248,6 @@ def _write_failures(report: PredictionReport) -> None:
     if not report.failures:
         path.unlink(missing_ok=True)
         return
-    report.output.mkdir(parents=True, exist_ok=True)
+    make_folder(report.output)
     write_json(path, report.to_json()["failures"], remedy=RESULT_REMEDY)
+    mark_files([path])

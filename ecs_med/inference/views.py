@@ -15,6 +15,7 @@ from nibabel.orientations import apply_orientation, io_orientation
 from PIL import Image
 from scipy import ndimage
 
+from ecs_med.data.intensities import intensity_range
 from ecs_med.data.readers import Scan
 from ecs_med.palette import class_color
 
@@ -71,11 +72,12 @@ def grey_slices(
     Args:
         scan: A volume.
         axis: Array axis along which it is sliced.
-        window: Intensities that become black and white; `None`: percentiles 0.5 and 99.5.
+        window: Intensities that become black and white; `None`: as `intensity_range` says
+            for percentiles 0.5 and 99.5.
     """
     assert scan.affine is not None
     image = scan.array[0].astype(np.float32, copy=False)
-    lower, upper = window or tuple(np.percentile(image, (0.5, 99.5)))
+    lower, upper = window or intensity_range(image, (0.5, 99.5))
     scale = 255 / (upper - lower) if upper > lower else 0.0
     shown = upright_slices(image, scan.affine, axis)
     grey: npt.NDArray[np.float32] = np.clip((shown - lower) * scale, 0, 255)

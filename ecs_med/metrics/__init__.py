@@ -1,5 +1,6 @@
 """Scores of a segmentation against its reference."""
 
+from ecs_med.metrics.absent import absent_references, absent_sentence
 from ecs_med.metrics.overlap import (
     Scores,
     confusion_matrix,
@@ -14,6 +15,8 @@ from ecs_med.metrics.surface import surface_distance_95
 
 __all__ = [
     "Scores",
+    "absent_references",
+    "absent_sentence",
     "confusion_matrix",
     "dice_per_class",
     "foreground_mean",

@@ -1,5 +1,6 @@
 """Folders of runs and of sweeps: the names of their files, and what each of them holds."""
 
+from ecs_med.runs.contents import Changes, DataContents
 from ecs_med.runs.folder import RunFolder, SweepFolder
 from ecs_med.runs.history import (
     CorrectorScores,
@@ -26,8 +27,10 @@ from ecs_med.runs.spec import ModelSpec, Origin, PlannedRun, SweepPlan
 
 __all__ = [
     "CaseCounts",
+    "Changes",
     "CorrectorMetrics",
     "CorrectorScores",
+    "DataContents",
     "DataFacts",
     "Failure",
     "Gallery",

@@ -5,11 +5,17 @@ from pathlib import Path
 from typing import Protocol
 
 from ecs_med.config import TrainConfig
+from ecs_med.errors import SettingsError
 from ecs_med.files import make_folder, write_json
+from ecs_med.runs.contents import DataContents
+from ecs_med.runs.outputs import claim_folder
 from ecs_med.runs.records import Manifest, Metrics
 from ecs_med.runs.spec import ModelSpec, Origin, SweepPlan
 
-__all__ = ["RunFolder", "SweepFolder"]
+__all__ = ["REPORT_FOLDERS", "RunFolder", "SweepFolder"]
+
+REPORT_FOLDERS = ("figures", "tables")
+"""What lies beside the page of a report on several runs."""
 
 
 class _Folder(Protocol):
@@ -21,10 +27,10 @@ class _Inside:
     """A file or folder that has a fixed name inside of its folder."""
 
     def __init__(self, name: str) -> None:
-        self._name = name
+        self.name = name
 
     def __get__(self, folder: _Folder, owner: type[_Folder]) -> Path:
-        return folder.path / self._name
+        return folder.path / self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,8 @@ class RunFolder:
     """Every setting, resolved."""
     split_file = _Inside("split.json")
     """The role of every case."""
+    data_file = _Inside("data.json")
+    """What images and masks held when the run began."""
     history_file = _Inside("history.jsonl")
     """Each logged step, one a line."""
     manifest_file = _Inside("manifest.json")
@@ -81,9 +89,25 @@ class RunFolder:
         """Checkpoints, the newest first; nothing is said of whether they are whole."""
         return sorted(self.checkpoints.glob("iteration-*.safetensors"), reverse=True)
 
+    def progress(self) -> tuple[int, int] | None:
+        """Iterations done and of the whole run, where it is not finished.
+
+        `None` also for a model without the files of its training, which may have been copied.
+        """
+        if self.is_finished or not self.config_file.is_file():
+            return None
+        try:
+            total = self.read_config().iterations or 0
+        except SettingsError:
+            return None
+        saved = [path.stem.removeprefix("iteration-") for path in self.checkpoint_files()]
+        done = max((int(number) for number in saved if number.isdecimal()), default=0)
+        return done, total
+
     def create(self) -> None:
-        """Make the folder; errors as `make_folder`."""
+        """Make the folder, and mark it as ours; errors as `make_folder`."""
         make_folder(self.checkpoints)
+        claim_folder(self.path, {*own_names(type(self)), "tensorboard"})
 
     def read_config(self) -> TrainConfig:
         """`config.json`; errors as `TrainConfig.from_file`."""
@@ -100,6 +124,10 @@ class RunFolder:
     def read_metrics(self) -> Metrics:
         """`metrics.json`; errors as `Record.read`."""
         return Metrics.read(self.metrics_file)
+
+    def read_contents(self) -> DataContents | None:
+        """`data.json`, `None` where the run kept none; errors as `Record.read`."""
+        return DataContents.read(self.data_file) if self.data_file.is_file() else None
 
     def read_spec(self) -> ModelSpec:
         """`model.json`; errors as `Record.read`."""
@@ -132,3 +160,13 @@ class SweepFolder:
     def read_plan(self) -> SweepPlan | None:
         """The plan, `None` where there is none; errors as `Record.read`."""
         return SweepPlan.read(self.plan_file) if self.plan_file.exists() else None
+
+    def create(self) -> None:
+        """Make the folder, and mark it as ours; errors as `make_folder`."""
+        make_folder(self.path)
+        claim_folder(self.path, {*own_names(type(self)), *REPORT_FOLDERS})
+
+
+def own_names(folder: type[RunFolder] | type[SweepFolder]) -> list[str]:
+    """Names of all files and folders that have a fixed place in a run or a sweep."""
+    return [entry.name for entry in vars(folder).values() if isinstance(entry, _Inside)]

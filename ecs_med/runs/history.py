@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from ecs_med.errors import RunFolderError
-from ecs_med.files import write_text
+from ecs_med.files import told, write_text
 from ecs_med.metrics import Scores
 from ecs_med.records import Record
 
@@ -139,14 +139,8 @@ class HistoryFile:
         Raises:
             RunFolderError: If it cannot be written.
         """
-        try:
-            with self.path.open("a", encoding="utf-8") as stream:
-                stream.write(row.to_line() + "\n")
-        except OSError as error:
-            raise RunFolderError(
-                f"{self.path}: cannot be written ({error.strerror}); free disk space, then go on "
-                "with `resume`."
-            ) from error
+        with told(self.path), self.path.open("a", encoding="utf-8") as stream:
+            stream.write(row.to_line() + "\n")
 
     def rewind(self, iteration: int) -> None:
         """Forget rows after `iteration`, and a last row torn by a crash."""

@@ -7,7 +7,7 @@ file that was changed since, as predictions are when a person corrects them, is 
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 from ecs_med.errors import RunFolderError
 
-__all__ = ["MARKER", "OwnOutputs", "mark_files", "mark_folder", "own_outputs"]
+__all__ = ["MARKER", "OwnOutputs", "claim_folder", "mark_files", "mark_folder", "own_outputs"]
 
 MARKER = ".ecs-med-outputs"
 """Name of the file."""
@@ -53,6 +53,35 @@ def mark_folder(folder: Path) -> None:
     """
     if not own_outputs(folder).whole:
         _append(folder, [{"format": _FORMAT, "whole": True}])
+
+
+def claim_folder(folder: Path, own_names: Collection[str]) -> bool:
+    """Mark a folder as ours if nothing of others lies in it.
+
+    A folder that a person named, and that held files of theirs, stays theirs.
+
+    Args:
+        folder: It is there.
+        own_names: What we write into it.
+
+    Returns:
+        Whether all of it is ours.
+
+    Raises:
+        RunFolderError: If it cannot be read or marked.
+    """
+    if own_outputs(folder).whole:
+        return True
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError as error:
+        raise RunFolderError(
+            f"{folder}: cannot be read ({error.strerror}); check its permissions."
+        ) from error
+    if any(name not in own_names and not name.startswith(".") for name in names):
+        return False
+    mark_folder(folder)
+    return True
 
 
 def mark_files(paths: Iterable[Path]) -> None:
@@ -99,7 +128,7 @@ def _append(folder: Path, rows: Iterable[dict[str, Any]]) -> None:
         # One write at the end of the file: processes that write side by side keep their lines.
         handle = os.open(folder / MARKER, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
         try:
-            os.write(handle, text.encode())
+            os.write(handle, text.encode("utf-8", "backslashreplace"))
         finally:
             os.close(handle)
     except OSError as error:

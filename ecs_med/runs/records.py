@@ -153,6 +153,8 @@ class Metrics(Record):
     """Background first."""
     corrector: CorrectorMetrics | None = None
     """Of the corrector, where it is scored."""
+    absent_classes: tuple[str, ...] = ()
+    """Foreground classes that no test reference shows, so that the test says nothing of them."""
 
     @model_validator(mode="after")
     def _check_number_of_classes(self) -> Self:

@@ -3,6 +3,7 @@
 from ecs_med.splits.case_list import read_case_list
 from ecs_med.splits.document import Role, SplitDocument
 from ecs_med.splits.draw import absent_classes, absent_classes_warning, draw_split
+from ecs_med.splits.joining import leak_warnings
 from ecs_med.splits.ordering import Content, Draw
 from ecs_med.splits.specification import Budget, Count, Share, SplitFile, parse_labeled
 from ecs_med.splits.split import HiddenReferences, Split
@@ -21,6 +22,7 @@ __all__ = [
     "absent_classes",
     "absent_classes_warning",
     "draw_split",
+    "leak_warnings",
     "parse_labeled",
     "read_case_list",
 ]

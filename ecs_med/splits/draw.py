@@ -9,6 +9,7 @@ from numbers import Rational
 from ecs_med.errors import BudgetError
 from ecs_med.splits.case_list import read_case_list
 from ecs_med.splits.document import Role, is_split_document
+from ecs_med.splits.joining import join_cases, joined_warnings
 from ecs_med.splits.ordering import (
     Content,
     Draw,
@@ -33,6 +34,7 @@ def draw_split(
     draw: Draw = "random",
     content: Content | None = None,
     has_validation: bool = True,
+    joined: Iterable[Sequence[str]] = (),
 ) -> Split:
     """Decide for every case whether it is labelled, unlabelled, validated or tested on.
 
@@ -57,6 +59,8 @@ def draw_split(
             is `random`.
         has_validation: Whether a model is to be chosen on validation cases, see
             `ecs_med.splits.partition.divide`.
+        joined: Groups of ids that belong together as if they were of one patient, such as equal
+            pictures; of cases whose part the data set does not give.
 
     Raises:
         BudgetError: If the budget is none, asks for more than there is, or leaves
@@ -73,9 +77,13 @@ def draw_split(
     everyone = _checked(cases)
     budget = parse_labeled(labeled)
     if isinstance(budget, SplitFile):
-        return _split_of_file(everyone, budget, seed, has_validation)
-    parts = divide(everyone, seed, has_validation=has_validation)
-    masked = [case for case in parts.pool if case.mask is not None]
+        return _split_of_file(everyone, budget, seed, has_validation, joined)
+    grouped = join_cases(everyone, joined)
+    parts = divide(grouped, seed, has_validation=has_validation)
+    parts.warnings += joined_warnings(grouped, everyone, parts)
+    # Of the training cases equal ones may be divided into labelled and not, as published draws do.
+    pool = {case.id for case in parts.pool}
+    masked = [case for case in everyone if case.id in pool and case.mask is not None]
     chosen, warnings = _draw(ordered_groups(masked, draw, seed, content), budget)
     parts.warnings += warnings
     if draw != "random":
@@ -114,7 +122,11 @@ def _draw(groups: Sequence[Group], budget: Share | Count) -> tuple[set[str], lis
 
 
 def _split_of_file(
-    everyone: Sequence[Case], budget: SplitFile, seed: int, has_validation: bool
+    everyone: Sequence[Case],
+    budget: SplitFile,
+    seed: int,
+    has_validation: bool,
+    joined: Iterable[Sequence[str]],
 ) -> Split:
     if budget.path.suffix.lower() == ".json" and is_split_document(budget.path):
         split = Split.read(budget.path, everyone)
@@ -132,7 +144,9 @@ def _split_of_file(
                 f"{budget.path}: {case.id} has no mask; add its mask or take it off the list."
             )
     chosen = {case.id for case in listed}
-    parts = divide(everyone, seed, keep=chosen, has_validation=has_validation)
+    grouped = join_cases(everyone, joined)
+    parts = divide(grouped, seed, keep=chosen, has_validation=has_validation)
+    parts.warnings += joined_warnings(grouped, everyone, parts)
     return _assemble(everyone, parts, chosen, seed, budget.text)
 
 

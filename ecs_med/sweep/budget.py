@@ -1,13 +1,14 @@
 """What labels buy: a sweep over labelled budgets from the data to its report."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ecs_med.config import ReadingSettings
 from ecs_med.errors import SettingsError, TrainingInterrupted
+from ecs_med.runs.lock import hold_folder
 from ecs_med.sweep.axes import parse_budgets, parse_methods, parse_seeds
 from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 from ecs_med.sweep.executors.base import Executor, Stop
@@ -35,11 +36,13 @@ class BudgetReport:
         path: `budget.html`; `None` where no run has a score.
         runs: Folders of the runs with scores.
         failures: Name of every failed run, and why it failed.
+        notes: Budgets that were run as one, and what a person should look at in the data.
     """
 
     path: Path | None
     runs: tuple[Path, ...]
     failures: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...] = ()
 
 
 def budget(
@@ -88,19 +91,8 @@ def budget(
     given = {name: value for name, value in asked.items() if value is not None}
     options = ExecutorOptions(name=executor) if isinstance(executor, str) else executor
     sweep = plan_budget({**given, "settings": dict(settings or {})}, options)
-    write_plan(sweep.config, sweep.cells)
-    result = run_sweep(sweep.cells, sweep.executor, lambda *_: None, stop or Stop())
-    if result.exit_code == TrainingInterrupted.exit_code:
-        raise TrainingInterrupted(
-            f"Stopped with {len(result.done)} of {len(sweep.cells)} runs done, everything is saved "
-            f"in {sweep.out}; the same call goes on."
-        )
-    path = None
-    if result.done:
-        from ecs_med.reporting.sweep.report import write_budget_report
-
-        path = write_budget_report(sweep.out, result.done, failures=result.failures)
-    return BudgetReport(path, tuple(result.done), tuple(result.failures))
+    with hold_folder(sweep.out):
+        return _run_budget(sweep, stop or Stop())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +104,16 @@ class BudgetSweep:
         cells: Its runs.
         executor: Where they run.
         num_labeled: Labelled cases of each budget, drawn with the first seed.
+        notes: Budgets that are run as one, a sentence each.
+        warnings: What a person should look at in the data, a sentence each.
     """
 
     config: SweepConfig
     cells: tuple[Cell, ...]
     executor: Executor
     num_labeled: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def out(self) -> Path:
@@ -125,8 +121,29 @@ class BudgetSweep:
         return self.config.out
 
 
+def _run_budget(sweep: BudgetSweep, stop: Stop) -> BudgetReport:
+    write_plan(sweep.config, sweep.cells)
+    result = run_sweep(sweep.cells, sweep.executor, lambda *_: None, stop)
+    if result.exit_code == TrainingInterrupted.exit_code:
+        raise TrainingInterrupted(
+            f"Stopped with {len(result.done)} of {len(sweep.cells)} runs done, everything is saved "
+            f"in {sweep.out}; the same call goes on."
+        )
+    path = None
+    if result.done:
+        from ecs_med.reporting.sweep.report import write_budget_report
+
+        path = write_budget_report(sweep.out, result.done, failures=result.failures)
+    notes = (*sweep.notes, *sweep.warnings)
+    return BudgetReport(path, tuple(result.done), tuple(result.failures), notes)
+
+
 def plan_budget(
-    asked: SweepRequest, options: ExecutorOptions, *, starts_soon: bool = True
+    asked: SweepRequest,
+    options: ExecutorOptions,
+    *,
+    starts_soon: bool = True,
+    progress: Callable[[int, int], None] | None = None,
 ) -> BudgetSweep:
     """Decide everything about a sweep, so that mistakes are found before its first run.
 
@@ -136,10 +153,11 @@ def plan_budget(
             their defaults.
         options: Where the runs run.
         starts_soon: Let the executor begin what takes seconds.
+        progress: Told how many of how many cases are decoded, where that is not known yet.
 
     Raises:
-        EcsMedError: If something that is asked for cannot be, or contradicts the sweep that is
-            there.
+        EcsMedError: If something that is asked for cannot be, contradicts the sweep that is
+            there, or the data are not fit for training.
     """
     sweep = requested_sweep(asked)
     executor = choose_executor(options, sweep.settings.get("device", "auto"), sweep.out)
@@ -150,8 +168,16 @@ def plan_budget(
     for method in sweep.methods:
         method_class(method)
     sweep = decide_open_settings(sweep, here=executor.here)
-    cells = tuple(plan_cells(sweep))
-    return BudgetSweep(sweep, cells, executor, count_labels(cells))
+    from ecs_med.sweep.preflight import open_sweep_data
+
+    data = open_sweep_data(plan_cells(sweep), progress)
+    cells, notes = data.merged()
+    data = replace(data, cells=cells)
+    warnings = data.refuse_faults()
+    data.refuse_other_data()
+    counts = data.num_labeled()
+    sweep = sweep.model_copy(update={"budgets": tuple(b for b in sweep.budgets if b in counts)})
+    return BudgetSweep(sweep, cells, executor, counts, tuple(notes), tuple(warnings))
 
 
 def requested_sweep(asked: SweepRequest) -> SweepConfig:
@@ -195,23 +221,6 @@ def count_labels(cells: Sequence[Cell]) -> dict[str, int]:
         DataError: If the data cannot be opened.
         BudgetError: If a budget asks for more than there is.
     """
-    from ecs_med.data.layout import open_data
-    from ecs_med.splits import draw_split
-    from ecs_med.training.data_plan import class_pixels
+    from ecs_med.sweep.preflight import open_sweep_data
 
-    shared = cells[0].config
-    collection = open_data(shared.data, shared.reading)
-    content = None if shared.draw == "random" else class_pixels(collection, shared.reading)
-    return {
-        labeled: len(
-            draw_split(
-                collection.cases,
-                first.labeled,
-                first.seed,
-                draw=first.draw,
-                content=content,
-                has_validation=first.keep == "best",
-            ).labeled
-        )
-        for labeled, first in {cell.labeled: cell.config for cell in reversed(cells)}.items()
-    }
+    return open_sweep_data(cells).num_labeled()

@@ -5,24 +5,24 @@
 
 import signal
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
-from typing import Any, Literal
+from typing import Literal
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import EcsMedError, SettingsError, TrainingInterrupted
+from ecs_med.files import remedy_of_writing
 from ecs_med.runs import Failure, RunFolder
 from ecs_med.sweep.lock_and_log import BusyError, LogListener, hold_lock
 from ecs_med.sweep.state import can_resume, read_failure, read_metrics
+from ecs_med.training.interruption import signals_to
 
-__all__ = ["CellOutcome", "main", "outcome_of_folder", "record_failure", "run_cell", "signals_to"]
+__all__ = ["CellOutcome", "main", "outcome_of_folder", "record_failure", "run_cell"]
 
 STOPPED = 75
 BUG = 1
@@ -70,7 +70,11 @@ def run_cell(config: TrainConfig, log: Callable[[str], None]) -> CellOutcome:
     assert config.run is not None
     folder, started = config.run, time.monotonic()
     try:
-        with signals_to(_stop_anywhere), hold_lock(_lock_of(folder), _PATIENCE):
+        with (
+            signals_to(_stop_anywhere),
+            remedy_of_writing("free disk space, then start the sweep again"),
+            hold_lock(_lock_of(folder), _PATIENCE),
+        ):
             RunFolder(folder).failure_file.unlink(missing_ok=True)
             _train(config, folder, log)
         return outcome_of_folder(folder, time.monotonic() - started)
@@ -153,24 +157,6 @@ def record_failure(folder: Path, sentence: str, exit_code: int) -> None:
         failure.write(RunFolder(folder).failure_file)
     except (OSError, EcsMedError):
         return
-
-
-@contextmanager
-def signals_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Let SIGTERM, and Ctrl-C unless it is ignored, call `handler`; then put the former ones back.
-
-    In other threads than the main one, which signals never reach, it does nothing.
-    """
-    former: dict[signal.Signals, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                former[number] = signal.signal(number, handler)
-    try:
-        yield
-    finally:
-        for number, put_back in former.items():
-            signal.signal(number, put_back)
 
 
 def _stop_anywhere(number: int, _: FrameType | None) -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import SettingsError
-from ecs_med.files import make_folder
 from ecs_med.runs import PlannedRun, SweepFolder, SweepPlan
 from ecs_med.sweep.axes import budget_key
-from ecs_med.sweep.cell import CellOutcome, outcome_of_folder, signals_to
+from ecs_med.sweep.cell import CellOutcome, outcome_of_folder
 from ecs_med.sweep.executors.base import Executor, Stop
 from ecs_med.sweep.plan import FREE_SETTINGS, Cell, SweepConfig, is_open
 from ecs_med.sweep.state import read_metrics, refuse_other_settings
+from ecs_med.training.interruption import signals_to
 
 __all__ = [
     "SweepRequest",
@@ -126,7 +126,7 @@ def write_plan(sweep: SweepConfig, cells: Sequence[Cell]) -> None:
     Raises:
         RunFolderError: If it cannot be written.
     """
-    make_folder(sweep.out)
+    SweepFolder(sweep.out).create()
     runs = tuple(
         PlannedRun(
             method=cell.method,

@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from ecs_med.errors import RunFolderError
-from ecs_med.files import write_tensors
+from ecs_med.files import require_readable, write_tensors
 from ecs_med.methods import Method
 from ecs_med.metrics import Scores
 from ecs_med.records import Record
@@ -84,10 +84,12 @@ def load_checkpoint(folder: Path, method: Method) -> tuple[int, Progress]:
         Iterations done, and what was saved with them.
 
     Raises:
-        RunFolderError: If no checkpoint is whole, or they belong to other networks.
+        RunFolderError: If no checkpoint is whole, they belong to other networks, or the newest
+            may not be read.
     """
     reasons = []
     for path in sorted(folder.glob("iteration-*.safetensors"), reverse=True):
+        require_readable(path)
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata()

@@ -1,30 +1,39 @@
-"""From a folder to stores of prepared cases: open, split, understand masks, look at images."""
+"""From a folder to stores of prepared cases: open, examine, split, look at images."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-import numpy as np
-
-from ecs_med.config import Preparation, ReadingSettings, TrainConfig
+from ecs_med.config import Preparation, TrainConfig
 from ecs_med.data.batches import OwnTransform, TrainingBatches
+from ecs_med.data.checks.examination import Diagnosis, diagnose
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.label_scheme import LabelScheme
-from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.data.store import SliceStore
-from ecs_med.errors import DataError
+from ecs_med.distributed import main_process_first
+from ecs_med.files import cache_folder
 from ecs_med.methods import method_class
-from ecs_med.splits import Split, absent_classes_warning, draw_split
+from ecs_med.runs import DataContents, RunFolder
+from ecs_med.splits import Split, absent_classes_warning
+from ecs_med.training.preflight import (
+    contents_of,
+    draw_for,
+    problems_of_run,
+    refuse_changed_data,
+    refuse_empty_draw,
+    refuse_errors,
+    scheme_for,
+    warnings_of,
+    warnings_of_split,
+)
 from ecs_med.training.resolve import Images, look_at_images
-from ecs_med.types import Case, CaseCollection, Problem
+from ecs_med.types import Case, CaseCollection, UnlabeledCase
 
 __all__ = [
     "DataPlan",
     "Stores",
     "build_stores",
-    "class_pixels",
     "plan_data",
     "training_batches",
 ]
@@ -41,9 +50,9 @@ class DataPlan:
     Attributes:
         collection: What the layout found.
         split: Which case is for what.
-        scheme: How stored mask values become classes; learned from the masks in the budget,
-            of validation and of test, never from hidden ones.
+        scheme: How stored mask values become classes, see `scheme_for`.
         images: What the images have in common.
+        contents: Digests of all images and masks.
         warnings: Sentences for the user.
     """
 
@@ -51,6 +60,7 @@ class DataPlan:
     split: Split
     scheme: LabelScheme
     images: Images
+    contents: DataContents
     warnings: tuple[str, ...]
 
 
@@ -69,48 +79,65 @@ class Stores:
     scored: SliceStore
 
 
-def plan_data(config: TrainConfig, split_file: Path | None = None) -> DataPlan:
-    """Open the data and decide which case is for what.
+def plan_data(
+    config: TrainConfig,
+    resumed: RunFolder | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> DataPlan:
+    """Open the data, examine all of them and decide which case is for what.
+
+    The classes are those of the data set: as declared, else as all masks say. So hidden masks are
+    read here, for two things: values are counted, by which all budgets and seeds have the same
+    classes, and what is wrong with a file is told. Training itself gets them nowhere: an
+    `UnlabeledCase` has no mask, and `HiddenReferences` gives them to reports alone.
 
     Args:
         config: Settings of the run.
-        split_file: The run's own split, when resuming.
+        resumed: The run folder, when resuming: its split counts, and its data must be as they were.
+        progress: Told how many of how many cases are decoded, the first time.
 
     Raises:
         DataError: If data or masks cannot be used.
-        BudgetError: If the labelled budget cannot be drawn.
+        BudgetError: If the labelled budget cannot be drawn, or leaves nothing to learn.
+        RunFolderError: If the data of the run that is resumed have changed.
     """
     collection = open_data(config.data, config.reading)
-    _refuse_errors(collection.problems)
-    if split_file is not None:
-        split = Split.read(split_file, collection.cases)
-    else:
-        content = None
-        if config.draw != "random":
-            content = class_pixels(collection, config.reading)
-        split = draw_split(
-            collection.cases,
-            config.labeled,
-            config.seed,
-            draw=config.draw,
-            content=content,
-            has_validation=config.keep == "best",
-        )
-    referenced = [*split.labeled, *split.validation, *split.test]
-    masks = [case.mask for case in referenced if case.mask is not None]
-    scheme, problems = understand_masks(masks, config.reading, collection.labels)
-    _refuse_errors(problems)
-    images = look_at_images([*referenced, *split.unlabeled], config.reading.axis)
-    noticed = [p for p in (*collection.problems, *problems) if p.severity == "warning"]
-    warnings = (*split.warnings, *(problem.sentence() for problem in noticed))
-    return DataPlan(collection, split, scheme, images, warnings)
+    refuse_errors(collection.problems)
+    cache = config.cache or cache_folder("prepared")
+    found = main_process_first(
+        lambda: diagnose(collection, config.reading, progress=progress, cache=cache)
+    )
+    split, changed = _split_of(config, resumed, collection, found)
+    scheme, understood = scheme_for(config, collection, found, split)
+    if resumed and (before := resumed.read_contents()):
+        scheme = before.labels
+    problems = [*problems_of_run(found, collection, split, config), *understood]
+    refuse_errors(problems)
+    if not resumed:
+        refuse_empty_draw(config, collection, found, split, scheme)
+    used: tuple[Case | UnlabeledCase, ...]
+    used = (*split.labeled, *split.validation, *split.test, *split.unlabeled)
+    readable = [case for case in used if found.facts[case.id].is_readable]
+    images = look_at_images(readable, config.reading.axis, config.plane)
+    warnings = (
+        *changed,
+        *split.warnings,
+        *warnings_of_split(found, split, scheme, config),
+        *warnings_of(problems),
+    )
+    return DataPlan(collection, split, scheme, images, contents_of(found, scheme), warnings)
 
 
-def _refuse_errors(problems: Sequence[Problem]) -> None:
-    errors = [problem for problem in problems if problem.severity == "error"]
-    if errors:
-        more = f" ({len(errors) - 1} more: run `ecs-med check`)" if len(errors) > 1 else ""
-        raise DataError(errors[0].sentence() + more)
+def _split_of(
+    config: TrainConfig, resumed: RunFolder | None, collection: CaseCollection, found: Diagnosis
+) -> tuple[Split, list[str]]:
+    """The split, and what has changed since it was drawn."""
+    if resumed is None:
+        return draw_for(config, collection, found), []
+    changed = []
+    if before := resumed.read_contents():
+        changed = refuse_changed_data(resumed, before, contents_of(found, before.labels))
+    return Split.read(resumed.split_file, collection.cases), changed
 
 
 def build_stores(
@@ -203,37 +230,3 @@ def training_batches(
     if transform is not None:
         batches[0]  # What is wrong with it is said before the run begins.
     return batches
-
-
-def class_pixels(
-    collection: CaseCollection, reading: ReadingSettings
-) -> dict[str, tuple[int, ...]]:
-    """Pixels of each class in every training case that has a mask, in and outside the budget.
-
-    This is read before the budget is drawn and given to the draw alone; nothing of it reaches
-    training.
-
-    Args:
-        collection: What the layout found.
-        reading: How masks are understood.
-
-    Returns:
-        Counts by case id, background first, void left out.
-
-    Raises:
-        DataError: If a mask cannot be read.
-    """
-    cases = [case for case in collection.cases if case.mask is not None]
-    masks = [case.mask for case in cases if case.mask is not None]
-    scheme, problems = understand_masks(masks, reading, collection.labels)
-    _refuse_errors(problems)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        counts = pool.map(partial(_count, scheme=scheme), cases)
-    return dict(zip((case.id for case in cases), counts, strict=True))
-
-
-def _count(case: Case, scheme: LabelScheme) -> tuple[int, ...]:
-    assert case.mask is not None
-    labels = read_labels(case.images, case.mask, scheme, case.frame)
-    counts: Sequence[int] = np.bincount(labels.ravel(), minlength=256).tolist()
-    return tuple(counts[: scheme.num_classes])

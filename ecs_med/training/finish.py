@@ -68,10 +68,12 @@ def finish_run(
         test=test.scores,
         class_names=names,
         corrector=CorrectorMetrics(validation=progress.corrector) if progress.corrector else None,
+        absent_classes=test.absent_classes,
     )
     manifest.write(folder.manifest_file)
+    write_report(model.run, metrics)
+    # Last, since a run with scores is complete: what is missing before is done by `resume`.
     metrics.write(folder.metrics_file)
-    write_report(model.run)
     return metrics
 
 

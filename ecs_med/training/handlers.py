@@ -1,27 +1,23 @@
-"""What happens around the iterations: logging, checkpoints, TensorBoard, being stopped.
+"""What happens around the iterations: logging, checkpoints, TensorBoard.
 
 Every handler follows MONAI's convention: a class with `attach(engine)`.
 """
 
 import math
-import signal
-import threading
 import time
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 
-from ecs_med.distributed import any_process, is_main_process
+from ecs_med.distributed import is_main_process
 from ecs_med.errors import (
     MissingExtraError,
     SettingsError,
     TrainingDivergedError,
-    TrainingInterrupted,
 )
 from ecs_med.methods import Method
 from ecs_med.runs import TrainRow
@@ -30,9 +26,7 @@ from ecs_med.training.listener import Listener
 
 __all__ = [
     "Checkpoints",
-    "Interruption",
     "Log",
-    "StopToken",
     "check_handlers",
     "is_due",
     "tensorboard_handler",
@@ -169,64 +163,6 @@ class Checkpoints:
         ):
             self._save(engine.state.iteration)
             self._saved = time.monotonic()
-
-
-class StopToken(Protocol):
-    """Something that says when to stop, such as a `threading.Event`."""
-
-    def is_set(self) -> bool:
-        """Whether to stop after the current iteration."""
-
-
-class Interruption:
-    """SIGTERM, Ctrl-C or a stop token: save after the current iteration, then stop resumably.
-
-    Usable as a context manager, which puts the former signal handlers back. In other threads than
-    the main one, which signals never reach, the token alone is looked at.
-
-    Args:
-        save: Writes a checkpoint.
-        resume_hint: How to go on.
-        stop: Looked at after every iteration.
-
-    Raises:
-        TrainingInterrupted: After saving.
-    """
-
-    def __init__(self, save: SaveState, resume_hint: str, stop: StopToken | None = None) -> None:
-        self._save = save
-        self._hint = resume_hint
-        self._stop = stop
-        self._caught: str | None = None
-        self._former: dict[signal.Signals, Any] = {}
-
-    def __enter__(self) -> "Interruption":
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._former[number] = signal.signal(number, self._catch)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._former.items():
-            signal.signal(number, handler)
-
-    def _catch(self, number: int, _: FrameType | None) -> None:
-        self._caught = signal.Signals(number).name
-
-    def attach(self, engine: Engine) -> None:
-        """Look after every iteration; attach this last."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self._complete)
-
-    def _complete(self, engine: Engine) -> None:
-        if self._caught is None and self._stop is not None and self._stop.is_set():
-            self._caught = "the stop token"
-        # Signals reach processes at different times; all must stop after the same iteration.
-        if any_process(self._caught is not None, engine.state.device):
-            self._save(engine.state.iteration)
-            raise TrainingInterrupted(
-                f"Stopped by {self._caught or 'another process'} after iteration "
-                f"{engine.state.iteration}, everything is saved; {self._hint}."
-            )
 
 
 def check_handlers(handlers: Sequence[Any]) -> None:

@@ -42,7 +42,10 @@ class Listener(Protocol):
     """Receives what happens during training, in this order."""
 
     def preparing(self, done: int, total: int) -> None:
-        """`done` of `total` images are decoded and cached."""
+        """`done` of `total` images are decoded and cached.
+
+        New data are decoded twice, first to be examined; only the second time comes to the end.
+        """
 
     def started(self, plan: RunPlan) -> None:
         """Everything is decided; training is about to begin."""

@@ -1,5 +1,6 @@
 """Where a run begins: in a folder of its own, or where an interrupted one stopped."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +11,14 @@ from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.methods import fixed_settings, method_class, with_own_settings
 from ecs_med.networks import Initialization
 from ecs_med.runs import Origin, RunFolder
+from ecs_med.runs.lock import refuse_busy
 from ecs_med.training.data_plan import DataPlan, plan_data
 from ecs_med.training.origin import check_origin, networks_from, open_origin, settings_from
 from ecs_med.training.resolve import default_run_folder, preparation_of, resolve
 from ecs_med.training.schedule import Schedule, cost_of_scoring, decide_schedule
 from ecs_med.types import Case
 
-__all__ = ["Opening", "open_run"]
+__all__ = ["Opening", "open_run", "refuse_existing_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +55,21 @@ class Opening:
         return (*self.plan.warnings, *(self.origin.warnings if self.origin else ()))
 
 
-def open_run(config: TrainConfig, *, resume: bool) -> Opening:
+def open_run(
+    config: TrainConfig, *, resume: bool, progress: Callable[[int, int], None] | None = None
+) -> Opening:
     """Decide everything that a run is made of, in the order in which mistakes are cheap to find.
 
     Args:
         config: As the user gave it.
         resume: Whether the run is there already.
+        progress: Told how many of how many cases are examined, where that takes decoding.
 
     Raises:
         EcsMedError: One of its kinds, for everything that a user can mend.
     """
     with_own_settings(config)
-    plan, path, config, origin = _reopened(config) if resume else _opened(config)
+    plan, path, config, origin = (_reopened if resume else _opened)(config, progress)
     from_run = networks_from(origin, config.method) if origin else ()
     resolved, initializations = resolve(config, plan.images, path, from_run)
     _check_sizes(resolved)
@@ -77,23 +82,27 @@ def open_run(config: TrainConfig, *, resume: bool) -> Opening:
     return Opening(resolved, plan, origin, initializations, preparation, scored, schedule)
 
 
-def _opened(config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig, Origin | None]:
+def _opened(
+    config: TrainConfig, progress: Callable[[int, int], None] | None
+) -> tuple[DataPlan, Path, TrainConfig, Origin | None]:
     origin = open_origin(config)
     config = settings_from(origin, config) if origin else config
-    plan = plan_data(config)
+    plan = plan_data(config, None, progress)
     folder = config.run or default_run_folder(config, plan.collection.name)
     if is_main_process():
-        _refuse_existing_run(folder)
+        refuse_existing_run(folder)
     return plan, folder, config, check_origin(origin, config, plan) if origin else None
 
 
-def _reopened(config: TrainConfig) -> tuple[DataPlan, Path, TrainConfig, Origin | None]:
+def _reopened(
+    config: TrainConfig, progress: Callable[[int, int], None] | None
+) -> tuple[DataPlan, Path, TrainConfig, Origin | None]:
     path = config.run
     if path is None:
         path = default_run_folder(config, open_data(config.data, config.reading).name)
     config = _resume_config(path, config)
     folder = RunFolder(path)
-    return plan_data(config, folder.split_file), path, config, folder.read_origin()
+    return plan_data(config, folder, progress), path, config, folder.read_origin()
 
 
 def _scored(config: TrainConfig, plan: DataPlan) -> tuple[Case, ...]:
@@ -116,12 +125,13 @@ def _check_sizes(config: TrainConfig) -> None:
         )
 
 
-def _refuse_existing_run(path: Path) -> None:
+def refuse_existing_run(path: Path) -> None:
     """Protect a run that is there; one that never reached its first checkpoint may be taken over.
 
     Raises:
-        RunFolderError: If there is one.
+        RunFolderError: If there is one, or another process is at work on it.
     """
+    refuse_busy(path)
     folder = RunFolder(path)
     if folder.spec_file.exists() or folder.checkpoint_files():
         raise RunFolderError(

@@ -52,6 +52,8 @@ def settings_from(origin: Origin, config: TrainConfig) -> TrainConfig:
         "max_size": spec.preparation.max_size,
         "min_size": spec.preparation.min_size,
     }
+    if spec.kind == "volume":
+        more["plane"] = spec.preparation.plane
     if method_class(config.method).uses_corrector() and spec.corrector_encoder is not None:
         networks["corrector_encoder"] = spec.corrector_encoder
         more["corrector_output_stride"] = spec.corrector_output_stride

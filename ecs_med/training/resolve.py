@@ -8,8 +8,9 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 
-from ecs_med.config import Preparation, TrainConfig
-from ecs_med.data.prepare import slice_axis, target_size
+from ecs_med.config import Plane, Preparation, TrainConfig
+from ecs_med.data.planes import Grid, slice_axis, usual_plane
+from ecs_med.data.prepare import target_size
 from ecs_med.data.readers import ScanHeader, read_header
 from ecs_med.devices import autocast_dtype, choose_device
 from ecs_med.distributed import local_rank, world_size
@@ -36,14 +37,19 @@ class Images(NamedTuple):
     """Channels of every image."""
     size: tuple[int, int]
     """Median height and width of a slice, in pixels."""
+    plane: Plane | None = None
+    """Of volumes, see `ecs_med.data.planes`; `None` for pictures."""
 
 
-def look_at_images(cases: Sequence[Case | UnlabeledCase], axis: str) -> Images:
+def look_at_images(
+    cases: Sequence[Case | UnlabeledCase], axis: str, plane: Plane | None = None
+) -> Images:
     """Read the headers of some images and say what they have in common.
 
     Args:
         cases: At least one; up to 64, evenly spread, are read.
         axis: The setting along which volumes are sliced.
+        plane: The plane of volumes, where it is decided already.
 
     Raises:
         DataError: If pictures and volumes are mixed, or numbers of channels differ.
@@ -63,16 +69,31 @@ def look_at_images(cases: Sequence[Case | UnlabeledCase], axis: str) -> Images:
                 f"{case.images[0]}: has {header.num_channels} channels and {sample[0].images[0]} "
                 f"has {first.num_channels}; give every case the same channels."
             )
-    sizes = [_slice_size(header, axis) for header in headers]
+    if first.is_volume and plane is None:
+        plane = _usual_plane(cases)
+    sizes = [_slice_size(header, axis, plane) for header in headers]
     height, width = (int(np.median(side)) for side in zip(*sizes, strict=True))
     kind: Literal["picture", "volume"] = "volume" if first.is_volume else "picture"
-    return Images(kind, first.num_channels, (height, width))
+    return Images(kind, first.num_channels, (height, width), plane)
 
 
-def _slice_size(header: ScanHeader, axis: str) -> tuple[int, int]:
+def _usual_plane(cases: Sequence[Case | UnlabeledCase]) -> Plane:
+    """One decision for all runs on a data set, whatever the order of their cases is."""
+    ordered = sorted(cases, key=lambda case: case.id)
+    headers = [read_header(case.images) for case in ordered[:: -(-len(ordered) // _SAMPLE)]]
+    return usual_plane(
+        [
+            Grid(header.shape, header.spacing_mm, header.directions)
+            for header in headers
+            if header.spacing_mm is not None and header.directions is not None
+        ]
+    )
+
+
+def _slice_size(header: ScanHeader, axis: str, plane: Plane | None) -> tuple[int, int]:
     if not header.is_volume:
         return header.shape[0], header.shape[1]
-    along = slice_axis(header, axis)
+    along = slice_axis(header, axis, plane or "axial")
     height, width = (n for i, n in enumerate(header.shape) if i != along)
     return height, width
 
@@ -123,6 +144,7 @@ def resolve(
             "batch": config.batch or 8,
             "max_size": max_size,
             "min_size": min_size,
+            "plane": config.plane or images.plane,
             "crop": config.crop or _fitting_crop(target_size(images.size, max_size, min_size)),
             "network_settings": told.model_dump(mode="json"),
             "encoder": initializations[0].encoder if network.has_encoder else "none",
@@ -159,6 +181,7 @@ def preparation_of(config: TrainConfig) -> Preparation:
         max_size=config.max_size or 0,
         min_size=config.min_size or 0,
         axis=reading.axis,
+        plane=config.plane or "axial",
         window=reading.window,
         percentiles=reading.percentiles,
     )

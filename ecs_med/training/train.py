@@ -1,8 +1,8 @@
 """`train`: one run, from settings to a finished run folder."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,38 +20,43 @@ from ecs_med.distributed import (
     wait_for_all,
 )
 from ecs_med.errors import DeviceMemoryError, SettingsError
+from ecs_med.files import remedy_of_writing
 from ecs_med.inference.model import load_model, save_model
+from ecs_med.litter import clear_litter
 from ecs_med.runs import Metrics
 from ecs_med.runs.history import HistoryFile
+from ecs_med.runs.lock import hold_folder
 from ecs_med.training.build import build_model
 from ecs_med.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ecs_med.training.data_plan import build_stores, training_batches
 from ecs_med.training.finish import finish_run
 from ecs_med.training.handlers import (
     Checkpoints,
-    Interruption,
     Log,
-    StopToken,
     check_handlers,
     is_due,
     tensorboard_handler,
 )
+from ecs_med.training.interruption import Interruption, StopToken
 from ecs_med.training.listener import Listener, NullListener
 from ecs_med.training.manifest import Clock, EnergyMeter, RunNotes, now
-from ecs_med.training.opening import Opening, open_run
+from ecs_med.training.opening import Opening, open_run, refuse_existing_run
 from ecs_med.training.scoring import SILENT_CORRECTOR, Scoring, is_silent
 from ecs_med.training.trainer import MethodTrainer
 
 __all__ = ["train"]
 
+_REMEDY = "free disk space or choose another folder, then go on with `resume`"
+
 
 @dataclass(frozen=True, slots=True)
 class _Doors:
-    """What a caller hands in that no file can hold."""
+    """What a caller hands in that no file can hold, and what the whole run is in."""
 
-    handlers: Sequence[Any] = ()
-    transform: OwnTransform | None = None
-    stop: StopToken | None = None
+    handlers: Sequence[Any]
+    transform: OwnTransform | None
+    interruption: Interruption
+    held: ExitStack
 
 
 def train(
@@ -92,15 +97,16 @@ def train(
         >>> import ecs_med
         >>> made = ecs_med.train({**settings, "data": folder, "labeled": "50%", "run": "runs/mine"})
         >>> sorted(path.name for path in made.glob("*.json"))[:3]
-        ['config.json', 'manifest.json', 'metrics.json']
+        ['config.json', 'data.json', 'manifest.json']
     """
     if not isinstance(config, TrainConfig):
         config = TrainConfig.parse(config)
     check_handlers(handlers)
-    with process_group(config.device):
+    with process_group(config.device), remedy_of_writing(_REMEDY), ExitStack() as held:
         if listener is None or not is_main_process():
             listener = NullListener()
-        run = _Run(config, listener, _Doors(handlers, transform, stop), resume=resume)
+        doors = _Doors(handlers, transform, held.enter_context(Interruption(stop)), held)
+        run = _Run(config, listener, doors, resume=resume)
         with run.memory_errors_in_words():
             run.train()
             if is_main_process():
@@ -118,9 +124,10 @@ class _Run:
         self.listener = listener
         self.doors = doors
         self.clock = Clock()
-        opening = open_run(config, resume=resume)
+        opening = open_run(config, resume=resume, progress=_all_but_the_end(listener))
         self.config, self.plan, self.folder = opening.config, opening.plan, opening.folder
         self.schedule = opening.schedule
+        self._take_folder(resume=resume)
         self.notes = RunNotes(self.config, self.plan, opening.initializations, self.schedule)
         for sentence in opening.warnings:
             self._warn(sentence)
@@ -151,12 +158,24 @@ class _Run:
         self.first = self._restore() if resume else 0
         self.energy = EnergyMeter(self.device, self.progress.energy_wh if resume else 0.0)
 
+    def _take_folder(self, *, resume: bool) -> None:
+        """Let no other process work in the folder, and remove what killed ones left in it."""
+        path = self.folder.path
+        self.doors.interruption.folder = path
+        if not is_main_process():
+            return
+        self.doors.held.enter_context(hold_folder(path))
+        if not resume:
+            refuse_existing_run(path)  # Another process may have come and gone meanwhile.
+        clear_litter(path, self.folder.checkpoints, self.folder.gallery, self.folder.samples)
+
     def _write_beginning(self, opening: Opening) -> None:
         self.folder.create()
         self.folder.write_config(self.config)
         if opening.origin:
             opening.origin.write(self.folder.origin_file)
         self.plan.split.write(self.folder.split_file)
+        self.plan.contents.write(self.folder.data_file)
 
     def _warn(self, sentence: str) -> None:
         if self.notes.warn(sentence):
@@ -204,19 +223,17 @@ class _Run:
             images_per_iteration=config.batch * (1 if self.stores.unlabeled is None else 2),
             warn=self._warn,
         )
-        hint = f"go on with `ecs-med train --resume --run {self.folder.path}`"
-        with Interruption(self._save, hint, self.doors.stop) as interruption:
-            for handler in (log, *self.doors.handlers):
-                handler.attach(trainer)
-            trainer.add_event_handler(
-                Events.ITERATION_COMPLETED(event_filter=lambda _, i: is_due(i, every, last)),
-                lambda engine: self._validate(engine.state.iteration),
-            )
-            Checkpoints(self._save, every=every, last=last).attach(trainer)
-            interruption.attach(trainer)
-            if config.tensorboard:
-                tensorboard_handler(self.folder.path).attach(trainer)
-            if self.first < last:
+        for handler in (log, *self.doors.handlers):
+            handler.attach(trainer)
+        trainer.add_event_handler(
+            Events.ITERATION_COMPLETED(event_filter=lambda _, i: is_due(i, every, last)),
+            lambda engine: self._validate(engine.state.iteration),
+        )
+        Checkpoints(self._save, every=every, last=last).attach(trainer)
+        if config.tensorboard:
+            tensorboard_handler(self.folder.path).attach(trainer)
+        if self.first < last:
+            with self.doors.interruption.iterating(trainer, self._save):
                 trainer.run()
         self._take_stock()
 
@@ -289,3 +306,13 @@ class _Run:
                 f"{self.config.device} ran out of memory at batch {self.config.batch} and crop "
                 f"{self.config.crop}; lower `batch` or `crop` (or `max_size`) and start a new run."
             ) from error
+
+
+def _all_but_the_end(listener: Listener) -> Callable[[int, int], None]:
+    """Show how far the examination is; preparing the images comes after it and then ends both."""
+
+    def told(done: int, total: int) -> None:
+        if done < total:
+            listener.preparing(done, total)
+
+    return told

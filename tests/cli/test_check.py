@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ecs_med.data.checks.grouping import group_problems
 from ecs_med.errors import SettingsError
 from ecs_med.types import Problem
 from ecs_med_cli.app import main
-from ecs_med_cli.commands.check import group_problems
 from ecs_med_cli.options import READING
 
 

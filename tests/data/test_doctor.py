@@ -164,9 +164,10 @@ def test_sizes_far_apart_constant_and_rotated_pictures(good: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(np.eye(SIDE, dtype=np.uint8) * 255).save(good / "images/t.jpg", exif=exif)
+    write_mask(good / "masks" / "t.png")
     assert "images/huge" in found(good, "times larger or smaller").message
     assert found(good, "every pixel has the same value").path == good / "images" / "white.png"
-    assert found(good, "orientation tag").path == good / "images" / "t.jpg"
+    assert found(good, "orientation tag").path == good / "masks" / "t.png"
 
 
 @pytest.fixture

@@ -5,9 +5,10 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from ecs_med.data.readers import is_image, read_header, read_scan, stem
+from ecs_med.data.readers.orientation import turned
 from ecs_med.data.readers.picture_decoding import exif_orientation
 from ecs_med.errors import UnreadableFileError
 
@@ -104,13 +105,16 @@ def test_one_pixel(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_orientation_is_told_and_not_applied(tmp_path: Path, suffix: str, orientation: int) -> None:
+def test_the_orientation_tag_is_applied(tmp_path: Path, suffix: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = saved(COLORS, tmp_path / f"a{suffix}", exif=exif)
+    with Image.open(path) as image:
+        upright = np.asarray(ImageOps.exif_transpose(image))
     assert exif_orientation(path) == orientation
-    assert read_header([path]).shape == (5, 7)
-    np.testing.assert_array_equal(read_scan([path]).array, COLORS.transpose(2, 0, 1))
+    assert read_header([path]).shape == upright.shape[:2]
+    np.testing.assert_array_equal(read_scan([path]).array, upright.transpose(2, 0, 1))
+    np.testing.assert_array_equal(turned(COLORS, orientation), upright)
 
 
 def test_several_pages_are_refused(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
+from ecs_med.data.planes import slice_axis
 from ecs_med.data.prepare import (
     Preparation,
     prepare_labels,
     prepare_scan,
-    slice_axis,
     target_size,
     to_native,
 )

@@ -4,7 +4,7 @@ import pytest
 
 from ecs_med.errors import SettingsError
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
-from ecs_med.inference.inputs import PredictionInput
+from ecs_med.inference.scans import PredictionInput
 
 
 def item(path, below=None):

@@ -90,11 +90,18 @@ def test_masks_that_are_stored_in_another_way(make_model, data, write_picture):
     for path in (data / "masks").iterdir():
         path.unlink()
     write_picture(data / "masks/0.png", np.eye(6), "L")
-    with pytest.raises(MaskValueError, match="`mask_threshold=1`"):
+    for reading in (None, {"mask_values": (0, 1)}):
+        report = evaluate(model, data, reading=reading)
+        assert report.evaluation.scores.num_cases == 1
+        assert report.evaluation.per_case[0].num_pixels == (30, 6)
+        assert "mask values 0" in report.selection.note
+    write_picture(data / "masks/0.png", np.diag([0, 50, 90, 90, 50, 0]), "L")
+    with pytest.raises(
+        MaskValueError, match=r"no class of the model.*threshold=50`, else store the value"
+    ):
         evaluate(model, data)
-    report = evaluate(model, data, reading={"mask_values": (0, 1)})
-    assert report.evaluation.scores.num_cases == 1
-    assert report.evaluation.per_case[0].num_pixels == (30, 6)
+    report = evaluate(model, data, reading={"mask_threshold": 50})
+    assert report.evaluation.per_case[0].num_pixels == (32, 4)
 
 
 def test_mask_options_with_another_number_of_classes(make_model, data):

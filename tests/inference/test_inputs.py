@@ -19,7 +19,7 @@ def folder(tmp_path):
 
 
 def found(*inputs, **options):
-    return [item.path for item in find_inputs(inputs, **options)]
+    return [item.path for item in find_inputs(inputs, **options).items]
 
 
 def test_folders_are_searched_in_order(folder):
@@ -50,7 +50,7 @@ def test_earlier_results_are_not_inputs(folder):
 )
 def test_problems_are_kept_for_later(folder, name, message):
     root = folder("a.png", "notes.txt", "slice.dcm")
-    items = find_inputs([root / name, root / "a.png"])
+    items = find_inputs([root / name, root / "a.png"]).items
     assert message in str(items[0].problem)
     assert items[1].problem is None
 
@@ -58,14 +58,14 @@ def test_problems_are_kept_for_later(folder, name, message):
 def test_folder_of_dicom_without_suffix(folder):
     root = folder("series/1.2.3")
     (root / "series" / "IM0001").write_bytes(bytes(128) + b"DICM")
-    (item,) = find_inputs([root])
+    (item,) = find_inputs([root]).items
     assert item.path == root / "series"
     assert "DICOM" in str(item.problem)
 
 
 def test_folder_without_anything(folder):
-    (item,) = find_inputs([folder("notes.txt")])
-    assert "no picture or volume in this folder" in str(item.problem)
+    (item,) = find_inputs([folder("notes.txt")]).items
+    assert "no picture or volume to segment in this folder" in str(item.problem)
 
 
 def test_nothing_given():
@@ -75,7 +75,7 @@ def test_nothing_given():
 
 def test_channel_files_are_one_scan(folder):
     root = folder("a_0000.nii.gz", "a_0001.nii.gz", "b_0000.nii.gz", "c.nii.gz")
-    items = find_inputs([root], num_channels=2)
+    items = find_inputs([root], num_channels=2).items
     assert [[path.name for path in item.images] for item in items] == [
         ["a_0000.nii.gz", "a_0001.nii.gz"],
         ["b_0000.nii.gz"],
@@ -85,7 +85,7 @@ def test_channel_files_are_one_scan(folder):
 
 def test_missing_channel_file_is_named(folder):
     root = folder("a_0000.nii.gz", "a_0002.nii.gz")
-    (item,) = find_inputs([root], num_channels=3)
+    (item,) = find_inputs([root], num_channels=3).items
     assert "a_0001.nii.gz: no such file, though the model takes 3 channels" in str(item.problem)
 
 

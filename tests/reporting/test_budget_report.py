@@ -21,6 +21,7 @@ from sweep_folders import (
 
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.reporting.sweep.report import write_budget_report
+from ecs_med.runs.outputs import MARKER
 
 SMALL = SweepSpec(budgets=("1/16", "1/4"), num_samples=1, num_test=8)
 SECTIONS = {
@@ -183,7 +184,7 @@ def test_names_from_outside_are_escaped(tmp_path, read_page):
     names = {path.name for path in (tmp_path / "figures").iterdir()}
     assert "classes-..-e---script-.svg" in names
     assert {path.name for path in tmp_path.iterdir()} == {
-        *("budget.html", "figures", "runs", "tables"),
+        *("budget.html", "figures", "runs", "tables", MARKER),
     }
 
 

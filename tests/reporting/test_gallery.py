@@ -6,6 +6,7 @@ from PIL import Image
 
 from ecs_med.errors import RunFolderError
 from ecs_med.reporting.run.gallery import GalleryItem, choose_cases, write_gallery
+from ecs_med.runs.outputs import MARKER, own_outputs
 
 CLASS_NAMES = ("background", "polyp", "instrument")
 
@@ -98,7 +99,8 @@ def test_a_later_gallery_replaces_the_earlier_and_nothing_else(tmp_path, gallery
     write_gallery(tmp_path, gallery_items(1), CLASS_NAMES)
     names = {path.name for path in (tmp_path / "gallery").iterdir()}
     panels = {f"000-{name}.png" for name in ("image", "reference", "prediction", "corrector")}
-    assert names == {*panels, "gallery.json", "mine.png"}
+    assert names == {*panels, "gallery.json", "mine.png", MARKER}
+    assert not own_outputs(tmp_path / "gallery").holds("mine.png")
 
 
 def test_case_ids_never_become_paths(tmp_path):

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from ecs_med.config import TrainConfig
+from ecs_med.data.checks.examination import diagnose
 from ecs_med.data.layout import open_data
-from ecs_med.training.data_plan import class_pixels, plan_data
+from ecs_med.training.data_plan import plan_data
 
 Build = Callable[..., TrainConfig]
 
@@ -16,7 +17,7 @@ Build = Callable[..., TrainConfig]
 def test_counts_are_those_of_the_files(settings: Build) -> None:
     config = settings()
     collection = open_data(config.data, config.reading)
-    counts = class_pixels(collection, config.reading)
+    counts = diagnose(collection, config.reading).class_pixels
     masked = [case for case in collection.cases if case.mask is not None]
     assert set(counts) == {case.id for case in masked}
     for case in masked:

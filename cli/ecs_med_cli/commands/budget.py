@@ -50,6 +50,7 @@ def budget(
     Every method at every budget and seed is an ordinary run. Started again, only what is
     missing is done; ends with a report.
     """
+    from ecs_med.runs.lock import hold_folder
     from ecs_med.sweep.budget import plan_budget
     from ecs_med.sweep.executors import ExecutorOptions
     from ecs_med.sweep.sweep import write_plan
@@ -58,13 +59,28 @@ def budget(
     console = SweepConsole(as_json=as_json)
     with console.only_json():
         asked = budget_request(grid, settings, config)
-        sweep = plan_budget(asked, ExecutorOptions(**place), starts_soon=not dry_run)
+        with console.bar("examining the data") as moved:
+            sweep = plan_budget(
+                asked, ExecutorOptions(**place), starts_soon=not dry_run, progress=moved
+            )
     if "1" in grid.get("budgets", "").replace(" ", "").split(","):
         console.say("Budget 1 means all labels; one labelled case cannot be asked for here.")
+    for sentence in (*sweep.notes, *(f"Warning: {warning}" for warning in sweep.warnings)):
+        console.say(sentence)
     if dry_run:
         console.plan(str(sweep.out), sweep.cells, sweep.num_labeled, sweep.executor)
         return
-    write_plan(sweep.config, sweep.cells)
+    with hold_folder(sweep.out):
+        write_plan(sweep.config, sweep.cells)
+        _run_and_report(console, sweep, minutes_per_label, cost_per_hour)
+
+
+def _run_and_report(
+    console: "SweepConsole",
+    sweep: "BudgetSweep",
+    minutes_per_label: float | None,
+    cost_per_hour: float | None,
+) -> None:
     result = console.run(sweep.cells, sweep.executor)
     if result.exit_code == TrainingInterrupted.exit_code:
         _tell(console, sweep, result, None)

@@ -1,8 +1,7 @@
 """`ecs-med check`: is my data all right, before any minute of training."""
 
 import os
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ecs_med.data.checks.grouping import group_problems
 from ecs_med.errors import BudgetError, DataError
 from ecs_med_cli import options
 from ecs_med_cli.console import Terminal
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from ecs_med.data.checks.facts import DataSummary
     from ecs_med.types import CaseCollection, Problem
 
-__all__ = ["check", "group_problems"]
+__all__ = ["check"]
 
-GROUP_ABOVE = 20
 NUM_NAMES = 3
 MIN_WIDTH = 120
 STYLES = {"error": "bold red", "warning": "yellow", "note": "dim"}
@@ -46,6 +45,7 @@ def check(
     from ecs_med.config import ReadingSettings
     from ecs_med.data.checks.examination import diagnose
     from ecs_med.data.layout import open_data
+    from ecs_med.files import cache_folder
     from ecs_med.types import Problem
 
     reading = ReadingSettings.parse(settings.get("reading", {}))
@@ -57,10 +57,12 @@ def check(
         _print_json(data, [Problem.from_error(error, [data])], None, None)
         raise typer.Exit(2) from None
     with Terminal(as_json=as_json).bar("decoding") as moved:
-        diagnosis = diagnose(collection, reading, progress=moved)
+        # Always decoded; what it tells is kept for the start of a training.
+        cache = cache_folder("prepared")
+        diagnosis = diagnose(collection, reading, progress=moved, cache=cache, anew=True)
     problems = list(diagnosis.problems)
     if not diagnosis.num_errors:
-        problems[:0] = _split_problems(collection)
+        problems[:0] = _split_problems(collection, diagnosis)
     if as_json:
         _print_json(data, problems, collection, diagnosis)
     else:
@@ -69,32 +71,13 @@ def check(
         raise typer.Exit(2)
 
 
-def group_problems(problems: "Iterable[Problem]") -> "list[list[Problem]]":
-    """Put problems of one kind together where there are more than 20 of it.
-
-    Kind is what remains of severity and remedy (of the message, for notes) without
-    numbers and names that hold numbers.
-
-    Returns:
-        Groups in the order of their first problem; most have one member.
-    """
-    kinds: dict[tuple[str, str], list[Problem]] = {}
-    for problem in problems:
-        words = re.sub(r"\S*\d\S*", "#", problem.remedy or problem.message)
-        kinds.setdefault((problem.severity, words), []).append(problem)
-    groups: list[list[Problem]] = []
-    for members in kinds.values():
-        groups += [members] if len(members) > GROUP_ABOVE else [[member] for member in members]
-    return groups
-
-
-def _split_problems(collection: "CaseCollection") -> "list[Problem]":
+def _split_problems(collection: "CaseCollection", diagnosis: "Diagnosis") -> "list[Problem]":
     """What stands in the way of dividing the cases for training, though every file is well."""
     from ecs_med.splits import draw_split
     from ecs_med.types import Problem
 
     try:
-        draw_split(collection.cases, "all", 0)
+        draw_split(collection.cases, "all", 0, joined=diagnosis.joined)
     except BudgetError as error:
         return [Problem.from_error(error, [collection.root])]
     return []

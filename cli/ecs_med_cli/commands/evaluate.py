@@ -44,12 +44,16 @@ def evaluate(
     the scores of each case.
     """
     from ecs_med.inference import evaluation_run
-    from ecs_med.inference.model import load_model
+    from ecs_med.inference.model import load_model, newer_than, unfinished
 
     terminal = Terminal(as_json=as_json)
     with terminal.only_json():
         loaded = load_model(model, device)
         terminal.say(f"model: {loaded.run}{' (newest)' if model is None else ''}")
+        if model is None and (newer := newer_than(loaded.run)) is not None:
+            terminal.complain(newer)
+        if (sentence := unfinished(loaded.run)) is not None:
+            terminal.complain(sentence)
         with terminal.bar("scoring") as moved:
             report = evaluation_run.evaluate(
                 loaded,
@@ -63,5 +67,7 @@ def evaluate(
         terminal.print_json(report.to_dict())
         return
     terminal.say(report.selection.note)
+    for warning in report.warnings:
+        terminal.say(f"Warning: {warning}")
     terminal.show(score_table(report.evaluation.scores))
     terminal.say(f"written: {output / 'evaluation.json'}, {output / 'cases.csv'}")

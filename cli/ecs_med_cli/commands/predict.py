@@ -44,7 +44,7 @@ def predict(
     A picture gives a PNG, a volume a NIfTI file, whose integers are the classes. If one of
     several inputs fails, the rest is done, failures.json says why, and the exit code is 3.
     """
-    from ecs_med.inference.model import load_model
+    from ecs_med.inference.model import load_model, newer_than, unfinished
     from ecs_med.inference.predict import predict_files
 
     terminal = Terminal(as_json=as_json)
@@ -58,6 +58,10 @@ def predict(
     with terminal.only_json():
         loaded = load_model(model, device)
         terminal.say(f"model: {loaded.run}{' (newest)' if model is None else ''}")
+        if model is None and (newer := newer_than(loaded.run)) is not None:
+            terminal.complain(newer)
+        if (state := unfinished(loaded.run)) is not None:
+            terminal.complain(state)
         report = predict_files(
             loaded,
             inputs,
@@ -71,6 +75,9 @@ def predict(
         terminal.print_json(report.to_json())
     else:
         _tell_outcome(terminal, report, certainty=certainty)
+    for sentence in report.notes:
+        if sentence != state:
+            terminal.complain(sentence)
     report.raise_failures()
 
 

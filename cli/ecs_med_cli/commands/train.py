@@ -48,6 +48,7 @@ def train(
 
     Ends with the score on the test cases and a picture report, in a run folder.
     """
+    from ecs_med.metrics import absent_sentence
     from ecs_med.runs import RunFolder
     from ecs_med.training import train as training
 
@@ -62,6 +63,9 @@ def train(
         terminal.print_json({"run": str(run.path), "metrics": metrics.to_json()})
         return
     terminal.show(score_table(metrics.test, f"Test, {metrics.test.num_cases} cases"))
+    told = absent_sentence(metrics.absent_classes, metrics.class_names, "the test cases")
+    if told is not None:
+        terminal.say(f"Warning: {told}")
     if run.report_file.is_file():
         terminal.say(f"Report: {run.report_file}")
     terminal.say(f"Next:   ecs-med predict IMAGE_OR_FOLDER --model {run.path}")

@@ -3,15 +3,18 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from statistics import median
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from ecs_med.data.checks.contents import CaseContent, array_digest, files_digest
+from ecs_med.data.checks.geometry import image_geometry_problems, mask_geometry_problems
+from ecs_med.data.checks.intensities import intensity_problems
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
+from ecs_med.data.masks.turning import turning_problems
 from ecs_med.data.readers import Scan, reader_of
 from ecs_med.errors import DataError
 from ecs_med.records import Record
@@ -28,23 +31,37 @@ class CaseFacts:
 
     Attributes:
         case: The case.
+        content: Digests of its files; images with equal pixels have equal digests.
         kind: What its scan is; `None` if the image cannot be read.
         shape: `(H, W)` or `(X, Y, Z)`; empty if the image cannot be read.
         num_channels: 3 for pictures; 0 if the image cannot be read.
         spacing_mm: Voxel sides; `None` for pictures.
-        digest: Equal for images with equal pixels; empty if the image cannot be read.
+        directions: Axes of the body along which the array axes run; `None` for pictures.
         class_pixels: Pixels of every class, then of void; `None` without a readable mask.
-        problems: What is wrong with the files of this case.
+        problems: What is wrong with its image.
+        mask_problems: What is wrong with its mask, or with both together.
     """
 
     case: Case
+    content: CaseContent
     kind: ScanKind | None = None
     shape: tuple[int, ...] = ()
     num_channels: int = 0
     spacing_mm: tuple[float, float, float] | None = None
-    digest: bytes = b""
+    directions: tuple[int, int, int] | None = None
     class_pixels: tuple[int, ...] | None = None
     problems: tuple[Problem, ...] = ()
+    mask_problems: tuple[Problem, ...] = ()
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its image could be read."""
+        return bool(self.content.pixels)
+
+    @property
+    def shows_foreground(self) -> bool:
+        """Whether its mask has a pixel of another class than 0."""
+        return bool(self.class_pixels and any(self.class_pixels[1:-1]))
 
 
 class PartitionCount(Record):
@@ -100,7 +117,9 @@ class DataSummary(Record):
     """Share of void among all labelled pixels."""
 
 
-def gather_facts(case: Case, scheme: LabelScheme | None) -> CaseFacts:
+def gather_facts(
+    case: Case, scheme: LabelScheme | None, window: tuple[float, float] | None = None
+) -> CaseFacts:
     """Decode the image and the mask of a case.
 
     Files that cannot be read become problems; nothing is raised for them. The mask
@@ -110,30 +129,55 @@ def gather_facts(case: Case, scheme: LabelScheme | None) -> CaseFacts:
         case: The case.
         scheme: What mask values mean; with `None`, masks must fit their images but may
             hold any values, and no classes are counted.
+        window: The CT window through which volumes are looked at, if one was asked for.
     """
+    masks = () if case.mask is None else (case.mask,)
+    content = CaseContent(
+        id=case.id,
+        image=files_digest(case.images, case.frame),
+        mask=files_digest(masks) if masks else None,
+    )
     try:
         scan = reader_of(case.images).read(case.images, case.frame)
-        problems = _content_problems(case, scan)
+        problems = [
+            *intensity_problems(case.images[0], scan, window),
+            *image_geometry_problems(case.images),
+        ]
     except DataError as error:
-        return CaseFacts(case, problems=(Problem.from_error(error, case.images),))
-    class_pixels = None
-    if case.mask is not None:
-        try:
-            any_values = scheme or _any_values(scan)
-            labels = read_labels(case.images, case.mask, any_values, case.frame)
-            class_pixels = _count(labels, scheme.num_classes) if scheme else None
-        except DataError as error:
-            problems.append(Problem.from_error(error, (case.mask, *case.images)))
+        return CaseFacts(case, content, problems=(Problem.from_error(error, case.images),))
+    class_pixels, labels, mask_problems = _look_at_mask(case, scan, scheme)
     return CaseFacts(
         case,
+        content.model_copy(update={"pixels": array_digest(scan.array), "labels": labels}),
         kind=scan.kind,
         shape=scan.spatial_shape,
         num_channels=scan.array.shape[0],
         spacing_mm=scan.spacing_mm,
-        digest=_digest(scan),
+        directions=scan.directions,
         class_pixels=class_pixels,
         problems=tuple(problems),
+        mask_problems=mask_problems,
     )
+
+
+def _look_at_mask(
+    case: Case, scan: Scan, scheme: LabelScheme | None
+) -> tuple[tuple[int, ...] | None, str, tuple[Problem, ...]]:
+    """Pixels of every class, the digest of the labels, and what is wrong with the mask."""
+    if case.mask is None:
+        return None, "", ()
+    any_values = scheme or _any_values(scan)
+    try:
+        labels = read_labels(case.images, case.mask, any_values, case.frame)
+        problems = (
+            *turning_problems(case.images, case.mask, case.frame),
+            *mask_geometry_problems(case.images, case.mask, any_values.outside, case.frame),
+        )
+    except DataError as error:
+        return None, "", (Problem.from_error(error, (case.mask, *case.images)),)
+    if scheme is None:
+        return None, "", problems
+    return _count(labels, scheme.num_classes), array_digest(labels), problems
 
 
 def _any_values(scan: Scan) -> LabelScheme:
@@ -149,31 +193,11 @@ def _count(labels: npt.NDArray[np.uint8], num_classes: int) -> tuple[int, ...]:
     return (*(int(count) for count in counts[:num_classes]), int(counts[IGNORE_INDEX]))
 
 
-def _content_problems(case: Case, scan: Scan) -> list[Problem]:
-    path = case.images[0]
-    problems: list[Problem] = []
-    orientation = reader_of([path]).orientation(path)
-    if orientation != 1:
-        message = f"has an orientation tag ({orientation}), which is not applied"
-        remedy = "Check that the mask lies as the pixels are stored, or remove the tag"
-        problems.append(Problem("warning", message, remedy, path))
-    if scan.array.size and scan.array.min() == scan.array.max():
-        message, remedy = "every pixel has the same value", "Check the export"
-        problems.append(Problem("warning", message, remedy, path))
-    return problems
-
-
-def _digest(scan: Scan) -> bytes:
-    digest = blake2b(repr(scan.array.shape).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(scan.array).data)
-    return digest.digest()
-
-
 def summarize(
     collection: CaseCollection, facts: Sequence[CaseFacts], scheme: LabelScheme | None
 ) -> DataSummary:
     """Sum up a data set from the facts of its cases."""
-    readable = [fact for fact in facts if fact.digest]
+    readable = [fact for fact in facts if fact.is_readable]
     by_size = sorted(readable, key=lambda fact: math.prod(fact.shape))
     spacings = [fact.spacing_mm for fact in readable if fact.spacing_mm is not None]
     patients = {case.patient for case in collection.cases if case.patient is not None}

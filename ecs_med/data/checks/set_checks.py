@@ -1,38 +1,50 @@
 """What is wrong with a data set as a whole, given the facts of its cases."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from statistics import median
 
+from ecs_med.data.checks.copies import equal_pictures
 from ecs_med.data.checks.facts import CaseFacts
+from ecs_med.data.checks.planes import plane_problems
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.readers.grids import times
 from ecs_med.types import CaseCollection, Problem
 
-__all__ = ["check_set"]
+__all__ = ["check_leaks", "check_set"]
 
 SIZE_FACTOR = 4.0
 """Longer sides that differ from the median by more than this are reported."""
 SPACING_FACTOR = 2.0
 """Voxel sides that differ from the median of their axis by more than this are reported."""
 FEW_CASES = 3
+SMALL_SHARE = 1 / 8
+"""A budget that is small and usual."""
+LIKELY = 0.1
+"""A draw without foreground that is more likely than this is reported."""
 
 
 def check_set(
     collection: CaseCollection, facts: Sequence[CaseFacts], scheme: LabelScheme | None
 ) -> list[Problem]:
-    """Problems that no single file shows."""
-    readable = [fact for fact in facts if fact.digest]
+    """Problems that no single file shows, but those of `check_leaks`."""
+    readable = [fact for fact in facts if fact.is_readable]
     return [
         *_label_problems(collection, facts),
         *_kind_problems(collection, readable),
         *_channel_problems(readable),
         *_class_problems(collection, facts, scheme),
-        *_duplicate_problems(readable),
-        *_patient_problems(collection),
+        *_foreground_problems(collection, facts),
         *_size_problems(collection, readable),
         *_spacing_problems(readable),
+        *plane_problems(readable),
     ]
+
+
+def check_leaks(collection: CaseCollection, facts: Sequence[CaseFacts]) -> list[Problem]:
+    """What would let a model be tested on what it was trained on."""
+    return [*_duplicate_problems(facts), *_patient_problems(collection)]
 
 
 def _label_problems(collection: CaseCollection, facts: Sequence[CaseFacts]) -> Iterable[Problem]:
@@ -109,11 +121,28 @@ def _class_problems(
             )
 
 
+def _foreground_problems(
+    collection: CaseCollection, facts: Sequence[CaseFacts]
+) -> Iterable[Problem]:
+    """Whether a small random draw of masks would often show nothing but background."""
+    drawn = [f for f in facts if f.case.partition in (None, "train") and f.class_pixels]
+    num_shown = sum(fact.shows_foreground for fact in drawn)
+    num_drawn = max(1, round(SMALL_SHARE * len(drawn)))
+    if not 0 < num_shown < len(drawn) / 2:
+        return
+    chance = math.comb(len(drawn) - num_shown, num_drawn) / math.comb(len(drawn), num_drawn)
+    if chance > LIKELY:
+        yield Problem(
+            "warning",
+            f"only {num_shown} of {len(drawn)} masks to train on show any foreground: of"
+            f" {num_drawn} drawn at random all are background with a chance of {chance:.0%}",
+            "Train with `draw=foreground`, or annotate more cases that show some",
+            collection.root,
+        )
+
+
 def _duplicate_problems(facts: Sequence[CaseFacts]) -> Iterable[Problem]:
-    groups: dict[bytes, list[CaseFacts]] = defaultdict(list)
-    for fact in facts:
-        groups[fact.digest].append(fact)
-    for group in groups.values():
+    for group in equal_pictures(facts):
         first = group[0].case
         for fact in group[1:]:
             leaks = fact.case.partition != first.partition
@@ -122,11 +151,13 @@ def _duplicate_problems(facts: Sequence[CaseFacts]) -> Iterable[Problem]:
                 f" {fact.case.partition or 'no partition'} here: scores will look better than"
                 " they are"
             )
+            together = (
+                f"same pixels as {first.id}; where no partition is given both are drawn into one"
+                " part, since one in training and one in the test would make scores look better"
+                " than they are"
+            )
             yield Problem(
-                "warning",
-                where if leaks else f"same pixels as {first.id}",
-                "Keep one of them, or give both the same patient",
-                fact.case.images[0],
+                "warning", where if leaks else together, "Keep one of them", fact.case.images[0]
             )
 
 

@@ -9,31 +9,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ecs_med.data.masks.colors import pack_colors
+from ecs_med.data.masks.palettes import PaletteCensus
+from ecs_med.data.masks.soft_edges import BLACK_TO, WHITE_FROM, EdgeCounts
 from ecs_med.data.readers import StoredMask, reader_of
 from ecs_med.errors import DataError, MaskValueError
 
 __all__ = [
-    "Color",
     "MaskCensus",
     "ValueCounts",
-    "color_distance",
     "describe_values",
-    "pack_colors",
+    "example",
+    "joined",
     "read_stored_mask",
-    "rgb_of",
     "take_census",
     "value_range",
 ]
-
-Color = tuple[int, int, int]
-"""Red, green, blue; 0 to 255 each."""
 
 _NUM_SHOWN = 10
 _WHOLE = 1e-3
 _MAX_SPAN = 2**24
 _CHUNK = 2**20
 _MAX_COLORS = 50_000
-_NEAR = 64
 
 
 @dataclass(slots=True)
@@ -61,14 +58,16 @@ class ValueCounts:
             self.example.setdefault(value, path)
         self.pixels.update(counts)
         total = sum(counts.values())
-        near = sum(n for value, n in counts.items() if value < _NEAR or value > 255 - _NEAR)
+        near = _num_near_ends(counts)
         if total and near / total < self.least_bimodal:
             self.least_bimodal, self.least_bimodal_path = near / total, path
 
     @property
     def bimodal_share(self) -> float:
         """Share of all pixels within 64 of 0 or of 255."""
-        near = sum(n for value, n in self.pixels.items() if value < _NEAR or value > 255 - _NEAR)
+        near = sum(
+            n for value, n in self.pixels.items() if value <= BLACK_TO or value >= WHITE_FROM
+        )
         return near / max(1, self.pixels.total())
 
 
@@ -84,6 +83,11 @@ class MaskCensus:
         zero_one: A mask with 1 and nothing else but 0, stored losslessly.
         zero_255: A mask with 255 and nothing else but 0, stored losslessly.
         one_and_255: A mask that holds both 1 and 255, stored losslessly.
+        palettes: What indices mean in palette masks.
+        unpaletted: Pixels of each value in the other masks of whole numbers.
+        edges: Pixels of lossless masks that are neither near black nor near white.
+        by_alpha: Masks in which transparency tells what is drawn.
+        unlike_shown: Masks that viewers show with black and white exchanged.
         unreadable: Errors of masks that could not be read.
     """
 
@@ -94,10 +98,19 @@ class MaskCensus:
     zero_one: Path | None = None
     zero_255: Path | None = None
     one_and_255: Path | None = None
+    palettes: PaletteCensus = field(default_factory=PaletteCensus)
+    unpaletted: Counter[int] = field(default_factory=Counter)
+    edges: EdgeCounts = field(default_factory=EdgeCounts)
+    by_alpha: list[Path] = field(default_factory=list)
+    unlike_shown: list[Path] = field(default_factory=list)
     unreadable: list[tuple[Path, DataError]] = field(default_factory=list)
 
     def add(self, mask: StoredMask, path: Path) -> None:
         """Count one mask."""
+        if mask.by_alpha:
+            self.by_alpha.append(path)
+        if mask.unlike_shown:
+            self.unlike_shown.append(path)
         if mask.colored:
             self.lossy_colors |= mask.lossy
             # Noise makes thousands of colours; what is beyond the cap is noise for certain.
@@ -107,14 +120,26 @@ class MaskCensus:
             return
         counts_of = _count_values(mask.values, path)
         (self.lossy if mask.lossy else self.exact).add(counts_of, path)
-        if mask.lossy:
-            return
+        if not mask.lossy:
+            self._add_exact(mask, counts_of, path)
+
+    def _add_exact(self, mask: StoredMask, counts_of: dict[int, int], path: Path) -> None:
         if 1 in counts_of and 255 in counts_of:
             self.one_and_255 = self.one_and_255 or path
         elif counts_of.keys() <= {0, 1} and 1 in counts_of:
             self.zero_one = self.zero_one or path
         elif counts_of.keys() <= {0, 255} and 255 in counts_of:
             self.zero_255 = self.zero_255 or path
+        if mask.palette is not None:
+            self.palettes.add(mask.palette, counts_of, path)
+        else:
+            self.unpaletted.update(counts_of)
+        if any(BLACK_TO < value < WHITE_FROM for value in counts_of):
+            self.edges.add(mask.values)
+
+
+def _num_near_ends(counts: Mapping[int, int]) -> int:
+    return sum(n for value, n in counts.items() if value <= BLACK_TO or value >= WHITE_FROM)
 
 
 def take_census(paths: Sequence[Path]) -> MaskCensus:
@@ -179,23 +204,6 @@ def _count_values(values: npt.NDArray[np.integer], path: Path) -> dict[int, int]
     return {low + int(index): int(counts[index]) for index in np.flatnonzero(counts)}
 
 
-def pack_colors(rgb: npt.NDArray[np.generic]) -> npt.NDArray[np.int64]:
-    """`(..., 3)` colours as single integers, red in the highest byte."""
-    wide = rgb.astype(np.int64)
-    packed: npt.NDArray[np.int64] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
-    return packed
-
-
-def rgb_of(code: int) -> Color:
-    """The colour of a packed integer."""
-    return code >> 16, code >> 8 & 255, code & 255
-
-
-def color_distance(code: int, color: Color) -> int:
-    """Largest difference of a channel between a packed colour and another colour, 0 to 255."""
-    return max(abs(a - b) for a, b in zip(rgb_of(code), color, strict=True))
-
-
 def value_range(values: npt.NDArray[np.generic], path: Path) -> tuple[int, int]:
     """Lowest and highest of some stored values.
 
@@ -211,6 +219,11 @@ def value_range(values: npt.NDArray[np.generic], path: Path) -> tuple[int, int]:
     return low, high
 
 
+def example(group: ValueCounts) -> str:
+    """A file of the group, as text."""
+    return str(next(iter(group.example.values()), "a mask"))
+
+
 def describe_values(counts: Mapping[int, int], *, colors: bool = False) -> str:
     """Values with their numbers of pixels, for a message: the most frequent ones, in order.
 
@@ -222,3 +235,8 @@ def describe_values(counts: Mapping[int, int], *, colors: bool = False) -> str:
     text = ", ".join(f"{n}: {counts[v]:,} pixels" for n, v in zip(names, shown, strict=True))
     more = len(counts) - _NUM_SHOWN
     return text + (f", and {more} more {'colours' if colors else 'values'}" if more > 0 else "")
+
+
+def joined(values: Sequence[int]) -> str:
+    """Values as an option takes them, such as `0,50,100`."""
+    return ",".join(str(value) for value in values)

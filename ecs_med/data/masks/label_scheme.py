@@ -8,14 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import model_validator
 
-from ecs_med.config import Settings
-from ecs_med.data.masks.census import (
-    Color,
-    describe_values,
-    pack_colors,
-    value_range,
-)
-from ecs_med.data.masks.refusals import joined
+from ecs_med.config import OutsideMask, Settings
+from ecs_med.data.masks.census import describe_values, joined, value_range
+from ecs_med.data.masks.colors import Color, pack_colors, rgb_of
+from ecs_med.data.readers import StoredMask
 from ecs_med.errors import MaskValueError
 from ecs_med.types import IGNORE_INDEX
 
@@ -60,6 +56,8 @@ class LabelScheme(Settings):
     nearest: bool = False
     """Whether values or colours that are no class become the nearest class, as lossy
     compression asks for, instead of being refused."""
+    outside: OutsideMask = "ask"
+    """What voxels of a volume are that its mask does not cover."""
 
     @model_validator(mode="before")
     @classmethod
@@ -91,6 +89,18 @@ class LabelScheme(Settings):
     def num_classes(self) -> int:
         """Number of classes, background included."""
         return len(self.class_names)
+
+    def labels_of(self, stored: StoredMask, path: Path) -> npt.NDArray[np.uint8]:
+        """Class indices of a mask; of a palette mask by its colours, where colours tell classes.
+
+        Arguments, result and errors as of `encode`.
+        """
+        values, colored = stored.values, stored.colored
+        if self.colors is not None and stored.palette is not None:
+            color_of = np.zeros((256, 3), np.uint8)
+            color_of[list(stored.palette)] = [rgb_of(code) for code in stored.palette.values()]
+            values, colored = color_of[values], True
+        return self.encode(values, path, colored=colored, lossy=stored.lossy)
 
     def encode(
         self,
@@ -219,10 +229,18 @@ class LabelScheme(Settings):
         values, counts = np.unique(raw, return_counts=True)
         found = describe_values(dict(zip(values.tolist(), counts.tolist(), strict=True)))
         strange = [int(value) for value in np.unique(raw[labels == _UNKNOWN])]
-        table = joined(sorted({*(self.values or ()), *strange})[: 2 * _NUM_SHOWN])
+        remedy = "correct the mask, or "
+        if len(strange) <= _NUM_SHOWN:
+            table = joined(sorted({*(self.values or ()), *strange}))
+            remedy += f"give the stored value of every class with `mask_values={table}`"
+        elif self.num_classes == 2 and value_range(raw, path) == (0, 255):
+            remedy += "if all masks are black and white with noise or soft edges give "
+            remedy += "`mask_threshold=128`"
+        else:
+            remedy = "so many values are noise, or no classes: store class numbers as PNG"
         return MaskValueError(
-            f"{path}: holds {_listed(strange)}, no class of this data set (found {found}); correct "
-            f"the mask, or give the stored value of every class with `mask_values={table}`."
+            f"{path}: holds {_listed(strange)}, no class of this data set (found {found}); "
+            f"{remedy}."
         )
 
 

@@ -1,25 +1,25 @@
 """Understanding the masks of a data set, and reading labels on the grid of their image."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.masks.census import MaskCensus, read_stored_mask, rgb_of, take_census
+from ecs_med.data.masks.alignment import brought_onto_image, place_mask
+from ecs_med.data.masks.appearance import appearance_problems
+from ecs_med.data.masks.census import MaskCensus, read_stored_mask, take_census
+from ecs_med.data.masks.colors import rgb_of
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.refusals import one_class_refused
 from ecs_med.data.masks.rules import scheme_from_census
+from ecs_med.data.masks.turning import fitted_to_picture
 from ecs_med.data.readers import ScanHeader, StoredMask, reader_of
-from ecs_med.data.readers.grids import covered_share, resample_labels, times
 from ecs_med.errors import DataError
 from ecs_med.types import IGNORE_INDEX, DeclaredLabels, Problem
 
-__all__ = ["LabelScheme", "read_labels", "understand_masks"]
-
-MIN_COVERED = 0.5
-"""A mask of the image's own shape that covers less of it in space has lost its position."""
+__all__ = ["LabelScheme", "classes_present", "read_labels", "understand_masks"]
 
 
 def understand_masks(
@@ -36,8 +36,9 @@ def understand_masks(
             called `ignore` is void.
 
     Returns:
-        The scheme, and findings: a note on how values were understood, a warning
-        for each class without a pixel, an error for each mask that cannot be read.
+        The scheme, and findings: a note on how values were understood, warnings for each class
+        without a pixel and where masks look other than they are read, an error for each mask that
+        cannot be read.
 
     Raises:
         DataError: If there is no mask, or none that can be read.
@@ -51,8 +52,10 @@ def understand_masks(
     if len(census.unreadable) == len(paths):
         raise census.unreadable[0][1]
     scheme, note = scheme_from_census(census, settings, declared)
+    scheme = scheme.model_copy(update={"outside": settings.outside_mask})
     problems = [Problem.from_error(error, [path]) for path, error in census.unreadable]
     problems.append(Problem("note", note))
+    problems.extend(appearance_problems(scheme, census))
     problems.extend(_absent_classes(scheme, census))
     return scheme, problems
 
@@ -62,8 +65,9 @@ def read_labels(
 ) -> npt.NDArray[np.uint8]:
     """Read the labels of a case on the grid of its image.
 
-    Pictures and masks are compared as stored. Volumes are aligned by their affines;
-    voxels of the image that the mask does not cover are void.
+    Masks of pictures lie on the upright picture, see `fitted_to_picture`. Volumes are aligned by
+    their affines, see `place_mask`; voxels of the image that the mask does not cover are what the
+    scheme says of them, else void.
 
     Args:
         case_images: The image files of the case.
@@ -90,63 +94,20 @@ def read_labels(
     if stored.affine is not None and scheme.colors is not None:
         raise DataError(f"{mask}: is a volume, which has no colours; leave `mask_colors` out.")
     if stored.affine is None:
-        _require_same_size(header, stored, case_images[0], mask)
-    labels = scheme.encode(stored.values, mask, colored=stored.colored, lossy=stored.lossy)
+        stored = fitted_to_picture(header, stored, case_images[0], mask)
+    labels = scheme.labels_of(stored, mask)
     if stored.affine is None:
         return labels
-    return _aligned(labels, stored, header, case_images[0], mask)
-
-
-def _aligned(
-    labels: npt.NDArray[np.uint8],
-    stored: StoredMask,
-    header: ScanHeader,
-    image: Path,
-    mask: Path,
-) -> npt.NDArray[np.uint8]:
-    assert header.affine is not None
-    assert stored.affine is not None
-    shape = (header.shape[0], header.shape[1], header.shape[2])
-    moved = resample_labels(labels, stored.affine, shape, header.affine)
-    if moved is labels:
-        return labels
-    if stored.has_position != header.has_position:
-        lost = image if stored.has_position else mask
-        raise DataError(
-            f"{mask} cannot be aligned with {image}: {lost.name} has no position in space (neither "
-            "sform nor qform); write both with the same affine."
-        )
-    covered = covered_share(labels.shape, stored.affine, shape, header.affine)
-    if covered == 0 or (labels.shape == shape and covered < MIN_COVERED):
-        raise DataError(
-            f"{mask} ({times(labels.shape)}) covers {covered:.0%} of {image} ({times(shape)}) in "
-            "space; one of them has a wrong affine: write both with the same one."
-        )
-    return moved.astype(np.uint8, copy=False)
-
-
-def _require_same_size(header: ScanHeader, stored: StoredMask, image: Path, mask: Path) -> None:
-    size = stored.values.shape[: len(header.shape)]
-    if size == header.shape:
-        return
-    remedy = "store both in one size"
-    if size == header.shape[::-1] and reader_of([image]).orientation(image) >= 5:
-        remedy = "the picture has an orientation tag: turn its pixels and remove the tag"
-    raise DataError(
-        f"{mask} is {times(size)} (height x width), but its picture {image} is "
-        f"{times(header.shape)}; {remedy}."
+    on_mask = ScanHeader(
+        stored.values.shape, 1, stored.affine, "volume", stored.has_position, stored.other_affine
     )
+    placement = place_mask(header, on_mask, case_images[0], mask, scheme.outside)
+    return brought_onto_image(labels, stored.affine, header, placement, scheme.outside)
 
 
 def _absent_classes(scheme: LabelScheme, census: MaskCensus) -> list[Problem]:
     """Warnings for classes without a pixel; an error where fewer than two classes occur."""
-    present: set[int] = set()
-    for group in (census.exact, census.lossy, census.colored):
-        colored = group is census.colored
-        for value, path in group.example.items():
-            # A mask of one pixel: what encoding refuses, it refuses with the file that holds it.
-            pixel = np.array([[rgb_of(value) if colored else value]], np.int64)
-            present.add(int(scheme.encode(pixel, path, colored=colored)[0, 0]))
+    present = classes_present(scheme, census)
     if len(present - {IGNORE_INDEX}) < 2:
         raise one_class_refused(census)
     return [
@@ -158,3 +119,28 @@ def _absent_classes(scheme: LabelScheme, census: MaskCensus) -> list[Problem]:
         for index, name in enumerate(scheme.class_names)
         if index not in present
     ]
+
+
+def classes_present(scheme: LabelScheme, census: MaskCensus) -> set[int]:
+    """Labels that occur in counted masks, void included.
+
+    Raises:
+        MaskValueError: If a value is no class; names a file that holds it.
+    """
+    present: set[int] = set()
+    for stored, path in _examples(scheme, census):
+        present.update(scheme.labels_of(stored, path).ravel().tolist())
+    return present
+
+
+def _examples(scheme: LabelScheme, census: MaskCensus) -> Iterator[tuple[StoredMask, Path]]:
+    """A mask of one pixel for every value: what cannot be read is refused with its file."""
+    for code, path in census.colored.example.items():
+        yield StoredMask(np.array([[rgb_of(code)]], np.int64), "picture", colored=True), path
+    palettes = census.palettes.example if scheme.colors is not None else {}
+    for code, path in palettes.items():
+        yield StoredMask(np.array([[rgb_of(code)]], np.int64), "picture", colored=True), path
+    for group in (census.exact, census.lossy):
+        for value, path in group.example.items():
+            if group is census.lossy or not palettes or value in census.unpaletted:
+                yield StoredMask(np.array([[value]], np.int64), "picture"), path

@@ -1,25 +1,20 @@
 """The rules by which counted mask values become a `LabelScheme`, or a refusal with its remedy."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from itertools import combinations, pairwise
-from typing import Any
-
-import numpy as np
+from itertools import pairwise
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.masks import refusals
-from ecs_med.data.masks.census import (
-    Color,
-    MaskCensus,
-    ValueCounts,
-    color_distance,
-    describe_values,
-    pack_colors,
+from ecs_med.data.masks.census import MaskCensus, ValueCounts, example, joined
+from ecs_med.data.masks.color_rules import (
+    colors_decide,
+    scheme_from_found_colors,
+    scheme_from_given_colors,
 )
 from ecs_med.data.masks.declared_colors import with_declared_colors
-from ecs_med.data.masks.label_scheme import LabelScheme, default_class_names
-from ecs_med.data.masks.refusals import joined
+from ecs_med.data.masks.hints import Hints
+from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.data.masks.soft_edges import BLACK_TO, WHITE_FROM
 from ecs_med.errors import MaskValueError, SettingsError
 from ecs_med.types import IGNORE_INDEX, DeclaredLabels
 
@@ -35,51 +30,20 @@ BIMODAL_THRESHOLD = 128
 """Noisy two-class masks: stored values from here on are class 1."""
 
 NEAREST_SHARE = 0.95
-"""JPEG masks of several values or colours have at least this share of pixels within a quarter of
-the smallest distance between two classes (of colours, the largest difference of a channel)."""
+"""JPEG masks of several values have at least this share of pixels within a quarter of the smallest
+distance between two classes."""
+
+SHARP_SHARE = 0.9
+"""Two-class masks with soft edges have this share of pixels within 64 of 0 or 255 at least ..."""
+
+SHARP_SHARE_PER_MASK = 0.7
+"""... and each mask at least this share."""
 
 _MIN_NOISE_VALUES = 8
+_MIN_SOFT_VALUES = 3
+_NEARLY_WHITE = 248
 _UPPER_GROUP = 192
 _TWO_VALUED = ({0, 255}, {0, 65535})
-
-
-@dataclass(frozen=True, slots=True)
-class _Hints:
-    """What the user and the data set say beside the table of values.
-
-    Attributes:
-        names: Class names from settings.
-        declared: Class name by stored value from the data set, void taken out.
-        void: Void values from settings or the data set; `None` where neither says.
-    """
-
-    names: tuple[str, ...] | None
-    declared: Mapping[int, str] | None
-    void: tuple[int, ...] | None
-
-    @classmethod
-    def gathered(cls, settings: ReadingSettings, declared: Mapping[int, str] | None) -> "_Hints":
-        if not declared:
-            return cls(settings.class_names, None, settings.void_values)
-        ignored = tuple(v for v, name in declared.items() if name.lower() == "ignore")
-        void = settings.void_values if settings.void_values is not None else ignored or None
-        classes = {v: name for v, name in sorted(declared.items()) if v not in (void or ())}
-        if 0 not in declared:
-            classes = {0: "background", **classes}
-        return cls(settings.class_names, classes, void)
-
-    def names_for(self, num_classes: int) -> tuple[str, ...]:
-        """Names of exactly this many classes."""
-        if self.names is not None:
-            if len(self.names) != num_classes:
-                raise SettingsError(
-                    f"{len(self.names)} class names were given for {num_classes} classes; "
-                    "name every class with `class_names`, background first."
-                )
-            return self.names
-        if self.declared is not None and len(self.declared) == num_classes:
-            return tuple(self.declared.values())
-        return default_class_names(num_classes)
 
 
 def scheme_from_census(
@@ -96,49 +60,27 @@ def scheme_from_census(
         names = " and ".join(f"`{name}`" for name in given)
         raise SettingsError(f"{names} exclude each other; give one of them.")
     settings, values = with_declared_colors(settings, declared)
-    hints = _Hints.gathered(settings, values)
+    hints = Hints.gathered(settings, values)
     if settings.mask_colors is not None:
-        return _from_colors(census, settings.mask_colors, hints)
-    if census.colored.num_masks:
-        raise refusals.colors_refused(census)
+        return scheme_from_given_colors(census, settings.mask_colors, hints)
+    if census.colored.num_masks or (not given and colors_decide(census)):
+        return scheme_from_found_colors(census, hints)
     if settings.mask_threshold is not None:
-        scheme = _scheme(hints, 2, threshold=settings.mask_threshold, void_values=hints.void or ())
+        scheme = hints.scheme(2, threshold=settings.mask_threshold, void_values=hints.void or ())
         return scheme, f"masks are read with a threshold of {settings.mask_threshold}"
     if settings.mask_values is not None:
         return _from_values(census, settings.mask_values, hints)
     return _from_gray(census, hints)
 
 
-def _from_colors(
-    census: MaskCensus, colors: tuple[Color, ...], hints: _Hints
-) -> tuple[LabelScheme, str]:
-    lossy = census.lossy_colors or census.lossy.num_masks > 0
-    scheme = _scheme(hints, len(colors), colors=colors, nearest=lossy)
-    pixels = census.colored.pixels
-    if not lossy or not pixels:
-        return scheme, f"masks are colour-coded with {len(colors)} colours"
-    packed = pack_colors(np.array(colors)).tolist()
-    pairs = combinations(range(len(colors)), 2)
-    gap = min(color_distance(packed[first], colors[second]) for first, second in pairs)
-    near = sum(
-        count
-        for code, count in pixels.items()
-        if min(color_distance(code, color) for color in colors) <= gap // 4
-    )
-    share = near / pixels.total()
-    if share < NEAREST_SHARE:
-        raise refusals.far_from_table_refused(census.colored, share, colors=True)
-    return scheme, f"masks are colour-coded JPEG: the nearest of {len(colors)} colours is taken"
-
-
 def _from_values(
-    census: MaskCensus, values: tuple[int, ...], hints: _Hints
+    census: MaskCensus, values: tuple[int, ...], hints: Hints
 ) -> tuple[LabelScheme, str]:
     void = hints.void
     if void is None:  # 255, unless masks are of 8 or 16 bits with their highest value as a class
         void = () if IGNORE_INDEX in values or 65535 in values else (IGNORE_INDEX,)
     lossy = census.lossy.num_masks > 0
-    scheme = _scheme(hints, len(values), values=values, void_values=void, nearest=lossy)
+    scheme = hints.scheme(len(values), values=values, void_values=void, nearest=lossy)
     if lossy:
         known, pixels = sorted((*values, *void)), census.lossy.pixels
         reach = min(high - low for low, high in pairwise(known)) // 4
@@ -148,37 +90,37 @@ def _from_values(
             raise refusals.far_from_table_refused(census.lossy, share)
     strange = sorted(set(census.exact.pixels) - {*values, *void})
     if strange:
-        raise MaskValueError(
-            f"{census.exact.example[strange[0]]}: holds the value {strange[0]}, which is none of "
-            f"{joined(values)} (in all masks {describe_values(census.exact.pixels)}); correct the "
-            f"mask, or give `mask_values={joined(sorted({*values, *strange}))}`."
-        )
+        raise refusals.strange_values_refused(census, values, strange, hints)
     if lossy:
         return scheme, f"masks are JPEG: the nearest of the values {joined(values)} is taken"
     note = f"mask values {joined(values)} are the {len(values)} classes"
     return scheme, note + _void_note(void, census.exact)
 
 
-def _from_gray(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme, str]:
+def _from_gray(census: MaskCensus, hints: Hints) -> tuple[LabelScheme, str]:
     found = set(census.exact.pixels) | set(census.lossy.pixels)
     if len(found) == 1:
         raise refusals.one_class_refused(census, found.pop())
-    if census.lossy.num_masks or _is_noise(census.exact):
+    if census.lossy.num_masks or _is_noise(census):
         return _from_noise(census, hints)
     void = set(hints.void or ())
     if found - void in _TWO_VALUED and not _contradicts(hints, max(found - void)):
         stored = tuple(sorted(found - void))
-        scheme = _scheme(hints, 2, values=stored, void_values=hints.void or ())
+        scheme = hints.scheme(2, values=stored, void_values=hints.void or ())
         return scheme, f"mask values 0 and {stored[1]} are background and one class"
+    if _has_soft_edges(census, hints):
+        scheme = hints.scheme(2, threshold=BIMODAL_THRESHOLD, void_values=hints.void or ())
+        kind = "masks are black and white with soft edges"
+        return scheme, f"{kind}: values 0..255 thresholded at {BIMODAL_THRESHOLD}"
     if hints.declared is not None:
         return _from_values(census, tuple(hints.declared), hints)
     return _from_class_numbers(census, hints)
 
 
-def _from_noise(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme, str]:
+def _from_noise(census: MaskCensus, hints: Hints) -> tuple[LabelScheme, str]:
     if hints.declared is not None and len(hints.declared) != 2:
         raise MaskValueError(
-            f"{refusals.example(census.lossy if census.lossy.num_masks else census.exact)}: its "
+            f"{example(census.lossy if census.lossy.num_masks else census.exact)}: its "
             f"values are those of JPEG noise, which keeps no class numbers, but the data set "
             f"declares {len(hints.declared)} classes; store class numbers as PNG."
         )
@@ -194,12 +136,12 @@ def _from_noise(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme, str]:
         fits = fits and group.least_bimodal >= BIMODAL_SHARE_PER_MASK
         if group.num_masks and not (fits and _UPPER_GROUP <= highest <= 255):
             raise refusals.noise_refused(census, group)
-    scheme = _scheme(hints, 2, threshold=BIMODAL_THRESHOLD, void_values=hints.void or ())
+    scheme = hints.scheme(2, threshold=BIMODAL_THRESHOLD, void_values=hints.void or ())
     kind = "are JPEG" if census.lossy.num_masks else "were smoothed or JPEG once"
     return scheme, f"masks {kind}: values 0..255 thresholded at {BIMODAL_THRESHOLD}"
 
 
-def _from_class_numbers(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme, str]:
+def _from_class_numbers(census: MaskCensus, hints: Hints) -> tuple[LabelScheme, str]:
     exact = census.exact
     void = (IGNORE_INDEX,) if hints.void is None else hints.void
     classes = sorted(set(exact.pixels) - set(void))
@@ -213,28 +155,47 @@ def _from_class_numbers(census: MaskCensus, hints: _Hints) -> tuple[LabelScheme,
         if len(classes) > num_classes:
             raise refusals.too_many_classes_refused(exact, classes, num_classes)
     elif classes[0] < 0 or classes[-1] >= num_classes:
-        raise refusals.gaps_refused(exact, classes)
+        raise refusals.gaps_refused(census, classes, hints)
     values = tuple(range(num_classes))
-    scheme = _scheme(hints, num_classes, values=values, void_values=void)
+    scheme = hints.scheme(num_classes, values=values, void_values=void)
     note = f"mask values 0..{num_classes - 1} are the {num_classes} classes"
     return scheme, note + _void_note(void, exact)
 
 
-def _scheme(hints: _Hints, num_classes: int, **fields: Any) -> LabelScheme:
-    return LabelScheme.parse({"class_names": hints.names_for(num_classes), **fields})
-
-
-def _is_noise(exact: ValueCounts) -> bool:
+def _is_noise(census: MaskCensus) -> bool:
     """Whether lossless masks hold what smoothing or JPEG left: many values around both ends.
 
-    Class numbers with 255 as void have nothing from 128 to 254, and so do not look like this.
+    Class numbers with 255 as void have nothing from 128 to 254, and so do not look like this;
+    numbers of many objects have patches of values in between.
     """
+    exact = census.exact
     low = sum(1 for value in exact.pixels if 1 <= value < 128)
     high = sum(1 for value in exact.pixels if 128 <= value < 255)
-    return min(low, high) >= _MIN_NOISE_VALUES and exact.bimodal_share >= BIMODAL_SHARE
+    many = min(low, high) >= _MIN_NOISE_VALUES and exact.bimodal_share >= BIMODAL_SHARE
+    return many and census.edges.are_edges
 
 
-def _contradicts(hints: _Hints, value: int) -> bool:
+def _has_soft_edges(census: MaskCensus, hints: Hints) -> bool:
+    """Whether lossless masks are black and white, with values in between along borders alone.
+
+    So are those of nearly white (254 beside 255). Numbers that count up from 0 are classes.
+    """
+    exact = census.exact
+    found = sorted(set(exact.pixels) - set(hints.void or ()))
+    numbers = [value for value in found if value != IGNORE_INDEX]
+    if hints.num_named not in (None, 2) or numbers == list(range(len(numbers))):
+        return False
+    if found[0] != 0 or not _UPPER_GROUP <= found[-1] <= 255:
+        return False
+    if found[1] >= _NEARLY_WHITE:
+        return True
+    between = [value for value in found if BLACK_TO < value < WHITE_FROM]
+    sharp = exact.bimodal_share >= SHARP_SHARE and exact.least_bimodal >= SHARP_SHARE_PER_MASK
+    many = len(found) - 2 >= _MIN_SOFT_VALUES
+    return bool(between) and many and sharp and census.edges.are_edges
+
+
+def _contradicts(hints: Hints, value: int) -> bool:
     """Whether the data set declares other classes than two that 0 and `value` may stand for."""
     if hints.declared is None:
         return False

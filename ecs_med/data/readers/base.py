@@ -2,7 +2,7 @@
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.readers.grids import Affine, spacing_of
-from ecs_med.types import ScanKind
+from ecs_med.data.readers.grids import Affine, directions_of, spacing_of
+from ecs_med.types import Problem, ScanKind
 
 __all__ = ["Reader", "Scan", "ScanHeader", "StoredMask"]
 
@@ -31,6 +31,11 @@ class _InSpace:
         """Voxel sides in mm along the array axes; `None` without an affine."""
         return None if self.affine is None else spacing_of(self.affine)
 
+    @property
+    def directions(self) -> tuple[int, int, int] | None:
+        """Axis of the body along which each array axis runs, see `directions_of`."""
+        return None if self.affine is None else directions_of(self.affine)
+
 
 @dataclass(frozen=True, slots=True)
 class ScanHeader(_InSpace):
@@ -42,6 +47,8 @@ class ScanHeader(_InSpace):
         affine: `(4, 4)`, voxel to RAS mm; `None` for what has no place in space.
         kind: What the scan is.
         has_position: Whether the affine is the file's own and not made up by its reader.
+        other_affine: What the file says a second time of its place in space, where it does (the
+            qform of a NIfTI file beside its sform).
     """
 
     shape: tuple[int, ...]
@@ -49,6 +56,12 @@ class ScanHeader(_InSpace):
     affine: Affine | None
     kind: ScanKind
     has_position: bool = True
+    other_affine: Affine | None = None
+
+    @property
+    def spatial_shape(self) -> tuple[int, ...]:
+        """`shape`, as a `Scan` calls it."""
+        return self.shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +101,14 @@ class StoredMask:
         colored: Whether the values are colours.
         affine: As in `Scan`.
         has_position: As in `ScanHeader`.
+        orientation: The orientation tag of the file, which `values` have applied; `None`: it has
+            none.
+        palette: Packed colour (red in the highest byte) of each value that occurs, where a palette
+            gives them; `None` for other masks.
+        by_alpha: Whether transparency, and not colours, tells what is drawn.
+        unlike_shown: Whether viewers show black and white exchanged, by a tag that the program
+            that wrote the file does not mean.
+        other_affine: As in `ScanHeader`.
     """
 
     values: npt.NDArray[Any]
@@ -96,6 +117,11 @@ class StoredMask:
     colored: bool = False
     affine: Affine | None = None
     has_position: bool = True
+    orientation: int | None = None
+    palette: Mapping[int, int] | None = None
+    by_alpha: bool = False
+    unlike_shown: bool = False
+    other_affine: Affine | None = None
 
 
 class Reader(ABC):
@@ -152,8 +178,20 @@ class Reader(ABC):
         return json.dumps([(str(p.absolute()), s.st_size, s.st_mtime_ns) for p, s in states])
 
     def orientation(self, path: Path) -> int:
-        """The orientation tag, 1 to 8, which is never applied; 1: upright, or there is none."""
+        """The orientation tag that `header` and `read` apply, 1 to 8; 1: upright, or there is none.
+
+        A mask without a tag may have been drawn on the pixels as they are stored; it is turned
+        with its picture where sizes show that.
+        """
         return 1
+
+    def header_problems(self, files: Sequence[Path]) -> tuple[Problem, ...]:
+        """What is odd about headers that can be read all the same, and what is believed instead.
+
+        Args:
+            files: Those of a case, or a mask.
+        """
+        return ()
 
     @abstractmethod
     def header(self, files: Sequence[Path], frame: int | None = None) -> ScanHeader:

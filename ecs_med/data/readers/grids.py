@@ -7,29 +7,33 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from nibabel.orientations import io_orientation
 from scipy import ndimage
 
 from ecs_med.errors import UnreadableFileError
 from ecs_med.types import IGNORE_INDEX
 
 __all__ = [
+    "GRID_TOLERANCE",
     "Affine",
     "covered_share",
+    "directions_of",
     "grid_distance_mm",
+    "is_turned_only",
+    "lies_on_voxels",
     "require_equal_shapes",
     "require_one_grid",
     "resample_labels",
+    "same_grid",
     "spacing_of",
     "times",
 ]
 
 Affine = npt.NDArray[np.float64]
 
-CHANNEL_TOLERANCE = 0.1
-"""Channel files of one case may lie this share of the smallest voxel side apart."""
-
-SAME_GRID_MM = 1e-3
-"""Grids whose corners lie closer than this are one grid."""
+GRID_TOLERANCE = 0.1
+"""Grids of one shape whose corners lie this share of the smallest voxel side apart are one grid:
+headers are rounded, and the nearest voxel is the same one."""
 
 _WHOLE = 1e-3
 
@@ -40,12 +44,29 @@ def spacing_of(affine: Affine) -> tuple[float, float, float]:
     return x, y, z
 
 
+def directions_of(affine: Affine) -> tuple[int, int, int]:
+    """Axis of the body along which each array axis runs, either way.
+
+    0: from side to side, 1: from back to front, 2: from feet to head; each occurs once.
+    """
+    x, y, z = (int(along) for along in io_orientation(affine)[:, 0])
+    return x, y, z
+
+
 def grid_distance_mm(first: Affine, second: Affine, shape: tuple[int, ...]) -> float:
     """Largest distance between the positions that two affines give to a corner voxel."""
     corners = np.array(
         [(*corner, 1) for corner in product(*((0, side - 1) for side in shape))], np.float64
     )
     return float(np.linalg.norm(corners @ (first - second).T, axis=1).max())
+
+
+def same_grid(first: Affine, second: Affine, shape: tuple[int, ...]) -> bool:
+    """Whether two affines give one place to each voxel of a grid, but for rounding."""
+    # The side of a single layer has no say: nothing lies beside it.
+    sides = [s for s, n in zip(spacing_of(first), shape, strict=True) if n > 1]
+    allowed = GRID_TOLERANCE * min(sides or spacing_of(first))
+    return grid_distance_mm(first, second, shape) <= allowed
 
 
 def require_one_grid(
@@ -58,10 +79,9 @@ def require_one_grid(
     """
     shape, affine = grids[0]
     require_equal_shapes([grid_shape for grid_shape, _ in grids], files)
-    allowed = CHANNEL_TOLERANCE * min(spacing_of(affine))
     for path, (_, other) in zip(files, grids, strict=True):
-        distance = grid_distance_mm(affine, other, shape)
-        if distance > allowed:
+        if not same_grid(affine, other, shape):
+            distance = grid_distance_mm(affine, other, shape)
             raise UnreadableFileError(
                 path, f"lies {distance:.3g} mm away from {files[0]}, another channel of the case",
                 "resample the channels onto one grid",
@@ -107,10 +127,7 @@ def resample_labels(
     Returns:
         Labels of `shape`, in the dtype of `labels`.
     """
-    if (
-        labels.shape == tuple(shape)
-        and grid_distance_mm(affine, reference_affine, shape) <= SAME_GRID_MM
-    ):
+    if labels.shape == tuple(shape) and same_grid(reference_affine, affine, shape):
         return labels
     matrix = np.linalg.inv(affine) @ reference_affine
     if _moves_whole_voxels(matrix, shape):
@@ -142,6 +159,26 @@ def covered_share(
     """Share of the voxels of a reference grid that another grid covers, 0 to 1."""
     inside = np.ones(covering_shape, np.uint8)
     return float(resample_labels(inside, affine, shape, reference_affine, outside=0).mean())
+
+
+def lies_on_voxels(affine: Affine, shape: tuple[int, ...], reference_affine: Affine) -> bool:
+    """Whether every voxel centre of a reference grid is one of another, continued without end."""
+    return _moves_whole_voxels(np.linalg.inv(affine) @ reference_affine, shape)
+
+
+def is_turned_only(
+    turned_shape: tuple[int, int, int],
+    affine: Affine,
+    shape: tuple[int, int, int],
+    reference_affine: Affine,
+) -> bool:
+    """Whether a grid has the very voxels of a reference grid, in another order of axes at most."""
+    matrix = np.linalg.inv(affine) @ reference_affine
+    if not _moves_whole_voxels(matrix, shape):
+        return False
+    corners = np.array([(0, 0, 0, 1), (*(side - 1 for side in shape), 1)], np.float64)
+    ends = np.sort(np.rint(corners @ matrix.T)[:, :3], axis=0)
+    return bool((ends == [(0, 0, 0), [side - 1 for side in turned_shape]]).all())
 
 
 def _moves_whole_voxels(matrix: Affine, shape: tuple[int, ...]) -> bool:

@@ -18,9 +18,13 @@ from ecs_med.data.readers.nifti_header import (
     has_position,
     is_compressed,
     open_volume_header,
+    quiet_nibabel,
+    second_affine,
 )
+from ecs_med.data.readers.nifti_oddities import oddities_of
 from ecs_med.errors import UnreadableFileError
 from ecs_med.files import RESULT_REMEDY, write_atomically
+from ecs_med.types import Problem
 
 __all__ = ["NiftiReader"]
 
@@ -41,6 +45,10 @@ class NiftiReader(Reader):
         """Both suffixes can be written."""
         return self.recognizes(path)
 
+    def header_problems(self, files: Sequence[Path]) -> tuple[Problem, ...]:
+        """Voxel sides that cannot be, sform and qform that disagree, units other than mm."""
+        return tuple(problem for path in files for problem in oddities_of(path))
+
     def header(self, files: Sequence[Path], frame: int | None = None) -> ScanHeader:
         """Shape, channels and affine; headers that cannot be true are refused."""
         _refuse_frames(files, frame)
@@ -53,6 +61,7 @@ class NiftiReader(Reader):
             affine=headers[0][1],
             kind="volume",
             has_position=has_position(images[0]),
+            other_affine=second_affine(images[0]),
         )
 
     def read(self, files: Sequence[Path], frame: int | None = None) -> Scan:
@@ -67,13 +76,20 @@ class NiftiReader(Reader):
 
     def read_stored_labels(self, path: Path) -> StoredMask:
         """Voxels in the number type of the file, where it has no scaling; one channel."""
-        stored, affine, positioned = _read_stored(path)
+        header = open_volume_header(path)
+        stored, affine = _read_stored(path, header)
         if stored.shape[3] > 1:
             raise UnreadableFileError(
                 path, f"holds {stored.shape[3]} channels where a mask has one",
                 "store class numbers in a single volume",
             )  # fmt: skip
-        return StoredMask(stored[..., 0], "volume", affine=affine, has_position=positioned)
+        return StoredMask(
+            stored[..., 0],
+            "volume",
+            affine=affine,
+            has_position=has_position(header),
+            other_affine=second_affine(header),
+        )
 
     def write_labels(
         self, path: Path, labels: npt.NDArray[np.integer], like: Sequence[Path]
@@ -104,22 +120,22 @@ def _refuse_frames(files: Sequence[Path], frame: int | None) -> None:
 
 def _read_channels(path: Path) -> tuple[npt.NDArray[np.float32], Affine]:
     """`(C, X, Y, Z)` float32 with the file's scaling applied, and the affine."""
-    stored, affine, _ = _read_stored(path)
+    stored, affine = _read_stored(path, open_volume_header(path))
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as infinite
         values = stored.astype(np.float32, copy=False)
     _require_finite(values, path)
     return np.moveaxis(values, -1, 0), affine
 
 
-def _read_stored(path: Path) -> tuple[npt.NDArray[Any], Affine, bool]:
-    """`(X, Y, Z, C)` in the file's number type unless it is scaled, affine, `has_position`."""
-    header = open_volume_header(path)
+def _read_stored(path: Path, header: Any) -> tuple[npt.NDArray[Any], Affine]:
+    """`(X, Y, Z, C)` in the file's number type unless it is scaled, and the affine."""
     shape, affine = checked_header(header, path)
     try:
         with ExitStack() as stack:
             stream: BinaryIO = stack.enter_context(path.open("rb"))
             if is_compressed(path):
                 stream = cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=stream)))
+            stack.enter_context(quiet_nibabel())
             values = np.asanyarray(type(header).from_stream(stream).dataobj)
             # The checksum of a compressed file is only compared at its end.
             stream.read(1)
@@ -131,7 +147,7 @@ def _read_stored(path: Path) -> tuple[npt.NDArray[Any], Affine, bool]:
             f"damaged or truncated ({' '.join(str(error).split())})",
             "copy or export it again",
         ) from error
-    return values.reshape(shape), affine, has_position(header)
+    return values.reshape(shape), affine
 
 
 def _require_finite(values: npt.NDArray[np.float32], path: Path) -> None:
@@ -154,7 +170,7 @@ def _write_like(path: Path, values: npt.NDArray[Any], like: Path) -> None:
     image = type(reference)(values, reference.affine, _clean_header(reference.header, values))
 
     def write(temporary: Path) -> None:
-        with temporary.open("wb") as file:
+        with quiet_nibabel(), temporary.open("wb") as file:
             if not is_compressed(path):
                 image.to_stream(file)
                 return

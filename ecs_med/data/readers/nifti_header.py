@@ -1,19 +1,33 @@
 """What the header of a NIfTI file says, held against the file before it is believed."""
 
+import logging
 import math
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel import imageglobals
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from ecs_med.data.readers.grids import Affine, spacing_of, times
 from ecs_med.errors import UnreadableFileError
 
-__all__ = ["MAX_VOXELS", "checked_header", "has_position", "is_compressed", "open_volume_header"]
+__all__ = [
+    "MAX_VOXELS",
+    "checked_header",
+    "has_position",
+    "is_compressed",
+    "mm_per_unit",
+    "open_volume_header",
+    "quiet_nibabel",
+    "second_affine",
+]
 
 MAX_VOXELS = 2**30
 """More voxels than this (1024 x 1024 x 1024) are refused before any memory is asked for."""
@@ -22,6 +36,25 @@ _MAX_DEFLATE_RATIO = 1040
 """DEFLATE cannot compress better than 1032:1, so a header that claims more is lying."""
 
 _COPY_AGAIN = "copy or export it again"
+
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+
+
+def _is_to_be_said(record: logging.LogRecord) -> bool:
+    return not _quiet.get()
+
+
+imageglobals.logger.addFilter(_is_to_be_said)
+
+
+@contextmanager
+def quiet_nibabel() -> Iterator[None]:
+    """Let nibabel log nothing in this thread: its lines name no file; `oddities_of` says it all."""
+    token = _quiet.set(True)
+    try:
+        yield
+    finally:
+        _quiet.reset(token)
 
 
 def has_position(image: Any) -> bool:
@@ -57,7 +90,8 @@ def open_volume_header(path: Path) -> Any:
             f"name it {right} if it is a NIfTI file, or {_COPY_AGAIN}",
         )  # fmt: skip
     try:
-        image = nibabel.load(path)
+        with quiet_nibabel():
+            image = nibabel.load(path)
     except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
         raise UnreadableFileError(path, "not a NIfTI file, or truncated", _COPY_AGAIN) from error
     if not isinstance(image, nibabel.Nifti1Image):  # Nifti2Image derives from it
@@ -86,7 +120,32 @@ def checked_header(image: Any, path: Path) -> tuple[tuple[int, int, int, int], A
             path, f"truncated: {size} bytes cannot hold the {times(shape)} voxels of its header",
             _COPY_AGAIN,
         )  # fmt: skip
-    return shape, _checked_affine(image.affine, path)
+    return shape, _checked_affine(_in_mm(image.affine, image.header), path)
+
+
+def second_affine(image: Any) -> Affine | None:
+    """The qform where the sform is what counts and both say a position; `None` else."""
+    if not (image.header["sform_code"] > 0 and image.header["qform_code"] > 0):
+        return None
+    try:
+        matrix = _in_mm(image.header.get_qform(), image.header)
+    except (HeaderDataError, ValueError):  # its quaternion is none
+        return None
+    usable = np.isfinite(matrix).all() and np.linalg.det(matrix[:3, :3]) != 0
+    return matrix if usable else None
+
+
+def mm_per_unit(header: Any) -> float:
+    """Millimetres in the unit of length of a header; an unknown one counts as millimetre."""
+    return {1: 1000.0, 3: 0.001}.get(int(header["xyzt_units"]) & 7, 1.0)
+
+
+def _in_mm(affine: Any, header: Any) -> Affine:
+    matrix = np.array(affine, np.float64)
+    factor = mm_per_unit(header)
+    if factor != 1:
+        matrix[:3] *= factor
+    return matrix
 
 
 def _shape_with_channels(shape: tuple[int, ...], path: Path) -> tuple[int, int, int, int]:

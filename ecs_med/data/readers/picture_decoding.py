@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from ecs_med.data.intensities import intensity_range
+from ecs_med.data.readers.orientation import QUARTER_TURNS, orientation_tag, turned_image
 from ecs_med.errors import UnreadableFileError
 
 __all__ = ["Picture", "decode_picture", "exif_orientation", "picture_size", "to_rgb"]
@@ -20,34 +22,26 @@ STRETCH_PERCENTILES = (0.5, 99.5)
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 _LOSSY_FORMATS = ("JPEG", "MPO")
 _LOSSY_COMPRESSIONS = ("jpeg", "tiff_jpeg")
-_ORIENTATION_TAG = 0x0112
 _DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
-_UNDO_ORIENTATION = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_90,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_270,
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded picture on the grid in which it is stored.
+    """A decoded picture, upright.
 
     Attributes:
-        image: The pixels, in the mode of the file.
+        image: The pixels, in the mode of the file, as viewers show them.
         lossy: Whether its compression alters values (JPEG, also inside TIFF).
+        orientation: The orientation tag that was applied; `None`: the file has none.
     """
 
     image: Image.Image
     lossy: bool
+    orientation: int | None = None
 
 
 def decode_picture(path: Path, frame: int | None = None) -> Picture:
-    """Decode one picture; an orientation tag is never applied, so that masks keep fitting.
+    """Decode one picture and bring it upright, as its orientation tag says and viewers show it.
 
     Pictures of up to 178,956,970 pixels (13,377 x 13,377) are read, which is
     Pillow's own limit against decompression bombs.
@@ -66,13 +60,15 @@ def decode_picture(path: Path, frame: int | None = None) -> Picture:
         lossy = (
             image.format in _LOSSY_FORMATS or image.info.get("compression") in _LOSSY_COMPRESSIONS
         )
-        undo = _UNDO_ORIENTATION.get(_applied_orientation(image))
+        tag = orientation_tag(image, path)
         image.load()
-        return Picture(image.transpose(undo) if undo is not None else image, lossy)
+        # Pillow applies the tags of TIFF files, and of no others.
+        upright = image if image.format == "TIFF" else turned_image(image, tag)
+        return Picture(upright, lossy, tag)
 
 
 def picture_size(path: Path, frame: int | None = None) -> tuple[int, int]:
-    """Height and width as stored, from the header alone.
+    """Height and width of the upright picture, from the header alone.
 
     Raises:
         UnreadableFileError: If the file is missing, empty, no picture of a known format, or lacks
@@ -81,20 +77,19 @@ def picture_size(path: Path, frame: int | None = None) -> tuple[int, int]:
     with _opened(path) as image:
         _seek(image, frame, getattr(image, "n_frames", 1), path)
         width, height = image.size
-        return (width, height) if _applied_orientation(image) >= 5 else (height, width)
+        # Pillow tells the upright size of TIFF files, and of no others.
+        turns = image.format != "TIFF" and orientation_tag(image, path) in QUARTER_TURNS
+        return (width, height) if turns else (height, width)
 
 
 def exif_orientation(path: Path) -> int:
     """The orientation tag, 1 to 8; 1 (upright) where there is none or it makes no sense.
 
-    The tag is not applied on reading: pixel and mask are compared as they are stored.
-
     Raises:
         UnreadableFileError: As `picture_size`.
     """
     with _opened(path) as image:
-        value = image.getexif().get(_ORIENTATION_TAG, 1)
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+        return orientation_tag(image, path) or 1
 
 
 def to_rgb(picture: Picture, path: Path) -> npt.NDArray[np.uint8]:
@@ -102,7 +97,7 @@ def to_rgb(picture: Picture, path: Path) -> npt.NDArray[np.uint8]:
 
     Grey becomes three equal channels, alpha is dropped, palettes and CMYK are
     converted. Grey of more than 8 bits and floating point is stretched: its
-    percentiles 0.5 and 99.5 become 0 and 255 (a constant picture becomes 0).
+    percentiles 0.5 and 99.5 become 0 and 255, see `intensity_range` (a constant picture becomes 0).
     Pillow itself brings colour of 16 bits a channel down to 8.
 
     Args:
@@ -140,7 +135,7 @@ def _stretched(values: npt.NDArray[np.generic], path: Path) -> npt.NDArray[np.ui
         raise UnreadableFileError(
             path, f"{broken} of its {numbers.size} pixels are NaN or infinite", "export it again"
         )
-    lower, upper = np.percentile(numbers, STRETCH_PERCENTILES)
+    lower, upper = intensity_range(numbers, STRETCH_PERCENTILES)
     if upper <= lower:
         return np.zeros(numbers.shape, np.uint8)
     scaled = np.rint((numbers - lower) * (255 / (upper - lower)))
@@ -155,14 +150,6 @@ def _with_three_or_four_channels(image: Image.Image) -> Image.Image:
         return image.convert("RGBA" if image.mode in ("PA", "RGBa") else "RGB")
 
 
-def _applied_orientation(image: Image.Image) -> int:
-    """The orientation that Pillow applies by itself while loading: that of TIFF files only."""
-    if image.format != "TIFF":
-        return 1
-    value = image.getexif().get(_ORIENTATION_TAG, 1)
-    return value if isinstance(value, int) else 1
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     try:
@@ -175,6 +162,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise
     except FileNotFoundError:
         raise UnreadableFileError(path, "no such file", "check the name") from None
+    except PermissionError as error:
+        reason = f"cannot be opened ({error.strerror})"
+        raise UnreadableFileError(path, reason, "check the path and its permissions") from error
     except UnidentifiedImageError:
         raise UnreadableFileError(path, _not_a_picture(path), "export it again as PNG") from None
     except Image.DecompressionBombError:

@@ -10,24 +10,22 @@ from PIL import Image
 from ecs_med.data.readers.base import Reader, Scan, ScanHeader, StoredMask
 from ecs_med.data.readers.grids import require_equal_shapes
 from ecs_med.data.readers.picture_decoding import (
-    Picture,
     decode_picture,
     exif_orientation,
     picture_size,
     to_rgb,
 )
+from ecs_med.data.readers.picture_masks import stored_mask
 from ecs_med.errors import UnreadableFileError
 from ecs_med.files import RESULT_REMEDY, write_atomically
 
 __all__ = ["PictureReader", "write_png"]
 
-_GRAY_SPREAD = 24
-_GRAY_SHARE = 0.99
-
 
 class PictureReader(Reader):
-    """Pictures as RGB of 8 bits, on the grid in which they are stored.
+    """Pictures as RGB of 8 bits, upright: an orientation tag is applied, as viewers do it.
 
+    Results are written upright, without a tag, so that they fit what viewers show.
     Two or three grey files become the first channels of one picture; a missing third channel is 0.
     """
 
@@ -52,25 +50,11 @@ class PictureReader(Reader):
         )
 
     def read_stored_labels(self, path: Path) -> StoredMask:
-        """Grey values, palette indices, or colours.
-
-        Palettes give their indices, except that of two entries with white first, whose
-        brightness counts; equal colour channels are grey; alpha is dropped.
-        """
-        picture = decode_picture(path)
-        image = picture.image
-        if image.mode in ("LA", "La"):
-            return _gray_mask(np.asarray(image.getchannel(0)), picture)
-        is_palette = image.mode == "P" and not _is_white_first(image)
-        if is_palette or image.mode in ("1", "L", "I", "F") or image.mode.startswith("I;"):
-            return _gray_mask(np.asarray(image), picture)
-        rgb = np.moveaxis(to_rgb(picture, path), 0, -1)
-        if _is_gray(rgb, picture.lossy):
-            return _gray_mask(rgb[..., 1].copy(), picture)
-        return StoredMask(rgb, "picture", lossy=picture.lossy, colored=True)
+        """Grey values, palette indices, or colours, see `stored_mask`."""
+        return stored_mask(decode_picture(path), path)
 
     def orientation(self, path: Path) -> int:
-        """The EXIF tag."""
+        """The tag of EXIF, or of TIFF itself."""
         return exif_orientation(path)
 
     def write_labels(
@@ -109,20 +93,3 @@ def _joined(pictures: list[npt.NDArray[np.uint8]], files: Sequence[Path]) -> npt
             )  # fmt: skip
         joined[channel] = picture[0]
     return joined
-
-
-def _gray_mask(values: npt.NDArray[np.generic], picture: Picture) -> StoredMask:
-    return StoredMask(values, "picture", lossy=picture.lossy)
-
-
-def _is_white_first(image: Image.Image) -> bool:
-    """Whether the palette is one of black and white in the wrong order, as optimisers write."""
-    palette = image.getpalette("RGB") or []
-    return palette[:6] == [255, 255, 255, 0, 0, 0] and not any(palette[6:])
-
-
-def _is_gray(rgb: npt.NDArray[np.uint8], lossy: bool) -> bool:
-    if lossy:
-        spread = rgb.max(axis=-1) - rgb.min(axis=-1)
-        return bool((spread <= _GRAY_SPREAD).mean() >= _GRAY_SHARE)
-    return bool((rgb[..., 0] == rgb[..., 1]).all() and (rgb[..., 1] == rgb[..., 2]).all())

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ecs_med.metrics import absent_sentence
 from ecs_med.reporting.run.reading import RunRecord
 from ecs_med.reporting.text import count, decimal, percent, plural
 from ecs_med.runs import PseudoLabelHealth
@@ -21,7 +22,7 @@ def verdict(record: RunRecord) -> str:
     if record.metrics is None:
         return _unfinished(record)
     dice = record.metrics.test.foreground_dice
-    if dice is None:
+    if dice is None or len(record.metrics.absent_classes) == len(record.metrics.class_names) - 1:
         overlap = "there is no foreground to score"
     elif dice < NO_OVERLAP:
         overlap = "the segmentation misses what the expert marked (foreground Dice 0.00)"
@@ -76,8 +77,12 @@ def _about_the_test(record: RunRecord) -> Iterator[str]:
     if test.num_cases < FEW_TEST_CASES:
         size = plural(test.num_cases, record.unit)
         yield f"The test score rests on {size} only; single cases move it a lot."
+    absent, names = record.metrics.absent_classes, record.metrics.class_names
+    told = absent_sentence(absent, names, f"the {plural(test.num_cases, f'test {record.unit}')}")
+    if told is not None:
+        yield told
     dice = test.foreground_dice
-    if dice is None:
+    if dice is None or len(absent) == len(names) - 1:
         return
     if dice < NO_OVERLAP:
         yield (

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.files import make_folder, write_atomically
+from ecs_med.files import make_folder, write_atomically, written_together
 from ecs_med.palette import css_color
 from ecs_med.reporting.run.panels import (
     change_panel,
@@ -20,6 +20,7 @@ from ecs_med.reporting.run.panels import (
     scale_map,
 )
 from ecs_med.runs import Gallery, GalleryEntry
+from ecs_med.runs.outputs import mark_files, own_outputs
 from ecs_med.types import IGNORE_INDEX
 
 __all__ = ["GalleryItem", "choose_cases", "write_gallery"]
@@ -116,8 +117,6 @@ def write_gallery(
     Raises:
         RunFolderError: If the folder cannot be written.
     """
-    from PIL import Image
-
     items = list(items)
     groups = dict(ranks or choose_cases((i.case_id, i.scores) for i in items))
     if not groups:
@@ -125,32 +124,43 @@ def write_gallery(
     position = {case_id: index for index, case_id in enumerate(groups)}
     shown = sorted((i for i in items if i.case_id in groups), key=lambda i: position[i.case_id])
     folder = make_folder(run / folder_name)
-    entries = []
-    for index, item in enumerate(shown):
-        panels = {}
-        for name, panel in _draw(item, len(class_names)).items():
-            panels[name] = f"{index:03d}-{name}.png"
-            save = functools.partial(Image.fromarray(panel).save, format="PNG")
-            write_atomically(folder / panels[name], save)
-        entries.append(
+    with written_together():
+        entries = tuple(
             GalleryEntry(
                 case_id=item.case_id,
                 slice_index=item.slice_index,
                 rank=groups[item.case_id],
                 score=_finite(item.scores.get(_RANKING_SCORE)),
                 scores={key: _finite(value) for key, value in item.scores.items()},
-                panels=panels,
+                panels=_write_panels(folder, index, _draw(item, len(class_names))),
             )
+            for index, item in enumerate(shown)
         )
-    gallery = Gallery(
-        class_names=tuple(class_names),
-        class_colors=tuple(css_color(index) for index in range(len(class_names))),
-        num_candidates=len({item.case_id for item in items}),
-        ranked_over_all=ranks is not None,
-        items=tuple(entries),
-    )
-    gallery.write(folder / "gallery.json")
-    _remove_stale(folder, {name for entry in entries for name in entry.panels.values()})
+        gallery = Gallery(
+            class_names=tuple(class_names),
+            class_colors=tuple(css_color(index) for index in range(len(class_names))),
+            num_candidates=len({item.case_id for item in items}),
+            ranked_over_all=ranks is not None,
+            items=entries,
+        )
+        gallery.write(folder / "gallery.json")
+    written = {name for entry in entries for name in entry.panels.values()}
+    _remove_stale(folder, written)
+    if not own_outputs(run).whole:
+        mark_files(folder / name for name in sorted(written))
+
+
+def _write_panels(
+    folder: Path, index: int, panels: Mapping[str, npt.NDArray[np.uint8]]
+) -> dict[str, str]:
+    """Write the panels of a case; their file names by what they show."""
+    from PIL import Image
+
+    names = {name: f"{index:03d}-{name}.png" for name in panels}
+    for name, panel in panels.items():
+        save = functools.partial(Image.fromarray(panel).save, format="PNG")
+        write_atomically(folder / names[name], save)
+    return names
 
 
 def _draw(item: GalleryItem, num_classes: int) -> dict[str, npt.NDArray[np.uint8]]:

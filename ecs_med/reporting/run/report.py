@@ -1,6 +1,7 @@
 """Builds `report.html`, the one file of a run that is made for reading."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from ecs_med.reporting.run.findings import examine_health, observations, verdict
 from ecs_med.reporting.run.reading import RunRecord, read_run
 from ecs_med.reporting.run.tables import key_figures, roles, score_table
 from ecs_med.reporting.text import NOTHING, count, decimal, duration, flat, minute
-from ecs_med.runs import GalleryEntry, Manifest, RunFolder
+from ecs_med.runs import GalleryEntry, Manifest, Metrics, RunFolder
 
 __all__ = ["write_report"]
 
@@ -29,16 +30,22 @@ PANEL_TITLES = {
 RANK_TITLES = {"worst": "Worst", "median": "Median", "best": "Best"}
 
 
-def write_report(run: Path) -> Path:
+def write_report(run: Path, metrics: Metrics | None = None) -> Path:
     """Write `report.html` into a run folder: self-contained, readable offline, printable.
 
     Parts that a run does not have (pseudo-labels of a supervised run, scores of one that has
     stopped) are named as missing. The same run folder gives the same bytes.
 
+    Args:
+        run: The run folder.
+        metrics: The scores of a run that is about to write them.
+
     Raises:
         RunFolderError: If `run` is no run folder, or cannot be written to.
     """
     record = read_run(run)
+    if metrics is not None:
+        record = replace(record, metrics=metrics)
     path = RunFolder(run).report_file
     page = rendered_page("report.html.j2", package=__package__, **_context(record))
     write_text(path, page, remedy=RESULT_REMEDY)

@@ -126,7 +126,8 @@ class Grid:
 def arrange(runs: Iterable[FinishedRun]) -> Grid:
     """Sort runs into the grid.
 
-    Budgets that are written differently and mean the same (`12.5%`, `1/8`) are one.
+    Budgets that are written differently and mean the same (`12.5%`, `1/8`), or drew the same cases
+    of a small set (`1/16`, `1/8`), are one, with one run a seed.
 
     Args:
         runs: Comparable runs, at least one, in any order.
@@ -151,7 +152,9 @@ def arrange(runs: Iterable[FinishedRun]) -> Grid:
         for method in methods:
             inside = [run for run in group if run.method.name == method.name]
             if inside:
-                cells[method, budget] = tuple(sorted(inside, key=lambda run: run.seed))
+                for labeled in dict.fromkeys(run.labeled for run in inside):
+                    _refuse_doubles([run for run in inside if run.labeled == labeled])
+                cells[method, budget] = _without_twins(inside)
                 _refuse_doubles(cells[method, budget])
     data = min(runs, key=lambda run: run.name).manifest.data
     return Grid(
@@ -170,9 +173,19 @@ def _baseline(methods: Iterable[MethodFacts]) -> MethodFacts | None:
     return min(candidates, key=lambda method: (method.uses_corrector, method.name), default=None)
 
 
+def _without_twins(runs: Sequence[FinishedRun]) -> tuple[FinishedRun, ...]:
+    """The runs by seed; of those whose budgets are written differently and drew the same, one."""
+    kept: list[FinishedRun] = []
+    for run in sorted(runs, key=lambda run: run.seed):
+        same = (other for other in kept if other.seed == run.seed)
+        if not any(o.split.labeled == run.split.labeled and o.labeled != run.labeled for o in same):
+            kept.append(run)
+    return tuple(kept)
+
+
 def _refuse_doubles(runs: Sequence[FinishedRun]) -> None:
-    """Refuse two runs of a seed; `runs` are sorted by it."""
-    for other, run in pairwise(runs):
+    """Refuse two runs of a seed."""
+    for other, run in pairwise(sorted(runs, key=lambda run: run.seed)):
         if other.seed == run.seed:
             raise RunFolderError(
                 f"{other.folder} and {run.folder} are both {run.method.name} with "

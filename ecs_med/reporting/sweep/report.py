@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from ecs_med.errors import RunFolderError
-from ecs_med.files import RESULT_REMEDY, make_folder, write_bytes, write_text
+from ecs_med.files import RESULT_REMEDY, make_folder, write_bytes, write_text, written_together
 from ecs_med.reporting.html import rendered_page
 from ecs_med.reporting.plots import Drawing
 from ecs_med.reporting.sweep import answers, findings, tables
@@ -26,6 +26,7 @@ from ecs_med.reporting.sweep.statistics import Statistics, compute_statistics
 from ecs_med.reporting.table import Table
 from ecs_med.reporting.text import minute, plural
 from ecs_med.runs import SweepFolder
+from ecs_med.runs.outputs import mark_files, own_outputs
 
 __all__ = ["write_budget_report"]
 
@@ -76,9 +77,6 @@ def write_budget_report(
     found, health = compute_statistics(grid), read_health(grid)
     shown = _tables(grid, found, health, prices)
     drawings = _drawings(grid, found, health)
-    _write_tables(output / "tables", [*shown.values(), tables.failure_table(failed)])
-    _write_paper(output / "tables", grid, found)
-    _write_figures(output / "figures", [drawing for part in drawings.values() for drawing in part])
     savings = answers.savings_sentences(grid, found, prices)
     page = rendered_page(
         "budget.html.j2",
@@ -107,9 +105,19 @@ def write_budget_report(
     )
     # A line must not begin with a percent sign that has lost its number.
     page = re.sub(r"(?<=\d) %(?=[\s<.,;)])", "\u00a0%", page)
-    path = SweepFolder(output).report_file
-    write_text(path, page, remedy=RESULT_REMEDY)
-    return path
+    folder = SweepFolder(output)
+    folder.create()
+    drawn = [drawing for part in drawings.values() for drawing in part]
+    # An earlier report stays whole until every part of the new one is there.
+    with written_together():
+        _write_tables(output / "tables", [*shown.values(), tables.failure_table(failed)])
+        _write_paper(output / "tables", grid, found)
+        figures = _write_figures(output / "figures", drawn)
+        write_text(folder.report_file, page, remedy=RESULT_REMEDY)
+    _remove_stale(output / "figures", figures)
+    if not own_outputs(output).whole:
+        mark_files([*figures, folder.report_file])
+    return folder.report_file
 
 
 def _tables(
@@ -148,16 +156,22 @@ def _subtitle(grid: Grid) -> str:
     return " · ".join((methods, *sizes, f"finished {minute(last)}"))
 
 
-def _write_figures(folder: Path, drawings: Sequence[Drawing]) -> None:
-    """Write every figure as SVG and PNG, and remove those of an earlier report."""
+def _write_figures(folder: Path, drawings: Sequence[Drawing]) -> list[Path]:
+    """Write every figure as SVG and PNG, and say where."""
     make_folder(folder)
+    written = []
     for drawing in drawings:
-        write_text(folder / f"{drawing.name}.svg", drawing.svg, remedy=RESULT_REMEDY)
-        write_bytes(folder / f"{drawing.name}.png", drawing.png, remedy=RESULT_REMEDY)
-    written = {drawing.name for drawing in drawings}
+        svg, png = (folder / f"{drawing.name}.{suffix}" for suffix in ("svg", "png"))
+        write_text(svg, drawing.svg, remedy=RESULT_REMEDY)
+        write_bytes(png, drawing.png, remedy=RESULT_REMEDY)
+        written += [svg, png]
+    return written
+
+
+def _remove_stale(folder: Path, figures: Sequence[Path]) -> None:
+    """A forecast of yesterday's runs must not lie beside today's refusal to give one."""
     for path in folder.iterdir():
-        # A forecast of yesterday's runs must not lie beside today's refusal to give one.
-        if _OWN_FIGURE.fullmatch(path.name) and path.stem not in written:
+        if _OWN_FIGURE.fullmatch(path.name) and path not in figures:
             path.unlink(missing_ok=True)
 
 

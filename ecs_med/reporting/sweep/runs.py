@@ -7,7 +7,15 @@ from pathlib import Path
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import EcsMedError, RunFolderError
-from ecs_med.runs import Failure, Manifest, MethodFacts, Metrics, RunFolder, SweepFolder
+from ecs_med.runs import (
+    DataContents,
+    Failure,
+    Manifest,
+    MethodFacts,
+    Metrics,
+    RunFolder,
+    SweepFolder,
+)
 from ecs_med.splits import SplitDocument
 
 __all__ = ["FinishedRun", "SplitFacts", "Unfinished", "collect_folders", "read_runs"]
@@ -64,13 +72,18 @@ def _digest(ids: Iterable[str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """A run with a score on test cases."""
+    """A run with a score on test cases.
+
+    Attributes:
+        contents: What its data held; `None` where the run did not keep it.
+    """
 
     folder: Path
     config: TrainConfig
     manifest: Manifest
     metrics: Metrics
     split: SplitFacts
+    contents: DataContents | None = None
 
     @property
     def name(self) -> str:
@@ -150,6 +163,7 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unfinish
     runs: list[FinishedRun] = []
     unfinished: list[Unfinished] = []
     splits: dict[str, SplitFacts] = {}
+    contents: dict[str, DataContents] = {}
     for path in folders:
         folder = RunFolder(path.resolve())
         if not folder.is_run:
@@ -161,7 +175,7 @@ def read_runs(folders: Sequence[Path]) -> tuple[list[FinishedRun], list[Unfinish
         if isinstance(scored, str):
             unfinished.append((folder.path.name, scored))
         else:
-            runs.append(_read_run(folder, scored, splits))
+            runs.append(_read_run(folder, scored, splits, contents))
     return runs, unfinished
 
 
@@ -179,7 +193,12 @@ def _read_metrics(folder: RunFolder) -> Metrics | str:
     return "The run has stopped or is still going on."
 
 
-def _read_run(folder: RunFolder, metrics: Metrics, splits: dict[str, SplitFacts]) -> FinishedRun:
+def _read_run(
+    folder: RunFolder,
+    metrics: Metrics,
+    splits: dict[str, SplitFacts],
+    contents: dict[str, DataContents],
+) -> FinishedRun:
     try:
         return FinishedRun(
             folder=folder.path,
@@ -187,6 +206,7 @@ def _read_run(folder: RunFolder, metrics: Metrics, splits: dict[str, SplitFacts]
             manifest=folder.read_manifest(),
             metrics=metrics,
             split=_read_split(folder.split_file, splits),
+            contents=_read_contents(folder, contents),
         )
     except EcsMedError as error:
         where = "" if str(folder.path) in str(error) else f"{folder.config_file}: "
@@ -199,4 +219,15 @@ def _read_split(path: Path, known: dict[str, SplitFacts]) -> SplitFacts:
     key = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
     if key not in known:
         known[key] = SplitFacts.of(SplitDocument.read(path))
+    return known[key]
+
+
+def _read_contents(folder: RunFolder, known: dict[str, DataContents]) -> DataContents | None:
+    """What the data held; runs on the same data share the file's text, which is parsed once."""
+    path = folder.data_file
+    if not path.is_file():
+        return None
+    key = hashlib.sha256(path.read_bytes()).hexdigest()
+    if key not in known:
+        known[key] = DataContents.read(path)
     return known[key]

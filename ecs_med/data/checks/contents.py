@@ -1,0 +1,66 @@
+"""What the files of a case hold, as digests: by them equal pictures and edited masks are known."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ecs_med.records import Record
+
+__all__ = ["CaseContent", "array_digest", "files_digest", "same_image", "same_mask"]
+
+_NUM_BYTES = 10
+"""Of a digest: among 100,000 files two are taken for equal with a chance of 1 in 10^14."""
+
+
+class CaseContent(Record):
+    """Digests of one case. Where files lie and when they were touched is no part of them."""
+
+    id: str
+    """Id of the case."""
+    image: str
+    """Of the bytes of its image files; empty where one cannot be read."""
+    pixels: str = ""
+    """Of its pixels as they are read; empty where they cannot be."""
+    mask: str | None = None
+    """Of the bytes of its mask; `None` without one."""
+    labels: str = ""
+    """Of its labels on the grid of the image; empty where they cannot be read."""
+
+
+def same_image(first: CaseContent, second: CaseContent) -> bool:
+    """Whether two cases show the same, byte by byte or pixel by pixel."""
+    return _agree((first.image, first.pixels), (second.image, second.pixels))
+
+
+def same_mask(first: CaseContent, second: CaseContent) -> bool:
+    """Whether two cases are labelled alike; saving a mask anew changes nothing."""
+    if first.mask is None or second.mask is None:
+        return first.mask == second.mask
+    return _agree((first.mask, first.labels), (second.mask, second.labels))
+
+
+def _agree(first: Iterable[str], second: Iterable[str]) -> bool:
+    return any(one and one == other for one, other in zip(first, second, strict=True))
+
+
+def files_digest(files: Sequence[Path], frame: int | None = None) -> str:
+    """Digest of the bytes of some files, one after the other; empty where one cannot be read."""
+    digest = hashlib.blake2b(b"" if frame is None else str(frame).encode(), digest_size=_NUM_BYTES)
+    try:
+        for path in files:
+            with path.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def array_digest(array: npt.NDArray[Any]) -> str:
+    """Digest of shape and values."""
+    digest = hashlib.blake2b(repr(array.shape).encode(), digest_size=_NUM_BYTES)
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

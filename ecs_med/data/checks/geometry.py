@@ -1,0 +1,44 @@
+"""What is odd about the place of an image in space, and about that of a mask on its image."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecs_med.config import OutsideMask
+from ecs_med.data.masks.alignment import place_mask
+from ecs_med.data.readers import read_header, reader_of
+from ecs_med.types import Problem
+
+__all__ = ["image_geometry_problems", "mask_geometry_problems"]
+
+
+def image_geometry_problems(images: Sequence[Path]) -> list[Problem]:
+    """What headers say that cannot be, or say twice and not alike.
+
+    Raises:
+        DataError: If a file cannot be read.
+    """
+    return list(reader_of(images).header_problems(images))
+
+
+def mask_geometry_problems(
+    images: Sequence[Path], mask: Path, outside: OutsideMask, frame: int | None = None
+) -> list[Problem]:
+    """As `image_geometry_problems` of a mask, and how it lies on its image, if not on its grid.
+
+    Args:
+        images: The files of the case.
+        mask: Its mask, which can be read.
+        outside: What the user said of voxels that it does not cover.
+        frame: As in `Case`.
+
+    Raises:
+        DataError: If image and mask do not belong on one grid.
+    """
+    header = read_header(images, frame)
+    if not header.is_volume:
+        return []
+    problems = list(reader_of([mask]).header_problems([mask]))
+    stored = read_header([mask])
+    placement = place_mask(header, stored, images[0], mask, outside)
+    found = placement.problem(header, stored, mask, outside)
+    return problems if found is None else [*problems, found]
