@@ -16,6 +16,8 @@ __all__ = [
     "Batch",
     "Case",
     "CaseCollection",
+    "Color",
+    "DeclaredLabels",
     "Partition",
     "Problem",
     "ScanKind",
@@ -27,6 +29,12 @@ IGNORE_INDEX = 255
 """Label of void pixels: ignored by every loss and every metric."""
 
 Partition = Literal["train", "validation", "test"]
+
+Color = tuple[int, int, int]
+"""Red, green and blue, 0 to 255."""
+
+DeclaredLabels = Mapping[int, str] | Mapping[Color, str]
+"""Class name by stored mask value, or by colour, background first."""
 
 ScanKind = Literal["picture", "volume", "sequence"]
 """What a scan is: one plane of colours, a grid in space, or pictures that follow in time."""
@@ -159,8 +167,8 @@ class CaseCollection:
         root: The folder or list file that was opened.
         layout: Name of the layout that understood it.
         cases: All cases, sorted by id, ids unique.
-        labels: Class name by stored mask value, where the layout declares them
-            (`dataset.json`); `None` where it does not.
+        labels: Class name by stored mask value or colour, where the layout declares them
+            (`dataset.json`, `labelmap.txt`); `None` where it does not.
         problems: What the layout noticed while scanning; files are not decoded yet.
 
     Example:
@@ -173,7 +181,7 @@ class CaseCollection:
     root: Path
     layout: str
     cases: tuple[Case, ...]
-    labels: Mapping[int, str] | None = None
+    labels: DeclaredLabels | None = None
     problems: tuple[Problem, ...] = field(default=())
 
 

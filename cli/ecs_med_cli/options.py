@@ -97,6 +97,7 @@ LAYOUT, *_OF_CASES = _of(
         str,
         "Whose image it is: none, folder, column (of a list), regex:PATTERN with one group.",
     ),
+    Option("--mask-folder", str, "Folder of masks beside the images, where there are several."),
 )
 MASKS = _of(
     "reading",

@@ -67,7 +67,7 @@ class PublishedLayout(Layout):
         found = CaseCollection(
             self.name, root, self.name, tuple(cases), self.labels, tuple(problems)
         )
-        return collect(found, settings, self.structural)
+        return collect(found, settings, self.structural, accounted=False)
 
     def _compare_numbers(self, cases: Sequence[Case], root: Path) -> Problem:
         """A note where the numbers of cases with masks are as published, else a warning."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ecs_med.errors import DataError
 from ecs_med.types import Problem
-from ecs_med_datasets.collecting import PARTITION_NAMES
+from ecs_med_datasets.naming import PARTITION_NAMES
 
 __all__ = ["UNLABELED", "Row", "Rows", "read_rows"]
 

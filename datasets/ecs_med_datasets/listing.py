@@ -9,14 +9,9 @@ from ecs_med.data.layout import Layout
 from ecs_med.data.readers import is_image, known_formats
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Problem
-from ecs_med_datasets.collecting import (
-    PARTITION_NAMES,
-    collect,
-    relative_path,
-    settle_partitions,
-)
-from ecs_med_datasets.folder import STRUCTURAL
+from ecs_med_datasets.collecting import collect, settle_partitions
 from ecs_med_datasets.list_rows import UNLABELED, Row, read_rows
+from ecs_med_datasets.naming import PARTITION_NAMES, STRUCTURAL, relative_path
 from ecs_med_datasets.scanning import split_name
 
 __all__ = ["ListLayout"]

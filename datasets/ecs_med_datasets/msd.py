@@ -10,8 +10,10 @@ from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Partition, Problem
-from ecs_med_datasets.collecting import collect, relative_path
-from ecs_med_datasets.folder import pair
+from ecs_med_datasets.accounting import nothing_readable
+from ecs_med_datasets.collecting import collect
+from ecs_med_datasets.naming import relative_path
+from ecs_med_datasets.pairing import pair
 from ecs_med_datasets.scanning import index_files
 
 __all__ = ["MsdLayout", "partitions_of"]
@@ -66,7 +68,7 @@ class MsdLayout(Layout):
         for part, partition in partitions_of(root, problems):
             cases += _read_part(root, part, partition, listed, problems)
         if not cases:
-            raise DataError(f"{root / 'imagesTr'}: no readable image; expected NIfTI files.")
+            raise DataError(f"{root}: no readable image in imagesTr/; {nothing_readable(root)}.")
         return cases
 
 

@@ -47,7 +47,10 @@ class ReadingSettings(Settings):
     patient: str = "auto"
     """Where the patient of a case is known from: `none`, `folder` (the innermost one that is not
     part of the layout), `column` (of a list file), `regex:PATTERN` with one group searched in the
-    path, or `auto` (the column where a list has one, else none)."""
+    path, or `auto` (the column where a list has one, else folders that are called as patients are,
+    such as `patient03`)."""
+    mask_folder: str | None = None
+    """Name of the folder of masks beside a folder of images; `None`: the one that is called so."""
     mask_values: tuple[int, ...] | None = None
     """Stored value of each class in order, such as `(0, 50, 100)`; `None` to understand it."""
     mask_threshold: int | None = Field(None, ge=1, le=255)

@@ -17,14 +17,21 @@ __all__ = [
 FOREIGN_SUFFIXES = (
     *(".dcm", ".ima", ".mha", ".mhd", ".nrrd", ".nhdr", ".npy", ".npz", ".svs", ".hdr", ".mgz"),
     *(".gif", ".webp", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".ppm", ".pgm", ".tga", ".psd"),
+    *(".img", ".mgh", ".mnc", ".head", ".brik", ".par", ".rec", ".dicom", ".pbm"),
     *(".mat", ".h5", ".hdf5", ".ndpi", ".czi", ".mrxs", ".mp4", ".avi", ".mov", ".mkv", ".wmv"),
 )
 """Suffixes of pictures, volumes and videos that no reader here reads, lower case."""
 
-LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "lost+found"})
+LITTER = frozenset(
+    {"thumbs.db", "desktop.ini", "__macosx", "@eadir", "#recycle", "#snapshot", "lost+found"}
+    | {"$recycle.bin", "system volume information", "network trash folder", "__pycache__"}
+)
 """What operating systems and file servers leave behind, lower case."""
 
-IMAGE_NAMES = ("images", "image", "imgs", "img", "scans", "frames", "pictures", "original")
+IMAGE_NAMES = (
+    *("images", "image", "imgs", "img", "scans", "frames", "pictures", "original"),
+    *("jpegimages", "imgs_png", "images_png"),
+)
 """Names of folders of images, lower case."""
 
 MASK_NAMES = (

@@ -165,17 +165,31 @@ def test_doubles_are_errors_and_ids_stay_unique(tmp_path: Path) -> None:
     ]
 
 
-def test_second_mask_folder_and_unreadable_formats_are_told(tmp_path: Path) -> None:
-    touch(tmp_path, "images/a.png", "images/b.dcm", "masks/a.png", "labels/a.png", "gt/a.txt")
-    warnings = told(open_data(tmp_path), "warning")
-    assert any("labels: not used" in line for line in warnings)
-    assert any("gt: no readable mask" in line for line in warnings)
-    assert any("b.dcm: 1 file(s) in a format" in line for line in warnings)
+def test_unreadable_formats_are_told(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "images/b.dcm", "masks/a.png", "gt/a.txt")
+    assert told(open_data(tmp_path), "warning") == [
+        f"{tmp_path}/gt: no readable mask in this folder, only files such as a.txt",
+        f"{tmp_path}/images: 1 .dcm file(s), a format that is not read: b.dcm",
+    ]
+
+
+def test_two_folders_that_may_hold_the_masks_are_an_error(tmp_path: Path) -> None:
+    touch(tmp_path, "images/a.png", "images/b.png", "masks/a.png", "labels/a.png", "labels/b.png")
+    assert told(open_data(tmp_path), "error") == [
+        f"{tmp_path}/images: 2 folders may hold the masks: masks/ (1 of 2 images) and"
+        " labels/ (2 of 2 images)"
+    ]
+    chosen = open_data(tmp_path, ReadingSettings(mask_folder="labels"))
+    assert [case.mask for case in chosen.cases] == [
+        tmp_path / "labels/a.png",
+        tmp_path / "labels/b.png",
+    ]
+    assert {p.severity for p in chosen.problems} == {"note"}
 
 
 @pytest.mark.parametrize(
     ("names", "found"),
-    [((), "the folder is empty"), (("images/a.dcm",), "no readable image among 1 file")],
+    [((), "the folder is empty"), (("images/a.dcm",), r"images/ holds 1 \.dcm file\(s\)")],
 )
 def test_nothing_usable(tmp_path: Path, names: tuple[str, ...], found: str) -> None:
     touch(tmp_path, *names)

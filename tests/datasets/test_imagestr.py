@@ -101,7 +101,9 @@ def test_nnunet_channels_in_order_and_test_partition(tmp_path: Path) -> None:
     assert [path.name[2:6] for path in first.images] == ["0000", "0001", "0002"]
     assert (first.partition, second.partition) == ("train", "test")
     [error] = [p for p in collection.problems if p.severity == "error"]
-    assert "2 channel file(s), where" in error.message or "3 channel file(s)" in error.message
+    assert error.message == (
+        "2 channel file(s) (0000, 0001), where most cases have 3; missing: 0002"
+    )
 
 
 def test_four_digits_in_the_names_of_both_are_no_channels(tmp_path: Path) -> None:
@@ -120,8 +122,12 @@ def test_nnunet_color_pictures_are_one_file(tmp_path: Path) -> None:
 
 def test_nnunet_orphans_and_names_without_number(tmp_path: Path) -> None:
     touch(tmp_path, "imagesTr/a_0000.nii.gz", "imagesTr/b.nii.gz", "labelsTr/c.nii.gz")
-    warned = {p.path for p in open_data(tmp_path).problems if p.severity == "warning"}
-    assert warned == {tmp_path / "imagesTr/b.nii.gz", tmp_path / "labelsTr/c.nii.gz"}
+    problems = open_data(tmp_path).problems
+    warned = [p.path for p in problems if p.severity == "warning"]
+    assert warned == [tmp_path / "imagesTr/b.nii.gz"]
+    errors = [p for p in problems if p.severity == "error"]
+    assert errors[0].path == tmp_path / "labelsTr"
+    assert "the first image is a, the first mask c.nii.gz" in errors[0].message
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "\xff"])

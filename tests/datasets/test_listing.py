@@ -51,7 +51,11 @@ def test_absolute_paths_quotes_and_unknown_columns(root: Path) -> None:
     collection = open_text(root, text)
     assert rows(collection) == [("i/a", True, None, None)]
     assert collection.cases[0].mask == root / "m/a.png"
-    assert [p.message for p in collection.problems] == ["not used: comment"]
+    assert [p.message for p in collection.problems] == [
+        "not used: comment",
+        "2 image(s) here are not in the list: b.png, c.png",
+        "1 image(s) here are not in the list: b.png",
+    ]
 
 
 def test_patient_none_ignores_the_column(root: Path) -> None:

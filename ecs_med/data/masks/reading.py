@@ -1,6 +1,6 @@
 """Understanding the masks of a data set, and reading labels on the grid of their image."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from ecs_med.data.masks.rules import scheme_from_census
 from ecs_med.data.masks.turning import fitted_to_picture
 from ecs_med.data.readers import ScanHeader, StoredMask, reader_of
 from ecs_med.errors import DataError
-from ecs_med.types import IGNORE_INDEX, Problem
+from ecs_med.types import IGNORE_INDEX, DeclaredLabels, Problem
 
 __all__ = ["LabelScheme", "classes_present", "read_labels", "understand_masks"]
 
@@ -25,14 +25,15 @@ __all__ = ["LabelScheme", "classes_present", "read_labels", "understand_masks"]
 def understand_masks(
     paths: Sequence[Path],
     settings: ReadingSettings,
-    declared: Mapping[int, str] | None = None,
+    declared: DeclaredLabels | None = None,
 ) -> tuple[LabelScheme, list[Problem]]:
     """Read all masks once and decide how their values map onto classes.
 
     Args:
         paths: Every mask that may be read; one at least.
         settings: What the user says of mask values and class names.
-        declared: Class name by stored value, where the data set has them; `ignore` is void.
+        declared: Class name by stored value or colour, where the data set has them; the value
+            called `ignore` is void.
 
     Returns:
         The scheme, and findings: a note on how values were understood, warnings for each class

@@ -11,11 +11,12 @@ from ecs_med.data.masks.color_rules import (
     scheme_from_found_colors,
     scheme_from_given_colors,
 )
+from ecs_med.data.masks.declared_colors import with_declared_colors
 from ecs_med.data.masks.hints import Hints
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.soft_edges import BLACK_TO, WHITE_FROM
 from ecs_med.errors import MaskValueError, SettingsError
-from ecs_med.types import IGNORE_INDEX
+from ecs_med.types import IGNORE_INDEX, DeclaredLabels
 
 __all__ = ["scheme_from_census"]
 
@@ -46,7 +47,7 @@ _TWO_VALUED = ({0, 255}, {0, 65535})
 
 
 def scheme_from_census(
-    census: MaskCensus, settings: ReadingSettings, declared: Mapping[int, str] | None
+    census: MaskCensus, settings: ReadingSettings, declared: DeclaredLabels | None
 ) -> tuple[LabelScheme, str]:
     """Decide how stored values map onto classes, and say so in a sentence for the user.
 
@@ -58,7 +59,8 @@ def scheme_from_census(
     if len(given) > 1:
         names = " and ".join(f"`{name}`" for name in given)
         raise SettingsError(f"{names} exclude each other; give one of them.")
-    hints = Hints.gathered(settings, declared)
+    settings, values = with_declared_colors(settings, declared)
+    hints = Hints.gathered(settings, values)
     if settings.mask_colors is not None:
         return scheme_from_given_colors(census, settings.mask_colors, hints)
     if census.colored.num_masks or (not given and colors_decide(census)):
