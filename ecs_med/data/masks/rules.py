@@ -1,6 +1,5 @@
 """The rules by which counted mask values become a `LabelScheme`, or a refusal with its remedy."""
 
-from collections.abc import Mapping
 from itertools import pairwise
 
 from ecs_med.config import ReadingSettings
