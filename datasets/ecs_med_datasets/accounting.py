@@ -53,6 +53,7 @@ def account(root: Path, cases: Sequence[Case], told: Sequence[Problem]) -> list[
     for (kind, place, _), files in sorted(_together(groups).items()):
         files.sort(key=lambda file: file.name)
         problems.append(_problem(kind, root / place, files, len(cases)))
+    problems += _other_versions(root, cases)
     if walk.own:
         number, first = len(walk.own), walk.own[0] or "this folder"
         message = f"{number} file(s) and folder(s) that ecs-med wrote are left out, such as {first}"
@@ -87,6 +88,27 @@ def nothing_readable(root: Path) -> str:
     else:
         found = "the folder is empty"
     return f"{found}; {EXPECTED}"
+
+
+def _other_versions(root: Path, cases: Sequence[Case]) -> list[Problem]:
+    """Warnings of unlabelled images that are called like labelled ones of the folder above."""
+    labeled = {case.id for case in cases if case.mask is not None}
+    found: dict[str, list[str]] = defaultdict(list)
+    for case in cases:
+        place, _, name = case.id.rpartition("/")
+        above = place.rpartition("/")[0]
+        if case.mask is None and place and f"{above}/{name}".lstrip("/") in labeled:
+            found[place].append(name)
+    return [
+        Problem(
+            "warning",
+            f"{len(names)} unlabelled image(s) here are called like labelled ones of the folder"
+            f" above: {', '.join(names[:_NUM_SHOWN])}{', ...' if len(names) > _NUM_SHOWN else ''}",
+            "Move them away if they are thumbnails or other versions of those, else rename them",
+            root / place,
+        )
+        for place, names in found.items()
+    ]
 
 
 def _not_listed(cases: Sequence[Case]) -> list[Problem]:

@@ -6,13 +6,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
-
-from ecs_med.config import ReadingSettings
-from ecs_med.data.masks.other_sets import scheme_of_other_masks
-from ecs_med.data.masks.reading import understand_masks
-from ecs_med.errors import DataError
-from ecs_med.types import IGNORE_INDEX
-from tests.situations.inputs_geometry import (
+from situations.inputs_geometry import (
     SHAPE,
     check,
     drawn,
@@ -24,6 +18,12 @@ from tests.situations.inputs_geometry import (
     write_set,
     write_volume,
 )
+
+from ecs_med.config import ReadingSettings
+from ecs_med.data.masks.other_sets import scheme_of_other_masks
+from ecs_med.data.masks.reading import understand_masks
+from ecs_med.errors import DataError
+from ecs_med.types import IGNORE_INDEX
 
 Capture = pytest.CaptureFixture[str]
 

@@ -6,9 +6,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-
-from ecs_med.data.readers import read_header, read_scan
-from tests.situations.inputs_geometry import (
+from situations.inputs_geometry import (
     check,
     drawn,
     errors,
@@ -18,6 +16,8 @@ from tests.situations.inputs_geometry import (
     write_set,
     write_volume,
 )
+
+from ecs_med.data.readers import read_header, read_scan
 
 Capture = pytest.CaptureFixture[str]
 

@@ -6,16 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from ecs_med.config import Preparation
-from ecs_med.data.layout import open_data
-from ecs_med.data.planes import Grid, other_plane, slice_axis, usual_plane
-from ecs_med.data.prepare import prepare_scan
-from ecs_med.data.readers import Scan
-from ecs_med.inference.planes import plane_notes
-from ecs_med.training.resolve import look_at_images
-from ecs_med.types import Case
-from tests.situations.inputs_geometry import (
+from situations.inputs_geometry import (
     SHAPE,
     check,
     drawn,
@@ -26,6 +17,15 @@ from tests.situations.inputs_geometry import (
     write_set,
     write_volume,
 )
+
+from ecs_med.config import Preparation
+from ecs_med.data.layout import open_data
+from ecs_med.data.planes import Grid, other_plane, slice_axis, usual_plane
+from ecs_med.data.prepare import prepare_scan
+from ecs_med.data.readers import Scan
+from ecs_med.inference.planes import plane_notes
+from ecs_med.training.resolve import look_at_images
+from ecs_med.types import Case
 
 Capture = pytest.CaptureFixture[str]
 

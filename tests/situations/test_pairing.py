@@ -357,3 +357,20 @@ def test_a_hundred_thousand_names_take_seconds(tmp_path: Path) -> None:
     images = dict.fromkeys(f"img_{i:06}" for i in range(100_000))
     found = match(images, [f"IMG_{i:06}_mask" for i in range(100_000)])
     assert len(found.mask_of) == 100_000
+
+
+def test_thumbnails_below_the_images_are_told(tmp_path: Path) -> None:
+    for i in EVERY:
+        touch(tmp_path, f"images/{i}.png", f"masks/{i}.png", f"images/thumbnails/{i}.png")
+    problem = next(p for p in open_data(tmp_path).problems if p.severity == "warning")
+    assert problem.path == tmp_path / "images" / "thumbnails"
+    assert problem.message == (
+        "4 unlabelled image(s) here are called like labelled ones of the folder above: 1, 2, 3, ..."
+    )
+
+
+def test_equal_names_in_folders_of_patients_are_nothing_to_tell(tmp_path: Path) -> None:
+    for i in EVERY:
+        touch(tmp_path, f"images/patient{i}/1.png", f"masks/patient{i}/1.png")
+    touch(tmp_path, "images/patient5/1.png")
+    assert [p.message for p in open_data(tmp_path).problems if p.severity == "warning"] == []
