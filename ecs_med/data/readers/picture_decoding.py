@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from ecs_med.errors import UnreadableFileError
+from ecs_med.files import regular_file
 
 __all__ = ["Picture", "decode_picture", "exif_orientation", "picture_size", "to_rgb"]
 
@@ -169,7 +170,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         with warnings.catch_warnings():
             # Broken metadata is no concern here, and Pillow warns of bombs at half its limit.
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
+            with Image.open(regular_file(path), formats=_FORMATS) as image:
                 yield image
     except (UnreadableFileError, MemoryError):
         raise
