@@ -13,6 +13,9 @@ from ecs_med.registry import nearest
 
 __all__ = ["MACHINE", "PLACE", "Settings", "merge_settings", "read_settings"]
 
+_MAX_DEPTH = 32
+"""Levels of a file of settings; libraries fail somewhere beyond."""
+
 _NUM_SHOWN = 200
 """Characters of a wrong value in a message."""
 
@@ -119,7 +122,16 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: not readable as settings ({reason}).") from error
     if not isinstance(values, Mapping):
         raise SettingsError(f"{path}: expected a mapping of settings.")
+    if _is_deep(values, _MAX_DEPTH):
+        raise SettingsError(f"{path}: nested deeper than {_MAX_DEPTH} levels; no setting is.")
     return dict(values)
+
+
+def _is_deep(value: object, allowed: int) -> bool:
+    if not isinstance(value, Mapping | list | tuple):
+        return False
+    parts = value.values() if isinstance(value, Mapping) else value
+    return allowed == 0 or any(_is_deep(part, allowed - 1) for part in parts)
 
 
 def merge_settings(values: Mapping[str, Any], *layers: Mapping[str, Any]) -> dict[str, Any]:

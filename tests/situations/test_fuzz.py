@@ -263,3 +263,10 @@ def test_what_a_killed_extraction_left_is_removed_by_the_next(samples, tmp_path)
 
 def test_messages_stay_on_one_line_and_command_no_terminal():
     assert str(EcsMedError("a\nb \x1b[31m.")) == "a\\nb \\x1b[31m."
+
+
+def test_settings_nested_without_end_are_refused_before_a_library_fails(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text('{"data": "d", "network_settings": {"a": ' + "[" * 300 + "]" * 300 + "}}")
+    with pytest.raises(SettingsError, match=r"config\.json: nested deeper than 32 levels"):
+        TrainConfig.from_file(path)
