@@ -16,14 +16,22 @@ from fuzz_mutations import attempts, try_one
 from fuzz_samples import write_samples
 
 from ecs_med.config import Preparation, TrainConfig
+from ecs_med.data.layout import open_data
 from ecs_med.data.readers import read_header, read_scan
-from ecs_med.errors import EcsMedError, RunFolderError, SettingsError, UnreadableFileError
+from ecs_med.errors import (
+    DataError,
+    EcsMedError,
+    RunFolderError,
+    SettingsError,
+    UnreadableFileError,
+)
 from ecs_med.files import regular_file
 from ecs_med.inference.model import load_model
 from ecs_med.runs import Metrics, read_history
 from ecs_med.tensors import read_tensors, write_tensors
 from ecs_med.training.checkpoint import load_checkpoint
 from ecs_med_datasets.archives import extract_archive
+from ecs_med_datasets.list_rows import read_rows
 
 NUMBER = 300
 
@@ -191,6 +199,13 @@ def make_fifo(path: Path) -> Path:
 def test_a_pipe_named_as_an_image_does_not_wait_for_a_writer(tmp_path, name, read):
     with pytest.raises(UnreadableFileError, match="a pipe or a device, not a file"):
         read([make_fifo(tmp_path / name)])
+
+
+def test_a_pipe_named_as_a_list_is_told_from_a_list(tmp_path):
+    with pytest.raises(DataError, match="it is a pipe or a device, not a file"):
+        open_data(make_fifo(tmp_path / "list.csv"))
+    with pytest.raises(DataError, match=r"not readable \(it is a pipe"):
+        read_rows(make_fifo(tmp_path / "other.csv"))
 
 
 def test_a_pipe_or_a_device_in_a_run_does_not_wait_or_fill_memory(samples, tmp_path):

@@ -166,16 +166,15 @@ def _applied_orientation(image: Image.Image) -> int:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
+    _require_file(path)
     try:
         with warnings.catch_warnings():
             # Broken metadata is no concern here, and Pillow warns of bombs at half its limit.
             warnings.simplefilter("ignore")
-            with Image.open(regular_file(path), formats=_FORMATS) as image:
+            with Image.open(path, formats=_FORMATS) as image:
                 yield image
     except (UnreadableFileError, MemoryError):
         raise
-    except FileNotFoundError:
-        raise UnreadableFileError(path, "no such file", "check the name") from None
     except PermissionError as error:
         reason = f"cannot be opened ({error.strerror})"
         raise UnreadableFileError(path, reason, "check the path and its permissions") from error
@@ -190,6 +189,16 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         said = " ".join(str(error).split()) or type(error).__name__
         reason = f"damaged or truncated ({said})"
         raise UnreadableFileError(path, reason, "copy or export it again") from error
+
+
+def _require_file(path: Path) -> None:
+    try:
+        regular_file(path)
+    except FileNotFoundError:
+        raise UnreadableFileError(path, "no such file", "check the name") from None
+    except OSError as error:
+        reason = f"cannot be opened ({error.strerror})"
+        raise UnreadableFileError(path, reason, "check the path and its permissions") from error
 
 
 def _not_a_picture(path: Path) -> str:
