@@ -18,6 +18,7 @@ line prints that sentence and ends with `exit_code`.
     └── TrainingInterrupted     75  stopped by a signal; `resume` goes on
 """
 
+import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -37,10 +38,21 @@ __all__ = [
 ]
 
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Line ends and terminal commands, which names and values out of files may hold."""
+
+
 class EcsMedError(Exception):
-    """Base of all errors that end in one sentence instead of a traceback."""
+    r"""Base of all errors that end in one sentence instead of a traceback.
+
+    Args:
+        message: The sentence; control characters in it become `\n` and the like.
+    """
 
     exit_code: ClassVar[int] = 2
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(_CONTROL.sub(lambda found: repr(found[0])[1:-1], message))
 
 
 class DataError(EcsMedError):

@@ -1,31 +1,30 @@
 """Writing files so that a crash, a full disk or a kill leaves the old file whole."""
 
+import errno
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ecs_med.errors import RunFolderError
 from ecs_med.litter import temporary_file
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = [
     "RESULT_REMEDY",
     "cache_folder",
     "make_folder",
+    "regular_file",
     "remedy_of_writing",
     "require_readable",
     "told",
     "write_atomically",
     "write_bytes",
     "write_json",
-    "write_tensors",
     "write_text",
     "written_together",
 ]
@@ -53,14 +52,35 @@ def cache_folder(content: str) -> Path:
     return parent / "ecs-med" / content
 
 
+def regular_file(path: Path) -> Path:
+    """`path`, if it is an ordinary file: opening a pipe waits for ever, a device may never end.
+
+    Everything that reads a file which a user names goes through here first.
+
+    Raises:
+        OSError: If it is missing, a folder, a pipe, a socket or a device; `strerror` says which.
+
+    Example:
+        >>> regular_file(Path("/dev/null"))
+        Traceback (most recent call last):
+        OSError: [Errno 22] it is a pipe or a device, not a file: '/dev/null'
+    """
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, not a file", str(path))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is a pipe or a device, not a file", str(path))
+    return path
+
+
 def require_readable(path: Path) -> None:
     """Tell a file that may not be read from one that is damaged, before a library mixes them up.
 
     Raises:
-        RunFolderError: If it is there and cannot be opened.
+        RunFolderError: If it is there and cannot be opened, or is no ordinary file.
     """
     try:
-        with path.open("rb"):
+        with regular_file(path).open("rb"):
             return
     except FileNotFoundError:
         return
@@ -186,24 +206,6 @@ def write_json(path: Path, content: Mapping[str, Any], *, remedy: str | None = N
     """Write indented JSON atomically; errors as `write_atomically`."""
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
     write_text(path, f"{text}\n", remedy=remedy)
-
-
-def write_tensors(
-    path: Path, tensors: Mapping[str, "torch.Tensor"], metadata: Mapping[str, str] | None = None
-) -> None:
-    """Write a safetensors file atomically; errors as `write_atomically`."""
-    from safetensors import SafetensorError
-    from safetensors.torch import save_file
-
-    contiguous = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-
-    def write(temporary: Path) -> None:
-        try:
-            save_file(contiguous, temporary, metadata=dict(metadata) if metadata else None)
-        except SafetensorError as error:
-            raise OSError(str(error)) from error
-
-    write_atomically(path, write)
 
 
 def _umask() -> int:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ecs_med.errors import RunFolderError
-from ecs_med.files import write_json
+from ecs_med.files import regular_file, write_json
 
 __all__ = ["Record"]
 
@@ -58,7 +58,7 @@ class Record(BaseModel):
             RunFolderError: If it is missing, unreadable or damaged; names file and field.
         """
         try:
-            text = path.read_bytes()
+            text = regular_file(path).read_bytes()
         except FileNotFoundError:
             raise RunFolderError(f"{path}: is missing; {cls.remedy}.") from None
         except OSError as error:

@@ -21,6 +21,7 @@ from stat import S_IFMT, S_ISDIR, S_ISREG
 from typing import IO
 
 from ecs_med.errors import DataError, UnreadableFileError
+from ecs_med.litter import clear_litter, temporary_prefix
 
 __all__ = ["Limits", "extract_archive"]
 
@@ -28,6 +29,8 @@ CHUNK = 2**20
 MAX_READ = 16 * CHUNK
 """Longest single read. File contents are read in pieces, so only a header of a tar file that
 claims this size would be longer, to fill the memory."""
+END_BLOCKS = 2
+"""Blocks of zeros at the end of a tar file."""
 ENCRYPTED = 0x1
 DRIVE = re.compile(r"[A-Za-z]:")
 REMEDY = "Do not use it; take the archive from its official source again"
@@ -88,8 +91,12 @@ def extract_archive(
         raise DataError(f"{target}: is there already; remove it, or unpack into another folder.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        clear_litter(target.parent)
         with tempfile.TemporaryDirectory(
-            dir=target.parent, prefix=f".{target.name}.", suffix=".tmp", ignore_cleanup_errors=True
+            dir=target.parent,
+            prefix=temporary_prefix(target.name),
+            suffix=".tmp",
+            ignore_cleanup_errors=True,
         ) as temporary:
             unpacked = Path(temporary) / "unpacked"
             unpacked.mkdir()
@@ -201,11 +208,15 @@ def _require_end(archive: Path, opened: tarfile.TarFile) -> None:
     stream = opened.fileobj
     assert stream is not None
     stream.seek(opened.offset)
-    block = stream.read(tarfile.BLOCKSIZE)
-    if len(block) < tarfile.BLOCKSIZE or block.strip(b"\0"):
+    num_bytes = 0
+    # Read to the very end, where gzip compares the checksum; a block of zeros amid the files
+    # would hide those behind it.
+    while chunk := stream.read(CHUNK):
+        num_bytes += len(chunk)
+        if chunk.count(0) != len(chunk):
+            raise UnreadableFileError(archive, "ends early or is damaged", REMEDY)
+    if num_bytes < END_BLOCKS * tarfile.BLOCKSIZE:
         raise UnreadableFileError(archive, "ends early or is damaged", REMEDY)
-    while stream.read(CHUNK):  # only at its very end does gzip compare the checksum
-        pass
 
 
 def _safe(archive: Path, name: str) -> PurePosixPath:

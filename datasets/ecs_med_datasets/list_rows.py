@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.errors import DataError
+from ecs_med.files import regular_file
 from ecs_med.types import Problem
 from ecs_med_datasets.naming import PARTITION_NAMES
 
@@ -67,7 +68,7 @@ def read_rows(path: Path) -> Rows:
         DataError: If it is no UTF-8 text, no valid JSON, or has no column of images.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = regular_file(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise DataError(f"{path}: not UTF-8 text; save the list as 'CSV UTF-8'.") from None
     except OSError as error:

@@ -77,7 +77,7 @@ class ListLayout(Layout):
 def _add(row: Row, listed: Listed) -> None:
     images = [_locate(text, listed.root) for text in row.images]
     mask = _locate(row.mask, listed.root) if row.mask else None
-    missing = [path for path in (*images, mask) if path is not None and not path.is_file()]
+    missing = [path for path in (*images, mask) if path is not None and not _is_file(path)]
     for path in missing:
         message = f"{row.where} names a file that does not exist"
         remedy = "Correct the path (relative to the list, or absolute), or remove the row"
@@ -97,6 +97,13 @@ def _add(row: Row, listed: Listed) -> None:
     if partition in UNLABELED:
         mask = None
     _keep(Case("", tuple(images), mask, None, PARTITION_NAMES.get(partition)), row, listed)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def _keep(case: Case, row: Row, listed: Listed) -> None:

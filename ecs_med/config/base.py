@@ -8,9 +8,16 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, model_validator
 
 from ecs_med.errors import SettingsError
+from ecs_med.files import regular_file
 from ecs_med.registry import nearest
 
 __all__ = ["MACHINE", "PLACE", "Settings", "merge_settings", "read_settings"]
+
+_MAX_DEPTH = 32
+"""Levels of a file of settings; libraries fail somewhere beyond."""
+
+_NUM_SHOWN = 200
+"""Characters of a wrong value in a message."""
 
 PLACE: dict[str, JsonValue] = {"affects": "place"}
 """Metadata of a field (`json_schema_extra`) that says where things lie or who prepares them; no
@@ -81,9 +88,15 @@ class Settings(BaseModel):
             where = ".".join(str(part) for part in (section, *first["loc"]) if part != "")
             message = first["msg"].removeprefix("Value error, ")
             if first["loc"] and not isinstance(first["input"], Mapping):
-                message += f" (got {first['input']!r})"
+                message += f" (got {_shown(first['input'])})"
             end = "" if message.endswith((".", "?")) else "."
             raise SettingsError(f"{where + ': ' if where else ''}{message}{end}") from None
+
+
+def _shown(value: object) -> str:
+    """A value in a message, cut where it is a file of its own."""
+    text = repr(value)
+    return text if len(text) <= _NUM_SHOWN else f"{text[:_NUM_SHOWN]}..."
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -93,7 +106,7 @@ def read_settings(path: Path) -> dict[str, Any]:
         SettingsError: If the file cannot be read or holds something else.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = regular_file(path).read_text(encoding="utf-8-sig")
         if path.suffix == ".json":
             values = json.loads(text)
         else:
@@ -109,7 +122,16 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path}: not readable as settings ({reason}).") from error
     if not isinstance(values, Mapping):
         raise SettingsError(f"{path}: expected a mapping of settings.")
+    if _is_deep(values, _MAX_DEPTH):
+        raise SettingsError(f"{path}: nested deeper than {_MAX_DEPTH} levels; no setting is.")
     return dict(values)
+
+
+def _is_deep(value: object, allowed: int) -> bool:
+    if not isinstance(value, Mapping | list | tuple):
+        return False
+    parts = value.values() if isinstance(value, Mapping) else value
+    return allowed == 0 or any(_is_deep(part, allowed - 1) for part in parts)
 
 
 def merge_settings(values: Mapping[str, Any], *layers: Mapping[str, Any]) -> dict[str, Any]:

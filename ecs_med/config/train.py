@@ -6,15 +6,18 @@ run holds the resolved values.
 """
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ecs_med.config.base import MACHINE, PLACE, Settings, read_settings
+from ecs_med.errors import SettingsError
 
 __all__ = [
     "BASELINE_METHOD",
     "DEFAULT_METHOD",
+    "MAX_CROP",
+    "MAX_SIDE",
     "AugmentationSettings",
     "OptimizerSettings",
     "OutsideMask",
@@ -37,6 +40,28 @@ OutsideMask = Literal["ask", "background", "void"]
 Plane = Literal["sagittal", "coronal", "axial"]
 """A plane of the body; slices of it follow one another from side to side, from back to front, or
 from feet to head."""
+MAX_SIDE = 2**15
+"""Longest side of a slice in pixels; more is refused before any memory is asked for."""
+
+MAX_CROP = 2**12
+"""Longest side of what is enlarged, or trained on at once, likewise."""
+
+
+def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
+    if not pair[0] < pair[1]:
+        raise ValueError("the lower one comes first, and both differ")
+    return pair
+
+
+Byte = Annotated[int, Field(ge=0, le=255)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+StoredValue = Annotated[int, Field(ge=-(2**31), lt=2**32)]
+"""What a mask may hold."""
+Window = Annotated[tuple[float, float], AfterValidator(_ascending)]
+"""Lower and upper intensity."""
+Percentiles = Annotated[tuple[Percent, Percent], AfterValidator(_ascending)]
+"""Likewise, as shares of all."""
 
 
 class ReadingSettings(Settings):
@@ -51,13 +76,13 @@ class ReadingSettings(Settings):
     such as `patient03`)."""
     mask_folder: str | None = None
     """Name of the folder of masks beside a folder of images; `None`: the one that is called so."""
-    mask_values: tuple[int, ...] | None = None
+    mask_values: tuple[StoredValue, ...] | None = None
     """Stored value of each class in order, such as `(0, 50, 100)`; `None` to understand it."""
     mask_threshold: int | None = Field(None, ge=1, le=255)
     """Two classes: stored values from here on are class 1; `None` to understand it."""
-    mask_colors: tuple[tuple[int, int, int], ...] | None = None
+    mask_colors: tuple[tuple[Byte, Byte, Byte], ...] | None = None
     """RGB colour of each class in order, for colour-coded masks."""
-    void_values: tuple[int, ...] | None = None
+    void_values: tuple[StoredValue, ...] | None = None
     """Stored values to ignore; `None`: 255 where the masks are label maps."""
     outside_mask: OutsideMask = "ask"
     """What voxels of a volume are that its mask does not cover: `background` (annotation programs
@@ -67,27 +92,27 @@ class ReadingSettings(Settings):
     axis: Literal["auto", "0", "1", "2"] = "auto"
     """Array axis along which volumes are sliced; `auto`: the axis of clearly coarsest spacing, else
     in the `plane` of the data set."""
-    window: tuple[float, float] | None = None
+    window: Window | None = None
     """CT window (lower, upper) in the units of the file (HU); `None`: percentiles."""
-    percentiles: tuple[float, float] = (0.5, 99.5)
+    percentiles: Percentiles = (0.5, 99.5)
     """Percentiles of a volume's own intensities that become 0 and 1."""
 
 
 class Preparation(Settings):
     """How a scan is brought into the form that networks see; part of every saved model."""
 
-    max_size: int = 0
+    max_size: int = Field(0, ge=0, le=MAX_SIDE)
     """Longer side of a slice in pixels at most; larger slices are brought down to it, 0: never."""
-    min_size: int = 0
+    min_size: int = Field(0, ge=0, le=MAX_CROP)
     """Longer side of a slice in pixels at least; smaller slices are brought up to it, 0: never."""
     axis: Literal["auto", "0", "1", "2"] = "auto"
     """Array axis along which volumes are sliced; `auto`: the axis of clearly coarsest spacing, else
     in the `plane`."""
     plane: Plane = "axial"
     """In which volumes are sliced whose voxels are not clearly coarser along one axis."""
-    window: tuple[float, float] | None = None
+    window: Window | None = None
     """CT window (lower, upper), or `None` for percentiles."""
-    percentiles: tuple[float, float] = (0.5, 99.5)
+    percentiles: Percentiles = (0.5, 99.5)
     """Percentiles of a volume's own intensities that become 0 and 1."""
 
 
@@ -113,15 +138,15 @@ class OptimizerSettings(Settings):
 
     name: Literal["sgd", "adam"]
     """`sgd` with `momentum`, or `adam` with `betas`."""
-    lr: float = Field(gt=0)
+    lr: float = Field(gt=0, le=1e6)
     """Learning rate at iteration 0."""
     momentum: float = Field(0.9, ge=0, lt=1)
     """For SGD."""
-    betas: tuple[float, float] = (0.9, 0.99)
+    betas: tuple[Share, Share] = (0.9, 0.99)
     """For Adam."""
-    weight_decay: float = Field(1e-4, ge=0)
+    weight_decay: float = Field(1e-4, ge=0, le=1e6)
     """L2 penalty, on all parameters."""
-    head_factor: float = Field(1.0, gt=0)
+    head_factor: float = Field(1.0, gt=0, le=1e6)
     """Factor on the learning rate of everything but the encoder; Hung et al. 2018: 10."""
 
 
@@ -146,16 +171,16 @@ class TrainConfig(Settings):
     """Draws the labelled subset, the order, the crops and the initial weights."""
     run: Path | None = Field(None, json_schema_extra=PLACE)
     """Run folder; `None`: `runs/<data>-<method>-<labeled>-s<seed>`."""
-    iterations: int | None = Field(None, ge=1)
+    iterations: int | None = Field(None, ge=1, le=10**8)
     """Training iterations; `None`: 1,000 on CPU, 10,000 on a GPU."""
-    batch: int | None = Field(None, ge=2)
+    batch: int | None = Field(None, ge=2, le=2**12)
     """Labelled images per iteration, and as many unlabelled ones; `None`: 8."""
-    crop: int | None = Field(None, ge=32)
+    crop: int | None = Field(None, ge=32, le=MAX_CROP)
     """Side of the square training crop in pixels; `None`: fits the images, at most 512."""
-    max_size: int | None = Field(None, ge=0)
+    max_size: int | None = Field(None, ge=0, le=MAX_SIDE)
     """Longer side, in pixels, to which larger images are brought down first; 0: never; `None`: 128
     on CPU and 1,024 on a GPU. Scores are always taken on the original grid."""
-    min_size: int | None = Field(None, ge=0)
+    min_size: int | None = Field(None, ge=0, le=MAX_CROP)
     """Longer side, in pixels, to which smaller images are brought up first, since the decoder works
     at a quarter of the resolution; 0: never; `None`: 128, or `max_size` where that is less."""
     plane: Plane | None = None
@@ -188,7 +213,7 @@ class TrainConfig(Settings):
     keep: Literal["best", "last"] = "best"
     """Which model is kept: the best on `validation`, or the `last`, as published protocols do; with
     `last`, a data set without test cases is tested on all of its validation cases."""
-    tile: int | None = Field(None, ge=32)
+    tile: int | None = Field(None, ge=32, le=MAX_SIDE)
     """Slices with a longer side are segmented in overlapping tiles of this side, in pixels; `None`:
     1,024, or `crop` where that is more."""
     evaluate_every: int | None = Field(None, ge=1)
@@ -198,7 +223,7 @@ class TrainConfig(Settings):
     """Validation cases that are scored in between; the chosen model is scored on all of them.
     `None`: all, or fewer where `evaluate_every` is left open too and scoring would cost more than
     the training."""
-    workers: int = Field(0, ge=0, json_schema_extra=PLACE)
+    workers: int = Field(0, ge=0, le=1024, json_schema_extra=PLACE)
     """Processes that prepare batches; 0: the training process itself."""
     cache: Path | None = Field(None, json_schema_extra=PLACE)
     """Folder of prepared images; `None`: the user's cache folder."""
@@ -219,6 +244,10 @@ class TrainConfig(Settings):
         """Read a JSON or YAML file.
 
         Raises:
-            SettingsError: If the file cannot be read or holds a wrong setting.
+            SettingsError: If the file cannot be read or holds a wrong setting; names the file.
         """
-        return cls.parse(read_settings(path))
+        values = read_settings(path)
+        try:
+            return cls.parse(values)
+        except SettingsError as error:
+            raise SettingsError(f"{path}: {error}") from None

@@ -97,6 +97,8 @@ def open_data(root: Path, settings: ReadingSettings | None = None) -> CaseCollec
 
 def _what_is_there(root: Path) -> str:
     """The first level of `root` in a few words, for a message."""
+    if not root.is_dir() and not root.is_file():
+        return "it is a pipe or a device, not a file"
     if not root.is_dir():
         return f"it is a {root.suffix or 'single'} file"
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ecs_med.data.names import MASK_SUFFIX, holds_images, holds_masks, is_foreign, is_litter
 from ecs_med.data.readers import is_image, known_formats, stem
 from ecs_med.errors import DataError, EcsMedError, UnreadableFileError
+from ecs_med.files import regular_file
 from ecs_med.inference.scans import PredictionInput, with_channels, without_numbers
 from ecs_med.runs.outputs import own_outputs
 
@@ -185,7 +186,7 @@ def _is_dicom(path: Path) -> bool:
     if not re.fullmatch(r"|\.\d+", path.suffix):
         return False
     try:
-        with path.open("rb") as file:
+        with regular_file(path).open("rb") as file:
             return file.read(132)[128:] == b"DICM"
     except OSError:
         return False

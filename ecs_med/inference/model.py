@@ -3,22 +3,22 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from monai.inferers import sliding_window_inference
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
 from ecs_med.data.batches import Normalization
 from ecs_med.devices import choose_device
-from ecs_med.errors import RunFolderError
-from ecs_med.files import require_readable, write_tensors
+from ecs_med.errors import RunFolderError, SettingsError
+from ecs_med.files import require_readable
 from ecs_med.networks import Initialization, build_corrector, build_segmenter, corrector_input
 from ecs_med.networks.classifier import build_classifier, switch_off_absent
 from ecs_med.networks.modes import evaluating
 from ecs_med.runs import ModelSpec, RunFolder
+from ecs_med.tensors import read_tensors, write_tensors
 
 __all__ = [
     "Model",
@@ -200,20 +200,31 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
     folder = newest_run() if run is None else Path(run)
     spec = read_spec(folder)
     target = choose_device(device)
-    first = Initialization(spec.encoder or spec.network, "none")
-    size = {"in_channels": spec.in_channels, "num_classes": spec.num_classes}
-    segmenter = build_segmenter(first, **size, network=spec.network, settings=spec.network_settings)
-    corrector, classifier = None, None
-    if spec.corrector_encoder is not None:
-        second = Initialization(spec.corrector_encoder, "none")
-        corrector = build_corrector(second, **size, output_stride=spec.corrector_output_stride)
-    if spec.presence is not None:
-        classifier = build_classifier(first, **size)
-    model = Model(spec, segmenter, corrector, classifier=classifier, device=target, run=folder)
+    networks = _networks(spec, RunFolder(folder).spec_file)
+    model = Model(spec, **networks, device=target, run=folder)
     _fill(RunFolder(folder).weights_file, model.networks())
     for network in model.networks().values():
         network.to(target).to(memory_format=torch.channels_last).eval()
     return model
+
+
+def _networks(spec: ModelSpec, path: Path) -> dict[str, Any]:
+    """Segmenter, corrector and classifier without their weights, `None` for what there is not."""
+    first = Initialization(spec.encoder or spec.network, "none")
+    size = {"in_channels": spec.in_channels, "num_classes": spec.num_classes}
+    settings = spec.network_settings
+    corrector, classifier = None, None
+    try:
+        segmenter = build_segmenter(first, **size, network=spec.network, settings=settings)
+        if spec.corrector_encoder is not None:
+            second = Initialization(spec.corrector_encoder, "none")
+            stride = spec.corrector_output_stride
+            corrector = build_corrector(second, **size, output_stride=stride)
+        if spec.presence is not None:
+            classifier = build_classifier(first, **size)
+    except SettingsError as error:
+        raise SettingsError(f"{path}: {error}") from error
+    return {"segmenter": segmenter, "corrector": corrector, "classifier": classifier}
 
 
 def newest_run(below: Path = Path("runs")) -> Path:
@@ -286,8 +297,8 @@ def _fill(path: Path, networks: dict[str, nn.Module]) -> None:
     remedy = "train again or restore the file"
     require_readable(path)
     try:
-        tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
+        tensors, _ = read_tensors(path)
+    except (OSError, ValueError) as error:
         raise RunFolderError(f"{path}: missing or damaged ({error}); {remedy}.") from error
     for name, network in networks.items():
         prefix = f"{name}."

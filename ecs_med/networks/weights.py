@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from ecs_med.errors import SettingsError
+from ecs_med.files import regular_file
 from ecs_med.networks.encoders import adapt_first_layer, library_name, timm_name
 from ecs_med.networks.initialization import Initialization, packaged_weights_file
 
@@ -126,6 +127,7 @@ def _hub(name: str) -> dict[str, torch.Tensor]:
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
     try:
+        regular_file(path)
         if path.suffix == ".safetensors":
             content: Any = safetensors.torch.load_file(path)
         else:

@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ecs_med.files import regular_file
 from ecs_med.runs import GalleryEntry
 
 __all__ = ["Tile", "embedded_panel", "rendered_page"]
@@ -73,7 +74,8 @@ def embedded_panel(folder: Path, entry: GalleryEntry, name: str, side: int) -> s
         return ""
     try:
         # Only names inside the folder count, whatever the entry says.
-        with Image.open(folder / Path(entry.panels[name]).name, formats=("PNG",)) as picture:
+        file = regular_file(folder / Path(entry.panels[name]).name)
+        with Image.open(file, formats=("PNG",)) as picture:
             panel = picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return ""

@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from ecs_med.errors import RunFolderError
-from ecs_med.files import told, write_text
+from ecs_med.files import regular_file, told, write_text
 from ecs_med.metrics import Scores
 from ecs_med.records import Record
 
@@ -181,7 +181,7 @@ def read_history(path: Path, *, validation_only: bool = False) -> History:
 def _rows(path: Path, wanted: str = "") -> Iterator[Row | None]:
     """Rows in the order of the file, `None` for one that cannot be understood."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
+        with regular_file(path).open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 if line.strip() and wanted in line:
                     yield _row(line)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.errors import RunFolderError
+from ecs_med.files import regular_file
 
 __all__ = ["MARKER", "OwnOutputs", "claim_folder", "mark_files", "mark_folder", "own_outputs"]
 
@@ -103,7 +104,7 @@ def own_outputs(folder: Path) -> OwnOutputs:
     """Read what a folder says of itself; without errors: what cannot be read says nothing."""
     whole, digests = False, {}
     try:
-        lines = (folder / MARKER).read_text(encoding="utf-8").splitlines()
+        lines = regular_file(folder / MARKER).read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError):
         return OwnOutputs(folder)
     for line in lines:
@@ -140,7 +141,7 @@ def _append(folder: Path, rows: Iterable[dict[str, Any]]) -> None:
 
 def _digest(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
+        with regular_file(path).open("rb") as file:
             digest = blake2b(digest_size=16)
             while block := file.read(1 << 20):
                 digest.update(block)

@@ -1,15 +1,19 @@
 """What a model is, what a run began with, and what a sweep is asked for."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from ecs_med.config import Preparation
+from ecs_med.config.train import MAX_CROP, MAX_SIDE
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.records import Record
 
 __all__ = ["ModelSpec", "Origin", "PlannedRun", "SweepPlan"]
+
+MAX_CHANNELS = 1024
+"""Of an image; more is refused before a network is built for them."""
 
 
 class ModelSpec(Record):
@@ -25,11 +29,11 @@ class ModelSpec(Record):
     """How scans are brought into the form that the networks see."""
     kind: Literal["picture", "volume"]
     """What it was trained on."""
-    in_channels: int
+    in_channels: int = Field(ge=1, le=MAX_CHANNELS)
     """Channels of an image."""
     mean: tuple[float, ...]
     """Per channel, for intensities in 0..1."""
-    std: tuple[float, ...]
+    std: tuple[Annotated[float, Field(gt=0)], ...]
     """Per channel."""
     network: str = "deeplabv3plus"
     """Architecture of the segmenter."""
@@ -39,17 +43,23 @@ class ModelSpec(Record):
     """Segmenter's encoder, `None` where the network has none."""
     corrector_encoder: str | None
     """Corrector's encoder, or `None` without a corrector."""
-    presence: float | None = None
+    presence: float | None = Field(None, ge=0, le=1)
     """Classes that the image-level classifier takes for less probable are switched off; `None`
     without a classifier."""
     corrector_output_stride: Literal[8, 16] = 16
     """Of the corrector."""
-    crop: int
+    crop: int = Field(ge=32, le=MAX_CROP)
     """Side of the training crop in pixels."""
-    tile: int = 1024
+    tile: int = Field(1024, ge=32, le=MAX_SIDE)
     """Larger slices are segmented in overlapping tiles of this side, in pixels."""
     initialization: str
     """Where the segmenter's weights came from, in words."""
+
+    @model_validator(mode="after")
+    def _check_number_of_channels(self) -> Self:
+        if not len(self.mean) == len(self.std) == self.in_channels:
+            raise ValueError(f"mean and std have not {self.in_channels} values, one a channel")
+        return self
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from ecs_med.errors import BudgetError, UnreadableFileError
+from ecs_med.files import regular_file
 from ecs_med.types import Case
 
 __all__ = ["read_case_list"]
@@ -99,7 +100,7 @@ class _Index:
 
 def _read_entries(path: Path) -> list[str]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = regular_file(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UnreadableFileError(path, error.strerror or "cannot be read", _REMEDY) from error
     except ValueError as error:

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Literal
 
 from pydantic import Field, StrictInt, field_validator
 
-from ecs_med.files import write_text
+from ecs_med.files import regular_file, write_text
 from ecs_med.records import Record
 
 __all__ = ["Role", "SplitCase", "SplitDocument", "is_split_document"]
@@ -95,7 +95,7 @@ class SplitDocument(Record):
 def is_split_document(path: Path) -> bool:
     """Whether a file says of itself that it is a split of ecs-med; cheap and without errors."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
+        document = json.loads(regular_file(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(document, dict) and document.get("format") == _FORMAT

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from ecs_med.errors import RunFolderError, SettingsError
+from ecs_med.files import regular_file
 from ecs_med.records import Record
 from ecs_med.runs import Failure, Metrics, RunFolder
 from ecs_med.sweep.plan import FREE_SETTINGS, Cell
@@ -120,7 +121,7 @@ def _iteration_of(path: Path) -> int | None:
     from safetensors import SafetensorError, safe_open
 
     try:
-        with safe_open(path, framework="np") as file:
+        with safe_open(regular_file(path), framework="np") as file:
             return int(file.metadata()["iteration"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 
 from ecs_med.errors import RunFolderError
-from ecs_med.files import require_readable, write_tensors
+from ecs_med.files import require_readable
 from ecs_med.methods import Method
 from ecs_med.metrics import Scores
 from ecs_med.records import Record
 from ecs_med.runs import CorrectorScores
+from ecs_med.tensors import read_tensors, write_tensors
 
 __all__ = ["Progress", "load_checkpoint", "save_checkpoint"]
 
@@ -91,14 +91,14 @@ def load_checkpoint(folder: Path, method: Method) -> tuple[int, Progress]:
     for path in sorted(folder.glob("iteration-*.safetensors"), reverse=True):
         require_readable(path)
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata()
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            tensors, metadata = read_tensors(path)
             iteration = int(metadata["iteration"])
-            progress = Progress.model_validate_json(metadata["progress"])
+            progress = Progress.parse_json(metadata["progress"], path)
             _restore(method, tensors)
-        except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-            reasons.append(f"{path.name}: {error}")
+        except (OSError, KeyError, ValueError, RuntimeError) as error:
+            reasons.append(f"{path.name}: {' '.join(str(error).split())[:200]}")
+        except RunFolderError as error:
+            reasons.append(str(error).rstrip("."))
         else:
             return iteration, progress
     raise RunFolderError(

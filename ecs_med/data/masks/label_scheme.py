@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pydantic import model_validator
 
 from ecs_med.config import OutsideMask, Settings
+from ecs_med.config.train import StoredValue
 from ecs_med.data.masks.census import describe_values, joined, value_range
 from ecs_med.data.masks.colors import Color, pack_colors, rgb_of
 from ecs_med.data.readers import StoredMask
@@ -45,13 +46,13 @@ class LabelScheme(Settings):
 
     class_names: tuple[str, ...]
     """Names in class order, background first; their number is the number of classes."""
-    values: tuple[int, ...] | None = None
+    values: tuple[StoredValue, ...] | None = None
     """Stored value of each class."""
-    threshold: int | None = None
+    threshold: StoredValue | None = None
     """Two classes: stored values from here on are class 1."""
     colors: tuple[Color, ...] | None = None
     """RGB colour of each class, 0..255."""
-    void_values: tuple[int, ...] = ()
+    void_values: tuple[StoredValue, ...] = ()
     """Stored values that mean void; colours have none."""
     nearest: bool = False
     """Whether values or colours that are no class become the nearest class, as lossy
@@ -67,7 +68,9 @@ class LabelScheme(Settings):
             if len(given) > 1:
                 raise ValueError(f"{given[0]} and {given[1]} exclude each other")
             if not given:
-                return {**fields, "values": tuple(range(len(fields.get("class_names", ()))))}
+                names = fields.get("class_names", ())
+                count = len(names) if isinstance(names, list | tuple) else 0
+                return {**fields, "values": tuple(range(count))}
         return fields
 
     @model_validator(mode="after")

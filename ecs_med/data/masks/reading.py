@@ -11,7 +11,7 @@ from ecs_med.data.masks.alignment import brought_onto_image, place_mask
 from ecs_med.data.masks.appearance import appearance_problems
 from ecs_med.data.masks.census import MaskCensus, read_stored_mask, take_census
 from ecs_med.data.masks.colors import rgb_of
-from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.data.masks.label_scheme import MAX_CLASSES, LabelScheme
 from ecs_med.data.masks.refusals import one_class_refused
 from ecs_med.data.masks.rules import scheme_from_census
 from ecs_med.data.masks.turning import fitted_to_picture
@@ -48,6 +48,7 @@ def understand_masks(
     """
     if not paths:
         raise DataError("No masks were given; annotate some images, or check where masks lie.")
+    _require_classes(declared, settings, paths[0])
     census = take_census(paths)
     if len(census.unreadable) == len(paths):
         raise census.unreadable[0][1]
@@ -58,6 +59,23 @@ def understand_masks(
     problems.extend(appearance_problems(scheme, census))
     problems.extend(_absent_classes(scheme, census))
     return scheme, problems
+
+
+def _require_classes(
+    declared: DeclaredLabels | None, settings: ReadingSettings, mask: Path
+) -> None:
+    """Refuse a description with too few or too many classes, unless they are named."""
+    if not declared or settings.class_names is not None:
+        return
+    classes = {value for value, name in declared.items() if name.lower() != "ignore"}
+    if all(isinstance(value, int) for value in classes):
+        classes.add(0)
+    if not 2 <= len(classes) <= MAX_CLASSES:
+        raise DataError(
+            f"{mask}: its data set declares {len(classes)} class{'es'[: 2 * (len(classes) > 1)]}, "
+            f"where 2 to {MAX_CLASSES} are meant, background included; correct the labels there, "
+            "or name the classes with `class_names`."
+        )
 
 
 def read_labels(

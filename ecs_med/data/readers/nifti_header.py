@@ -17,6 +17,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from ecs_med.data.readers.grids import Affine, spacing_of, times
 from ecs_med.errors import UnreadableFileError
+from ecs_med.files import regular_file
 
 __all__ = [
     "MAX_VOXELS",
@@ -34,6 +35,9 @@ MAX_VOXELS = 2**30
 
 _MAX_DEFLATE_RATIO = 1040
 """DEFLATE cannot compress better than 1032:1, so a header that claims more is lying."""
+
+_MAX_OFFSET = 2**26
+"""Extensions of a header end before this; in a compressed file, finding out takes long."""
 
 _COPY_AGAIN = "copy or export it again"
 
@@ -74,7 +78,7 @@ def open_volume_header(path: Path) -> Any:
         UnreadableFileError: If it is missing or not NIfTI.
     """
     try:
-        with path.open("rb") as file:
+        with regular_file(path).open("rb") as file:
             start = file.read(2)
     except FileNotFoundError:
         raise UnreadableFileError(path, "no such file", "check the name") from None
@@ -115,6 +119,10 @@ def checked_header(image: Any, path: Path) -> tuple[tuple[int, int, int, int], A
     size = path.stat().st_size
     room = size * _MAX_DEFLATE_RATIO if is_compressed(path) else size
     room -= int(image.dataobj.offset)  # nibabel sets the header's own vox_offset to 0
+    if image.dataobj.offset > _MAX_OFFSET:
+        raise UnreadableFileError(
+            path, f"its header puts the voxels at byte {image.dataobj.offset:,}", _COPY_AGAIN
+        )
     if voxels * kind.itemsize > room:
         raise UnreadableFileError(
             path, f"truncated: {size} bytes cannot hold the {times(shape)} voxels of its header",

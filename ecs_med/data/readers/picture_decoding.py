@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 from ecs_med.data.intensities import intensity_range
 from ecs_med.data.readers.orientation import QUARTER_TURNS, orientation_tag, turned_image
 from ecs_med.errors import UnreadableFileError
+from ecs_med.files import regular_file
 
 __all__ = ["Picture", "decode_picture", "exif_orientation", "picture_size", "to_rgb"]
 
@@ -152,6 +153,7 @@ def _with_three_or_four_channels(image: Image.Image) -> Image.Image:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
+    _require_file(path)
     try:
         with warnings.catch_warnings():
             # Broken metadata is no concern here, and Pillow warns of bombs at half its limit.
@@ -160,8 +162,6 @@ def _opened(path: Path) -> Iterator[Image.Image]:
                 yield image
     except (UnreadableFileError, MemoryError):
         raise
-    except FileNotFoundError:
-        raise UnreadableFileError(path, "no such file", "check the name") from None
     except PermissionError as error:
         reason = f"cannot be opened ({error.strerror})"
         raise UnreadableFileError(path, reason, "check the path and its permissions") from error
@@ -176,6 +176,16 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         said = " ".join(str(error).split()) or type(error).__name__
         reason = f"damaged or truncated ({said})"
         raise UnreadableFileError(path, reason, "copy or export it again") from error
+
+
+def _require_file(path: Path) -> None:
+    try:
+        regular_file(path)
+    except FileNotFoundError:
+        raise UnreadableFileError(path, "no such file", "check the name") from None
+    except OSError as error:
+        reason = f"cannot be opened ({error.strerror})"
+        raise UnreadableFileError(path, reason, "check the path and its permissions") from error
 
 
 def _not_a_picture(path: Path) -> str:
