@@ -1,5 +1,8 @@
 """The deterministic part of the data path: a scan becomes a stack of 2-D slices, and back."""
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -10,7 +13,11 @@ from ecs_med.data.intensities import intensity_range
 from ecs_med.data.planes import slice_axis
 from ecs_med.data.readers import Scan, ScanHeader
 
-__all__ = ["prepare_labels", "prepare_scan", "to_native"]
+__all__ = ["native_bands", "prepare_labels", "prepare_scan", "to_native"]
+
+LARGE = 2**24
+"""From so many pixels on, maps of a picture are brought to its size a band at a time."""
+_BAND_ROWS = 256
 
 
 def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic]:
@@ -28,7 +35,7 @@ def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic
         size = target_size(stack.shape[-2:], preparation.max_size, preparation.min_size)
         if size == stack.shape[-2:]:
             return stack
-        return _resized(torch.from_numpy(stack).float(), size).round().clamp(0, 255).byte().numpy()
+        return _resized_picture(stack, size).round().clamp(0, 255).byte().numpy()
     axis = slice_axis(scan, preparation.axis, preparation.plane)
     values = np.stack([_normalized(channel, preparation) for channel in scan.array])
     stack = np.ascontiguousarray(np.moveaxis(values, axis + 1, 0))
@@ -86,6 +93,47 @@ def to_native(maps: torch.Tensor, scan_shape: tuple[int, ...], axis: int) -> tor
         return _resized(maps, (scan_shape[0], scan_shape[1]))[0]
     height, width = (n for i, n in enumerate(scan_shape) if i != axis)
     return torch.movedim(_resized(maps, (height, width)), 0, axis + 1)
+
+
+def native_bands(
+    maps: torch.Tensor, scan_shape: tuple[int, ...], axis: int
+) -> Iterator[tuple[slice, torch.Tensor]]:
+    """As `to_native`, of large pictures a band of rows at a time, so that memory holds the maps.
+
+    Args:
+        maps: As of `to_native`.
+        scan_shape: As of `to_native`.
+        axis: As of `to_native`.
+
+    Yields:
+        The rows, and `(K, rows, W)`; of volumes and of other pictures all at once.
+    """
+    height = scan_shape[0]
+    shrinks = any(have > want for have, want in zip(maps.shape[-2:], scan_shape, strict=False))
+    if len(scan_shape) != 2 or math.prod(scan_shape) < LARGE or shrinks:
+        yield slice(None), to_native(maps, scan_shape, axis)
+        return
+    wide = _resized(maps, (maps.shape[-2], scan_shape[1]))[0]
+    for top in range(0, height, _BAND_ROWS):
+        rows = torch.arange(top, min(top + _BAND_ROWS, height), device=wide.device)
+        # Where rows lie among those of the maps, by their centres, as in `interpolate`.
+        place = ((rows + 0.5) * (wide.shape[1] / height) - 0.5).clamp(min=0)
+        above = place.long()
+        below = (above + 1).clamp(max=wide.shape[1] - 1)
+        share = (place - above).to(wide.dtype)[:, None]
+        yield slice(top, top + len(rows)), torch.lerp(wide[:, above], wide[:, below], share)
+
+
+def _resized_picture(stack: npt.NDArray[np.generic], size: tuple[int, int]) -> torch.Tensor:
+    """As `_resized`, to the last bit; only a band of rows is floating point at full width."""
+    whole = torch.from_numpy(stack)
+    if size[0] >= stack.shape[-2] or size[1] >= stack.shape[-1]:
+        return _resized(whole.float(), size)
+    bands = [
+        F.interpolate(band.float(), size=(band.shape[-2], size[1]), mode="bilinear", antialias=True)
+        for band in whole.split(_BAND_ROWS, dim=-2)
+    ]
+    return _resized(torch.cat(bands, dim=-2), size)
 
 
 def _resized(stack: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

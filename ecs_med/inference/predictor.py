@@ -15,7 +15,7 @@ import numpy.typing as npt
 import torch
 
 from ecs_med.data.cases import PreparedCase
-from ecs_med.data.prepare import to_native
+from ecs_med.data.prepare import native_bands
 from ecs_med.data.readers import Scan, ScanHeader, read_scan
 from ecs_med.errors import SettingsError
 from ecs_med.losses import certainty as largest_probability
@@ -229,16 +229,18 @@ class _Canvas:
         place: tuple[slice, ...] = ()
         if self._labels.ndim == 3:
             place = (*[slice(None)] * axis, slice(start, start + len(logits)))
-        chunk = self._labels[place].shape
-        self._labels[place] = _largest(to_native(logits, chunk, axis), 0).numpy()
+        labels = self._labels[place]
+        for rows, native in native_bands(logits, labels.shape, axis):
+            labels[rows] = _largest(native, 0).numpy()
         if probabilities is None:
             return
         if self._certainty is None or self._correction is None:
             self._views.append(_view(logits, probabilities))
             return
-        native = to_native(probabilities, chunk, axis)
-        self._correction[place] = _largest(native, 0).numpy()
-        self._certainty[place] = native.amax(0).clamp(0, 1).float().cpu().numpy()
+        correction, certainty = self._correction[place], self._certainty[place]
+        for rows, native in native_bands(probabilities, labels.shape, axis):
+            correction[rows] = _largest(native, 0).numpy()
+            certainty[rows] = native.amax(0).clamp(0, 1).float().cpu().numpy()
 
     def result(self) -> Segmentation:
         """When every slice is in."""

@@ -7,7 +7,7 @@ from the affine, so that the same anatomy gives the same picture however it is s
 
 import math
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +31,7 @@ FILL_OPACITY = 0.35
 TILE_SIDE = 256
 """Longer side of a slice in a montage, in pixels."""
 MAX_TILES = 12
+_BAND_ROWS = 256
 
 Affine = npt.NDArray[np.float64]
 Labels = npt.NDArray[np.uint8]
@@ -128,16 +129,23 @@ def draw_labels(picture: Picture, labels: Labels) -> Picture:
     Returns:
         `(H, W, 3)`.
     """
-    canvas = picture.astype(np.float32)
+    canvas = np.array(picture, np.uint8)
     # One pixel of contour in 400 of picture keeps it visible when the picture is shown small.
     width = max(1, round(max(labels.shape) / 400))
     for label in np.unique(labels[labels > 0]):
         region = labels == label
         color = np.array(class_color(int(label)), np.float32)
-        canvas[region] = (1 - FILL_OPACITY) * canvas[region] + FILL_OPACITY * color
+        for band, part in zip(_bands(canvas), _bands(region), strict=True):
+            filled = (1 - FILL_OPACITY) * band[part].astype(np.float32) + FILL_OPACITY * color
+            band[part] = np.rint(filled)
         inside = ndimage.binary_erosion(region, iterations=width, border_value=1)
         canvas[region & ~inside] = color
-    return np.rint(canvas).astype(np.uint8)
+    return canvas
+
+
+def _bands(picture: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+    """Views of its rows, of which one at a time may take more memory."""
+    return [picture[top : top + _BAND_ROWS] for top in range(0, len(picture), _BAND_ROWS)]
 
 
 def _slices_to_show(labels: Labels) -> list[int]:

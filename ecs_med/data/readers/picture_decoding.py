@@ -14,11 +14,18 @@ from ecs_med.data.intensities import intensity_range
 from ecs_med.data.readers.orientation import QUARTER_TURNS, orientation_tag, turned_image
 from ecs_med.errors import UnreadableFileError
 from ecs_med.files import regular_file
+from ecs_med.memory import free_memory
 
 __all__ = ["Picture", "decode_picture", "exif_orientation", "picture_size", "to_rgb"]
 
 STRETCH_PERCENTILES = (0.5, 99.5)
 """Percentiles of a picture of more than 8 bits that become 0 and 255."""
+
+_BAND_ROWS = 256
+_LARGE = 2**24
+"""From so many pixels on, it is asked first whether memory holds a picture."""
+_BYTES_A_PIXEL = 9
+"""At the peak of reading: four in Pillow, three as planes, and its share of what comes after."""
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 _LOSSY_FORMATS = ("JPEG", "MPO")
@@ -45,7 +52,7 @@ def decode_picture(path: Path, frame: int | None = None) -> Picture:
     """Decode one picture and bring it upright, as its orientation tag says and viewers show it.
 
     Pictures of up to 178,956,970 pixels (13,377 x 13,377) are read, which is
-    Pillow's own limit against decompression bombs.
+    Pillow's own limit against decompression bombs, as far as memory holds them.
 
     Raises:
         UnreadableFileError: If the file is missing, empty, truncated, too large, no picture of a
@@ -62,6 +69,7 @@ def decode_picture(path: Path, frame: int | None = None) -> Picture:
             image.format in _LOSSY_FORMATS or image.info.get("compression") in _LOSSY_COMPRESSIONS
         )
         tag = orientation_tag(image, path)
+        _require_memory(image, path)
         image.load()
         # Pillow applies the tags of TIFF files, and of no others.
         upright = image if image.format == "TIFF" else turned_image(image, tag)
@@ -114,9 +122,32 @@ def to_rgb(picture: Picture, path: Path) -> npt.NDArray[np.uint8]:
     elif image.mode in ("L", "LA", "La", "1"):
         gray = np.asarray(image.getchannel(0).convert("L"))
     else:
-        pixels = np.asarray(_with_three_or_four_channels(image))
-        return np.ascontiguousarray(pixels[..., :3].transpose(2, 0, 1))
+        return _color_planes(image)
     return np.repeat(gray[None], 3, axis=0)
+
+
+def _color_planes(image: Image.Image) -> npt.NDArray[np.uint8]:
+    """`(3, H, W)`, a band of rows at a time: Pillow's copy and this one are all there is."""
+    width, height = image.size
+    planes = np.empty((3, height, width), np.uint8)
+    for top in range(0, height, _BAND_ROWS):
+        band = image.crop((0, top, width, min(top + _BAND_ROWS, height)))
+        pixels = np.asarray(_with_three_or_four_channels(band))
+        planes[:, top : top + _BAND_ROWS] = pixels[..., :3].transpose(2, 0, 1)
+    return planes
+
+
+def _require_memory(image: Image.Image, path: Path) -> None:
+    """Refuse a picture that the memory which is left cannot hold."""
+    width, height = image.size
+    needed = width * height * _BYTES_A_PIXEL
+    free = free_memory() if width * height >= _LARGE else None
+    if free is not None and needed > free:
+        raise UnreadableFileError(
+            path, f"{width:,} x {height:,} pixels need {needed / 1e9:.1f} GB of memory, and "
+            f"{max(free, 0) / 1e9:.1f} GB are free",
+            "close other programs, cut it into tiles or scale it down",
+        )  # fmt: skip
 
 
 def _seek(image: Image.Image, frame: int | None, num_frames: int, path: Path) -> None:
