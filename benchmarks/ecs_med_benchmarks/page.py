@@ -6,6 +6,7 @@ from typing import TypeVar
 from ecs_med.errors import RunFolderError
 from ecs_med.files import make_folder, write_text, written_together
 from ecs_med.reporting.html import rendered_page
+from ecs_med.reporting.plots import is_picture
 from ecs_med.reporting.table import PrintedTable, Value, csv_text
 from ecs_med.reporting.text import NOTHING, decimal, percent
 from ecs_med_benchmarks.comparison import ClassLine, Line
@@ -159,7 +160,8 @@ def write_page(out: Path, title: str) -> Path:
         package="ecs_med_benchmarks",
         title=title,
         tables=[(each, printed_table(each), _class_table(each), _verdict(each)) for each in tables],
-        figures=[(each, Markup(each.picture)) for each in figures],
+        # A file that brings more than a drawing is shown as the text that it is.
+        figures=[(f, Markup(f.picture) if is_picture(f.picture) else f.picture) for f in figures],
         marks=list(dict.fromkeys(each.trial for each in (*tables, *figures) if each.trial)),
     )
     write_text(out / PAGE_NAME, page)

@@ -20,6 +20,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ecs_med.errors import EcsMedError, TrainingInterrupted
+from ecs_med.names import visible
 from ecs_med_cli.commands.benchmark import benchmark
 from ecs_med_cli.commands.budget import budget
 from ecs_med_cli.commands.check import check
@@ -245,4 +246,4 @@ def _debugging() -> bool:
 
 
 def _say(sentence: str) -> None:
-    typer.echo(f"ecs-med: {sentence}", err=True)
+    typer.echo(f"ecs-med: {visible(sentence)}", err=True)

@@ -6,16 +6,18 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import Progress
 from rich.table import Table
+from rich.text import Text
 
+from ecs_med.names import visible
 from ecs_med_cli.declaration import in_options
 
 if TYPE_CHECKING:
     from ecs_med.metrics import Scores
 
-__all__ = ["Terminal", "duration", "plain_table", "score_table"]
+__all__ = ["PlainTable", "Terminal", "duration", "plain_table", "print_plain", "score_table"]
 
 
 class Terminal:
@@ -30,14 +32,12 @@ class Terminal:
         self.console = Console(stderr=as_json)
 
     def say(self, sentence: str) -> None:
-        """Print one line as it is: not wrapped, not coloured, brackets no markup."""
-        text = in_options(sentence)
-        self.console.print(text, soft_wrap=True, highlight=False, markup=False)
+        """Print one line as it is: not wrapped or coloured, no markup, nothing hidden."""
+        print_plain(self.console, sentence)
 
     def complain(self, sentence: str) -> None:
         """The same on stderr."""
-        console = Console(stderr=True)
-        console.print(in_options(sentence), soft_wrap=True, highlight=False, markup=False)
+        print_plain(Console(stderr=True), sentence)
 
     def show(self, table: Table) -> None:
         """Print a table."""
@@ -64,6 +64,20 @@ class Terminal:
         return contextlib.nullcontext()
 
 
+class PlainTable(Table):
+    """A table whose texts are shown as they are: brackets no markup, control characters visible."""
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """Add a row; options as of rich."""
+        super().add_row(*(Text(visible(c)) if isinstance(c, str) else c for c in cells), **options)
+
+
+def print_plain(console: Console, sentence: str) -> None:
+    """Print one line on a console as `Terminal.say` does."""
+    text = Text(visible(in_options(sentence)))
+    console.print(text, soft_wrap=True, highlight=False)
+
+
 def plain_table(*columns: str, left: int = 1, title: str | None = None) -> Table:
     """A table without lines.
 
@@ -72,9 +86,10 @@ def plain_table(*columns: str, left: int = 1, title: str | None = None) -> Table
         left: Columns from the left that hold words; the others hold numbers.
         title: Line above it.
     """
-    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    above = None if title is None else Text(visible(title))
+    table = PlainTable(box=None, pad_edge=False, title=above, title_justify="left")
     for index, name in enumerate(columns):
-        table.add_column(name, justify="left" if index < left else "right")
+        table.add_column(Text(visible(name)), justify="left" if index < left else "right")
     return table
 
 

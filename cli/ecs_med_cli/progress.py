@@ -6,11 +6,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from rich import markup
 from rich.console import Console, RenderableType
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
+from ecs_med.names import visible
 from ecs_med_cli.console import duration
 from ecs_med_cli.declaration import in_options
 
@@ -29,7 +30,7 @@ class _BarWithDetails(Progress):
     def get_renderables(self) -> Iterable[RenderableType]:
         yield from super().get_renderables()
         if self.details:
-            yield Text(self.details, style="dim", no_wrap=True, overflow="ellipsis")
+            yield Text(visible(self.details), style="dim", no_wrap=True, overflow="ellipsis")
 
 
 class ProgressDisplay:
@@ -153,8 +154,8 @@ class ProgressDisplay:
         tenth = max(1, self._num_iterations // 10)
         return (iteration // tenth + 1) * tenth
 
-    def _line(self, markup: str) -> None:
-        self._console.print(markup, soft_wrap=True, highlight=False)
+    def _line(self, line: str) -> None:
+        self._console.print(line, soft_wrap=True, highlight=False, emoji=False)
 
 
 _PLAN_LINES = (
@@ -167,6 +168,11 @@ _PLAN_LINES = (
     ("Validation", "validation"),
     ("Run folder", "run"),
 )
+
+
+def escape(text: str) -> str:
+    """What comes from files, as markup that shows it as it is."""
+    return markup.escape(visible(text))
 
 
 def _losses(row: "TrainRow") -> str:

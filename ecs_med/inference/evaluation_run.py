@@ -17,6 +17,7 @@ from ecs_med.inference.evaluate import CaseScores, Evaluation, evaluate_cases
 from ecs_med.inference.model import Model, load_model
 from ecs_med.inference.trained_data import TrainedData
 from ecs_med.metrics import absent_sentence
+from ecs_med.names import as_cell
 from ecs_med.runs.outputs import claim_folder, mark_files, own_outputs
 from ecs_med.splits import Role
 from ecs_med.types import Case
@@ -210,7 +211,8 @@ def write_evaluation(report: EvaluationReport, folder: Path) -> None:
     columns = list(dict.fromkeys(key for row in rows for key in row))
     writer = csv.DictWriter(table, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({k: as_cell(v) if isinstance(v, str) else v for k, v in row.items()})
     with written_together():
         write_text(folder / CASES_FILE, table.getvalue(), remedy=RESULT_REMEDY)
         write_json(folder / SCORES_FILE, report.to_dict(), remedy=RESULT_REMEDY)

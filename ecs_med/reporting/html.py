@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.files import regular_file
+from ecs_med.names import visible
 from ecs_med.runs import GalleryEntry
 
 __all__ = ["Tile", "embedded_panel", "rendered_page"]
@@ -29,7 +30,7 @@ class Tile:
 def rendered_page(
     template: str, *, package: str, styles: Sequence[str] = (), **context: Any
 ) -> str:
-    """Fill a template; everything in it is escaped but `style`.
+    """Fill a template; everything in it is escaped but `style`, and control characters are shown.
 
     A template may extend `page.html.j2` of this room, which is the frame of every report.
 
@@ -52,14 +53,19 @@ def rendered_page(
         ),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     sheets = [files(_ROOM) / "page.css", *(files(package) / name for name in styles)]
     style = "".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
-    page = environment.get_template(template).render(style=Markup(style), **context)
-    # A lone surrogate from an undecodable file name cannot be written as UTF-8.
-    return page.encode("utf-8", errors="replace").decode("utf-8")
+    page: str = environment.get_template(template).render(style=Markup(style), **context)
+    return page
+
+
+def _shown(value: Any) -> Any:
+    # The exact type: markup of ours is no plain string.
+    return visible(value) if type(value) is str else value
 
 
 def embedded_panel(folder: Path, entry: GalleryEntry, name: str, side: int) -> str:

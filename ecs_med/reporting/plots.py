@@ -9,11 +9,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+from ecs_med.names import file_name, visible
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["DASHES", "Draw", "Drawing", "Pen", "draw_figure", "draw_for_page"]
+__all__ = ["DASHES", "Draw", "Drawing", "Pen", "draw_figure", "draw_for_page", "is_picture"]
 
 DASHES: tuple[tuple[float, ...], ...] = (
     (),
@@ -27,6 +30,11 @@ DASHES: tuple[tuple[float, ...], ...] = (
 
 _MARKERS = "osD^vP"
 _PNG_DPI = 200
+_DRAWING_ELEMENTS = {"svg", "g", "defs", "path", "use", "text", "tspan", "clipPath", "rect"}
+_DRAWING_ATTRIBUTES = {
+    *("class", "role", "aria-label", "viewBox", "id", "style", "clip-path", "href"),
+    *("d", "x", "y", "width", "height", "transform"),
+}
 _NO_METADATA = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
@@ -91,7 +99,7 @@ def draw_figure(
     """Draw a figure in all its copies.
 
     Args:
-        name: File name without suffix; what has no place in one becomes a hyphen.
+        name: File name without suffix; see `file_name`.
         draw: Called once for the page and once for the paper.
         title: Heading above it.
         caption: One or two sentences below it.
@@ -101,7 +109,7 @@ def draw_figure(
     Returns:
         The copies; the same input gives the same bytes.
     """
-    name = re.sub(r"[^\w.-]", "-", name)
+    name = file_name(name, distinct=True)
     svg, png = _copies(draw, _PAPER, size, png=True)
     return Drawing(name, title, caption, draw_for_page(name, draw, alt, size), svg, png)
 
@@ -128,7 +136,7 @@ def _copies(draw: Draw, pen: Pen, size: tuple[float, float], *, png: bool) -> tu
         figure.savefig(text, format="svg", transparent=not png, metadata=_NO_METADATA)
         if png:
             figure.savefig(pixels, format="png", dpi=_PNG_DPI, metadata={"Software": None})
-    return text.getvalue(), pixels.getvalue()
+    return visible(text.getvalue()), pixels.getvalue()
 
 
 def _style(pen: Pen) -> dict[Any, Any]:
@@ -156,17 +164,10 @@ def _for_page(svg: str, name: str, alt: str) -> str:
 
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<(metadata|style)\b.*?</\1>|<defs>\s*</defs>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg)
+    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r">\s+<", "><", svg)
-    svg = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg)
-    svg = re.sub(r'\bid="', f'id="{name}-', svg)
-    svg = re.sub(r'href="#', f'href="#{name}-', svg).replace("xlink:href", "href")
-    svg = svg.replace("url(#", f"url(#{name}-")
-    svg = svg.replace(_PAGE.ink, "var(--ink)").replace(_PAGE.faint, "var(--line)")
-    svg = re.sub(r"#0301(\d\d)", lambda found: f"var(--series-{int(found[1])})", svg)
-    # The browser's own font: sizes stay, families go.
-    svg = re.sub(r"font: (?:\w+ )*?([\d.]+px)[^;\"]*", r"font-size: \1", svg)
-    svg = re.sub(r"font-family:[^;\"]*;?", "", svg)
+    # Tags alone: text is what others call their methods and classes.
+    svg = re.sub(r"<[^<>]*>", lambda tag: _tag_for_page(tag[0], name), svg)
     opening = re.match(r"<svg[^>]*>", svg)
     box = re.search(r'viewBox="[^"]*"', svg)
     if opening is None or box is None:
@@ -175,3 +176,42 @@ def _for_page(svg: str, name: str, alt: str) -> str:
         f'<svg class="chart" {box[0]} role="img" aria-label="{escape(alt)}">'
         f"{svg[opening.end() :].strip()}"
     )
+
+
+def _tag_for_page(tag: str, name: str) -> str:
+    """One tag with the page's colours, sizes and ids."""
+    tag = re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), tag)
+    tag = re.sub(r' xmlns(:xlink)?="[^"]*"', "", tag)
+    tag = re.sub(r'\bid="', f'id="{name}-', tag)
+    tag = re.sub(r'href="#', f'href="#{name}-', tag).replace("xlink:href", "href")
+    tag = tag.replace("url(#", f"url(#{name}-")
+    tag = tag.replace(_PAGE.ink, "var(--ink)").replace(_PAGE.faint, "var(--line)")
+    tag = re.sub(r"#0301(\d\d)", lambda found: f"var(--series-{int(found[1])})", tag)
+    # The browser's own font: sizes stay, families go.
+    tag = re.sub(r"font: (?:\w+ )*?([\d.]+px)[^;\"]*", r"font-size: \1", tag)
+    return re.sub(r"font-family:[^;\"]*;?", "", tag)
+
+
+def is_picture(svg: str) -> bool:
+    """Whether a stored `<svg>` element does nothing but draw, as `draw_for_page` makes it.
+
+    A page takes it as it is, so a file must bring no script, no link and no other element.
+    """
+    try:
+        # Declarations, and so entities, are not taken at all.
+        elements = [] if "<!" in svg else [*ElementTree.fromstring(svg).iter()]
+    except ElementTree.ParseError:
+        return False
+    return bool(elements) and all(map(_only_draws, elements))
+
+
+def _only_draws(element: ElementTree.Element) -> bool:
+    if element.tag not in _DRAWING_ELEMENTS:
+        return False
+    for key, value in element.attrib.items():
+        if key not in _DRAWING_ATTRIBUTES or (key == "href" and not value.startswith("#")):
+            return False
+        # What a style may name lies in the picture itself.
+        if re.search(r"url\((?!#)|[\\@<>]", value) and key != "aria-label":
+            return False
+    return True

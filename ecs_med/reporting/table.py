@@ -13,18 +13,31 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.files import RESULT_REMEDY, write_json, write_text
+from ecs_med.names import as_cell, visible
 from ecs_med.reporting.text import FORMS, NOTHING
 
-__all__ = ["Column", "PrintedTable", "Table", "Value", "csv_text", "interval"]
+__all__ = [
+    "Column",
+    "PrintedTable",
+    "Table",
+    "Value",
+    "csv_text",
+    "interval",
+    "markdown_text",
+]
 
 Value = str | int | float | None
 """What a cell holds; `None` where there is no value."""
 
 _NUMBER = re.compile(r"[-+]?[\d,]*\.?\d+(?: ± [\d,]*\.?\d+)?")
+_MARKUP = re.compile(r"[\\`*_\[\]|~$]|(?<=\w)://")
 _MARKDOWN = {"l": "---", "c": ":---:", "r": "---:"}
 _LATEX = {
     **{character: rf"\{character}" for character in "&%$#_{}"},
     "\\": r"\textbackslash{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
@@ -60,11 +73,11 @@ class PrintedTable:
             | ECS | 81.2 |
         """
         lines = [
-            [_markdown(heading) for heading in self.headings],
+            [markdown_text(heading) for heading in self.headings],
             [_MARKDOWN[side] for side in self._sides()],
         ]
         for place, row in enumerate(self.rows):
-            cells = [_markdown(text) for text in row]
+            cells = [markdown_text(text) for text in row]
             lines.append(
                 [f"**{t}**" if (place, i) in self.bold else t for i, t in enumerate(cells)]
             )
@@ -81,7 +94,7 @@ class PrintedTable:
             for place, row in enumerate(self.rows)
         ]
         lines = [
-            *("% " + " ".join(remark.split()) for remark in remarks),
+            *("% " + " ".join(visible(remark).split()) for remark in remarks),
             rf"\begin{{tabular}}{{{self._sides()}}}",
             r"\toprule",
             " & ".join(map(_latex, self.headings)) + r" \\",
@@ -166,14 +179,16 @@ class Table:
 def csv_text(keys: Sequence[str], rows: Iterable[Mapping[str, Value]]) -> str:
     r"""Rows as CSV, all digits kept; `None` and a missing key give an empty cell.
 
+    A text that a spreadsheet would compute is kept from it, see `as_cell`.
+
     Example:
         >>> csv_text(["method", "miou"], [{"method": "ECS", "miou": 0.5}, {"method": "other"}])
         'method,miou\nECS,0.5\nother,\n'
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(keys), extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+    writer.writerow({key: _csv_cell(key) for key in keys})
+    writer.writerows({key: _csv_cell(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
 
 
@@ -200,12 +215,19 @@ def _printed_cell(column: Column, row: Mapping[str, Value]) -> str:
     return NOTHING if value is None or upper is None else f"{form(value)} to {form(upper)}"
 
 
-def _markdown(text: str) -> str:
-    return " ".join(text.split()).replace("|", r"\|")
+def markdown_text(text: str) -> str:
+    """A text as one line of Markdown, in which nothing is markup, HTML or a link."""
+    line = _MARKUP.sub(r"\\\g<0>", " ".join(visible(text).split()))
+    return line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _csv_cell(value: Value) -> Value:
+    return as_cell(value) if isinstance(value, str) else value
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in " ".join(text.split()))
+    line = " ".join(visible(text).split())
+    return "".join(_LATEX.get(character, character) for character in line)
 
 
 def _latex_cell(text: str, bold: bool) -> str:

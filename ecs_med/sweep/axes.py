@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from ecs_med.config import BASELINE_METHOD, DEFAULT_METHOD
 from ecs_med.errors import BudgetError, SettingsError
+from ecs_med.names import file_name
 from ecs_med.splits import Count, Share, parse_labeled
 
 __all__ = [
@@ -89,7 +90,7 @@ def folder_name(labeled: str) -> str:
     """A budget as a part of a folder's name: `1/16` is `1-16`, `12.5%` is `12.5pct`."""
     budget = parse_labeled(labeled)
     text = labeled if isinstance(budget, Share | Count) else budget.path.stem
-    return re.sub(r"[^\w.+-]+", "-", text.replace(" ", "").replace("%", "pct"))
+    return file_name(text.replace(" ", "").replace("%", "pct"))
 
 
 def parse_methods(text: str | Iterable[object]) -> tuple[str, ...]:

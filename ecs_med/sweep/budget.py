@@ -1,6 +1,5 @@
 """What labels buy: a sweep over labelled budgets from the data to its report."""
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from ecs_med.config import ReadingSettings
 from ecs_med.errors import SettingsError, TrainingInterrupted
+from ecs_med.names import file_name
 from ecs_med.runs.lock import hold_folder
 from ecs_med.sweep.axes import parse_budgets, parse_methods, parse_seeds
 from ecs_med.sweep.executors import ExecutorOptions, choose_executor
@@ -208,7 +208,7 @@ def _default_folder(asked: SweepRequest) -> Path:
         raise SettingsError("Name `data` to begin a sweep, or `output` to go on with one.")
     reading = ReadingSettings.parse(asked.get("settings", {}).get("reading") or {})
     name = open_data(Path(asked["data"]), reading).name
-    return Path("sweeps") / re.sub(r"[^\w.+-]+", "-", name)
+    return Path("sweeps") / file_name(name)
 
 
 def count_labels(cells: Sequence[Cell]) -> dict[str, int]:

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 
 from ecs_med.config import BASELINE_METHOD, DEFAULT_METHOD, Settings, TrainConfig
 from ecs_med.errors import SettingsError
+from ecs_med.names import file_name
 from ecs_med.runs import SweepFolder
 from ecs_med.sweep.axes import folder_name
 
@@ -102,7 +103,7 @@ class Cell:
 
 def cell_name(method: str, labeled: str, seed: int) -> str:
     """Name of a cell's run folder."""
-    return f"{method}-{folder_name(labeled)}-s{seed}"
+    return file_name(f"{method}-{folder_name(labeled)}-s{seed}")
 
 
 def plan_cells(sweep: SweepConfig) -> list[Cell]:

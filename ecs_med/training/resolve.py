@@ -1,6 +1,5 @@
 """Deciding what the user left open: sizes, lengths, encoder, device, run folder."""
 
-import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -17,6 +16,7 @@ from ecs_med.distributed import local_rank, world_size
 from ecs_med.errors import DataError, SettingsError
 from ecs_med.files import cache_folder
 from ecs_med.methods import method_class, with_own_settings
+from ecs_med.names import file_name
 from ecs_med.networks import Initialization, choose_initialization
 from ecs_med.networks.base import NETWORKS, Network, network_settings
 from ecs_med.types import Case, UnlabeledCase
@@ -193,7 +193,7 @@ def default_run_folder(config: TrainConfig, data_name: str) -> Path:
     labeled = Path(config.labeled).stem if is_file else config.labeled
     labeled = labeled.replace("%", "pct").replace("/", "-")
     name = f"{data_name}-{config.method}-{labeled}-s{config.seed}"
-    return Path("runs") / re.sub(r"[^\w.+-]+", "-", name)
+    return Path("runs") / file_name(name)
 
 
 def _fitting_crop(size: tuple[int, int]) -> int:

@@ -126,8 +126,8 @@ def test_markdown_keeps_its_columns_whatever_is_in_a_cell():
     assert HOSTILE.to_markdown() == (
         "| Method | a\\|b | 50 % |\n"
         "| --- | ---: | ---: |\n"
-        "| x_1 & {y}\\ | **1.2 ± 0.3** | – |\n"  # noqa: RUF001
-        "| λ ~ 2 rows | -0.4 | **720 of 800** |\n"
+        "| x\\_1 &amp; {y}\\\\ | **1.2 ± 0.3** | – |\n"  # noqa: RUF001
+        "| λ \\~ 2 rows | -0.4 | **720 of 800** |\n"
     )
 
 
@@ -136,7 +136,7 @@ def test_latex_escapes_text_and_sets_numbers_as_formulas():
         "% 50 % of all",
         r"\begin{tabular}{lrr}",
         r"\toprule",
-        r"Method & a|b & 50 \% \\",
+        r"Method & a\textbar{}b & 50 \% \\",
         r"\midrule",
         r"x\_1 \& \{y\}\textbackslash{} & $\mathbf{1.2 \pm 0.3}$ & -- \\",
         r"$\lambda$ \textasciitilde{} 2 rows & $-0.4$ & \textbf{720 of 800} \\",

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ecs_med.data.checks.grouping import group_problems
 from ecs_med.errors import BudgetError, DataError
+from ecs_med.names import visible
 from ecs_med_cli import options
-from ecs_med_cli.console import Terminal
+from ecs_med_cli.console import PlainTable, Terminal
 from ecs_med_cli.declaration import Given, in_options, with_options
 
 if TYPE_CHECKING:
@@ -118,11 +118,11 @@ def _print_tables(problems: "Sequence[Problem]", summary: "DataSummary", root: P
     console = Console()
     if not console.is_terminal:
         console = Console(width=max(console.width, MIN_WIDTH))
-    console.print(Text(_summary_sentence(summary)))
+    console.print(Text(visible(_summary_sentence(summary))))
     for line in _class_lines(summary):
-        console.print(Text(line))
+        console.print(Text(visible(line)))
     if problems:
-        table = Table("", "file", "what", "remedy")
+        table = PlainTable("", "file", "what", "remedy")
         table.columns[1].overflow = "fold"
         for group in group_problems(problems):
             first = group[0]
@@ -130,7 +130,7 @@ def _print_tables(problems: "Sequence[Problem]", summary: "DataSummary", root: P
             if len(group) > 1:
                 message = f"{len(group)} files, such as: {message}"
             label = Text(first.severity, style=STYLES[first.severity])
-            table.add_row(label, Text(names), Text(message), Text(in_options(first.remedy)))
+            table.add_row(label, names, message, in_options(first.remedy))
         console.print(table)
     console.print(_verdict(problems))
 

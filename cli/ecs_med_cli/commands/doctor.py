@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ecs_med_cli import options
-from ecs_med_cli.console import Terminal
+from ecs_med_cli.console import PlainTable, Terminal
 from ecs_med_cli.declaration import EXTENSIONS, in_options, installed
 
 __all__ = ["Check", "EnvironmentReport", "doctor", "examine_environment", "print_environment"]
@@ -100,10 +100,10 @@ def examine_environment(device: str = "auto") -> EnvironmentReport:
 
 def print_environment(report: EnvironmentReport, terminal: Terminal) -> None:
     """Print the findings as a table, and the verdict under it."""
-    from rich.table import Table
+    from rich.text import Text
 
-    marks = {"ok": "ok", "warning": "[yellow]note[/yellow]", "error": "[red]FAILS[/red]"}
-    table = Table(box=None, pad_edge=False, show_header=False)
+    marks = {"ok": Text("ok"), "warning": Text("note", "yellow"), "error": Text("FAILS", "red")}
+    table = PlainTable(box=None, pad_edge=False, show_header=False)
     for check in report.checks:
         table.add_row(check.name, marks[check.status], check.text)
     terminal.show(table)

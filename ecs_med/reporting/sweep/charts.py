@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ecs_med.analysis import Forecast
+from ecs_med.names import visible
 from ecs_med.reporting.plots import Drawing, Pen, draw_figure
 from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.reporting.sweep.statistics import CellScore, Gain, Statistics
@@ -238,7 +239,7 @@ def budget_axis(axes: "Axes", budgets: Sequence[Budget], unit: str) -> None:
         for budget in budgets
     ]
     axes.set_xticklabels(labels, fontsize=size)
-    axes.set_xlabel(f"labelled {unit}s (share of the training {unit}s)")
+    axes.set_xlabel(visible(f"labelled {unit}s (share of the training {unit}s)"))
     axes.grid(axis="y")
     axes.set_axisbelow(True)
 
@@ -251,7 +252,7 @@ def _direct_labels(axes: "Axes", ends: Sequence[tuple[float, float, str, str]]) 
     for place, value, name, color in sorted(ends, key=lambda end: end[1]):
         last = max(value, last + height)
         axes.annotate(
-            name,
+            visible(name),
             (place, last),
             xytext=(12, 0),
             textcoords="offset points",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ecs_med.names import visible
 from ecs_med.reporting.plots import Drawing, Pen, draw_figure
 from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.runs import MethodFacts
@@ -127,7 +128,7 @@ def _map(
         axes.set_yticks(np.arange(len(values)) + 0.5, [_short(n) for n in grid.class_names])
         ticks = [f"{budget.num_labeled:,}" for budget in grid.budgets]
         axes.set_xticks(np.arange(len(ticks)) + 0.5, ticks)
-        axes.set_xlabel(f"labelled {grid.unit}s")
+        axes.set_xlabel(visible(f"labelled {grid.unit}s"))
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
 
@@ -153,6 +154,7 @@ def _in_words(grid: Grid, values: Values, style: str) -> str:
 
 
 def _short(name: str, limit: int = 18) -> str:
+    name = " ".join(visible(name).split())
     return name if len(name) <= limit else name[: limit - 1].rstrip() + "…"
 
 

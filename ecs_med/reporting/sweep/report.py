@@ -23,7 +23,7 @@ from ecs_med.reporting.sweep.health import (
 )
 from ecs_med.reporting.sweep.runs import Unfinished, read_runs
 from ecs_med.reporting.sweep.statistics import Statistics, compute_statistics
-from ecs_med.reporting.table import Table
+from ecs_med.reporting.table import Table, markdown_text
 from ecs_med.reporting.text import minute, plural
 from ecs_med.runs import SweepFolder
 from ecs_med.runs.outputs import mark_files, own_outputs
@@ -31,7 +31,7 @@ from ecs_med.runs.outputs import mark_files, own_outputs
 __all__ = ["write_budget_report"]
 
 _OWN_FIGURE = re.compile(
-    r"(score-curve|gain|forecast|pseudo-labels|corrector|classes-[\w.-]+)\.(svg|png)"
+    r"(score-curve|gain|forecast|pseudo-labels|corrector|classes-[\w.+-]+)\.(svg|png)"
 )
 
 
@@ -186,5 +186,5 @@ def _write_paper(folder: Path, grid: Grid, found: Statistics) -> None:
     """Write the table for a paper as LaTeX and Markdown."""
     paper, caption = tables.paper_table(grid, found), tables.paper_caption(grid)
     write_text(folder / "paper.tex", paper.to_latex(caption), remedy=RESULT_REMEDY)
-    markdown = f"{paper.to_markdown()}\n{caption}\n"
+    markdown = f"{paper.to_markdown()}\n{markdown_text(caption)}\n"
     write_text(folder / "paper.md", markdown, remedy=RESULT_REMEDY)
