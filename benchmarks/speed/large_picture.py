@@ -71,8 +71,10 @@ def called(tree: Path, code: str, *words: object) -> str:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     texts = [word if isinstance(word, (str, Path)) else json.dumps(word) for word in words]
     command = [sys.executable, "-c", code, *map(str, texts)]
-    ended = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return ended.stdout
+    # In the tree, since Python looks for packages in the working folder first.
+    return subprocess.run(
+        command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
 
 
 def write_picture(path: Path, side: int) -> None:
