@@ -35,6 +35,6 @@ def absent_sentence(absent: Sequence[str], class_names: Sequence[str], cases: st
         return None
     what = "any foreground" if len(absent) == len(class_names) - 1 else ", ".join(absent)
     return (
-        f"The references of {cases} do not show {what}, so it is not scored there: a score of 0 "
-        "means false alarms, and none means that there were not any."
+        f"The references of {cases} do not show {what}: a score of 0 there counts false alarms "
+        "alone, and where there is no score there were none."
     )

@@ -188,9 +188,10 @@ def absent_classes_warning(
     if not absent:
         return None
     noun = "class" if len(absent) == 1 else "classes"
+    names = ", ".join(f"'{name}'" for name in absent)
     verb = "has" if len(absent) == 1 else "have"
     return (
-        f"The {noun} {', '.join(absent)} {verb} not one labelled pixel in the "
+        f"The {noun} {names} {verb} not one labelled pixel in the "
         f"{len(present)} labelled case{'' if len(present) == 1 else 's'} and cannot be learned; "
         "raise `labeled` or draw another subset with `seed`."
     )

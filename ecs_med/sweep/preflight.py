@@ -158,7 +158,7 @@ class SweepData:
         for name, draws in where.items():
             more = f" and {len(draws) - _NUM_SHOWN} more draws" if len(draws) > _NUM_SHOWN else ""
             yield (
-                f"The class {name} has not one labelled pixel at "
+                f"The class '{name}' has not one labelled pixel at "
                 f"{', '.join(draws[:_NUM_SHOWN])}{more} and cannot be learned there."
             )
 

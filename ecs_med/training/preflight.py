@@ -202,7 +202,10 @@ def _told_of_absent(
         what = f"None of {size} shows" if len(cases) > 1 else "The one {part} case does not show"
         what = what.replace("{part}", part)
         return [f"{what} any foreground, so the {part} score says nothing of it; {how}."]
-    return [f"Not one pixel of {', '.join(absent)} is in {size}, so it cannot be scored; {how}."]
+    return [
+        f"Not one pixel of {', '.join(absent)} is in {size}, so that its score counts "
+        f"false alarms alone; {how}."
+    ]
 
 
 def contents_of(found: Diagnosis, scheme: LabelScheme) -> DataContents:

@@ -245,7 +245,7 @@ def test_sweep_refused_classes(data: Path, sweep: Callable[..., BudgetSweep]) ->
     for index in range(10):
         write_mask(data / "masks" / f"case{index:02d}.png", [1, 2, 3] if index == 9 else [1, 2])
     found = sweep(budgets=["1/4", "all"], seeds=[0, 1])
-    assert any("The class class 3 has not one labelled pixel at" in w for w in found.warnings)
+    assert any("The class 'class 3' has not one labelled pixel at" in w for w in found.warnings)
     assert count_labels(found.cells) == {"1/4": 2, "all": 7}
     result = budget(
         found.config.data,

@@ -233,7 +233,7 @@ def test_absent_classes_are_named() -> None:
 def test_absent_classes_are_one_sentence() -> None:
     assert absent_classes_warning({"a": {0, 1}, "b": {2}}, NAMES) is None
     assert absent_classes_warning({"a": {0, 1}}, NAMES) == (
-        "The class instrument has not one labelled pixel in the 1 labelled case and cannot be "
+        "The class 'instrument' has not one labelled pixel in the 1 labelled case and cannot be "
         "learned; raise `labeled` or draw another subset with `seed`."
     )
     assert absent_classes_warning({"a": {0}, "b": {0}}, NAMES) == (
