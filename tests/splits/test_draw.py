@@ -237,6 +237,6 @@ def test_absent_classes_are_one_sentence() -> None:
         "learned; raise `labeled` or draw another subset with `seed`."
     )
     assert absent_classes_warning({"a": {0}, "b": {0}}, NAMES) == (
-        "The classes polyp, instrument have not one labelled pixel in the 2 labelled cases and "
+        "The classes 'polyp', 'instrument' have not one labelled pixel in the 2 labelled cases and "
         "cannot be learned; raise `labeled` or draw another subset with `seed`."
     )
