@@ -33,9 +33,9 @@ _PART_NAME = re.compile(
 )
 _PIECES = ("frame", "slice", "frm", "slc", "layer", "view", "tile", "patch", "crop", "img", "image")
 _IN_NAMES = (
-    *(rf"(?:^|/)([^/]+?)[ _.-]+{piece}[ _.-]*\d+[^/]*$" for piece in _PIECES),
+    *(rf"(?:^|/)([^/]+?)[\s_.-]+{piece}[\s_.-]*\d+[^/]*$" for piece in _PIECES),
     r"(?:^|/)(TCGA[_-]\w\w[_-]\w{4})[^/]*$",
-    *(rf"(?:^|/)({person}[ _.-]?\d+)[ _.-]+[a-z]*\d+[^/]*$" for person in _PERSONS),
+    *(rf"(?:^|/)({person}[\s_.-]?\d+)[\s_.-]+[a-z]*\d+[^/]*$" for person in _PERSONS),
 )
 """How names of images tell whose they are, each with one group; searched in the path."""
 MOST = 0.9

@@ -15,6 +15,7 @@ from situations.inputs_pairing import (
 )
 
 from ecs_med.config import ReadingSettings
+from ecs_med.data.checks.examination import diagnose
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.errors import DataError
@@ -374,3 +375,17 @@ def test_equal_names_in_folders_of_patients_are_nothing_to_tell(tmp_path: Path) 
         touch(tmp_path, f"images/patient{i}/1.png", f"masks/patient{i}/1.png")
     touch(tmp_path, "images/patient5/1.png")
     assert [p.message for p in open_data(tmp_path).problems if p.severity == "warning"] == []
+
+
+def test_one_mask_for_two_images_of_a_list_is_told(tmp_path: Path) -> None:
+    rows = ["image,mask"]
+    for i in EVERY:
+        add_picture(tmp_path / f"images/{i}.png", i)
+        add_picture(tmp_path / f"masks/{i}.png", i, [255])
+        rows.append(f"images/{i}.png,masks/{i if i != 3 else 1}.png")
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    problems = diagnose(open_data(tmp_path / "list.csv")).problems
+    told = [p for p in problems if p.severity == "warning"]
+    assert [(p.path, p.message) for p in told] == [
+        (tmp_path / "masks/1.png", "is the mask of images/1 and of images/3")
+    ]

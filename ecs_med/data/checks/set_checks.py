@@ -3,6 +3,7 @@
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from statistics import median
 
 from ecs_med.data.checks.copies import equal_pictures
@@ -35,6 +36,7 @@ def check_set(
         *_kind_problems(collection, readable),
         *_channel_problems(readable),
         *_class_problems(collection, facts, scheme),
+        *_shared_mask_problems(collection),
         *_foreground_problems(collection, facts),
         *_size_problems(collection, readable),
         *_spacing_problems(readable),
@@ -99,6 +101,21 @@ def _channel_problems(facts: Sequence[CaseFacts]) -> Iterable[Problem]:
                 f"{fact.num_channels} channel(s), where most volumes have {usual}",
                 "Give all volumes the same channels in the same order",
                 fact.case.images[0],
+            )
+
+
+def _shared_mask_problems(collection: CaseCollection) -> Iterable[Problem]:
+    first: dict[Path, str] = {}
+    for case in collection.cases:
+        if case.mask is None or case.frame is not None:
+            continue
+        other = first.setdefault(case.mask, case.id)
+        if other != case.id:
+            yield Problem(
+                "warning",
+                f"is the mask of {other} and of {case.id}",
+                "Give each image a mask of its own, unless both show the same",
+                case.mask,
             )
 
 
