@@ -21,6 +21,7 @@ from stat import S_IFMT, S_ISDIR, S_ISREG
 from typing import IO
 
 from ecs_med.errors import DataError, UnreadableFileError
+from ecs_med.files import regular_file
 from ecs_med.litter import clear_litter, temporary_prefix
 
 __all__ = ["Limits", "extract_archive"]
@@ -170,7 +171,7 @@ class _BoundedReader(io.RawIOBase):
 def _opened(archive: Path, allowed: int) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
     """The archive, opened by content; what its libraries raise becomes one sentence."""
     try:
-        with archive.open("rb") as stream:
+        with regular_file(archive).open("rb") as stream:
             zipped = stream.read(2) == b"\x1f\x8b"
             stream.seek(0)
             if not zipped and zipfile.is_zipfile(stream):

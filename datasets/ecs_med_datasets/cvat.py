@@ -6,6 +6,7 @@ from pathlib import Path
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
 from ecs_med.errors import DataError
+from ecs_med.files import regular_file
 from ecs_med.types import Case, CaseCollection, Color, Partition, Problem
 from ecs_med_datasets.collecting import collect, settle_partitions
 from ecs_med_datasets.naming import PARTITION_NAMES
@@ -81,7 +82,7 @@ def _read_labels(path: Path) -> Mapping[Color, str]:
     """Class name by colour, background first: lines such as `lesion:250,50,83::`."""
     remedy = "export from CVAT again, or remove it and use `mask_colors`"
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if regular_file(path).stat().st_size > MAX_BYTES:
             raise DataError(f"{path}: larger than 1 MB; {remedy}.")
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:

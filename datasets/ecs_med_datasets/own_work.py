@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from ecs_med.data.readers import image_suffixes
+from ecs_med.files import regular_file
 from ecs_med.runs.outputs import MARKER, own_outputs
 from ecs_med_datasets.naming import IMAGE_NAMES, MASK_NAMES
 
@@ -53,7 +54,7 @@ def _holds_data(name: str) -> bool:
 
 def _says(path: Path, words: bytes) -> bool:
     try:
-        with path.open("rb") as file:
+        with regular_file(path).open("rb") as file:
             return words in file.read(_HEAD)
     except OSError:
         return False

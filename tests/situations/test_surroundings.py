@@ -23,6 +23,7 @@ from ecs_med.runs import RunFolder
 from ecs_med.splits import SplitDocument
 from ecs_med.training.train import train
 from ecs_med.types import Case
+from ecs_med_cli.app import main
 from ecs_med_cli.streams import lasting_streams
 
 LATIN = os.fsdecode(b"caf\xe9")
@@ -261,3 +262,19 @@ def test_litter_goes_when_a_run_is_started_again_and_from_the_cache(data, tmp_pa
     train(settings)
     assert not any(path.exists() for path in left)
     assert not list((tmp_path / "cache").rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("place", ["images", "masks"])
+def test_a_pipe_among_the_data_is_named_and_never_waited_for(tmp_path, place, capsys):
+    for index in range(3):
+        add_picture(tmp_path / "images" / f"{index}.png")
+        add_picture(tmp_path / "masks" / f"{index}.png")
+    (tmp_path / place / "1.png").unlink()
+    os.mkfifo(tmp_path / place / "1.png")
+    with pytest.raises(SystemExit) as ended:
+        main(["check", str(tmp_path), "--json"])
+    assert ended.value.code == 2
+    told = json.loads(capsys.readouterr().out)["problems"]
+    path = str(tmp_path / place / "1.png")
+    (message,) = {problem["message"] for problem in told if problem["path"] == path}
+    assert "it is a pipe or a device, not a file" in message

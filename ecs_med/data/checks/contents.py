@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ecs_med.files import regular_file
 from ecs_med.records import Record
 
 __all__ = ["CaseContent", "array_digest", "files_digest", "same_image", "same_mask"]
@@ -52,7 +53,7 @@ def files_digest(files: Sequence[Path], frame: int | None = None) -> str:
     digest = hashlib.blake2b(b"" if frame is None else str(frame).encode(), digest_size=_NUM_BYTES)
     try:
         for path in files:
-            with path.open("rb") as stream:
+            with regular_file(path).open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
     except OSError:
         return ""

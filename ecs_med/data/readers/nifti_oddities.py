@@ -15,6 +15,7 @@ from ecs_med.data.readers.nifti_header import (
     open_volume_header,
     second_affine,
 )
+from ecs_med.files import regular_file
 from ecs_med.types import Problem
 
 __all__ = ["oddities_of"]
@@ -51,7 +52,7 @@ def oddities_of(path: Path) -> Iterator[Problem]:
 def _stored_sides(path: Path, image: Any) -> list[float]:
     """Voxel sides as the file has them, before nibabel mends them."""
     kind = type(image.header)
-    with path.open("rb") as file:
+    with regular_file(path).open("rb") as file:
         stream: Any = gzip.GzipFile(fileobj=file) if is_compressed(path) else file
         raw = kind(stream.read(kind.template_dtype.itemsize), check=False)
     return [float(side) for side in raw["pixdim"][1:4]]

@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from ecs_med.files import regular_file
+
 __all__ = ["QUARTER_TURNS", "orientation_tag", "turned", "turned_image"]
 
 QUARTER_TURNS = (5, 6, 7, 8)
@@ -74,7 +76,7 @@ def turned(values: npt.NDArray[np.generic], tag: int | None) -> npt.NDArray[np.g
 
 def _has_late_exif(path: Path) -> bool:
     """Whether a PNG has a chunk of EXIF anywhere, found by its chunks' lengths alone."""
-    with path.open("rb") as stream:
+    with regular_file(path).open("rb") as stream:
         stream.seek(8)
         while len(head := stream.read(8)) == 8:
             if head[4:] == b"eXIf":
