@@ -27,7 +27,7 @@ _LARGE = 2**24
 _BYTES_A_PIXEL = 9
 """At the peak of reading: four in Pillow, three as planes, and its share of what comes after."""
 
-_BYTES_A_DEEP_PIXEL = 46
+_BYTES_A_DEEP_PIXEL = 28
 """The same where more than 8 bits are stretched, as measured."""
 
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
