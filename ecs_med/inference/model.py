@@ -1,7 +1,9 @@
 """A trained model: what it needs to be applied to scans, kept beside its weights."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from ecs_med.data.batches import Normalization
 from ecs_med.devices import choose_device
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.files import require_readable
+from ecs_med.inference.tiles import OVERLAP, Buffer, tile_sides, tiled_rows
 from ecs_med.networks import Initialization, build_corrector, build_segmenter, corrector_input
 from ecs_med.networks.classifier import build_classifier, switch_off_absent
 from ecs_med.networks.modes import evaluating
@@ -31,6 +34,8 @@ __all__ = [
     "unfinished",
 ]
 
+LARGE_VALUES = 2**25
+"""Values of a picture, over its channels, from which on it goes through in rows of tiles."""
 _MULTIPLE = 32
 """Sides are padded to a multiple of this before a network sees them."""
 
@@ -132,18 +137,68 @@ class Model:
         inputs = corrector_input(images, logits.softmax(dim=1))
         return self._apply(self.corrector, inputs).softmax(dim=1)
 
+    def goes_in_rows(self, size: Sequence[int]) -> bool:
+        """Whether `rows` gives a picture of this size: a large one, in tiles.
+
+        A classifier of whole pictures needs them whole.
+        """
+        large = self.spec.in_channels * math.prod(size) > LARGE_VALUES
+        return large and max(size) > self.spec.tile and self.classifier is None
+
+    def rows(
+        self, picture: torch.Tensor, *, corrector: bool = False
+    ) -> Iterator[tuple[int, torch.Tensor | None, torch.Tensor | None]]:
+        """`logits` and `correct` of one large picture, of which only a few rows exist at a time.
+
+        To be called in inference mode, with the networks in evaluation mode.
+
+        Args:
+            picture: `(C, H, W)`, as a slice of `logits`, with a side above that of a tile.
+            corrector: Also let the corrector judge.
+
+        Yields:
+            Where rows begin and either their logits or, later, the corrector's probabilities, from
+            top to bottom; logits as of the whole, probabilities but for the last bit.
+        """
+        size, tile = (picture.shape[1], picture.shape[2]), self.spec.tile
+
+        def images(top: int, bottom: int) -> torch.Tensor:
+            return self._normalization(picture[None, :, top:bottom].to(self.device))
+
+        segmented = tiled_rows(partial(self._whole, self.segmenter), images, size, tile)
+        if not corrector:
+            yield from ((top, logits, None) for top, logits in segmented)
+            return
+        assert self.corrector is not None
+        waiting: list[tuple[int, torch.Tensor, None]] = []
+
+        def remembered() -> Iterator[tuple[int, torch.Tensor]]:
+            for top, logits in segmented:
+                waiting.append((top, logits, None))
+                yield top, logits
+
+        held = Buffer(remembered())
+
+        def inputs(top: int, bottom: int) -> torch.Tensor:
+            return corrector_input(images(top, bottom), held.read(top, bottom).softmax(dim=1))
+
+        for top, judged in tiled_rows(partial(self._whole, self.corrector), inputs, size, tile):
+            yield from waiting
+            waiting.clear()
+            yield top, None, judged.softmax(dim=1)
+
     def _apply(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         tile = self.spec.tile
         with torch.inference_mode(), evaluating(network):
             if max(inputs.shape[-2:]) <= tile:
                 return self._whole(network, inputs)
-            size = [min(tile, -(-side // _MULTIPLE) * _MULTIPLE) for side in inputs.shape[-2:]]
+            height, width = inputs.shape[-2:]
             tiled: torch.Tensor = sliding_window_inference(
                 inputs,
-                roi_size=size,
+                roi_size=tile_sides((height, width), tile),
                 sw_batch_size=1,
                 predictor=lambda part: self._whole(network, part),
-                overlap=0.25,
+                overlap=OVERLAP,
                 mode="gaussian",
             )
             return tiled

@@ -240,7 +240,9 @@ def stored_values(model: Model) -> npt.NDArray[np.integer]:
     indices = np.arange(model.spec.num_classes)
     values = model.spec.labels.decode(indices)
     highest = 255 if model.spec.kind == "picture" else 32767
-    return values if values.min() >= 0 and values.max() <= highest else indices
+    known = values if values.min() >= 0 and values.max() <= highest else indices
+    # One byte a pixel in pictures, where eight would be twice the picture itself.
+    return known.astype(np.uint8) if model.spec.kind == "picture" else known
 
 
 def _write_failures(report: PredictionReport) -> None:

@@ -242,6 +242,25 @@ class _Canvas:
             correction[rows] = _largest(native, 0).numpy()
             certainty[rows] = native.amax(0).clamp(0, 1).float().cpu().numpy()
 
+    def fill_rows(
+        self, rows: slice, logits: torch.Tensor | None, probabilities: torch.Tensor | None
+    ) -> None:
+        """Put in rows of a picture from maps on its own grid, `(K, rows, W)`."""
+        if logits is not None:
+            self._labels[rows] = _largest(logits, 0).numpy()
+        if probabilities is not None:
+            assert self._correction is not None
+            assert self._certainty is not None
+            self._correction[rows] = _largest(probabilities, 0).numpy()
+            self._certainty[rows] = probabilities.amax(0).clamp(0, 1).float().cpu().numpy()
+
+    @property
+    def takes_rows(self) -> bool:
+        """Whether it is a picture that is segmented on its own grid."""
+        shape = self.case.header.shape
+        sides = tuple(self.case.slices.shape[-2:])
+        return len(shape) == 2 and self.view != "prepared" and sides == tuple(shape)
+
     def result(self) -> Segmentation:
         """When every slice is in."""
         view = CorrectorView.joined(self._views) if self._views else None
@@ -251,6 +270,9 @@ class _Canvas:
 def _draw(model: "Model", canvases: Sequence[_Canvas], batch: int) -> None:
     """Segment one case of many slices, or several of one slice each, which one batch holds."""
     alone = canvases[0] if len(canvases) == 1 else None
+    if alone and alone.takes_rows and model.goes_in_rows(alone.case.header.shape):
+        _draw_rows(model, alone)
+        return
     slices = alone.case.slices if alone else torch.cat([c.case.slices for c in canvases])
     with torch.inference_mode():
         for start in range(0, len(slices), batch):
@@ -263,6 +285,16 @@ def _draw(model: "Model", canvases: Sequence[_Canvas], batch: int) -> None:
             for index, canvas in enumerate(canvases):
                 own = slice(index, index + 1)
                 canvas.fill(0, logits[own], None if probabilities is None else probabilities[own])
+
+
+def _draw_rows(model: "Model", canvas: _Canvas) -> None:
+    """Segment a large picture on its own grid, of whose maps only a row of tiles exists."""
+    with torch.inference_mode(), model.evaluating():
+        rows = model.rows(canvas.case.slices[0], corrector=canvas.view is not None)
+        for top, logits, probabilities in rows:
+            maps = [None if found is None else found[0] for found in (logits, probabilities)]
+            height = next(found.shape[1] for found in maps if found is not None)
+            canvas.fill_rows(slice(top, top + height), *maps)
 
 
 def _segmented(

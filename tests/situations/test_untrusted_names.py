@@ -12,14 +12,20 @@ import numpy as np
 import pytest
 from PIL import Image
 from rich.console import Console
-from sweep_folders import SweepSpec, fail, write_sweep
+from sweep_folders import METHODS, SweepSpec, fail, write_run, write_sweep
 
+from ecs_med.config import TrainConfig
 from ecs_med.names import as_cell, file_name, visible
 from ecs_med.reporting.plots import draw_for_page, is_picture
+from ecs_med.reporting.run.gallery import GalleryItem, write_gallery
 from ecs_med.reporting.run.report import write_report
 from ecs_med.reporting.sweep.report import write_budget_report
 from ecs_med.reporting.table import Column, PrintedTable, Table
 from ecs_med.runs import Failure, RunFolder
+from ecs_med.sweep.plan import cell_name
+from ecs_med.training.resolve import default_run_folder
+from ecs_med_benchmarks.documents import FigureDocument
+from ecs_med_benchmarks.page import write_page
 from ecs_med_cli.app import main
 from ecs_med_cli.console import Terminal, plain_table
 from ecs_med_cli.progress import ProgressDisplay
@@ -86,6 +92,8 @@ def poison_run(folder, words):
     split = json.loads((folder / "split.json").read_text(encoding="utf-8"))
     for key in ("notes", "warnings"):
         split[key] = poisoned(split.get(key, []), words)
+    for case in split["cases"]:
+        case["id"] = words + case["id"]
     (folder / "split.json").write_text(json.dumps(split), encoding="utf-8")
     for gallery in folder.glob("*/gallery.json"):
         content = json.loads(gallery.read_text(encoding="utf-8"))
@@ -93,6 +101,26 @@ def poison_run(folder, words):
         for entry in content["items"]:
             entry["case_id"] = words + entry["case_id"]
         gallery.write_text(json.dumps(content), encoding="utf-8")
+    history = folder / "history.jsonl"
+    rows = [json.loads(line) for line in history.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        if "losses" in row:
+            row["losses"] = {words + name: value for name, value in row["losses"].items()}
+    history.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+
+
+def gallery_items(words):
+    for index in range(3):
+        image = np.full((24, 30, 3), 60 * index, np.uint8)
+        labels = np.zeros((24, 30), np.uint8)
+        labels[4:12, 5 : 15 + index] = 1
+        yield GalleryItem(
+            case_id=f"{words}test/{index}",
+            image=image,
+            reference=labels,
+            prediction=np.roll(labels, index, 1),
+            scores={"foreground_dice": index / 3},
+        )
 
 
 SMALL = SweepSpec(budgets=("1/16", "1/4", "1/2"), seeds=(0, 1), num_samples=1, num_test=6)
@@ -104,6 +132,7 @@ def benign(tmp_path_factory):
     out = tmp_path_factory.mktemp("benign")
     folders = sorted(write_sweep(out, SMALL))
     fail(folders[-1])
+    write_gallery(folders[1], gallery_items(""), SMALL.class_names)
     page = write_budget_report(out / "report", folders).read_text(encoding="utf-8")
     write_report(folders[1])
     return out, Structure(page), Structure(RunFolder(folders[1]).report_file.read_text("utf-8"))
@@ -322,3 +351,84 @@ def test_a_failed_run_with_a_hostile_sentence_and_name(tmp_path, benign):
     written = (out / "report/tables/failures.csv").read_text(encoding="utf-8")
     (row,) = csv.DictReader(io.StringIO(written, newline=""))
     assert row["reason"] == "'=cmd|' /C calc'!A0"
+
+
+@pytest.mark.parametrize("words", [*HOSTILE, "../../../", "/abs/"])
+def test_case_ids_name_no_file_of_a_gallery(tmp_path, words):
+    run = tmp_path / "run"
+    run.mkdir()
+    write_gallery(run, gallery_items(words), ("background", words))
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    names = {path.name for path in (run / "gallery").iterdir()} - {"gallery.json"}
+    assert all(re.fullmatch(r"\d{3}-[a-z]+\.png|\.ecs-med-outputs", name) for name in names)
+
+
+def test_methods_whose_names_look_alike_keep_figures_of_their_own(tmp_path):
+    """`a/b` and `a-b`, which once had one file."""
+    facts = {
+        name: METHODS[kind].model_copy(update={"name": name, "short_name": name})
+        for name, kind in (("a/b", "supervised"), ("a-b", "ecs"))
+    }
+    spec = SweepSpec(
+        methods=tuple(facts), budgets=("1/8", "1/4"), num_samples=0, num_test=6, facts=facts
+    )
+    folders = []
+    for index, name in enumerate(facts):
+        for labeled in spec.budgets:
+            folder = tmp_path / "runs" / f"{index}-{labeled.replace('/', '-')}"
+            write_run(folder, spec, method=name, labeled=labeled, seed=0, miou=0.6)
+            folders.append(folder)
+    write_budget_report(tmp_path / "report", folders)
+    figures = [path.name for path in (tmp_path / "report/figures").glob("classes-*.svg")]
+    assert len(figures) == 3
+    assert "classes-a-b.svg" in figures
+
+
+def test_a_run_folder_named_by_a_hostile_data_set_stays_below_runs():
+    config = TrainConfig.parse({"data": "x", "method": "ecs", "labeled": "10%", "seed": 0})
+    folder = default_run_folder(config, "../../../evil\x1b[2J")
+    assert folder.parts == ("runs", "evil-2J-ecs-10pct-s0")
+    assert cell_name("ecs", "1/8", 3) == "ecs-1-8-s3"
+
+
+def test_scores_of_evaluate_hold_no_formula(tmp_path):
+    """`evaluate` writes case ids of the data into cases.csv."""
+    from ecs_med.inference.evaluation_run import write_evaluation
+
+    class Report:
+        class evaluation:  # noqa: N801
+            @staticmethod
+            def rows():
+                return [{"case": "=1+1", "dice": -0.5}]
+
+        @staticmethod
+        def to_dict():
+            return {}
+
+    write_evaluation(Report(), tmp_path / "out")
+    assert (tmp_path / "out/cases.csv").read_text(encoding="utf-8") == "case,dice\n'=1+1,-0.5\n"
+
+
+def test_a_figure_of_a_benchmark_that_brings_more_than_a_drawing_is_text(tmp_path):
+    drawn = draw_for_page("f", lambda figure, pen: figure.text(0.5, 0.5, LIVE), LIVE)
+
+    def page(picture):
+        FigureDocument(
+            number="3",
+            title=LIVE,
+            dataset=LIVE,
+            trial=None,
+            deviations=(LIVE,),
+            remarks=(LIVE,),
+            caption=LIVE,
+            picture=picture,
+            rows=(),
+        ).write(tmp_path / "figures" / "figure-3.json")
+        return Structure(write_page(tmp_path, LIVE).read_text(encoding="utf-8"))
+
+    (tmp_path / "figures").mkdir()
+    tags = [tag for tag, _ in page(drawn).elements]
+    assert "svg" in tags
+    assert not {"img", "script"} & set(tags)
+    tags = [tag for tag, _ in page(drawn + LIVE).elements]
+    assert not {"svg", "img", "script"} & set(tags)

@@ -27,6 +27,9 @@ _LARGE = 2**24
 _BYTES_A_PIXEL = 9
 """At the peak of reading: four in Pillow, three as planes, and its share of what comes after."""
 
+_BYTES_A_DEEP_PIXEL = 28
+"""The same where more than 8 bits are stretched, as measured."""
+
 _FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 _LOSSY_FORMATS = ("JPEG", "MPO")
 _LOSSY_COMPRESSIONS = ("jpeg", "tiff_jpeg")
@@ -140,7 +143,8 @@ def _color_planes(image: Image.Image) -> npt.NDArray[np.uint8]:
 def _require_memory(image: Image.Image, path: Path) -> None:
     """Refuse a picture that the memory which is left cannot hold."""
     width, height = image.size
-    needed = width * height * _BYTES_A_PIXEL
+    each = _BYTES_A_DEEP_PIXEL if image.mode in _DEEP_MODES else _BYTES_A_PIXEL
+    needed = width * height * each
     free = free_memory() if width * height >= _LARGE else None
     if free is not None and needed > free:
         raise UnreadableFileError(

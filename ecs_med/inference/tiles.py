@@ -1,0 +1,98 @@
+"""A large picture through a network in overlapping tiles, row of tiles by row of tiles.
+
+What MONAI's sliding window gives, bit by bit, of which only the rows of one tile exist at a time.
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from monai.data.utils import compute_importance_map, dense_patch_slices
+from torch.nn import functional as F
+
+__all__ = ["OVERLAP", "Buffer", "tile_sides", "tiled_rows"]
+
+OVERLAP = 0.25
+"""Share of a tile that the next one covers again."""
+_MULTIPLE = 32
+
+Rows = tuple[int, torch.Tensor]
+"""The first row of the picture, and the maps from there on, `(1, K, rows, W)`."""
+
+
+def tile_sides(size: tuple[int, int], tile: int) -> list[int]:
+    """Height and width of the tiles of a picture; those of a narrow one are a multiple of 32."""
+    return [min(tile, -(-side // _MULTIPLE) * _MULTIPLE) for side in size]
+
+
+def tiled_rows(
+    network: Callable[[torch.Tensor], torch.Tensor],
+    read: Callable[[int, int], torch.Tensor],
+    size: tuple[int, int],
+    tile: int,
+) -> Iterator[Rows]:
+    """Apply a network to a picture, from top to bottom.
+
+    Args:
+        network: From `(1, C, tile, tile)` to maps of the same height and width.
+        read: Gives rows of the picture from one to before another, `(1, C, rows, W)`.
+        size: Height and width of the picture.
+        tile: Longest side of a tile.
+
+    Yields:
+        Rows that are final, weighted means over the tiles that cover them.
+    """
+    sides = tile_sides(size, tile)
+    lacking = [max(side - length, 0) for side, length in zip(sides, size, strict=True)]
+    above, before = (pad // 2 for pad in lacking)
+    around = (before, lacking[1] - before, above, lacking[0] - above)
+    tops, lefts = (_starts(n + pad, s) for n, pad, s in zip(size, lacking, sides, strict=True))
+    total = count = weight = torch.empty(0)
+    for top, following in zip(tops, [*tops[1:], tops[-1] + sides[0]], strict=True):
+        rows = F.pad(read(top, min(top + sides[0], size[0])), around)
+        if not weight.numel():
+            weight = compute_importance_map(
+                (sides[0], sides[1]), mode="gaussian", device=rows.device, dtype=rows.dtype
+            )
+            count = torch.zeros(rows.shape[-2:], dtype=rows.dtype, device=rows.device)
+        for left in lefts:
+            place = slice(left, left + sides[1])
+            found = network(rows[..., place])
+            if not total.numel():
+                shape = (1, found.shape[1], *rows.shape[-2:])
+                total = torch.zeros(shape, dtype=rows.dtype, device=rows.device)
+            total[..., place] += found * weight
+            count[:, place] += weight
+        done = following - top
+        final = total[:, :, :done] / count[:done]
+        yield top, final[:, :, above : above + size[0], before : before + size[1]]
+        # What the next row of tiles adds to moves to the top.
+        total = F.pad(total[:, :, done:], (0, 0, 0, done))
+        count = F.pad(count[done:], (0, 0, 0, done))
+
+
+class Buffer:
+    """Rows that come in order, kept as long as somebody may still ask for them.
+
+    Args:
+        rows: From top to bottom.
+    """
+
+    def __init__(self, rows: Iterator[Rows]) -> None:
+        self._rows = rows
+        self._top = 0
+        self._held = torch.empty(0)
+
+    def read(self, top: int, bottom: int) -> torch.Tensor:
+        """Rows from `top` to before `bottom`; none above `top` can be asked for afterwards."""
+        held = [self._held[:, :, top - self._top :]] if self._held.numel() else []
+        self._top = top
+        while sum(part.shape[2] for part in held) < bottom - top:
+            held.append(next(self._rows)[1])
+        self._held = torch.cat(held, dim=2)
+        return self._held[:, :, : bottom - top]
+
+
+def _starts(length: int, side: int) -> list[int]:
+    """Where tiles begin along one direction."""
+    interval = side if side == length else max(1, int(side * (1 - OVERLAP)))
+    return [place[0].start for place in dense_patch_slices((length,), (side,), (interval,))]
