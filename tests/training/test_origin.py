@@ -156,7 +156,8 @@ def test_what_does_not_fit_is_refused(settings: Build, base: Path, tmp_path: Pat
 
 def test_other_channels_are_refused(settings: Build, base: Path) -> None:
     spec = read(base / "model.json")
-    (base / "model.json").write_text(json.dumps(spec | {"in_channels": 1}))
+    grey = {"in_channels": 1, "mean": spec["mean"][:1], "std": spec["std"][:1]}
+    (base / "model.json").write_text(json.dumps(spec | grey))
     with pytest.raises(SettingsError, match=r"images of 1 channel, and those of .* have 3"):
         train(settings(start_from=base))
 
