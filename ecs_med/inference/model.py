@@ -21,17 +21,14 @@ from ecs_med.networks import Initialization, build_corrector, build_segmenter, c
 from ecs_med.networks.classifier import build_classifier, switch_off_absent
 from ecs_med.networks.modes import evaluating
 from ecs_med.runs import ModelSpec, RunFolder
+from ecs_med.runs.newest import newest_run
 from ecs_med.tensors import read_tensors, write_tensors
 
 __all__ = [
     "Model",
     "load_model",
-    "newer_than",
-    "newest_run",
     "read_spec",
     "save_model",
-    "trained_layout",
-    "unfinished",
 ]
 
 LARGE_VALUES = 2**25
@@ -280,57 +277,6 @@ def _networks(spec: ModelSpec, path: Path) -> dict[str, Any]:
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from error
     return {"segmenter": segmenter, "corrector": corrector, "classifier": classifier}
-
-
-def newest_run(below: Path = Path("runs")) -> Path:
-    """The finished run below `below` whose model was written last.
-
-    Where none is finished, the newest of the others; `unfinished` tells of it.
-
-    Raises:
-        RunFolderError: If there is none.
-    """
-    folders = _newest_first(below)
-    if not folders:
-        raise RunFolderError(
-            f"{below}: no trained run here; train one with `ecs-med train`, or give `model`."
-        )
-    return next((f for f in folders if RunFolder(f).progress() is None), folders[0])
-
-
-def newer_than(run: Path) -> str | None:
-    """A sentence on a run beside `run` that is newer but not finished; `None` without one."""
-    folders = _newest_first(run.parent)
-    if run not in folders[1:]:
-        return None
-    done, total = RunFolder(folders[0]).progress() or (0, 0)
-    return f"{folders[0]} is newer, but not finished (iteration {done} of {total})."
-
-
-def _newest_first(below: Path) -> list[Path]:
-    specs = below.glob(f"*/{RunFolder(below).spec_file.name}")
-    newest = sorted(specs, key=lambda path: path.stat().st_mtime, reverse=True)
-    return [path.parent for path in newest]
-
-
-def unfinished(run: Path) -> str | None:
-    """A sentence on a run whose training is not over; `None` where it is, or nothing says so."""
-    progress = RunFolder(run).progress()
-    if progress is None:
-        return None
-    done, total = progress
-    return (
-        f"{run}: this run is not finished (iteration {done} of {total}), its model is the best so "
-        f"far; go on with it by `ecs-med train --resume --run {run}`."
-    )
-
-
-def trained_layout(run: Path) -> str | None:
-    """Name of the layout of the data that a run was trained on; `None` where it does not say."""
-    try:
-        return RunFolder(run).read_manifest().data.layout
-    except RunFolderError:
-        return None
 
 
 def read_spec(folder: Path) -> ModelSpec:

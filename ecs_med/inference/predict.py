@@ -16,13 +16,14 @@ from ecs_med.errors import DeviceMemoryError, EcsMedError, SettingsError, SomeIn
 from ecs_med.files import RESULT_REMEDY, make_folder, write_json
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
 from ecs_med.inference.inputs import find_inputs
-from ecs_med.inference.model import Model, load_model, trained_layout, unfinished
+from ecs_med.inference.model import Model, load_model
 from ecs_med.inference.planes import plane_notes
 from ecs_med.inference.predictor import check_corrector, check_scan, segment
 from ecs_med.inference.scans import PredictionInput
 from ecs_med.inference.views import draw_overlay
 from ecs_med.litter import clear_litter
 from ecs_med.records import Record
+from ecs_med.runs.newest import trained_layout, unfinished
 from ecs_med.runs.outputs import mark_files
 
 __all__ = ["PredictionReport", "predict", "predict_files"]

@@ -9,9 +9,10 @@ from situations.inputs_state import add_picture, add_volume, pretend_training, w
 
 from ecs_med.inference import predict as predicting
 from ecs_med.inference.inputs import find_inputs
-from ecs_med.inference.model import load_model, newer_than, newest_run, unfinished
+from ecs_med.inference.model import load_model
 from ecs_med.inference.predict import predict_files
 from ecs_med.runs import RunFolder
+from ecs_med.runs.newest import newer_than, newest_run, unfinished
 from ecs_med.runs.outputs import mark_folder, own_outputs
 from ecs_med_cli.app import main
 

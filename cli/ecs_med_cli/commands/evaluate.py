@@ -44,7 +44,8 @@ def evaluate(
     the scores of each case.
     """
     from ecs_med.inference import evaluation_run
-    from ecs_med.inference.model import load_model, newer_than, unfinished
+    from ecs_med.inference.model import load_model
+    from ecs_med.runs.newest import newer_than, unfinished
 
     terminal = Terminal(as_json=as_json)
     with terminal.only_json():

@@ -44,8 +44,9 @@ def predict(
     A picture gives a PNG, a volume a NIfTI file, whose integers are the classes. If one of
     several inputs fails, the rest is done, failures.json says why, and the exit code is 3.
     """
-    from ecs_med.inference.model import load_model, newer_than, unfinished
+    from ecs_med.inference.model import load_model
     from ecs_med.inference.predict import predict_files
+    from ecs_med.runs.newest import newer_than, unfinished
 
     terminal = Terminal(as_json=as_json)
 
