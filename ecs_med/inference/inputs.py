@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ecs_med.data.names import MASK_SUFFIX, holds_images, holds_masks, is_foreign, is_litter
 from ecs_med.data.readers import is_image, known_formats, stem
+from ecs_med.data.readers.dicom.series import find_series
 from ecs_med.errors import DataError, EcsMedError, UnreadableFileError
 from ecs_med.files import regular_file
 from ecs_med.inference.scans import PredictionInput, with_channels, without_numbers
@@ -59,7 +60,7 @@ def find_inputs(
 
     Folders are searched with their sub-folders. What is passed over there: litter without a word;
     what ecs-med wrote, folders of masks beside images, and images in formats that are not read
-    with one. DICOM is told as a failure. A file that is named itself is always taken.
+    with one. A file that is named itself is always taken.
 
     Args:
         inputs: Files and folders.
@@ -99,7 +100,6 @@ def _file(path: Path) -> PredictionInput:
         problem = UnreadableFileError(path, "no such file or folder", "check the name")
     elif not is_image(path):
         problem = UnreadableFileError(path, "of unknown kind", f"give {known_formats()}")
-        problem = _dicom(path) if _is_dicom(path) else problem
     return PredictionInput((path,), problem=problem)
 
 
@@ -151,12 +151,12 @@ def _in_folder(
         for path in paths:
             if path in images and own.holds(path.name):
                 passed_over[path] = _OWN
-            elif path in images - masks:
+            elif path in images - masks and not _is_dicom(path):
                 items.append(PredictionInput((path,), below=folder))
             elif path not in images and is_foreign(path.name) and not _is_dicom(path):
                 passed_over[path] = _FOREIGN
-        if any(_is_dicom(path) for path in paths if path not in images):
-            items.append(PredictionInput((here,), below=folder, problem=_dicom(here)))
+        dicom = [path for path in paths if _is_dicom(path)]
+        items += [PredictionInput(series.files, below=folder) for series in find_series(dicom)]
     return items, passed_over
 
 
@@ -190,10 +190,3 @@ def _is_dicom(path: Path) -> bool:
             return file.read(132)[128:] == b"DICM"
     except OSError:
         return False
-
-
-def _dicom(path: Path) -> DataError:
-    return DataError(
-        f"{path}: DICOM is not read by this version; convert the series to NIfTI first, "
-        "for example with dcm2niix."
-    )

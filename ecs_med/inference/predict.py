@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 
 from ecs_med.data.planes import slice_axis
-from ecs_med.data.readers import read_scan, reader_of
+from ecs_med.data.readers import available_readers, read_scan, reader_of
 from ecs_med.data.readers.pictures import write_png
 from ecs_med.errors import DeviceMemoryError, EcsMedError, SettingsError, SomeInputsFailed
 from ecs_med.files import RESULT_REMEDY, make_folder, write_json
@@ -225,6 +225,7 @@ def _segment_one(
         drawn = draw_overlay(scan, result.labels, axis=axis, window=preparation.window)
         write_png(destination.overlay, drawn)
     reader = reader_of(item.images)
+    reader = available_readers()[reader.result_format or reader.name]
     if destination.certainty is not None and result.certainty is not None:
         reader.write_map(destination.certainty, result.certainty, item.images)
     # The labels come last: where they are, everything is.

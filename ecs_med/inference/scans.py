@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ecs_med.data.readers import read_header, reader_of, stem
+from ecs_med.data.readers import available_readers, read_header, reader_of, stem
 from ecs_med.errors import EcsMedError, UnreadableFileError
 
 __all__ = ["PredictionInput", "with_channels", "without_numbers"]
@@ -44,7 +44,8 @@ class PredictionInput:
     @property
     def suffix(self) -> str:
         """The suffix of its label map."""
-        return reader_of(self.images).output_suffix
+        reader = reader_of(self.images)
+        return available_readers()[reader.result_format or reader.name].output_suffix
 
 
 def with_channels(item: PredictionInput, num_channels: int) -> PredictionInput:

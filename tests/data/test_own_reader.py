@@ -58,10 +58,10 @@ class NumpyReader(Reader):
         pixels = pixels if frame is None else pixels[frame]
         return Scan(np.ascontiguousarray(np.moveaxis(pixels, -1, 0)), None, "picture")
 
-    def read_stored_labels(self, path):
+    def read_stored_labels(self, path, images=()):
         return StoredMask(np.load(path), "picture")
 
-    def write_labels(self, path, labels, like):
+    def write_labels(self, path, labels, like, meaning=None):
         assert labels.shape == np.load(like[0]).shape[:2]
         self.write_map(path, labels, like)
 

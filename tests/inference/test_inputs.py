@@ -44,8 +44,7 @@ def test_earlier_results_are_not_inputs(folder):
     ("name", "message"),
     [
         ("missing.png", "no such file"),
-        ("notes.txt", "of unknown kind; give PNG, JPEG, TIFF, BMP or NIfTI"),
-        ("slice.dcm", "DICOM is not read by this version; convert"),
+        ("notes.txt", "of unknown kind; give PNG, JPEG, TIFF, BMP, NIfTI or DICOM"),
     ],
 )
 def test_problems_are_kept_for_later(folder, name, message):

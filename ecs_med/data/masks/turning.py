@@ -58,7 +58,7 @@ def turning_problems(images: Sequence[Path], mask: Path, frame: int | None = Non
     tag = reader.orientation(images[0])
     if tag == 1:
         return []
-    stored = reader_of([mask]).read_stored_labels(mask)
+    stored = reader_of([mask]).read_stored_labels(mask, images)
     if stored.orientation is not None:
         return []
     header = reader.header(images, frame)

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from ecs_med.data.readers.base import Reader, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.base import Reader, ResultMeaning, Scan, ScanHeader, StoredMask
 from ecs_med.errors import UnreadableFileError
 from ecs_med.registry import Registry
 
 __all__ = [
     "READERS",
     "Reader",
+    "ResultMeaning",
     "Scan",
     "ScanHeader",
     "StoredMask",

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ecs_med.data.readers.grids import Affine, directions_of, spacing_of
 from ecs_med.types import Problem, ScanKind
 
-__all__ = ["Reader", "Scan", "ScanHeader", "StoredMask"]
+__all__ = ["Reader", "ResultMeaning", "Scan", "ScanHeader", "StoredMask"]
 
 
 class _InSpace:
@@ -124,6 +124,19 @@ class StoredMask:
     other_affine: Affine | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ResultMeaning:
+    """What the values of a label map mean, for formats that say so.
+
+    Attributes:
+        names: Class name by stored value, background first.
+        model: What made it, in a few words without a path.
+    """
+
+    names: Mapping[int, str]
+    model: str = ""
+
+
 class Reader(ABC):
     """Reads scans and masks of one family of formats, and writes results like them.
 
@@ -149,8 +162,14 @@ class Reader(ABC):
     suffixes: ClassVar[tuple[str, ...]]
     """Suffixes of its files, lower case. Folders are listed by these alone: nothing is opened."""
 
+    output_format: ClassVar[str] = ""
+    """Name of the format that it writes, as `--to` takes it; empty: the name of the reader."""
+
     output_suffix: ClassVar[str]
     """Suffix of the results that it writes."""
+
+    result_format: ClassVar[str] = ""
+    """Format of results where none is asked for; empty: the one that it writes itself."""
 
     priority: ClassVar[int] = 0
     """Readers with a higher number are asked first."""
@@ -206,20 +225,35 @@ class Reader(ABC):
     def read(self, files: Sequence[Path], frame: int | None = None) -> Scan:
         """The pixels of a case; arguments as for `header`."""
 
+    def mask_header(self, path: Path, images: Sequence[Path] = ()) -> ScanHeader:
+        """What a mask is; `images`: the files that it is drawn on, where it has no grid itself."""
+        return self.header([path])
+
     @abstractmethod
-    def read_stored_labels(self, path: Path) -> StoredMask:
-        """A mask as it is stored, axes as of a scan; whole numbers may come as floats."""
+    def read_stored_labels(self, path: Path, images: Sequence[Path] = ()) -> StoredMask:
+        """A mask as it is stored, axes as of a scan; whole numbers may come as floats.
+
+        Args:
+            path: The mask.
+            images: The files that it is drawn on, for formats that have no grid of their own.
+        """
 
     @abstractmethod
     def write_labels(
-        self, path: Path, labels: npt.NDArray[np.integer], like: Sequence[Path]
+        self,
+        path: Path,
+        labels: npt.NDArray[np.integer],
+        like: Sequence[Path],
+        meaning: ResultMeaning | None = None,
     ) -> None:
         """Write a label map, all of it or nothing (`ecs_med.files.write_atomically`).
 
         Args:
             path: Where to; an existing file is replaced.
             labels: On the grid of the case; 0 to 255 for pictures, 0 to 32767 for volumes.
-            like: The files of the case, whose shape and place in space the result has.
+            like: The files of the case, of any format, whose shape and place in space the result
+                has.
+            meaning: What the values mean.
 
         Raises:
             EcsMedError: If the file cannot be written.

@@ -7,11 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import nibabel
 import numpy as np
 import numpy.typing as npt
 from nibabel.filebasedimages import ImageFileError
 
-from ecs_med.data.readers.base import Reader, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.base import Reader, ResultMeaning, Scan, ScanHeader, StoredMask
 from ecs_med.data.readers.grids import Affine, require_one_grid
 from ecs_med.data.readers.nifti_header import (
     checked_header,
@@ -74,7 +75,7 @@ class NiftiReader(Reader):
             arrays[0] if len(arrays) == 1 else np.concatenate(arrays), volumes[0][1], "volume"
         )
 
-    def read_stored_labels(self, path: Path) -> StoredMask:
+    def read_stored_labels(self, path: Path, images: Sequence[Path] = ()) -> StoredMask:
         """Voxels in the number type of the file, where it has no scaling; one channel."""
         header = open_volume_header(path)
         stored, affine = _read_stored(path, header)
@@ -92,7 +93,11 @@ class NiftiReader(Reader):
         )
 
     def write_labels(
-        self, path: Path, labels: npt.NDArray[np.integer], like: Sequence[Path]
+        self,
+        path: Path,
+        labels: npt.NDArray[np.integer],
+        like: Sequence[Path],
+        meaning: ResultMeaning | None = None,
     ) -> None:
         """Write `(X, Y, Z)` labels as uint8 where all are below 256, else as int16.
 
@@ -106,11 +111,11 @@ class NiftiReader(Reader):
         highest = int(labels.max(initial=0))
         if labels.min(initial=0) < 0 or highest > np.iinfo(np.int16).max:
             raise ValueError(f"labels must lie in 0..32767, got {labels.min()}..{highest}")
-        _write_like(path, labels.astype(np.uint8 if highest < 256 else np.int16), like[0])
+        _write_like(path, labels.astype(np.uint8 if highest < 256 else np.int16), like)
 
     def write_map(self, path: Path, values: npt.NDArray[np.floating], like: Sequence[Path]) -> None:
         """Write a map as float32; otherwise as `write_labels`."""
-        _write_like(path, values.astype(np.float32), like[0])
+        _write_like(path, values.astype(np.float32), like)
 
 
 def _refuse_frames(files: Sequence[Path], frame: int | None) -> None:
@@ -161,11 +166,11 @@ def _require_finite(values: npt.NDArray[np.float32], path: Path) -> None:
     )  # fmt: skip
 
 
-def _write_like(path: Path, values: npt.NDArray[Any], like: Path) -> None:
-    reference = open_volume_header(like)
+def _write_like(path: Path, values: npt.NDArray[Any], like: Sequence[Path]) -> None:
+    reference = _reference(like)
     grid = (*reference.shape, 1)[:3]
     if values.shape != grid:
-        raise ValueError(f"{values.shape} does not fit the grid {grid} of {like}")
+        raise ValueError(f"{values.shape} does not fit the grid {grid} of {like[0]}")
     # nibabel leaves sform and qform alone where the affine is the header's own.
     image = type(reference)(values, reference.affine, _clean_header(reference.header, values))
 
@@ -179,6 +184,24 @@ def _write_like(path: Path, values: npt.NDArray[Any], like: Path) -> None:
                 image.to_stream(cast(BinaryIO, packed))
 
     write_atomically(path, write, remedy=RESULT_REMEDY)
+
+
+def _reference(like: Sequence[Path]) -> Any:
+    """The header to follow: that of a NIfTI file, or one made for a scan of another format."""
+    # The package of readers imports this module.
+    from ecs_med.data.readers import read_header
+
+    if like[0].name.lower().endswith(NiftiReader.suffixes):
+        return open_volume_header(like[0])
+    header = read_header(like)
+    if header.affine is None:
+        raise UnreadableFileError(like[0], "has no place in space", "write its labels as PNG")
+    empty = np.broadcast_to(np.uint8(0), header.shape)
+    image = nibabel.Nifti1Image(empty, header.affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(header.affine, code="scanner")
+    image.set_qform(header.affine, code="scanner")
+    return image
 
 
 def _clean_header(header: Any, values: npt.NDArray[Any]) -> Any:

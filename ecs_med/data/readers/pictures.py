@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ecs_med.data.readers.base import Reader, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.base import Reader, ResultMeaning, Scan, ScanHeader, StoredMask
 from ecs_med.data.readers.grids import require_equal_shapes
 from ecs_med.data.readers.picture_decoding import (
     decode_picture,
@@ -49,7 +49,7 @@ class PictureReader(Reader):
             pictures[0] if len(pictures) == 1 else _joined(pictures, files), None, "picture"
         )
 
-    def read_stored_labels(self, path: Path) -> StoredMask:
+    def read_stored_labels(self, path: Path, images: Sequence[Path] = ()) -> StoredMask:
         """Grey values, palette indices, or colours, see `stored_mask`."""
         return stored_mask(decode_picture(path), path)
 
@@ -58,7 +58,11 @@ class PictureReader(Reader):
         return exif_orientation(path)
 
     def write_labels(
-        self, path: Path, labels: npt.NDArray[np.integer], like: Sequence[Path]
+        self,
+        path: Path,
+        labels: npt.NDArray[np.integer],
+        like: Sequence[Path],
+        meaning: ResultMeaning | None = None,
     ) -> None:
         """Write a grey PNG of label values."""
         write_png(path, labels.astype(np.uint8))

@@ -1,0 +1,1 @@
+"""DICOM: files opened safely, series found and placed in space, pixels decoded."""
