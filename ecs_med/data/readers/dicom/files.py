@@ -3,7 +3,7 @@
 import logging
 import struct
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -29,6 +29,8 @@ _GROUPS_THAT_COUNT = (0x0020, 0x0028, 0x0062, 0x3006, 0x5200)
 
 _OTHERS_TO_CONVERT = (0x00080008, 0x00080016, 0x00080060, 0x00180050, 0x00180088, 0x00181120)
 """Image type, SOP class, modality, thickness, distance, tilt."""
+
+_NUMBERS = ("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV")
 
 _LIBRARIES = ("pydicom", "pylibjpeg", "highdicom", "openjpeg")
 
@@ -174,14 +176,27 @@ def _convert(dataset: "pydicom.FileDataset", path: Path) -> None:
     wanted = [tag for tag in dataset.keys() if tag.group in _GROUPS_THAT_COUNT]  # noqa: SIM118
     for tag in [*wanted, *(other for other in _OTHERS_TO_CONVERT if other in dataset)]:
         raw: Any = dataset.get_item(tag)
-        if raw.value is None and getattr(raw, "length", 0):
+        if raw.value is None and getattr(raw, "length", None):
             continue  # deferred
-        try:
-            dataset[tag]
-        except Exception:
-            if tag not in _OTHERS_TO_CONVERT:
-                where = f"({tag.group:04X},{tag.element:04X})"
-                raise UnreadableFileError(
-                    path, f"the value of its element {where} makes no sense", EXPORT_AGAIN
-                ) from None
+        if _is_sensible(dataset, tag):
+            continue
+        if tag in _OTHERS_TO_CONVERT:
             del dataset[tag]
+            continue
+        where = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+        raise UnreadableFileError(
+            path, f"the value of its element {where} makes no sense", EXPORT_AGAIN
+        )
+
+
+def _is_sensible(dataset: "pydicom.FileDataset", tag: int) -> bool:
+    """Whether an element can be converted, and is a number if it should be one."""
+    try:
+        element = dataset[tag]
+    except Exception:  # pydicom raises what it likes
+        return False
+    if element.VR not in _NUMBERS:
+        return True
+    value = element.value
+    values = value if isinstance(value, MutableSequence) else [value]
+    return all(isinstance(each, int | float | None) for each in values)

@@ -66,19 +66,23 @@ class PixelFormat:
         return math.prod(self.frame_shape) * max(1, self.bits_allocated // 8)
 
 
-def pixel_format(dataset: "pydicom.Dataset", path: Path, keyword: str = "PixelData") -> PixelFormat:
+def pixel_format(dataset: "pydicom.Dataset", path: Path, keyword: str | None = None) -> PixelFormat:
     """Read and check what a header says of its pixels; nothing else is looked at.
 
     Args:
         dataset: The header.
         path: Its file, for messages.
-        keyword: Of the element that holds the pixels.
+        keyword: Of the element that holds the pixels; `None`: as the header lets expect.
 
     Raises:
         UnreadableFileError: If something is missing, impossible or too much.
     """
     if "Rows" not in dataset:
         raise UnreadableFileError(path, "holds no image", "leave it out")
+    if keyword is None:
+        of_floats = {bits: name for name, bits in _FLOAT_BITS.items()}
+        whole = "BitsStored" in dataset
+        keyword = "PixelData" if whole else of_floats.get(dataset.get("BitsAllocated"), "PixelData")
     found = PixelFormat(
         _number(dataset, "Rows", path),
         _number(dataset, "Columns", path),
