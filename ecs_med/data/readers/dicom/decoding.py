@@ -20,7 +20,7 @@ from ecs_med.errors import MissingExtraError, UnreadableFileError
 if TYPE_CHECKING:
     import pydicom
 
-__all__ = ["decode_frames"]
+__all__ = ["decode_frames", "decode_opened"]
 
 _PLUGINS = ("pydicom", "pylibjpeg", "pyjpegls", "gdcm", "pillow")
 _JPEG_PLUGINS = ("gdcm", "pillow", "pylibjpeg")
@@ -76,13 +76,24 @@ def decode_frames(
     """
     if isinstance(source, Path):
         with opened(source) as (dataset, stream):
-            yield from _decoded(_of_file(dataset, stream, source), frames)
+            yield from decode_opened(dataset, stream, source, frames=frames)
         return
     path = Path(str(getattr(source, "filename", None) or "dataset"))
     if "PixelData" in source:
         yield from _decoded(_of_dataset(source, path), frames)
     else:
         yield from decode_frames(path, frames=frames)
+
+
+def decode_opened(
+    dataset: "pydicom.FileDataset",
+    stream: BoundedStream,
+    path: Path,
+    *,
+    frames: Sequence[int] | None = None,
+) -> Iterator[npt.NDArray[np.generic]]:
+    """As `decode_frames`, of what `opened` gave; its header is not read again."""
+    yield from _decoded(_of_file(dataset, stream, path), frames)
 
 
 def _of_file(dataset: "pydicom.FileDataset", stream: BoundedStream, path: Path) -> _Pixels:

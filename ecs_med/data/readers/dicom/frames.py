@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.data.readers.base import Scan, ScanHeader
-from ecs_med.data.readers.dicom.decoding import decode_frames
-from ecs_med.data.readers.dicom.files import open_dataset
+from ecs_med.data.readers.dicom.decoding import decode_opened
+from ecs_med.data.readers.dicom.files import open_dataset, opened
 from ecs_med.data.readers.dicom.grays import shown_gray
-from ecs_med.data.readers.dicom.palettes import Palette, read_palette
+from ecs_med.data.readers.dicom.palettes import read_palette
 from ecs_med.data.readers.dicom.pixel_format import PixelFormat, pixel_format
 from ecs_med.errors import UnreadableFileError
 from ecs_med.memory import free_memory
@@ -66,17 +66,18 @@ def read(path: Path, frame: int | None = None) -> Scan:
         UnreadableFileError: If the file cannot be read or decoded, or lacks the frame.
         MissingExtraError: If nothing is installed that decodes its compression.
     """
-    dataset = open_dataset(path)
-    found = _format(dataset, path)
-    palette = read_palette(dataset, path) if found.photometric == "PALETTE COLOR" else None
-    if frame is None and found.num_frames > 1:
-        planes = _room(found, path)
-        for index, stored in enumerate(decode_frames(path)):
-            planes[:, index] = _as_rgb(stored, dataset, found, palette, index, path)
-        return Scan(planes, None, "sequence")
-    _require_frame(frame, found, path)
-    (stored,) = decode_frames(path, frames=[frame or 0])
-    return Scan(_as_rgb(stored, dataset, found, palette, frame or 0, path), None, "picture")
+    with opened(path) as (dataset, stream):
+        found = _format(dataset, path)
+        show = _Shown(dataset, found, path)
+        if frame is None and found.num_frames > 1:
+            planes = _room(found, path)
+            for index, stored in enumerate(decode_opened(dataset, stream, path)):
+                planes[:, index] = show.rgb(stored, index)
+            return Scan(planes, None, "sequence")
+        _require_frame(frame, found, path)
+        index = frame or 0
+        (stored,) = decode_opened(dataset, stream, path, frames=[index])
+        return Scan(show.rgb(stored, index), None, "picture")
 
 
 def burned_in(dataset: "pydicom.Dataset", path: Path) -> Problem | None:
@@ -133,19 +134,21 @@ def _room(found: PixelFormat, path: Path) -> npt.NDArray[np.uint8]:
     return np.empty(shape, np.uint8)
 
 
-def _as_rgb(
-    stored: npt.NDArray[np.generic],
-    dataset: "pydicom.Dataset",
-    found: PixelFormat,
-    palette: Palette | None,
-    frame: int,
-    path: Path,
-) -> npt.NDArray[np.uint8]:
-    """`(3, H, W)` of a decoded frame."""
-    if palette is not None:
-        return np.ascontiguousarray(palette(stored).transpose(2, 0, 1))
-    if not found.is_color:
-        return np.repeat(shown_gray(stored, dataset, found, frame, path)[None], 3, axis=0)
-    if found.bits_stored > 8:
-        stored = stored.astype(np.uint64) >> np.uint64(found.bits_stored - 8)
-    return np.ascontiguousarray(stored.astype(np.uint8).transpose(2, 0, 1))
+class _Shown:
+    """Turns decoded frames of a file into RGB."""
+
+    def __init__(self, dataset: "pydicom.Dataset", found: PixelFormat, path: Path) -> None:
+        self._dataset, self._found, self._path = dataset, found, path
+        by_palette = found.photometric == "PALETTE COLOR"
+        self._palette = read_palette(dataset, path) if by_palette else None
+
+    def rgb(self, stored: npt.NDArray[np.generic], frame: int) -> npt.NDArray[np.uint8]:
+        """`(3, H, W)` of `(H, W)` or `(H, W, 3)`."""
+        if self._palette is not None:
+            return np.ascontiguousarray(self._palette(stored).transpose(2, 0, 1))
+        if not self._found.is_color:
+            gray = shown_gray(stored, self._dataset, self._found, frame, self._path)
+            return np.repeat(gray[None], 3, axis=0)
+        if self._found.bits_stored > 8:
+            stored = stored.astype(np.uint64) >> np.uint64(self._found.bits_stored - 8)
+        return np.ascontiguousarray(stored.astype(np.uint8).transpose(2, 0, 1))
