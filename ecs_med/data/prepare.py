@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from ecs_med.config import Preparation
-from ecs_med.data.intensities import intensity_range
+from ecs_med.data.normalising import normalised_slabs
 from ecs_med.data.planes import slice_axis
 from ecs_med.data.readers import Scan, ScanHeader
 
@@ -24,7 +24,7 @@ def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic
     """Slice, bring intensities into range, and bring slices to the size of training.
 
     Args:
-        scan: Picture `(C, H, W)` uint8 or volume `(C, X, Y, Z)` float32.
+        scan: Picture `(C, H, W)` uint8 or volume `(C, X, Y, Z)` of any real numbers.
         preparation: The settings.
 
     Returns:
@@ -37,10 +37,15 @@ def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic
             return stack
         return _resized_picture(stack, size).round().clamp(0, 255).byte().numpy()
     axis = slice_axis(scan, preparation.axis, preparation.plane)
-    values = np.stack([_normalized(channel, preparation) for channel in scan.array])
-    stack = np.ascontiguousarray(np.moveaxis(values, axis + 1, 0))
-    size = target_size(stack.shape[-2:], preparation.max_size, preparation.min_size)
-    return _resized(torch.from_numpy(stack), size).numpy().astype(np.float16)
+    sides = [n for i, n in enumerate(scan.spatial_shape) if i != axis]
+    size = target_size(tuple(sides), preparation.max_size, preparation.min_size)
+    num_slices, num_channels = scan.spatial_shape[axis], len(scan.array)
+    stack = np.empty((num_slices, num_channels, *size), np.float16)
+    start = 0
+    for slab in normalised_slabs(scan.array, axis, preparation):
+        stack[start : start + len(slab)] = _resized(torch.from_numpy(slab), size).numpy()
+        start += len(slab)
+    return stack
 
 
 def prepare_labels(
@@ -141,16 +146,3 @@ def _resized(stack: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         return stack
     shrinks = size[0] < stack.shape[-2] or size[1] < stack.shape[-1]
     return F.interpolate(stack, size=size, mode="bilinear", antialias=shrinks)
-
-
-def _normalized(
-    channel: npt.NDArray[np.float32], preparation: Preparation
-) -> npt.NDArray[np.float32]:
-    if preparation.window is not None:
-        lower, upper = preparation.window
-    else:
-        lower, upper = intensity_range(channel, preparation.percentiles)
-    if upper <= lower:
-        return np.zeros_like(channel)
-    scaled: npt.NDArray[np.float32] = np.clip((channel - lower) / (upper - lower), 0, 1)
-    return scaled

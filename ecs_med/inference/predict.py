@@ -243,8 +243,8 @@ def stored_values(model: Model) -> npt.NDArray[np.integer]:
     values = model.spec.labels.decode(indices)
     highest = 255 if model.spec.kind == "picture" else 32767
     known = values if values.min() >= 0 and values.max() <= highest else indices
-    # One byte a pixel in pictures, where eight would be twice the picture itself.
-    return known.astype(np.uint8) if model.spec.kind == "picture" else known
+    # Label maps have their type: eight bytes a pixel would be more than scan and network take.
+    return known.astype(np.uint8 if known.max() <= 255 else np.int16)
 
 
 def _write_failures(report: PredictionReport) -> None:

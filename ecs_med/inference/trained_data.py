@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ecs_med.config import TrainConfig
-from ecs_med.data.checks.contents import CaseContent, array_digest, files_digest
+from ecs_med.data.checks.contents import CaseContent, files_digest, pixels_digest
 from ecs_med.data.readers import read_scan
 from ecs_med.errors import DataError
 from ecs_med.runs import RunFolder
@@ -137,7 +137,7 @@ def _ids_of(case: Case, by_digest: Mapping[str, Sequence[str]]) -> Sequence[str]
     if ids or case.mask is None:
         return ids
     try:
-        return by_digest.get(array_digest(read_scan(case.images, case.frame).array), ())
+        return by_digest.get(pixels_digest(read_scan(case.images, case.frame)), ())
     except DataError:
         return ()  # Scoring it will say what is wrong.
 

@@ -122,7 +122,7 @@ def _item(model: Model, case: Case, scores: dict[str, float]) -> GalleryItem:
         None if plane is None else upright_slices(plane, affine, axis)[0]
         for plane in (result.correction, result.certainty)
     )
-    grey = grey_slices(found.scan, axis, model.spec.preparation.window)[place]
+    [grey] = grey_slices(found.scan, axis, model.spec.preparation.window, [place])
     return GalleryItem(
         case_id=case.id,
         image=np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1),

@@ -9,7 +9,12 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.checks.contents import CaseContent, array_digest, files_digest
+from ecs_med.data.checks.contents import (
+    CaseContent,
+    array_digest,
+    files_digest,
+    pixels_digest,
+)
 from ecs_med.data.checks.geometry import image_geometry_problems, mask_geometry_problems
 from ecs_med.data.checks.intensities import intensity_problems
 from ecs_med.data.masks.label_scheme import LabelScheme
@@ -148,7 +153,7 @@ def gather_facts(
     class_pixels, labels, mask_problems = _look_at_mask(case, scan, scheme)
     return CaseFacts(
         case,
-        content.model_copy(update={"pixels": array_digest(scan.array), "labels": labels}),
+        content.model_copy(update={"pixels": pixels_digest(scan), "labels": labels}),
         kind=scan.kind,
         shape=scan.spatial_shape,
         num_channels=scan.array.shape[0],
