@@ -73,6 +73,7 @@ class Scan(_InSpace):
             the file, `(3, T, H, W)` uint8 for a sequence.
         affine: `(4, 4)` float64, voxel to RAS mm; `None` for what has no place in space.
         kind: What the scan is.
+        has_position: As in `ScanHeader`.
 
     Example:
         >>> import numpy as np
@@ -83,6 +84,7 @@ class Scan(_InSpace):
     array: npt.NDArray[np.generic]
     affine: Affine | None
     kind: ScanKind
+    has_position: bool = True
 
     @property
     def spatial_shape(self) -> tuple[int, ...]:

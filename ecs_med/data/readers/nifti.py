@@ -72,7 +72,10 @@ class NiftiReader(Reader):
         require_one_grid([(array.shape[1:], affine) for array, affine in volumes], files)
         arrays = [array for array, _ in volumes]
         return Scan(
-            arrays[0] if len(arrays) == 1 else np.concatenate(arrays), volumes[0][1], "volume"
+            arrays[0] if len(arrays) == 1 else np.concatenate(arrays),
+            volumes[0][1],
+            "volume",
+            has_position=has_position(open_volume_header(files[0])),
         )
 
     def read_stored_labels(self, path: Path, images: Sequence[Path] = ()) -> StoredMask:
