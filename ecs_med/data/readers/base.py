@@ -75,6 +75,7 @@ class Scan(_InSpace):
             calculates with voxels converts some slices at a time; sums of integers overflow.
         affine: `(4, 4)` float64, voxel to RAS mm; `None` for what has no place in space.
         kind: What the scan is.
+        has_position: As in `ScanHeader`.
 
     Example:
         >>> import numpy as np
@@ -85,6 +86,7 @@ class Scan(_InSpace):
     array: npt.NDArray[np.generic]
     affine: Affine | None
     kind: ScanKind
+    has_position: bool = True
 
     @property
     def spatial_shape(self) -> tuple[int, ...]:

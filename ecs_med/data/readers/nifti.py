@@ -88,7 +88,12 @@ class NiftiReader(Reader):
         _refuse_frames(files, frame)
         volumes = [_read_channels(path) for path in files]
         require_one_grid([(array.shape[1:], affine) for array, affine in volumes], files)
-        return Scan(joined_channels([array for array, _ in volumes]), volumes[0][1], "volume")
+        return Scan(
+            joined_channels([array for array, _ in volumes]),
+            volumes[0][1],
+            "volume",
+            has_position=has_position(open_volume_header(files[0])),
+        )
 
     def read_stored_labels(self, path: Path, images: Sequence[Path] = ()) -> StoredMask:
         """Voxels in the number type of the file, where it has no scaling; one channel."""
