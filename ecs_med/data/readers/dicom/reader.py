@@ -9,7 +9,9 @@ import numpy.typing as npt
 from ecs_med.data.readers.base import Reader, ResultMeaning, Scan, ScanHeader, StoredMask
 from ecs_med.data.readers.dicom.files import SUFFIXES, is_dicom, open_dataset, quiet_libraries
 from ecs_med.data.readers.dicom.geometry import place_slices
+from ecs_med.data.readers.dicom.masks import dicom_mask, dicom_mask_header, dicom_mask_problems
 from ecs_med.errors import UnreadableFileError
+from ecs_med.types import Problem
 
 __all__ = ["DicomReader"]
 
@@ -51,8 +53,16 @@ class DicomReader(Reader):
         return Scan(array, placed.affine, "volume")
 
     def read_stored_labels(self, path: Path, images: Sequence[Path] = ()) -> StoredMask:
-        """A DICOM SEG or RTSTRUCT."""
-        raise UnreadableFileError(path, "is no mask", "give NIfTI")
+        """A DICOM SEG or RTSTRUCT, see `read_segmentation` and `read_structures`."""
+        return dicom_mask(path, images)
+
+    def mask_header(self, path: Path, images: Sequence[Path] = ()) -> ScanHeader:
+        """The grid on which `read_stored_labels` gives it."""
+        return dicom_mask_header(path, images)
+
+    def mask_problems(self, path: Path, images: Sequence[Path] = ()) -> tuple[Problem, ...]:
+        """Fractions that are thresholded, structures that are left out."""
+        return dicom_mask_problems(path, images)
 
     def write_labels(
         self,
