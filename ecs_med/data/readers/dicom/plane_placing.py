@@ -14,6 +14,8 @@ __all__ = ["PlaneInSpace", "place_on_grid", "stacked_grid"]
 _STEP_TOLERANCE = 0.05
 """Distances between planes may be off by this share of a step."""
 
+_SAME_PLACE_MM = 1e-3
+
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -115,17 +117,19 @@ def stacked_grid(planes: Sequence[PlaneInSpace], step_mm: float | None) -> ScanH
     """
     first = planes[0]
     normal = first.affine[:3, 2]
-    along = np.unique(np.round([plane.affine[:3, 3] @ normal for plane in planes], 3))
+    along = np.sort([float(plane.affine[:3, 3] @ normal) for plane in planes])
     gaps = np.diff(along)
+    gaps = gaps[gaps > _SAME_PLACE_MM]
     step = float(gaps.min()) if gaps.size else (step_mm or 1.0)
     if step_mm and _are_multiples(gaps, step_mm):
         step = step_mm
     if not _are_multiples(gaps, step):
         return None
+    extent = float(along[-1] - along[0])
+    number = round(extent / step) + 1
     affine = first.affine.copy()
-    affine[:3, 2] = normal * step
+    affine[:3, 2] = normal * (extent / (number - 1) if number > 1 else step)
     affine[:3, 3] += normal * (along[0] - first.affine[:3, 3] @ normal)
-    number = round(float(along[-1] - along[0]) / step) + 1
     return ScanHeader((first.num_columns, first.num_rows, number), 1, affine, "volume")
 
 
