@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecs_med.data.readers.dicom.files import is_dicom, open_dataset
+from ecs_med.data.readers.dicom.files import is_dicom
+from ecs_med.data.readers.dicom.headers import read_header
 from ecs_med.errors import UnreadableFileError
 
 if TYPE_CHECKING:
@@ -13,14 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["frame_of_reference", "instance_uid", "require_one_space"]
 
 
-def instance_uid(path: Path) -> str | None:
-    """The UID of a file, never shown; `None` where it has none or is no DICOM."""
-    if not is_dicom(path):
-        return None
-    dataset = open_dataset(path)
-    meta = getattr(dataset, "file_meta", None)
-    found = dataset.get("SOPInstanceUID") or (meta and meta.get("MediaStorageSOPInstanceUID"))
-    return str(found) if found else None
+def instance_uid(path: Path) -> str:
+    """The UID of a file, never shown; empty where it has none or is no DICOM."""
+    return read_header(path).plane.sop_instance_uid if is_dicom(path) else ""
 
 
 def frame_of_reference(dataset: "pydicom.Dataset") -> str:
@@ -44,7 +40,7 @@ def require_one_space(dataset: "pydicom.Dataset", path: Path, images: Sequence[P
         UnreadableFileError: If both say it, and not alike.
     """
     own = frame_of_reference(dataset)
-    theirs = frame_of_reference(open_dataset(images[0])) if is_dicom(images[0]) else ""
+    theirs = read_header(images[0]).frame_of_reference_uid if is_dicom(images[0]) else ""
     if own and theirs and own != theirs:
         raise UnreadableFileError(
             path, f"lies in another frame of reference than {images[0]}",

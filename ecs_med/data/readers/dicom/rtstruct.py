@@ -22,14 +22,7 @@ from ecs_med.types import Problem
 if TYPE_CHECKING:
     import pydicom
 
-__all__ = [
-    "STRUCTURE_SET_CLASS",
-    "read_structures",
-    "structures_header",
-    "structures_problems",
-]
-
-STRUCTURE_SET_CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
+__all__ = ["read_structures", "structures_header", "structures_problems"]
 
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 _FLAT = 0.5

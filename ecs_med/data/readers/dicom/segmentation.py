@@ -20,15 +20,7 @@ if TYPE_CHECKING:
     import pydicom
     from highdicom.seg import Segmentation
 
-__all__ = [
-    "SEGMENTATION_CLASSES",
-    "read_segmentation",
-    "segmentation_header",
-    "segmentation_problems",
-]
-
-SEGMENTATION_CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
-"""Segmentation storage, and that of label maps."""
+__all__ = ["read_segmentation", "segmentation_header", "segmentation_problems"]
 
 THRESHOLD = 0.5
 """From this probability or share on, a pixel of a fractional segmentation is of its segment."""
@@ -60,7 +52,7 @@ def read_segmentation(path: Path, images: Sequence[Path] = ()) -> StoredMask:
     background, as the standard says; other frames make a grid of their own.
 
     Args:
-        path: A file of class `SEGMENTATION_CLASSES`.
+        path: A DICOM SEG.
         images: What it is drawn on, where that is known.
 
     Raises:
@@ -181,7 +173,7 @@ def _of_image(frames: Sequence[Frame], image: Path, path: Path) -> list[Frame]:
     if not any(frame.sources for frame in frames):
         return list(frames)
     own = instance_uid(image)
-    if own is None:
+    if not own:
         return list(frames)
     found = [frame for frame in frames if own in frame.sources]
     if not found:
