@@ -89,6 +89,9 @@ MACHINE = (
     Option("--evaluate-every", int, "Steps between validations; else a tenth of all."),
     Option("--workers", int, "Processes that prepare batches; else none."),
 )
+KEEP_NAMES = Option(
+    "--keep-names", bool, "Call cases of DICOM as their files, which may name patients."
+)
 LAYOUT, *_OF_CASES = _of(
     "reading",
     Option("--layout", str, "{layouts}; else recognised."),
@@ -97,6 +100,7 @@ LAYOUT, *_OF_CASES = _of(
         str,
         "Whose image it is: none, folder, column (of a list), regex:PATTERN with one group.",
     ),
+    KEEP_NAMES,
     Option("--mask-folder", str, "Folder of masks beside the images, where there are several."),
 )
 MASKS = _of(

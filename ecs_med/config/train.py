@@ -99,6 +99,9 @@ class ReadingSettings(Settings):
     part of the layout), `column` (of a list file), `regex:PATTERN` with one group searched in the
     path, or `auto` (the column where a list has one, else folders that are called as patients are,
     such as `patient03`)."""
+    keep_names: bool = False
+    """Whether cases of DICOM are called as their files and folders, which may name patients; else
+    by hashes with a key of this machine."""
     mask_folder: str | None = None
     """Name of the folder of masks beside a folder of images; `None`: the one that is called so."""
     mask_values: tuple[StoredValue, ...] | None = None

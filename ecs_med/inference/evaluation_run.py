@@ -126,9 +126,14 @@ def evaluate(
     scans = [case.images for case in selection.cases]
     told = orientation_notes(model.run, model.spec, scans)
     selection = replace(selection, warnings=(*selection.warnings, *told))
-    masks = [case.mask for case in selection.cases if case.mask is not None]
     settings = ReadingSettings.parse(reading or {})
-    scheme, how = scheme_of_other_masks(masks, model.spec.labels, settings, own=selection.in_place)
+    scheme, how = scheme_of_other_masks(
+        [case.mask for case in selection.cases if case.mask is not None],
+        model.spec.labels,
+        settings,
+        images=[case.images for case in selection.cases if case.mask is not None],
+        own=selection.in_place,
+    )
     if how:
         selection = replace(selection, note=f"{selection.note}; {how}")
     numbers = itertools.count(1)

@@ -42,8 +42,9 @@ def mask_geometry_problems(
     header = read_header(images, frame)
     if not header.is_volume:
         return []
-    problems = list(reader_of([mask]).header_problems([mask]))
-    stored = read_header([mask])
+    reader = reader_of([mask])
+    problems = list(reader.mask_problems(mask, images))
+    stored = reader.mask_header(mask, images)
     placement = place_mask(header, stored, images[0], mask, outside)
     found = placement.problem(header, stored, mask, outside)
     return problems if found is None else [*problems, found]

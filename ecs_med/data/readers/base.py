@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -113,6 +113,10 @@ class StoredMask:
         unlike_shown: Whether viewers show black and white exchanged, by a tag that the program
             that wrote the file does not mean.
         other_affine: As in `ScanHeader`.
+        names: Name of each structure by the value that stands for it, where the file itself says
+            so, as DICOM SEG and RTSTRUCT do; another file may give another value to the same name.
+        overlaps: Of a file with `names`, values for pixels that lie in several structures, each
+            with the values of these in the order of the file.
     """
 
     values: npt.NDArray[Any]
@@ -126,6 +130,8 @@ class StoredMask:
     by_alpha: bool = False
     unlike_shown: bool = False
     other_affine: Affine | None = None
+    names: Mapping[int, str] | None = None
+    overlaps: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +260,10 @@ class Reader(ABC):
     def mask_header(self, path: Path, images: Sequence[Path] = ()) -> ScanHeader:
         """What a mask is; `images`: the files that it is drawn on, where it has no grid itself."""
         return self.header([path])
+
+    def mask_problems(self, path: Path, images: Sequence[Path] = ()) -> tuple[Problem, ...]:
+        """As `header_problems` of a mask; arguments as of `read_stored_labels`."""
+        return self.header_problems([path])
 
     @abstractmethod
     def read_stored_labels(self, path: Path, images: Sequence[Path] = ()) -> StoredMask:
