@@ -1,44 +1,102 @@
 """The one way to open a DICOM file: each failure is one sentence, and no value is quoted."""
 
+import logging
+import struct
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ecs_med.errors import UnreadableFileError
+from ecs_med.data.readers.dicom.bounded import BoundedStream, bounded_stream
+from ecs_med.errors import EcsMedError, UnreadableFileError
 from ecs_med.files import regular_file
 
 if TYPE_CHECKING:
     import pydicom
 
-__all__ = ["is_dicom", "open_dataset", "quiet_libraries"]
+__all__ = ["SUFFIXES", "guarded", "is_dicom", "open_dataset", "opened", "quiet_libraries"]
 
 SUFFIXES = (".dcm", ".ima", ".dicom")
+
+EXPORT_AGAIN = "copy or export it again"
 _MAGIC = slice(128, 132)
+_DEFER_BYTES = 2**20
+"""Larger elements of a header are read when they are asked for: private ones never are."""
+
+_GROUPS_THAT_COUNT = (0x0020, 0x0028, 0x0062, 0x3006, 0x5200)
+"""Position, pixels, segments, contours, frames: what is damaged there is not left out silently."""
+
+_OTHERS_TO_CONVERT = (0x00080008, 0x00080016, 0x00080060, 0x00180050, 0x00180088, 0x00181120)
+"""Image type, SOP class, modality, thickness, distance, tilt."""
+
+_NUMBERS = ("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV")
+
+_LIBRARIES = ("pydicom", "pylibjpeg", "highdicom", "openjpeg")
 
 
 def is_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM files do; a missing or unreadable one does not."""
     try:
         with regular_file(path).open("rb") as file:
-            return file.read(_MAGIC.stop)[_MAGIC] == b"DICM"
+            head = file.read(_MAGIC.stop)
     except OSError:
         return False
+    return head[_MAGIC] == b"DICM" or _begins_without_preamble(head)
 
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Keep back warnings of DICOM libraries: they quote values, and values name patients."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
+    """Keep back what DICOM libraries warn of and log: they quote values, and those name patients.
+
+    pydicom converts a value when it is asked for, so this belongs around reading values, too.
+    """
+    loggers = [logging.getLogger(name) for name in _LIBRARIES]
+    before = [(logger.propagate, logger.handlers) for logger in loggers]
+    for logger in loggers:
+        logger.propagate, logger.handlers = False, [logging.NullHandler()]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, (propagate, handlers) in zip(loggers, before, strict=True):
+            logger.propagate, logger.handlers = propagate, handlers
+
+
+@contextmanager
+def guarded(
+    path: Path, reason: str = "cannot be read as DICOM", remedy: str = EXPORT_AGAIN
+) -> Iterator[None]:
+    """Whatever a DICOM library raises inside becomes one sentence, without the library's words.
+
+    Args:
+        path: The file that is worked on.
+        reason: What cannot be done, without a full stop; the kind of error is added.
+        remedy: What the user can do, without a full stop.
+
+    Raises:
+        UnreadableFileError: Instead of everything but an `EcsMedError`.
+    """
+    try:
+        with quiet_libraries():
+            yield
+    except EcsMedError:
+        raise
+    except Exception as error:  # libraries raise what they like, with values in it
+        reason = f"{reason} ({type(error).__name__})"
+        raise UnreadableFileError(path, reason, remedy) from None
 
 
 def open_dataset(
     path: Path, *, pixels: bool = False, tags: Sequence[int | str] | None = None
 ) -> "pydicom.FileDataset":
     """Read a file.
+
+    Position, pixels, segments, contours, modality and SOP class can be asked for without errors
+    (not what lies inside sequences): a value that makes no sense is
+    refused here, but for the last two, which then count as absent. Everything else is converted
+    by pydicom when it is asked for, and may raise: ask inside `guarded`.
 
     Args:
         path: The file.
@@ -48,16 +106,97 @@ def open_dataset(
     Raises:
         UnreadableFileError: If it cannot be read; no value of the file is quoted.
     """
+    with opened(path, pixels=pixels, tags=tags) as (dataset, _):
+        return dataset
+
+
+@contextmanager
+def opened(
+    path: Path, *, pixels: bool = False, tags: Sequence[int | str] | None = None
+) -> Iterator[tuple["pydicom.FileDataset", BoundedStream]]:
+    """A file's header, and its stream, which stands at the pixels if they were not read.
+
+    Arguments and errors are those of `open_dataset`; errors inside are the caller's.
+    """
     import pydicom
 
-    try:
-        with quiet_libraries():
-            return pydicom.dcmread(
-                regular_file(path),
+    with guarded(path):
+        stream = bounded_stream(_checked(path))
+    with stream:
+        if pixels:
+            stream.unbind()
+        with guarded(path):
+            dataset = pydicom.dcmread(
+                stream,
+                defer_size=None if pixels else _DEFER_BYTES,
                 stop_before_pixels=not pixels,
+                force=True,
                 specific_tags=list(tags) if tags else None,
             )
-    except Exception as error:  # pydicom raises what it likes
+            _convert(dataset, path)
+        yield dataset, stream
+
+
+def _checked(path: Path) -> Path:
+    """The file, if it is an ordinary one that begins as DICOM does."""
+    try:
+        with regular_file(path).open("rb") as file:
+            _require_dicom(file, path)
+    except FileNotFoundError:
+        raise UnreadableFileError(path, "no such file", "check the name") from None
+    except OSError as error:
+        reason = f"cannot be opened ({error.strerror})"
+        raise UnreadableFileError(path, reason, "check the path and its permissions") from None
+    return path
+
+
+def _require_dicom(file: BinaryIO, path: Path) -> None:
+    head = file.read(_MAGIC.stop)
+    if not head:
+        raise UnreadableFileError(path, "empty file", EXPORT_AGAIN)
+    if head[_MAGIC] != b"DICM" and not _begins_without_preamble(head):
+        raise UnreadableFileError(path, "not a DICOM file, whatever its name says", EXPORT_AGAIN)
+
+
+def _begins_without_preamble(head: bytes) -> bool:
+    """Whether the first element is one of group 8, or of group 2, as of files cut to the data."""
+    if len(head) < 12:
+        return False
+    explicit = head[4:6].isalpha() and head[4:6].isupper()
+    short = int.from_bytes(head[4:8], "little") <= 256  # the length, where there is no VR
+    for order in ("<", ">"):
+        group, element = struct.unpack_from(f"{order}HH", head)
+        if group == 8 and element <= 0x70 and (explicit or short):
+            return True
+    return head[:2] == b"\2\0" and head[4:6] in (b"UL", b"OB", b"UI")
+
+
+def _convert(dataset: "pydicom.FileDataset", path: Path) -> None:
+    """Make pydicom convert the values that count, so that none raises when it is asked for."""
+    wanted = [tag for tag in dataset.keys() if tag.group in _GROUPS_THAT_COUNT]  # noqa: SIM118
+    for tag in [*wanted, *(other for other in _OTHERS_TO_CONVERT if other in dataset)]:
+        raw: Any = dataset.get_item(tag)
+        if raw.value is None and getattr(raw, "length", None):
+            continue  # deferred
+        if _is_sensible(dataset, tag):
+            continue
+        if tag in _OTHERS_TO_CONVERT:
+            del dataset[tag]
+            continue
+        where = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
         raise UnreadableFileError(
-            path, f"cannot be read as DICOM ({type(error).__name__})", "export it again"
-        ) from None
+            path, f"the value of its element {where} makes no sense", EXPORT_AGAIN
+        )
+
+
+def _is_sensible(dataset: "pydicom.FileDataset", tag: int) -> bool:
+    """Whether an element can be converted, and is a number if it should be one."""
+    try:
+        element = dataset[tag]
+    except Exception:  # pydicom raises what it likes
+        return False
+    if element.VR not in _NUMBERS:
+        return True
+    value = element.value
+    values = value if isinstance(value, MutableSequence) else [value]
+    return all(isinstance(each, int | float | None) for each in values)

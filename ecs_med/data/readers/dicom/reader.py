@@ -82,7 +82,20 @@ class DicomReader(Reader):
 
             return segmentation_header(path, images)
         _require_contours(path)
-        return self.header(images)
+        from ecs_med.data.readers.dicom.rtstruct import structures_header
+
+        return structures_header(path, images)
+
+    def mask_problems(self, path: Path, images: Sequence[Path] = ()) -> tuple[Problem, ...]:
+        """Fractions that are thresholded, structures that are left out, gaps between contours."""
+        if read_header(path).kind == "segmentation":
+            from ecs_med.data.readers.dicom.segmentation import segmentation_problems
+
+            return tuple(segmentation_problems(path))
+        _require_contours(path)
+        from ecs_med.data.readers.dicom.rtstruct import structures_problems
+
+        return tuple(structures_problems(path, images))
 
     def read_stored_labels(self, path: Path, images: Sequence[Path] = ()) -> StoredMask:
         """A DICOM SEG, or contours (RTSTRUCT) on the grid of their images."""
