@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ecs_med.data.readers.dicom.files import open_dataset, quiet_libraries
+from ecs_med.data.readers.dicom.files import guarded, open_dataset
 from ecs_med.errors import UnreadableFileError
 
 if TYPE_CHECKING:
@@ -156,15 +156,9 @@ def _read(path: Path, size: int, changed: int) -> ImageHeader:
 
 def _parse(path: Path) -> ImageHeader:
     dataset = open_dataset(path, tags=_TAGS)
-    with quiet_libraries():
-        try:
-            return _of_dataset(dataset, path)
-        except UnreadableFileError:
-            raise
-        except Exception as error:  # pydicom converts values when they are asked for
-            raise UnreadableFileError(
-                path, f"its DICOM header is damaged ({type(error).__name__})", "export it again"
-            ) from None
+    # Values are converted when they are asked for.
+    with guarded(path, "its DICOM header is damaged"):
+        return _of_dataset(dataset, path)
 
 
 def _of_dataset(dataset: "pydicom.FileDataset", path: Path) -> ImageHeader:
