@@ -135,6 +135,11 @@ class ImageHeader:
     divided_by: tuple[tuple[str, str], ...]
     uids_of_meta: bool
 
+    @property
+    def is_mosaic(self) -> bool:
+        """Whether all slices of a volume are tiles of one picture, as in series of Siemens."""
+        return "MOSAIC" in dict(self.divided_by).get("ImageType", "")
+
 
 def read_header(path: Path) -> ImageHeader:
     """Read the header of a file; asked again, an unchanged file is not opened again.
