@@ -10,12 +10,15 @@ from ecs_med.data.readers.dicom.decoding import decode_frames
 from ecs_med.data.readers.dicom.geometry import (
     SAME_PLACE_MM,
     Placed,
+    place_planes,
+)
+from ecs_med.data.readers.dicom.headers import ImageHeader, read_header
+from ecs_med.data.readers.dicom.planes import (
+    Plane,
     directions_of_planes,
     ordered_planes,
-    place_planes,
     require_alike,
 )
-from ecs_med.data.readers.dicom.headers import ImageHeader, Plane, read_header
 from ecs_med.errors import UnreadableFileError
 from ecs_med.types import Problem
 
