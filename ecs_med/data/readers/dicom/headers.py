@@ -26,7 +26,7 @@ _MODALITIES = frozenset(
 
 _TAGS = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesNumber"),
-    *("FrameOfReferenceUID", "Modality", "ImageType", "InstanceNumber"),
+    *("FrameOfReferenceUID", "Modality", "ImageType"),
     *("TemporalPositionIdentifier", "AcquisitionNumber", "EchoNumbers", "EchoTime"),
     *("TriggerTime", "DiffusionBValue"),
     *("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing"),
@@ -63,6 +63,8 @@ class ImageHeader:
         num_frames: At least 1.
         divided_by: Values that tell apart the volumes of one series, by keyword.
         uids_of_meta: Whether SOP identifiers were missing and taken from the file's meta header.
+        has_lookup: Whether a table, not a slope, says what stored values stand for.
+        has_low_bits: Whether stored values are the lowest bits, as they are since 2003.
     """
 
     kind: FileKind
@@ -75,6 +77,8 @@ class ImageHeader:
     num_frames: int
     divided_by: tuple[tuple[str, str], ...]
     uids_of_meta: bool
+    has_lookup: bool
+    has_low_bits: bool
 
     @property
     def is_mosaic(self) -> bool:
@@ -110,6 +114,7 @@ def _parse(path: Path) -> ImageHeader:
 def _of_dataset(dataset: "pydicom.FileDataset", path: Path) -> ImageHeader:
     sop_instance, of_meta = uid_of(dataset, "SOPInstanceUID", "MediaStorageSOPInstanceUID")
     require_size(dataset, path)
+    bits = _number(dataset, "BitsStored", path)
     return ImageHeader(
         kind=kind_of(dataset),
         plane=_plane(dataset, path, sop_instance),
@@ -121,6 +126,8 @@ def _of_dataset(dataset: "pydicom.FileDataset", path: Path) -> ImageHeader:
         num_frames=max(1, int(_number(dataset, "NumberOfFrames", path, 1))),
         divided_by=tuple((k, text_of(dataset, k)) for k in _DIVIDING if dataset.get(k) is not None),
         uids_of_meta=of_meta,
+        has_lookup=bool(dataset.get("ModalityLUTSequence")),
+        has_low_bits=_number(dataset, "HighBit", path, bits - 1) == bits - 1,
     )
 
 
