@@ -1,6 +1,5 @@
 """A folder of links that stand for files whose own names shall not be seen."""
 
-import hashlib
 import os
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -127,8 +126,3 @@ def _cannot(path: Path, error: OSError) -> DataError:
     )
 
 
-def digest_of(path: Path) -> str:
-    """A digest of where a file lies, its size and its time."""
-    state = path.stat()
-    text = f"{path.absolute()}\0{state.st_size}\0{state.st_mtime_ns}"
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
