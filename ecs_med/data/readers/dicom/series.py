@@ -128,7 +128,7 @@ def _may_be_dicom(path: Path) -> bool:
 
 _KINDS: dict[FileKind, ScanKind] = {"picture": "picture", "frames": "sequence"}
 
-_SortKey = tuple[str, int, int, Path, tuple[int, int]]
+_SortKey = tuple[str, int, int, str, tuple[int, int], Path]
 
 
 def _series(headers: Sequence[ImageHeader], part: tuple[int, int]) -> tuple[_SortKey, Series]:
@@ -151,7 +151,14 @@ def _series(headers: Sequence[ImageHeader], part: tuple[int, int]) -> tuple[_Sor
         part=part,
     )
     # Within a series the largest comes first: localizers are small.
-    key = (first.study_uid, first.series_number, -num_slices, first.plane.path, part)
+    key = (
+        first.study_uid,
+        first.series_number,
+        -num_slices,
+        first.series_uid,
+        part,
+        first.plane.path,
+    )
     return key, series
 
 
