@@ -15,6 +15,7 @@ from ecs_med.data.readers.pictures import write_png
 from ecs_med.errors import DeviceMemoryError, EcsMedError, SettingsError, SomeInputsFailed
 from ecs_med.files import RESULT_REMEDY, make_folder, write_json
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
+from ecs_med.inference.dicom_inputs import DicomSettings
 from ecs_med.inference.inputs import find_inputs
 from ecs_med.inference.model import Model, load_model
 from ecs_med.inference.orientation import orientation_notes
@@ -86,6 +87,9 @@ def predict(
     overlay: bool = False,
     certainty: bool = False,
     skip_existing: bool = False,
+    series: str | None = None,
+    resample: bool = False,
+    keep_names: bool = False,
     device: str = "auto",
     on_done: OnDone | None = None,
 ) -> PredictionReport:
@@ -103,6 +107,10 @@ def predict(
         certainty: Also write `<stem>-certainty`: the corrector's highest probability, as float32
             in 0..1 for volumes, as 8 bits (255 = certain) for pictures.
         skip_existing: Leave inputs alone whose results are all there.
+        series: Of DICOM: which of several series of an examination, by number, name or `all`.
+        resample: Of DICOM: bring slices that are tilted or unevenly apart onto a grid.
+        keep_names: Of DICOM: call results as files and folders are called, which may name
+            patients; else by hashes with a key of this machine.
         device: Where to compute, if the model is not loaded yet.
         on_done: Called after each input with its path and `written`, `skipped` or the
             sentence that says why it failed.
@@ -125,6 +133,7 @@ def predict(
         overlay=overlay,
         certainty=certainty,
         skip_existing=skip_existing,
+        dicom=DicomSettings(series, resample, keep_names),
         on_done=on_done,
     )
     report.raise_failures()
@@ -139,6 +148,7 @@ def predict_files(
     overlay: bool = False,
     certainty: bool = False,
     skip_existing: bool = False,
+    dicom: DicomSettings | None = None,
     on_done: OnDone | None = None,
 ) -> PredictionReport:
     """As `predict`, but `SomeInputsFailed` is left to the caller of `raise_failures`."""
@@ -153,11 +163,12 @@ def predict_files(
         num_channels=model.spec.in_channels if model.spec.kind == "volume" else 1,
         numbered=trained_layout(model.run) == "nnunet",
         leave_out=folder,
+        dicom=dicom,
     )
     items = found.items
     segmentable = [item for item in items if item.problem is None]
     plan = plan_destinations(segmentable, target, overlay=overlay, certainty=certainty)
-    places = dict(zip((item.path for item in segmentable), plan, strict=True))
+    places = dict(zip(map(_key, segmentable), plan, strict=True))
     values = stored_values(model).tolist()
     names = dict(zip(values, model.spec.class_names, strict=True))
     clear_litter(*sorted({place.labels.parent for place in plan}))
@@ -179,7 +190,7 @@ def predict_files(
     for item in items:
         status = "written"
         try:
-            place = places.get(item.path)
+            place = places.get(_key(item))
             if item.problem is not None or place is None:
                 raise item.problem or ValueError(f"{item.path} has no destination")
             if skip_existing and all(path.exists() for path in place.files):
@@ -198,6 +209,10 @@ def predict_files(
     return report
 
 
+def _key(item: PredictionInput) -> tuple[Path, int | None]:
+    return item.path, item.frame
+
+
 def _check_folder(folder: Path, inputs: Sequence[Path]) -> None:
     if folder.exists() and not folder.is_dir():
         raise SettingsError(f"{folder}: is a file, not a folder; name another one with `output`.")
@@ -212,7 +227,7 @@ def _segment_one(
     item: PredictionInput,
     destination: Destination,
 ) -> None:
-    scan = read_scan(item.images)
+    scan = read_scan(item.images, item.frame)
     check_scan(model, scan, item.path)
     try:
         result = segment(model, scan, certainty=destination.certainty is not None)

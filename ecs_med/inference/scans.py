@@ -23,12 +23,16 @@ class PredictionInput:
         below: The input folder in which it was found; `None` if the file itself was given.
         problem: Why it cannot be segmented, if that is known before it is read.
         case: What its results are called, where that is not the name of its file.
+        frame: As in `Case`.
+        source: Files of the series that `images` was resampled from; empty: it was not.
     """
 
     images: tuple[Path, ...]
     below: Path | None = None
     problem: EcsMedError | None = None
     case: str | None = None
+    frame: int | None = None
+    source: tuple[Path, ...] = ()
 
     @property
     def path(self) -> Path:
