@@ -54,7 +54,7 @@ from ecs_med.splits.document import is_split_document
 from ecs_med.sweep.state import read_state
 from ecs_med.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ecs_med.types import Case
-from ecs_med_datasets.archives import extract_archive
+from ecs_med.archives import extract_archive
 
 __all__ = ["KINDS", "Kind", "write_samples"]
 

@@ -130,7 +130,6 @@ READING = (
         Option(
             "--class-names", str, "Names in order, background first: background,polyp.", read=_parts
         ),
-        Option("--axis", str, "Axis along which volumes are sliced: 0, 1, 2; else the coarsest."),
         Option(
             "--window", tuple[float, float], "CT window in HU, lower and upper, such as -160 240."
         ),
@@ -141,6 +140,8 @@ TRAINING = (
     ITERATIONS,
     *STEPS,
     Option("--min-size --enlarge", int, "Longer side to bring smaller images up to; 0: never."),
+    Option("--plane", str, "Slices of volumes: axial, coronal, sagittal; auto: by their voxels."),
+    Option("--spacing", str, "Pixels of volumes in mm, or none; auto: one where they differ much."),
     Option("--network", str, "Segmenter's architecture: {networks}."),
     *ENCODERS,
     *MACHINE,

@@ -30,7 +30,7 @@ from ecs_med.inference.model import load_model
 from ecs_med.runs import Metrics, read_history
 from ecs_med.tensors import read_tensors, write_tensors
 from ecs_med.training.checkpoint import load_checkpoint
-from ecs_med_datasets.archives import extract_archive
+from ecs_med.archives import extract_archive
 from ecs_med_datasets.list_rows import read_rows
 
 NUMBER = 300

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ecs_med.data.readers.grids import Affine, directions_of, spacing_of
 from ecs_med.types import Problem, ScanKind
 
-__all__ = ["Reader", "ResultMeaning", "Scan", "ScanHeader", "StoredMask"]
+__all__ = ["Reader", "ResultMeaning", "Scan", "ScanHeader", "StoredMask", "joined_channels"]
 
 
 class _InSpace:
@@ -69,10 +69,13 @@ class Scan(_InSpace):
     """The pixels of one case, on the grid of its files.
 
     Attributes:
-        array: `(3, H, W)` uint8 for a picture, `(C, X, Y, Z)` float32 for a volume, axes as in
-            the file, `(3, T, H, W)` uint8 for a sequence.
+        array: `(3, H, W)` uint8 for a picture, `(3, T, H, W)` uint8 for a sequence,
+            `(C, X, Y, Z)` for a volume, axes as in the file: integers of up to 32 bits where the
+            format stores them so (int16 of CT: half the memory), float32 else, all finite. Whoever
+            calculates with voxels converts some slices at a time; sums of integers overflow.
         affine: `(4, 4)` float64, voxel to RAS mm; `None` for what has no place in space.
         kind: What the scan is.
+        has_position: As in `ScanHeader`.
 
     Example:
         >>> import numpy as np
@@ -83,6 +86,7 @@ class Scan(_InSpace):
     array: npt.NDArray[np.generic]
     affine: Affine | None
     kind: ScanKind
+    has_position: bool = True
 
     @property
     def spatial_shape(self) -> tuple[int, ...]:
@@ -141,6 +145,28 @@ class ResultMeaning:
 
     names: Mapping[int, str]
     model: str = ""
+
+
+def joined_channels(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The channels of several files as one array of a type that a `Scan` may have.
+
+    Args:
+        arrays: `(C, X, Y, Z)`, integers or floating point, of one grid.
+
+    Returns:
+        All channels; float32 where no integer of up to 32 bits holds every type.
+
+    Example:
+        >>> pair = [np.zeros((1, 2, 2, 2), kind) for kind in (np.int16, np.uint8)]
+        >>> joined_channels(pair).shape, joined_channels(pair).dtype
+        ((2, 2, 2, 2), dtype('int16'))
+    """
+    if len(arrays) == 1:
+        return arrays[0]
+    kind = np.result_type(*arrays)
+    if kind.kind not in "iu" or kind.itemsize > 4:
+        kind = np.dtype(np.float32)
+    return np.concatenate(arrays, dtype=kind, casting="unsafe")
 
 
 class Reader(ABC):

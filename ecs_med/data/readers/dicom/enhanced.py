@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecs_med.data.readers.dicom.files import open_dataset, quiet_libraries
+from ecs_med.data.readers.dicom.files import guarded, open_dataset
 from ecs_med.data.readers.dicom.headers import ImageHeader, Plane, numbers
 from ecs_med.errors import UnreadableFileError
 
@@ -39,16 +39,8 @@ def planes_of_frames(header: ImageHeader) -> tuple[Plane, ...]:
     """
     path = header.plane.path
     dataset = open_dataset(path, tags=_TAGS)
-    with quiet_libraries():
-        try:
-            planes = tuple(_planes(dataset, header.plane))
-        except UnreadableFileError:
-            raise
-        except Exception as error:
-            raise UnreadableFileError(
-                path, f"the description of its frames is damaged ({type(error).__name__})",
-                "export it again",
-            ) from None  # fmt: skip
+    with guarded(path, "the description of its frames is damaged"):
+        planes = tuple(_planes(dataset, header.plane))
     if len(planes) != header.num_frames:
         raise UnreadableFileError(
             path, f"describes {len(planes)} frames and holds {header.num_frames}",

@@ -212,7 +212,7 @@ def _require_even(
         here.path, f"{_frame(here)}lies at {heights[worst]:.2f} mm and the next slice, "
         f"{after.name}, at {heights[worst + 1]:.2f} mm: {steps[worst]:.4g} mm apart, where "
         f"{usual:.4g} mm are usual in this series{guess}",
-        "export the series whole, or have it resampled", planes,
+        "export the series whole, or use `resample`", planes,
     )  # fmt: skip
 
 
@@ -229,7 +229,7 @@ def _require_straight(
         raise ResamplableError(
             planes[0].path, f"slices are tilted by {angle:.1f} degrees against the direction in "
             f"which they are stacked (gantry tilt), so that {planes[-1].name} lies {beside:.1f} mm "
-            "aside", "have the series resampled", planes,
+            "aside", "use `resample`", planes,
         )  # fmt: skip
     off = positions - np.linspace(positions[0], positions[-1], len(positions))
     sideways = np.linalg.norm(off - np.outer(off @ directions.normal, directions.normal), axis=1)
@@ -237,7 +237,7 @@ def _require_straight(
     if sideways[worst] > _PIXEL_SHARE * pixel:
         raise ResamplableError(
             planes[worst].path, f"{_frame(planes[worst])}lies {sideways[worst]:.3g} mm beside the "
-            f"line from {planes[0].name} to {planes[-1].name}", "have the series resampled", planes,
+            f"line from {planes[0].name} to {planes[-1].name}", "use `resample`", planes,
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ecs_med.data.readers.dicom.files import open_dataset, quiet_libraries
+from ecs_med.data.readers.dicom.files import guarded, open_dataset
 from ecs_med.errors import UnreadableFileError
 
 if TYPE_CHECKING:
@@ -156,19 +156,14 @@ def _read(path: Path, size: int, changed: int) -> ImageHeader:
 
 def _parse(path: Path) -> ImageHeader:
     dataset = open_dataset(path, tags=_TAGS)
-    with quiet_libraries():
-        try:
-            return _of_dataset(dataset, path)
-        except UnreadableFileError:
-            raise
-        except Exception as error:  # pydicom converts values when they are asked for
-            raise UnreadableFileError(
-                path, f"its DICOM header is damaged ({type(error).__name__})", "export it again"
-            ) from None
+    # Values are converted when they are asked for.
+    with guarded(path, "its DICOM header is damaged"):
+        return _of_dataset(dataset, path)
 
 
 def _of_dataset(dataset: "pydicom.FileDataset", path: Path) -> ImageHeader:
     sop_instance, of_meta = _sop_uid(dataset, "SOPInstanceUID", "MediaStorageSOPInstanceUID")
+    _require_a_size(dataset, path)
     return ImageHeader(
         kind=kind_of(dataset),
         plane=_plane(dataset, path, sop_instance),
@@ -224,6 +219,21 @@ def kind_of(dataset: "pydicom.Dataset") -> FileKind:
         not sop_class and modality in _CROSS_SECTIONAL_MODALITIES
     )
     return "slice" if one_value and not palette and (places or sectional) else "picture"
+
+
+def _require_a_size(dataset: "pydicom.FileDataset", path: Path) -> None:
+    """Refuse an image that says no size: it is cut off, and a series without it is not whole."""
+    from pydicom.uid import UID
+
+    sop_class, _ = _sop_uid(dataset, "SOPClassUID", "MediaStorageSOPClassUID")
+    is_image = "Image Storage" in UID(sop_class).name or not sop_class
+    if is_image and not (dataset.get("Rows") and dataset.get("Columns")):
+        reason = (
+            "does not say how many rows and columns it has"
+            if sop_class
+            else "does not say what it is"
+        )
+        raise UnreadableFileError(path, reason, "copy or export it again")
 
 
 def numbers(

@@ -44,6 +44,12 @@ class Series:
     sop_instance_uids: tuple[str, ...]
     part: tuple[int, int] = (1, 1)
 
+    @property
+    def identity(self) -> str:
+        """What tells it from every other scan: identifiers, never to be shown; else its path."""
+        alone = self.sop_instance_uids[0] if len(self.files) == 1 else ""
+        return "/".join((self.uid, alone, *map(str, self.part))) if self.uid else str(self.files[0])
+
     def describe(self) -> str:
         """What it is in words that name nobody, such as `CT, 512 x 512 x 20, 0.79 x 0.79 x 2 mm`.
 
@@ -122,7 +128,7 @@ def _may_be_dicom(path: Path) -> bool:
 
 _KINDS: dict[FileKind, ScanKind] = {"picture": "picture", "frames": "sequence"}
 
-_SortKey = tuple[str, int, int, Path, tuple[int, int]]
+_SortKey = tuple[str, int, int, str, tuple[int, int], Path]
 
 
 def _series(headers: Sequence[ImageHeader], part: tuple[int, int]) -> tuple[_SortKey, Series]:
@@ -145,7 +151,14 @@ def _series(headers: Sequence[ImageHeader], part: tuple[int, int]) -> tuple[_Sor
         part=part,
     )
     # Within a series the largest comes first: localizers are small.
-    key = (first.study_uid, first.series_number, -num_slices, first.plane.path, part)
+    key = (
+        first.study_uid,
+        first.series_number,
+        -num_slices,
+        first.series_uid,
+        part,
+        first.plane.path,
+    )
     return key, series
 
 

@@ -5,9 +5,8 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from ecs_med.data.readers.dicom.files import open_dataset, quiet_libraries
+from ecs_med.data.readers.dicom.decoding import decode_frames
 from ecs_med.data.readers.dicom.geometry import (
     SAME_PLACE_MM,
     Placed,
@@ -20,7 +19,7 @@ from ecs_med.data.readers.dicom.headers import ImageHeader, Plane, read_header
 from ecs_med.errors import UnreadableFileError
 from ecs_med.types import Problem
 
-__all__ = ["place_series", "planes_of_files", "stored_frames"]
+__all__ = ["place_series", "planes_of_files"]
 
 
 def place_series(files: Sequence[Path]) -> Placed:
@@ -53,31 +52,6 @@ def planes_of_files(files: Sequence[Path]) -> tuple[tuple[Plane, ...], tuple[Pro
     ordered = ordered_planes(planes, directions_of_planes(planes))
     kept, copies = _without_copies(ordered)
     return kept, (*_copies_told(copies), *_oddities(headers))
-
-
-def stored_frames(path: Path) -> Iterator[npt.NDArray[np.integer]]:
-    """Decode the frames of a file one after another, `(rows, columns)` as they are stored.
-
-    Raises:
-        UnreadableFileError: If they cannot be decoded, or are not what the header says.
-    """
-    dataset = open_dataset(path, pixels=True)
-    try:
-        with quiet_libraries():
-            pixels = dataset.pixel_array
-            rows, columns = int(dataset.Rows), int(dataset.Columns)
-    except Exception as error:
-        raise UnreadableFileError(
-            path, f"its pixels cannot be decoded ({type(error).__name__})", "export it again"
-        ) from None
-    frames = pixels if pixels.ndim == 3 and dataset.get("NumberOfFrames") else pixels[None]
-    for frame in frames:
-        if frame.shape != (rows, columns):
-            raise UnreadableFileError(
-                path, "its pixels are not the rows and columns that its header says",
-                "export it again",
-            )  # fmt: skip
-        yield frame
 
 
 @lru_cache(maxsize=16)
@@ -149,7 +123,7 @@ def _require_same_values(first: Plane, second: Plane) -> None:
         )  # fmt: skip
     scaled = (first.slope, first.intercept) == (second.slope, second.intercept)
     if not scaled or not all(
-        map(np.array_equal, stored_frames(first.path), stored_frames(second.path))
+        map(np.array_equal, decode_frames(first.path), decode_frames(second.path))
     ):
         x, y, z = first.position or ()
         raise UnreadableFileError(

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
+from ecs_med.data.readers.dicom.decoding import decode_frames
 from ecs_med.data.readers.dicom.geometry import Placed
 from ecs_med.data.readers.dicom.headers import Plane
-from ecs_med.data.readers.dicom.stack import stored_frames
-from ecs_med.errors import UnreadableFileError
 
 __all__ = ["read_values"]
 
@@ -112,24 +112,9 @@ def _stored_slices(planes: Sequence[Plane]) -> Iterator[tuple[int, Stored]]:
     for index, plane in enumerate(planes):
         by_path.setdefault(plane.path, {})[plane.frame or 0] = index
     for path, wanted in by_path.items():
-        found = 0
-        for frame, stored in enumerate(stored_frames(path)):
-            if frame in wanted:
-                found += 1
-                yield wanted[frame], _checked(stored, planes[wanted[frame]])
-        if found < len(wanted):
-            raise UnreadableFileError(
-                path, f"holds {found} frames of {len(wanted)}", "copy or export it again"
-            )
-
-
-def _checked(stored: Stored, plane: Plane) -> Stored:
-    if stored.shape != (plane.rows, plane.columns):
-        raise UnreadableFileError(
-            plane.path, "its pixels are not the rows and columns that its header says",
-            "export it again",
-        )  # fmt: skip
-    return stored
+        frames = sorted(wanted)
+        for frame, stored in zip(frames, decode_frames(path, frames=frames), strict=True):
+            yield wanted[frame], cast(Stored, stored)
 
 
 def _sum_of_extremes(planes: Sequence[Plane]) -> int:
