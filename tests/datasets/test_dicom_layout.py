@@ -13,6 +13,7 @@ from ecs_med.data.checks.examination import diagnose
 from ecs_med.data.layout import available_layouts, open_data
 from ecs_med.errors import DataError
 from ecs_med.types import CaseCollection
+from ecs_med_cli.app import main
 
 SHAPE = (10, 8, 4)
 KEPT = ReadingSettings(keep_names=True)
@@ -187,3 +188,38 @@ def test_pictures_are_cases_each_with_its_mask(tmp_path: Path) -> None:
     diagnosis = diagnose(found, KEPT)
     assert diagnosis.num_errors == 0, diagnosis.problems
     assert diagnosis.facts["p/0"].class_pixels == (9 * 12 - 15, 15, 0)
+
+
+def test_no_name_of_a_patient_file_or_folder_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("highdicom")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    root = tmp_path / "data"
+    for number in range(4):
+        folder = root / f"DOE_JOHN_{number}"
+        files = series(folder / "SENTINELDIR", _voxels(number), patient=f"SENTINEL{number}")
+        if number < 3:
+            masks = np.stack([_labels() == 1, _labels() == 2], axis=-1).astype(np.uint8)
+            seg(folder / "SENTINELMASK.dcm", masks, files, ["Liver", "Tumour"])
+    lost = series(tmp_path / "elsewhere", _voxels())
+    seg(root / "SENTINELLOST.dcm", masks, lost, ["Liver", "Tumour"])
+    found = open_data(root)
+    assert [case.mask is None for case in found.cases].count(True) == 1
+    shown = [f"{case.id} {case.patient} {case.images} {case.mask}" for case in found.cases]
+    with pytest.raises(SystemExit) as ended:
+        main(["check", str(root)])
+    assert not ended.value.code
+    text = "".join(capsys.readouterr()) + "".join(shown)
+    assert "No errors, 1 warning" in text, text
+    assert "SENTINEL" not in text
+    assert "DOE" not in text
+    # A mistake is told of the link, which leads to the file.
+    labels = np.stack([_labels() > 0, _labels() == 2], axis=-1).astype(np.uint8)
+    seg(root / "DOE_JOHN_1" / "SENTINELMASK.dcm", labels, files, ["Liver", "Tumour"])
+    (wrong,) = [p for p in diagnose(open_data(root)).problems if p.severity == "error"]
+    assert "SENTINEL" not in wrong.sentence()
+    assert "DOE" not in wrong.sentence()
+    assert wrong.path is not None
+    assert wrong.path.resolve() == root / "DOE_JOHN_1" / "SENTINELMASK.dcm"
