@@ -69,6 +69,7 @@ def _key(path: Path, _changed: int) -> bytes:
     if not path.exists():
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _make(path)
+        path.chmod(0o600)  # files written in one step have the mode of the user's umask
     key = path.read_bytes()
     if len(key) < KEY_BYTES:
         raise DataError(

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 import pytest
-from dicom_mask_files import AXIAL, CORONAL, OBLIQUE, affine_of, nifti, seg, series
+from dicom_mask_files import AXIAL, CORONAL, OBLIQUE, affine_of, nifti, picture, seg, series
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.checks.geometry import mask_geometry_problems
@@ -179,3 +179,18 @@ def test_a_class_that_no_mask_has_is_refused(tmp_path: Path) -> None:
         understand_masks([path], settings, None, [files])
     with pytest.raises(SettingsError, match="`mask_values` does not apply"):
         understand_masks([path], ReadingSettings(mask_values=(0, 1)), None, [files])
+
+
+def test_a_mask_of_a_picture(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.zeros((12, 9, 1), np.uint8)  # columns, rows
+    labels[3:8, 2:5] = 1
+    labels[9:11, 6:8] = 2
+    pixels = rng.integers(0, 256, (9, 12, 3)).astype(np.uint8)
+    image, other = picture(tmp_path / "a.dcm", pixels), picture(tmp_path / "b.dcm", pixels)
+    path = seg(tmp_path / "m.dcm", _apart(labels), [image], ["Polyp", "Tool"])
+    np.testing.assert_array_equal(_read(path, [image]).values, labels[:, :, 0].T)
+    scheme, _ = understand_masks([path], AUTO, None, [[image]])
+    np.testing.assert_array_equal(read_labels([image], path, scheme), labels[:, :, 0].T)
+    with pytest.raises(UnreadableFileError, match=r"has no frame that was drawn on .*b\.dcm"):
+        _read(path, [other])
