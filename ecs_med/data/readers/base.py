@@ -140,11 +140,11 @@ class ResultMeaning:
 
     Attributes:
         names: Class name by stored value, background first.
-        model: What made it, in a few words without a path.
+        codes: SNOMED codes by class name where the user gives them, see `codes_of` of DICOM.
     """
 
     names: Mapping[int, str]
-    model: str = ""
+    codes: Mapping[str, Mapping[str, Any]] | None = None
 
 
 def joined_channels(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
