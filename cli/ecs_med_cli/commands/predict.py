@@ -36,6 +36,16 @@ def predict(
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave alone what has its results already.")
     ] = False,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", help="Formats of results: nifti, png, nrrd, dicom-seg; several with commas."
+        ),
+    ] = None,
+    codes: Annotated[
+        Path | None,
+        typer.Option("--codes", help="JSON or YAML file with SNOMED codes of classes."),
+    ] = None,
     series: Annotated[
         str | None,
         typer.Option(
@@ -82,6 +92,8 @@ def predict(
             overlay=overlay,
             certainty=certainty,
             skip_existing=skip_existing,
+            to=to,
+            codes=codes,
             dicom=DicomSettings(series, resample, keep_names),
             on_done=tell,
         )

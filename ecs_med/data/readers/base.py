@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.data.readers.grids import Affine, directions_of, spacing_of
+from ecs_med.errors import UnreadableFileError
 from ecs_med.types import Problem, ScanKind
 
 __all__ = ["Reader", "ResultMeaning", "Scan", "ScanHeader", "StoredMask", "joined_channels"]
@@ -273,6 +274,21 @@ class Reader(ABC):
             path: The mask.
             images: The files that it is drawn on, for formats that have no grid of their own.
         """
+
+    def require_writable(self, like: Sequence[Path], frame: int | None = None) -> None:
+        """Refuse a case whose results this reader cannot write, before anything is computed.
+
+        Args:
+            like: The files of the case, of any format.
+            frame: As in `Case`.
+
+        Raises:
+            UnreadableFileError: Here, if they are not of the reader's own format.
+        """
+        if not all(self.recognizes(path) for path in like):
+            raise UnreadableFileError(
+                like[0], f"cannot have results as {self.formats[0]}", "choose another format"
+            )
 
     @abstractmethod
     def write_labels(

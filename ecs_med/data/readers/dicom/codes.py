@@ -71,7 +71,8 @@ _BY_WORDS: Mapping[str, tuple[str, str]] = {
 _SPELLINGS = {
     "tumour": "tumor", "neoplasm": "tumor", "cancer": "tumor", "carcinoma": "tumor",
     "oedema": "edema", "oesophagus": "esophagus", "haemorrhage": "hemorrhage", "kidneys": "kidney",
-    "lungs": "lung", "vessels": "vessel", "polyps": "polyp", "lesions": "lesion", "tool": "instrument",
+    "lungs": "lung", "vessels": "vessel", "polyps": "polyp", "lesions": "lesion",
+    "tool": "instrument",
 }  # fmt: skip
 
 
