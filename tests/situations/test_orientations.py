@@ -8,6 +8,7 @@ from typing import Any
 import nibabel
 import numpy as np
 import pytest
+from nibabel.orientations import io_orientation
 from situations.inputs_space import ORDERS, Order, noise, random_model, rotated, write_nifti
 
 import ecs_med
@@ -15,6 +16,7 @@ from ecs_med.config import Preparation
 from ecs_med.data.cases import PreparedCase
 from ecs_med.data.prepare import prepare_labels, prepare_scan
 from ecs_med.data.readers import read_scan
+from ecs_med.data.readers.grids import axis_codes, orientation_of
 from ecs_med.inference.predict import predict_files
 
 SHAPE = (20, 14, 11)
@@ -23,6 +25,7 @@ AFFINES = {
     "thick": rotated((0.9, 0.7, 2.5)),
     "coronal": rotated((0.9, 3.0, 0.8)),
     "oblique": rotated((0.9, 0.7, 2.5), 23),
+    "halfway": rotated((1, 1, 1), 45),
 }
 
 
@@ -42,6 +45,14 @@ def test_all_48_orders_give_labels_that_are_equal_in_space(tmp_path: Path, kind:
         for name in ("labels", "certainty", "correction"):
             expected = order.copy(getattr(original, name))
             np.testing.assert_array_equal(getattr(result, name), expected, err_msg=str(order))
+
+
+@pytest.mark.parametrize("degrees", [0, 7, 30, 44.9, 45.1, 60, 100, 170])
+def test_orientations_are_those_of_nibabel(degrees: float) -> None:
+    for order in ORDERS:
+        affine = order.affine(rotated((0.7, 0.9, 2.5), degrees), SHAPE)
+        np.testing.assert_array_equal(orientation_of(affine), io_orientation(affine))
+        assert axis_codes(affine) == "".join(nibabel.aff2axcodes(affine))
 
 
 def test_as_stored_the_same_network_sees_another_thing(tmp_path: Path) -> None:
