@@ -1,6 +1,7 @@
 """The same volume in every order and direction of its axes: one segmentation in space."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 from nibabel.orientations import io_orientation
+from situations.inputs_geometry import run
 from situations.inputs_space import ORDERS, Order, noise, random_model, rotated, write_nifti
 
 import ecs_med
@@ -301,3 +303,17 @@ def test_a_run_that_begins_with_a_former_one_slices_as_it_does(
     assert ecs_med.load_model(run, "cpu").spec.preparation.orientation == "stored"
     warnings = json.loads((run / "manifest.json").read_text())["warnings"]
     assert any("slices volumes along the axes of their files" in text for text in warnings)
+
+
+def test_a_run_that_a_former_version_began_is_resumed_as_it_was(
+    canonical: Path, tmp_path: Path
+) -> None:
+    former = as_former(canonical, tmp_path / "former")
+    shutil.copytree(canonical / "checkpoints", former / "checkpoints")
+    (former / "metrics.json").unlink()
+    config = {**json.loads((former / "config.json").read_text()), "run": str(former)}
+    (former / "config.json").write_text(json.dumps(config))
+    assert run("train", "--resume", "--run", former) == 0
+    assert ecs_med.load_model(former, "cpu").spec.preparation.orientation == "stored"
+    scores = [json.loads((folder / "metrics.json").read_text()) for folder in (canonical, former)]
+    assert scores[0] == scores[1]
