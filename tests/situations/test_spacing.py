@@ -100,6 +100,8 @@ def test_absurd_sizes_are_refused_in_a_sentence() -> None:
     for wrong in ("0", "-1", "nan", "inf", "1e9", "much", None, [1]):
         with pytest.raises(SettingsError, match=r"^spacing: give auto, none, or mm above 0"):
             TrainConfig.parse({"data": "x", "spacing": wrong})
+    with pytest.raises(SettingsError, match=r"^plane: Input should be 'auto', 'sagittal', 'cor"):
+        TrainConfig.parse({"data": "x", "plane": "oblique"})
 
 
 def cases_of(folder: Path, *pixels: tuple[float, float, float]) -> list[Case]:
