@@ -231,8 +231,12 @@ class _Canvas:
         if self._labels.ndim == 3:
             place = (*[slice(None)] * axis, slice(start, start + len(logits)))
         labels = self._labels[place]
-        for rows, native in native_bands(logits, labels.shape, axis):
-            labels[rows] = _largest(native, 0).numpy()
+        if self._labels.ndim == 3 and not _largest(logits, 1).any():
+            # Between pixels where the first class is the largest one it is so, too.
+            labels[...] = 0
+        else:
+            for rows, native in native_bands(logits, labels.shape, axis):
+                labels[rows] = _largest(native, 0).numpy()
         if probabilities is None:
             return
         if self._certainty is None or self._correction is None:
