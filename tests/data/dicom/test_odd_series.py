@@ -4,6 +4,7 @@ import numpy as np
 import odd_series as odd
 import pytest
 from odd_series import STORED, make_series, renewed, true_affine, write_series
+from pydicom.dataset import Dataset
 
 from ecs_med.data.readers.dicom.geometry import ResamplableError
 from ecs_med.data.readers.dicom.reader import DicomReader
@@ -166,6 +167,17 @@ REFUSED = {
     "no directions": (
         make_series(ImageOrientationPatient=[1, 0, 0, 1, 0, 0]), UnreadableFileError, (),
         ("no pair of perpendicular directions",),
+    ),
+    "a table of values": (
+        make_series(ModalityLUTSequence=[Dataset()]), UnreadableFileError, (),
+        ("by a table (ModalityLUTSequence)",),
+    ),
+    "values in high bits": (
+        make_series(BitsStored=12, HighBit=15), UnreadableFileError, (), ("the lowest bits",),
+    ),
+    "a mosaic": (
+        make_series(ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"]), UnreadableFileError, (),
+        ("is a mosaic", "dcm2niix"),
     ),
     "no slope": (make_series(RescaleSlope=0), UnreadableFileError, (), ("RescaleSlope is 0",)),
 }  # fmt: skip

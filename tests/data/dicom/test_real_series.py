@@ -8,7 +8,9 @@ from pathlib import Path
 
 import nibabel
 import numpy as np
+import pydicom
 import pytest
+from pydicom.pixels import apply_rescale
 
 from ecs_med.data.readers.dicom.reader import DicomReader
 from ecs_med.data.readers.dicom.series import find_series
@@ -126,3 +128,24 @@ def test_every_volume_of_pydicom_is_read_or_refused():
             assert np.isfinite(scan.array).all()
     right = {name for name, (scan, _) in volumes.items() if not isinstance(scan, str)}
     assert right >= {"CT_small.dcm", "MR_small.dcm", "MR_small_RLE.dcm", "MR_small_bigendian.dcm"}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("CT_small.dcm", "MR_small_bigendian.dcm", "MR_small_jpeg_ls_lossless.dcm"),
+        *("693_J2KI.dcm", "J2K_pixelrep_mismatch.dcm", "MR2_UNCI.dcm", "bad_sequence.dcm"),
+    ],
+)
+def test_values_equal_those_of_pydicom(name):
+    path = next((path for path in SAMPLES if path.name == name), None)
+    if path is None:
+        pytest.skip("pydicom-data is not installed")
+    dataset = pydicom.dcmread(path)
+    expected = apply_rescale(dataset.pixel_array, dataset)
+    if "PixelPaddingValue" in dataset:
+        padding = dataset.pixel_array == dataset.PixelPaddingValue
+        expected = np.where(padding, expected[~padding].min(), expected)
+    values = READER.read([path]).array[0, :, :, 0].T
+    assert np.array_equal(values, expected.astype(values.dtype))

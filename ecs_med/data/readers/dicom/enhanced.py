@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecs_med.data.readers.dicom.files import guarded, open_dataset
-from ecs_med.data.readers.dicom.headers import ImageHeader, Plane, numbers
+from ecs_med.data.readers.dicom.headers import ImageHeader, numbers
+from ecs_med.data.readers.dicom.planes import Plane
 from ecs_med.errors import UnreadableFileError
 
 if TYPE_CHECKING:

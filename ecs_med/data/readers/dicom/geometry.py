@@ -7,18 +7,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.readers.dicom.headers import Plane
+from ecs_med.data.readers.dicom.planes import (
+    Directions,
+    Plane,
+    directions_of_planes,
+    ordered_planes,
+    require_alike,
+)
 from ecs_med.data.readers.grids import Affine
 from ecs_med.errors import UnreadableFileError
 from ecs_med.types import Problem
 
-__all__ = ["SAME_ORIENTATION", "SAME_PLACE_MM", "Placed", "ResamplableError", "place_planes"]
+__all__ = ["SAME_PLACE_MM", "Placed", "ResamplableError", "place_planes"]
 
 SAME_PLACE_MM = 1e-3
 """Slices that lie closer together lie in the same place."""
-
-SAME_ORIENTATION = 1e-3
-"""Direction cosines that differ less are the same: headers are rounded."""
 
 _STEP_SHARE = 0.05
 """How far a slice may lie off the even grid from the first to the last one, in steps."""
@@ -75,25 +78,6 @@ class Placed:
         return self.planes[0].columns, self.planes[0].rows, len(self.planes)
 
 
-@dataclass(frozen=True, slots=True)
-class Directions:
-    """Axes of slices in DICOM's space (left, back, head).
-
-    Attributes:
-        columns: `(3,)` unit vector along which columns count up.
-        rows: `(3,)` unit vector along which rows count up.
-    """
-
-    columns: npt.NDArray[np.float64]
-    rows: npt.NDArray[np.float64]
-
-    @property
-    def normal(self) -> npt.NDArray[np.float64]:
-        """`(3,)` unit vector across the slices."""
-        across: npt.NDArray[np.float64] = np.cross(self.columns, self.rows)
-        return across / np.linalg.norm(across)
-
-
 def place_planes(planes: Sequence[Plane]) -> Placed:
     """Order slices and find their grid.
 
@@ -129,68 +113,6 @@ def place_planes(planes: Sequence[Plane]) -> Placed:
     return Placed(ordered, _affine(ordered, directions, step), told)
 
 
-def require_alike(planes: Sequence[Plane]) -> None:
-    """Refuse slices that do not say where they lie, or differ in size, sides or orientation."""
-    first = planes[0]
-    for plane in planes:
-        for value, name in (
-            (plane.position, "ImagePositionPatient"),
-            (plane.orientation, "ImageOrientationPatient"),
-            (plane.spacing, "PixelSpacing"),
-        ):
-            if value is None:
-                raise UnreadableFileError(
-                    plane.path, f"{_frame(plane)}does not say where it lies: it has no {name}",
-                    "export the series again with its geometry, or convert it to NIfTI",
-                )  # fmt: skip
-        if min(plane.spacing or ()) <= 0:
-            raise UnreadableFileError(
-                plane.path, f"{_frame(plane)}has pixels of no size (PixelSpacing)",
-                "export it again",
-            )  # fmt: skip
-        difference = _difference(plane, first)
-        if difference:
-            raise UnreadableFileError(
-                plane.path, f"{_frame(plane)}{difference} {first.name}",
-                "give the files of one series only",
-            )  # fmt: skip
-
-
-def _difference(plane: Plane, first: Plane) -> str:
-    """What keeps a slice from being one of the same volume, up to the name of the other."""
-    if (plane.rows, plane.columns) != (first.rows, first.columns):
-        return (
-            f"has {plane.columns} x {plane.rows} pixels, not the {first.columns} x {first.rows} of"
-        )
-    if not np.allclose(plane.spacing or (), first.spacing or (), rtol=1e-3, atol=0):
-        return "has pixels of another size than"
-    if not np.allclose(plane.orientation or (), first.orientation or (), 0, SAME_ORIENTATION):
-        return "lies in another direction than"
-    return ""
-
-
-def directions_of_planes(planes: Sequence[Plane]) -> Directions:
-    """The directions of most slices, at unit length.
-
-    Raises:
-        UnreadableFileError: If they are not perpendicular.
-    """
-    columns, rows = np.median([plane.orientation for plane in planes], axis=0).reshape(2, 3)
-    lengths = np.linalg.norm(columns), np.linalg.norm(rows)
-    if max(abs(lengths[0] - 1), abs(lengths[1] - 1), abs(columns @ rows)) > 10 * SAME_ORIENTATION:
-        raise UnreadableFileError(
-            planes[0].path, "its ImageOrientationPatient is no pair of perpendicular directions",
-            "export the series again",
-        )  # fmt: skip
-    return Directions(columns / lengths[0], rows / lengths[1])
-
-
-def ordered_planes(planes: Sequence[Plane], directions: Directions) -> tuple[Plane, ...]:
-    """Slices in order along their normal."""
-    heights = np.array([plane.position for plane in planes]) @ directions.normal
-    return tuple(planes[index] for index in np.argsort(heights, kind="stable"))
-
-
 def _require_even(
     planes: Sequence[Plane], positions: npt.NDArray[np.float64], directions: Directions
 ) -> None:
@@ -209,7 +131,7 @@ def _require_even(
     if missing > 0 and abs(ratio - round(ratio)) < 2 * _STEP_SHARE:
         guess = f", as if {missing} slice{'s were' if missing > 1 else ' were'} missing"
     raise ResamplableError(
-        here.path, f"{_frame(here)}lies at {heights[worst]:.2f} mm and the next slice, "
+        here.path, f"{here.itself}lies at {heights[worst]:.2f} mm and the next slice, "
         f"{after.name}, at {heights[worst + 1]:.2f} mm: {steps[worst]:.4g} mm apart, where "
         f"{usual:.4g} mm are usual in this series{guess}",
         "export the series whole, or use `resample`", planes,
@@ -236,7 +158,7 @@ def _require_straight(
     worst = int(sideways.argmax())
     if sideways[worst] > _PIXEL_SHARE * pixel:
         raise ResamplableError(
-            planes[worst].path, f"{_frame(planes[worst])}lies {sideways[worst]:.3g} mm beside the "
+            planes[worst].path, f"{planes[worst].itself}lies {sideways[worst]:.3g} mm beside the "
             f"line from {planes[0].name} to {planes[-1].name}", "use `resample`", planes,
         )  # fmt: skip
 
@@ -269,7 +191,3 @@ def affine_of(*columns: npt.NDArray[np.float64]) -> Affine:
     affine = np.eye(4)
     affine[:3] = np.stack(columns, axis=1) * _LPS_TO_RAS[:, None]
     return affine
-
-
-def _frame(plane: Plane) -> str:
-    return "" if plane.frame is None else f"its frame {plane.frame + 1} "

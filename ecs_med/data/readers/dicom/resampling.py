@@ -8,13 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.data.readers.dicom.geometry import (
-    Directions,
     Placed,
     ResamplableError,
     affine_of,
-    directions_of_planes,
 )
-from ecs_med.data.readers.dicom.headers import Plane
+from ecs_med.data.readers.dicom.planes import Directions, Plane, directions_of_planes
 from ecs_med.data.readers.dicom.stack import planes_of_files
 from ecs_med.data.readers.dicom.values import read_values
 from ecs_med.data.readers.grids import Affine

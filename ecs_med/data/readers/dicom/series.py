@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from ecs_med.data.readers.dicom.files import SUFFIXES, is_dicom
-from ecs_med.data.readers.dicom.geometry import SAME_ORIENTATION, SAME_PLACE_MM
-from ecs_med.data.readers.dicom.headers import FileKind, ImageHeader, read_header
+from ecs_med.data.readers.dicom.geometry import SAME_PLACE_MM
+from ecs_med.data.readers.dicom.headers import ImageHeader, read_header
+from ecs_med.data.readers.dicom.kinds import FileKind
+from ecs_med.data.readers.dicom.planes import SAME_ORIENTATION
 from ecs_med.data.readers.grids import times
 from ecs_med.errors import UnreadableFileError
 from ecs_med.types import ScanKind

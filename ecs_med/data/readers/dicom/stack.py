@@ -10,12 +10,15 @@ from ecs_med.data.readers.dicom.decoding import decode_frames
 from ecs_med.data.readers.dicom.geometry import (
     SAME_PLACE_MM,
     Placed,
+    place_planes,
+)
+from ecs_med.data.readers.dicom.headers import ImageHeader, read_header
+from ecs_med.data.readers.dicom.planes import (
+    Plane,
     directions_of_planes,
     ordered_planes,
-    place_planes,
     require_alike,
 )
-from ecs_med.data.readers.dicom.headers import ImageHeader, Plane, read_header
 from ecs_med.errors import UnreadableFileError
 from ecs_med.types import Problem
 
@@ -70,26 +73,40 @@ def _state(path: Path) -> tuple[int, int]:
 
 
 def _require_one_series(headers: Sequence[ImageHeader]) -> None:
-    first = headers[0]
     for header in headers:
-        if header.kind not in ("slice", "enhanced"):
-            reason = "is no slice of a volume"
-        elif header.kind == "enhanced" and len(headers) > 1:
-            reason = "holds a volume of its own"
-        elif header.series_uid != first.series_uid:
-            reason = f"is of another series than {first.plane.path}"
-        elif header.plane.dark_is_high != first.plane.dark_is_high:
-            reason = f"shows high values dark, and {first.plane.path} shows them bright"
-        elif header.is_mosaic:
-            raise UnreadableFileError(
-                header.plane.path, "is a mosaic, whose tiles are the slices of a volume",
-                "convert it to NIfTI with dcm2niix",
-            )  # fmt: skip
-        elif header.plane.slope == 0:
-            reason = "its RescaleSlope is 0, so that all its values are one"
-        else:
-            continue
-        raise UnreadableFileError(header.plane.path, reason, "give the files of one series only")
+        remedy = "give the files of one series only"
+        reason = _fault_of_company(header, headers)
+        if not reason:
+            reason, remedy = _own_fault(header), "convert it to NIfTI, with dcm2niix, say"
+        if reason:
+            raise UnreadableFileError(header.plane.path, reason, remedy)
+
+
+def _fault_of_company(header: ImageHeader, headers: Sequence[ImageHeader]) -> str:
+    """Why a file does not belong to the others; empty: it does."""
+    first = headers[0]
+    if header.kind not in ("slice", "enhanced"):
+        return "is no slice of a volume"
+    if header.kind == "enhanced" and len(headers) > 1:
+        return "holds a volume of its own"
+    if header.series_uid != first.series_uid:
+        return f"is of another series than {first.plane.path}"
+    if header.plane.dark_is_high != first.plane.dark_is_high:
+        return f"shows high values dark, or bright, and {first.plane.path} the other way"
+    return ""
+
+
+def _own_fault(header: ImageHeader) -> str:
+    """Why a file is not read though it is one of a volume; empty: it is read."""
+    if header.is_mosaic:
+        return "is a mosaic, whose tiles are the slices of a volume"
+    if header.has_lookup:
+        return "its values stand for others by a table (ModalityLUTSequence)"
+    if not header.has_low_bits:
+        return "its values are not in the lowest bits (HighBit)"
+    if header.plane.slope == 0:
+        return "its RescaleSlope is 0, so that all its values are one"
+    return ""
 
 
 def _expanded(headers: Sequence[ImageHeader]) -> tuple[Plane, ...]:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ecs_med.data.readers.dicom.decoding import decode_frames
 from ecs_med.data.readers.dicom.geometry import Placed
-from ecs_med.data.readers.dicom.headers import Plane
+from ecs_med.data.readers.dicom.planes import Plane
 from ecs_med.errors import UnreadableFileError
 from ecs_med.memory import free_memory
 
