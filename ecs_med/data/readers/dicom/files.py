@@ -126,6 +126,8 @@ def opened(
                 force=True,
                 specific_tags=list(tags) if tags else None,
             )
+            if not dataset and not tags:
+                raise UnreadableFileError(path, "its header is empty or damaged", EXPORT_AGAIN)
             convert_values(dataset, stream, path)
         yield dataset, stream
 
