@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ecs_med.data.readers.dicom.bounded import BoundedStream, bounded_stream
-from ecs_med.data.readers.dicom.values import convert_values
+from ecs_med.data.readers.dicom.conversion import convert_values
 from ecs_med.errors import EcsMedError, UnreadableFileError
 from ecs_med.files import regular_file
 
