@@ -89,6 +89,9 @@ MACHINE = (
     Option("--evaluate-every", int, "Steps between validations; else a tenth of all."),
     Option("--workers", int, "Processes that prepare batches; else none."),
 )
+KEEP_NAMES = Option(
+    "--keep-names", bool, "Call cases of DICOM as their files, which may name patients."
+)
 LAYOUT, *_OF_CASES = _of(
     "reading",
     Option("--layout", str, "{layouts}; else recognised."),
@@ -97,6 +100,7 @@ LAYOUT, *_OF_CASES = _of(
         str,
         "Whose image it is: none, folder, column (of a list), regex:PATTERN with one group.",
     ),
+    KEEP_NAMES,
     Option("--mask-folder", str, "Folder of masks beside the images, where there are several."),
 )
 MASKS = _of(
@@ -126,7 +130,6 @@ READING = (
         Option(
             "--class-names", str, "Names in order, background first: background,polyp.", read=_parts
         ),
-        Option("--axis", str, "Axis along which volumes are sliced: 0, 1, 2; else the coarsest."),
         Option(
             "--window", tuple[float, float], "CT window in HU, lower and upper, such as -160 240."
         ),
@@ -137,6 +140,8 @@ TRAINING = (
     ITERATIONS,
     *STEPS,
     Option("--min-size --enlarge", int, "Longer side to bring smaller images up to; 0: never."),
+    Option("--plane", str, "Slices of volumes: axial, coronal, sagittal; auto: by their voxels."),
+    Option("--spacing", str, "Pixels of volumes in mm, or none; auto: one where they differ much."),
     Option("--network", str, "Segmenter's architecture: {networks}."),
     *ENCODERS,
     *MACHINE,

@@ -8,7 +8,7 @@ run holds the resolved values.
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ecs_med.config.base import MACHINE, PLACE, Settings, read_settings
 from ecs_med.errors import SettingsError
@@ -20,10 +20,12 @@ __all__ = [
     "MAX_SIDE",
     "AugmentationSettings",
     "OptimizerSettings",
+    "Orientation",
     "OutsideMask",
     "Plane",
     "Preparation",
     "ReadingSettings",
+    "Spacing",
     "TrainConfig",
 ]
 
@@ -40,11 +42,32 @@ OutsideMask = Literal["ask", "background", "void"]
 Plane = Literal["sagittal", "coronal", "axial"]
 """A plane of the body; slices of it follow one another from side to side, from back to front, or
 from feet to head."""
+
+Orientation = Literal["RAS", "stored"]
+"""Along which axes a volume is sliced: those of the body, to the patient's right, front and head,
+or those of its file, whatever they are."""
+
 MAX_SIDE = 2**15
 """Longest side of a slice in pixels; more is refused before any memory is asked for."""
 
 MAX_CROP = 2**12
 """Longest side of what is enlarged, or trained on at once, likewise."""
+
+
+MAX_SPACING = 1000.0
+"""Longest side of a pixel in mm."""
+
+
+def _spacing(value: Any) -> Any:
+    if value in ("auto", "none"):
+        return value
+    try:
+        side = float(value)
+    except (TypeError, ValueError):
+        side = 0.0
+    if not 0 < side <= MAX_SPACING:
+        raise ValueError(f"give auto, none, or mm above 0 and at most {MAX_SPACING:g}")
+    return side
 
 
 def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
@@ -53,6 +76,8 @@ def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
     return pair
 
 
+Spacing = Annotated[Literal["auto", "none"] | float, BeforeValidator(_spacing)]
+"""Side of a pixel in mm that slices are resampled to; `none`: as they are."""
 Byte = Annotated[int, Field(ge=0, le=255)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -74,6 +99,9 @@ class ReadingSettings(Settings):
     part of the layout), `column` (of a list file), `regex:PATTERN` with one group searched in the
     path, or `auto` (the column where a list has one, else folders that are called as patients are,
     such as `patient03`)."""
+    keep_names: bool = False
+    """Whether cases of DICOM are called as their files and folders, which may name patients; else
+    by hashes with a key of this machine."""
     mask_folder: str | None = None
     """Name of the folder of masks beside a folder of images; `None`: the one that is called so."""
     mask_values: tuple[StoredValue, ...] | None = None
@@ -89,9 +117,6 @@ class ReadingSettings(Settings):
     save the extent of the drawing alone), `void`, or `ask`: void, refused where they are many."""
     class_names: tuple[str, ...] | None = None
     """Names in class order, background first; `None`: from the data set, else numbered."""
-    axis: Literal["auto", "0", "1", "2"] = "auto"
-    """Array axis along which volumes are sliced; `auto`: the axis of clearly coarsest spacing, else
-    in the `plane` of the data set."""
     window: Window | None = None
     """CT window (lower, upper) in the units of the file (HU); `None`: percentiles."""
     percentiles: Percentiles = (0.5, 99.5)
@@ -105,11 +130,16 @@ class Preparation(Settings):
     """Longer side of a slice in pixels at most; larger slices are brought down to it, 0: never."""
     min_size: int = Field(0, ge=0, le=MAX_CROP)
     """Longer side of a slice in pixels at least; smaller slices are brought up to it, 0: never."""
-    axis: Literal["auto", "0", "1", "2"] = "auto"
-    """Array axis along which volumes are sliced; `auto`: the axis of clearly coarsest spacing, else
-    in the `plane`."""
-    plane: Plane = "axial"
+    orientation: Orientation = "RAS"
+    """Along which axes volumes are sliced; one without a position is always sliced as stored."""
+    plane: Literal["auto"] | Plane = "auto"
+    """In which volumes are sliced; `auto`: across the axis of clearly coarsest spacing, else in the
+    `usual_plane`. As stored, the axes of the file count as those of RAS."""
+    usual_plane: Plane = "axial"
     """In which volumes are sliced whose voxels are not clearly coarser along one axis."""
+    spacing_mm: float | None = Field(None, gt=0, le=MAX_SPACING)
+    """Side of the pixels to which slices of volumes are brought before `max_size` and `min_size`
+    are applied, in mm; `None`: pixels stay as they are."""
     window: Window | None = None
     """CT window (lower, upper), or `None` for percentiles."""
     percentiles: Percentiles = (0.5, 99.5)
@@ -183,9 +213,18 @@ class TrainConfig(Settings):
     min_size: int | None = Field(None, ge=0, le=MAX_CROP)
     """Longer side, in pixels, to which smaller images are brought up first, since the decoder works
     at a quarter of the resolution; 0: never; `None`: 128, or `max_size` where that is less."""
-    plane: Plane | None = None
+    orientation: Orientation = "RAS"
+    """Along which axes volumes are sliced: `RAS`, those of the body, or as they are `stored`, which
+    is for affines that are wrong."""
+    plane: Literal["auto"] | Plane = "auto"
+    """In which volumes are sliced; `auto`: across the axis of clearly coarsest spacing, else in the
+    `usual_plane`."""
+    usual_plane: Plane | None = None
     """Plane in which volumes are sliced whose voxels are not clearly coarser along one axis;
     `None`: that of the data set, see `ecs_med.data.planes`."""
+    spacing: Spacing = "auto"
+    """Side of the pixels to which slices of volumes are resampled before `max_size` and `min_size`
+    are applied, in mm; `none`: pixels stay as they are; `auto`: see `ecs_med.data.spacing`."""
     network: str = "deeplabv3plus"
     """Architecture of the segmenter, one of `ecs_med.networks.NETWORKS`."""
     network_settings: dict[str, Any] = Field(default_factory=dict)

@@ -12,9 +12,9 @@ import torch
 from ecs_med.config import Preparation
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
-from ecs_med.data.planes import slice_axis
 from ecs_med.data.prepare import prepare_labels, prepare_scan
 from ecs_med.data.readers import Scan, ScanHeader, read_scan
+from ecs_med.data.slicing import Slicing, slicing_of
 from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["PreparedCase", "prepare_case"]
@@ -25,8 +25,9 @@ class PreparedCase:
     """A case, ready for the networks.
 
     Attributes:
-        header: Grid of the scan.
-        slices: `(D, C, H, W)`, uint8 in 0..255 or float16 in 0..1.
+        header: Grid of the scan, axes as in its file.
+        slices: `(D, C, H, W)`, uint8 in 0..255 or float16 in 0..1, one after the other as
+            `slicing` says, whichever way the axes of the file run.
         preparation: How they were made from the scan.
         reference: Labels on the scan's grid, `(H, W)` or `(X, Y, Z)`, uint8; `None` without a mask.
         scan: The pixels as they were read; `None` where the slices come from a cache.
@@ -47,7 +48,13 @@ class PreparedCase:
     ) -> Self:
         """Prepare a scan that is read already."""
         return cls(
-            header=ScanHeader(scan.spatial_shape, scan.array.shape[0], scan.affine, scan.kind),
+            header=ScanHeader(
+                shape=scan.spatial_shape,
+                num_channels=scan.array.shape[0],
+                affine=scan.affine,
+                kind=scan.kind,
+                has_position=scan.has_position,
+            ),
             # A copy, because torch refuses to wrap arrays that a reader left read-only.
             slices=torch.tensor(prepare_scan(scan, preparation)),
             preparation=preparation,
@@ -56,9 +63,9 @@ class PreparedCase:
         )
 
     @property
-    def axis(self) -> int:
-        """Array axis along which the scan is sliced, 0 for pictures."""
-        return slice_axis(self.header, self.preparation.axis, self.preparation.plane)
+    def slicing(self) -> Slicing:
+        """Between the file's axes and the slices."""
+        return slicing_of(self.header, self.preparation)
 
     @property
     def labels(self) -> torch.Tensor | None:
@@ -74,16 +81,17 @@ class PreparedCase:
         return self.slices[::step], None if labels is None else labels[::step]
 
     def only(self, index: int) -> "PreparedCase":
-        """The case as if the scan had a single slice: the one of that index."""
+        """The case as if the scan had a single slice: the one of that index in `slices`."""
         if len(self.header.shape) == 2:
             return self
-        axis, place = self.axis, slice(index, index + 1)
+        slicing = self.slicing
+        axis, layer = slicing.axis, slicing.across(index)
         shape = tuple(1 if i == axis else side for i, side in enumerate(self.header.shape))
         return replace(
             self,
             header=replace(self.header, shape=shape),
-            slices=self.slices[place],
-            reference=None if self.reference is None else _cut(self.reference, axis, place),
+            slices=self.slices[index : index + 1],
+            reference=None if self.reference is None else _cut(self.reference, axis, layer),
             scan=None,
         )
 
@@ -114,5 +122,6 @@ def prepare_case(
     return PreparedCase.of_scan(scan, preparation, reference)
 
 
-def _cut(values: npt.NDArray[np.uint8], axis: int, place: slice) -> npt.NDArray[np.uint8]:
+def _cut(values: npt.NDArray[np.uint8], axis: int, layer: int) -> npt.NDArray[np.uint8]:
+    place = slice(layer, layer + 1)
     return values[tuple(place if i == axis else slice(None) for i in range(values.ndim))]

@@ -12,13 +12,13 @@ order is sliced like the others.
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 import numpy as np
 
-from ecs_med.config import Plane
+from ecs_med.config import Orientation, Plane, Preparation
 
-__all__ = ["Grid", "other_plane", "slice_axis", "usual_plane"]
+__all__ = ["Grid", "InSpace", "is_turned", "other_plane", "slice_axis", "usual_plane"]
 
 _PLANES: tuple[Plane, Plane, Plane] = ("sagittal", "coronal", "axial")
 """By the axis of the body along which slices follow one another, see `directions_of`."""
@@ -32,38 +32,71 @@ class Grid(NamedTuple):
     """What the rule looks at in a volume."""
 
     shape: tuple[int, ...]
-    """Voxels along each array axis."""
+    """Voxels along each axis."""
     spacing_mm: tuple[float, float, float]
     """Voxel sides along them."""
     directions: tuple[int, int, int]
     """Axes of the body along which they run."""
 
+    @classmethod
+    def of(cls, scan: "InSpace", orientation: Orientation = "RAS") -> Self | None:
+        """The grid of a volume with the axes that are sliced; `None` for what is not in space."""
+        spacing, directions = scan.spacing_mm, scan.directions
+        if not scan.is_volume or spacing is None or directions is None:
+            return None
+        if not is_turned(scan, orientation):
+            return cls(scan.spatial_shape, spacing, directions)
+        x, y, z = (directions.index(along) for along in range(3))
+        shape = tuple(scan.spatial_shape[axis] for axis in (x, y, z))
+        return cls(shape, (spacing[x], spacing[y], spacing[z]), (0, 1, 2))
 
-class _InSpace(Protocol):
+
+class InSpace(Protocol):
+    """What a scan, its header, and what is known of it have in common."""
+
     @property
-    def is_volume(self) -> bool: ...
+    def is_volume(self) -> bool:
+        """Whether it is sliced."""
+
     @property
-    def spatial_shape(self) -> tuple[int, ...]: ...
+    def spatial_shape(self) -> tuple[int, ...]:
+        """Pixels or voxels along each axis of the file."""
+
     @property
-    def spacing_mm(self) -> tuple[float, float, float] | None: ...
+    def spacing_mm(self) -> tuple[float, float, float] | None:
+        """Voxel sides along them."""
+
     @property
-    def directions(self) -> tuple[int, int, int] | None: ...
+    def directions(self) -> tuple[int, int, int] | None:
+        """Axes of the body along which they run, either way."""
+
+    @property
+    def has_position(self) -> bool:
+        """Whether the file says where it lies in space."""
 
 
-def slice_axis(scan: _InSpace, axis: str, plane: Plane = "axial") -> int:
-    """The array axis along which `scan` is sliced, 0 for pictures.
+def is_turned(scan: InSpace, orientation: Orientation) -> bool:
+    """Whether a scan is sliced along the axes of the body, and not along those of its file."""
+    return orientation == "RAS" and scan.directions is not None and scan.has_position
+
+
+def slice_axis(scan: InSpace, preparation: Preparation) -> int:
+    """The axis of the file along which `scan` is sliced, 0 for pictures.
 
     Args:
         scan: A scan, or its header.
-        axis: The setting: `0`, `1`, `2`, or `auto` for the rule of this module.
-        plane: That of the data set, where the voxels decide nothing.
+        preparation: The settings.
     """
     if not scan.is_volume or scan.spacing_mm is None or scan.directions is None:
         return 0
-    if axis != "auto":
-        return int(axis)
+    if preparation.plane != "auto":
+        along = _PLANES.index(preparation.plane)
+        turned = is_turned(scan, preparation.orientation)
+        return scan.directions.index(along) if turned else along
     own = _own_axis(scan.spatial_shape, scan.spacing_mm)
-    return scan.directions.index(_PLANES.index(plane)) if own is None else own
+    if own is not None:
+        return own
+    return scan.directions.index(_PLANES.index(preparation.usual_plane))
 
 
 def other_plane(grid: Grid, plane: Plane) -> str | None:

@@ -1,4 +1,7 @@
-"""The deterministic part of the data path: a scan becomes a stack of 2-D slices, and back."""
+"""The deterministic part of the data path: a scan becomes a stack of 2-D slices, and back.
+
+Slices are those of the turned grid, see `ecs_med.data.slicing`.
+"""
 
 import math
 from collections.abc import Iterator
@@ -9,9 +12,9 @@ import torch
 from torch.nn import functional as F
 
 from ecs_med.config import Preparation
-from ecs_med.data.intensities import intensity_range
-from ecs_med.data.planes import slice_axis
+from ecs_med.data.normalising import normalised_slabs
 from ecs_med.data.readers import Scan, ScanHeader
+from ecs_med.data.slicing import slicing_of
 
 __all__ = ["native_bands", "prepare_labels", "prepare_scan", "to_native"]
 
@@ -24,23 +27,25 @@ def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic
     """Slice, bring intensities into range, and bring slices to the size of training.
 
     Args:
-        scan: Picture `(C, H, W)` uint8 or volume `(C, X, Y, Z)` float32.
+        scan: Picture `(C, H, W)` uint8 or volume `(C, X, Y, Z)` of any real numbers.
         preparation: The settings.
 
     Returns:
         `(D, C, H, W)`: a picture as uint8 in 0..255 with D = 1, a volume as float16 in 0..1.
     """
+    slicing = slicing_of(scan, preparation)
     if not scan.is_volume:
         stack = scan.array[None]
-        size = target_size(stack.shape[-2:], preparation.max_size, preparation.min_size)
-        if size == stack.shape[-2:]:
+        if slicing.size == stack.shape[-2:]:
             return stack
-        return _resized_picture(stack, size).round().clamp(0, 255).byte().numpy()
-    axis = slice_axis(scan, preparation.axis, preparation.plane)
-    values = np.stack([_normalized(channel, preparation) for channel in scan.array])
-    stack = np.ascontiguousarray(np.moveaxis(values, axis + 1, 0))
-    size = target_size(stack.shape[-2:], preparation.max_size, preparation.min_size)
-    return _resized(torch.from_numpy(stack), size).numpy().astype(np.float16)
+        return _resized_picture(stack, slicing.size).round().clamp(0, 255).byte().numpy()
+    stack = np.empty((slicing.num_slices, len(scan.array), *slicing.size), np.float16)
+    start = 0
+    for slab in normalised_slabs(slicing.turned(scan.array), slicing.along, preparation):
+        part = _resized(torch.from_numpy(slab), slicing.size)
+        stack[start : start + len(slab)] = part.numpy()
+        start += len(slab)
+    return stack
 
 
 def prepare_labels(
@@ -56,35 +61,22 @@ def prepare_labels(
     Returns:
         `(D, H, W)`, uint8.
     """
-    axis = slice_axis(scan, preparation.axis, preparation.plane)
-    stack = np.moveaxis(labels, axis, 0) if scan.is_volume else labels[None]
-    stack = np.ascontiguousarray(stack)
-    size = target_size(stack.shape[-2:], preparation.max_size, preparation.min_size)
-    if size != stack.shape[-2:]:
+    slicing = slicing_of(scan, preparation)
+    stack = np.ascontiguousarray(slicing.stack(labels))
+    if slicing.size != stack.shape[-2:]:
         whole = torch.from_numpy(stack)[:, None].float()
-        stack = F.interpolate(whole, size=size, mode="nearest-exact")[:, 0].byte().numpy()
+        whole = F.interpolate(whole, size=slicing.size, mode="nearest-exact")
+        stack = whole[:, 0].byte().numpy()
     return stack
 
 
-def target_size(size: tuple[int, ...], longest: int, shortest: int = 0) -> tuple[int, int]:
-    """Height and width after bringing the longer side into `shortest`..`longest`; 0: no bound."""
-    height, width = size
-    side = max(size)
-    wanted = max(side, shortest)
-    wanted = min(wanted, longest) if longest else wanted
-    if wanted == side:
-        return height, width
-    factor = wanted / side
-    return max(1, round(height * factor)), max(1, round(width * factor))
-
-
 def to_native(maps: torch.Tensor, scan_shape: tuple[int, ...], axis: int) -> torch.Tensor:
-    """Bring maps of slices back to the scan's own grid.
+    """Bring maps of slices back to the size of the scan, on its turned grid.
 
     Args:
         maps: `(D, K, h, w)`, floating point.
-        scan_shape: `(H, W)` of a picture, or `(X, Y, Z)` of a volume.
-        axis: As `slice_axis` gives it.
+        scan_shape: `(H, W)` of a picture, or `(X, Y, Z)` of a volume, as of `Slicing.shape`.
+        axis: As of `Slicing.along`.
 
     Returns:
         `(K, *scan_shape)`, bilinear in the plane of the slices.
@@ -141,16 +133,3 @@ def _resized(stack: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         return stack
     shrinks = size[0] < stack.shape[-2] or size[1] < stack.shape[-1]
     return F.interpolate(stack, size=size, mode="bilinear", antialias=shrinks)
-
-
-def _normalized(
-    channel: npt.NDArray[np.float32], preparation: Preparation
-) -> npt.NDArray[np.float32]:
-    if preparation.window is not None:
-        lower, upper = preparation.window
-    else:
-        lower, upper = intensity_range(channel, preparation.percentiles)
-    if upper <= lower:
-        return np.zeros_like(channel)
-    scaled: npt.NDArray[np.float32] = np.clip((channel - lower) / (upper - lower), 0, 1)
-    return scaled

@@ -29,7 +29,7 @@ from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["PreparedSlice", "SliceStore"]
 
-_FORMAT = 3
+_FORMAT = 4
 
 Tensors = Mapping[str, torch.Tensor]
 

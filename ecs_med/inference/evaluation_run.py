@@ -15,6 +15,7 @@ from ecs_med.errors import DataError
 from ecs_med.files import RESULT_REMEDY, make_folder, write_json, write_text, written_together
 from ecs_med.inference.evaluate import CaseScores, Evaluation, evaluate_cases
 from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.orientation import orientation_notes
 from ecs_med.inference.trained_data import TrainedData
 from ecs_med.metrics import absent_sentence
 from ecs_med.names import as_cell
@@ -122,9 +123,17 @@ def evaluate(
     model = model if isinstance(model, Model) else load_model(model)
     data = Path(data)
     selection = select_cases(model.run, data, partition, reading)
-    masks = [case.mask for case in selection.cases if case.mask is not None]
+    scans = [case.images for case in selection.cases]
+    told = orientation_notes(model.run, model.spec, scans)
+    selection = replace(selection, warnings=(*selection.warnings, *told))
     settings = ReadingSettings.parse(reading or {})
-    scheme, how = scheme_of_other_masks(masks, model.spec.labels, settings, own=selection.in_place)
+    scheme, how = scheme_of_other_masks(
+        [case.mask for case in selection.cases if case.mask is not None],
+        model.spec.labels,
+        settings,
+        images=[case.images for case in selection.cases if case.mask is not None],
+        own=selection.in_place,
+    )
     if how:
         selection = replace(selection, note=f"{selection.note}; {how}")
     numbers = itertools.count(1)

@@ -156,7 +156,9 @@ def _in_folder(
             elif path not in images and is_foreign(path.name) and not _is_dicom(path):
                 passed_over[path] = _FOREIGN
         dicom = [path for path in paths if _is_dicom(path)]
-        items += [PredictionInput(series.files, below=folder) for series in find_series(dicom)]
+        series = find_series(dicom)
+        items += [PredictionInput(scan.files, below=folder) for scan in series.series]
+        items += [PredictionInput((p,), folder, problem) for p, problem in series.unreadable]
     return items, passed_over
 
 

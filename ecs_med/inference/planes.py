@@ -18,14 +18,14 @@ def plane_notes(preparation: Preparation, scans: Sequence[Sequence[Path]]) -> tu
         preparation: Of the model.
         scans: The files of each scan; what cannot be read is left to those who read it.
     """
-    if preparation.axis != "auto":
+    if preparation.plane != "auto":
         return ()
     found = [(files[0], reason) for files in scans if (reason := _other_plane(preparation, files))]
     if not found:
         return ()
     path, reason = found[0]
     more = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
-    end = f"where the model was trained on {preparation.plane} ones: look at the result"
+    end = f"where the model was trained on {preparation.usual_plane} ones: look at the result"
     return (f"{path}: {reason}, {end}{more}.",)
 
 
@@ -34,7 +34,5 @@ def _other_plane(preparation: Preparation, files: Sequence[Path]) -> str | None:
         header = read_header(files)
     except (EcsMedError, OSError):
         return None
-    spacing, directions = header.spacing_mm, header.directions
-    if not header.is_volume or spacing is None or directions is None:
-        return None
-    return other_plane(Grid(header.shape, spacing, directions), preparation.plane)
+    grid = Grid.of(header, preparation.orientation)
+    return None if grid is None else other_plane(grid, preparation.usual_plane)

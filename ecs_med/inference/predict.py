@@ -17,6 +17,7 @@ from ecs_med.files import RESULT_REMEDY, make_folder, write_json
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
 from ecs_med.inference.inputs import find_inputs
 from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.orientation import orientation_notes
 from ecs_med.inference.planes import plane_notes
 from ecs_med.inference.predictor import check_corrector, check_scan, segment
 from ecs_med.inference.scans import PredictionInput
@@ -161,6 +162,7 @@ def predict_files(
     names = dict(zip(values, model.spec.class_names, strict=True))
     clear_litter(*sorted({place.labels.parent for place in plan}))
     state = unfinished(model.run)
+    scans = [item.images for item in segmentable]
     report = PredictionReport(
         model=model.run,
         output=folder,
@@ -170,7 +172,8 @@ def predict_files(
             *([state] if state else []),
             *found.told(),
             *found.notes,
-            *plane_notes(model.spec.preparation, [item.images for item in segmentable]),
+            *plane_notes(model.spec.preparation, scans),
+            *orientation_notes(model.run, model.spec, scans),
         ),
     )
     for item in items:
@@ -221,7 +224,7 @@ def _segment_one(
     make_folder(destination.labels.parent)
     if destination.overlay is not None:
         preparation = model.spec.preparation
-        axis = slice_axis(scan, preparation.axis, preparation.plane)
+        axis = slice_axis(scan, preparation)
         drawn = draw_overlay(scan, result.labels, axis=axis, window=preparation.window)
         write_png(destination.overlay, drawn)
     reader = reader_of(item.images)
@@ -243,8 +246,8 @@ def stored_values(model: Model) -> npt.NDArray[np.integer]:
     values = model.spec.labels.decode(indices)
     highest = 255 if model.spec.kind == "picture" else 32767
     known = values if values.min() >= 0 and values.max() <= highest else indices
-    # One byte a pixel in pictures, where eight would be twice the picture itself.
-    return known.astype(np.uint8) if model.spec.kind == "picture" else known
+    # Label maps have their type: eight bytes a pixel would be more than scan and network take.
+    return known.astype(np.uint8 if known.max() <= 255 else np.int16)
 
 
 def _write_failures(report: PredictionReport) -> None:

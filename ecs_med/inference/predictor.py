@@ -212,12 +212,13 @@ def check_scan(model: "Model", scan: Scan | ScanHeader, name: Path | str) -> Non
 
 
 class _Canvas:
-    """What is known of one case, filled in chunk by chunk."""
+    """What is known of one case, filled in chunk by chunk, on the grid of its file."""
 
     def __init__(self, case: PreparedCase, view: Literal["prepared", "native"] | None) -> None:
         shape = case.header.shape
         self.case = case
         self.view = view
+        self._slicing = case.slicing
         self._labels = np.empty(shape, np.uint8)
         self._certainty = np.empty(shape, np.float32) if view == "native" else None
         self._correction = np.empty(shape, np.uint8) if view == "native" else None
@@ -225,11 +226,12 @@ class _Canvas:
 
     def fill(self, start: int, logits: torch.Tensor, probabilities: torch.Tensor | None) -> None:
         """Put in the slices from `start` on."""
-        axis = self.case.axis
+        # Views of what is on the grid of the file, with the axes of the slices.
+        axis, turned = self._slicing.along, self._slicing.turned
         place: tuple[slice, ...] = ()
         if self._labels.ndim == 3:
             place = (*[slice(None)] * axis, slice(start, start + len(logits)))
-        labels = self._labels[place]
+        labels = turned(self._labels)[place]
         for rows, native in native_bands(logits, labels.shape, axis):
             labels[rows] = _largest(native, 0).numpy()
         if probabilities is None:
@@ -237,7 +239,7 @@ class _Canvas:
         if self._certainty is None or self._correction is None:
             self._views.append(_view(logits, probabilities))
             return
-        correction, certainty = self._correction[place], self._certainty[place]
+        correction, certainty = turned(self._correction)[place], turned(self._certainty)[place]
         for rows, native in native_bands(probabilities, labels.shape, axis):
             correction[rows] = _largest(native, 0).numpy()
             certainty[rows] = native.amax(0).clamp(0, 1).float().cpu().numpy()

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from ecs_med.config import TrainConfig
-from ecs_med.data.checks.contents import CaseContent, array_digest, files_digest
-from ecs_med.data.readers import read_scan
-from ecs_med.errors import DataError
+from ecs_med.config import ReadingSettings
+from ecs_med.data.checks.contents import CaseContent, files_digest, pixels_digest
+from ecs_med.data.layout import open_data
+from ecs_med.data.readers import read_header, read_scan
+from ecs_med.data.readers.grids import axis_codes
+from ecs_med.errors import DataError, EcsMedError
 from ecs_med.runs import RunFolder
 from ecs_med.splits import Role, SplitDocument
 from ecs_med.types import Case
 
 __all__ = ["TrainedData"]
 
+_NUM_HEADERS = 64
 _NUM_SHOWN = 3
 
 
@@ -39,7 +42,7 @@ class TrainedData:
     def of(cls, run: Path) -> Self:
         """Read it from a run folder, of which every file may be missing."""
         files = RunFolder(run)
-        config = TrainConfig.from_file(files.config_file) if files.config_file.is_file() else None
+        config = files.read_config() if files.config_file.is_file() else None
         has_split = files.split_file.is_file()
         kept = files.read_contents()
         return cls(
@@ -62,6 +65,28 @@ class TrainedData:
     def lies_in(self, data: Path) -> bool:
         """Whether a path is where the data lay in training."""
         return self.place is not None and self.place == data.resolve()
+
+    def orientations(self) -> frozenset[str]:
+        """How volumes that it was trained on are stored, such as `RAS`; empty if it is not known.
+
+        The headers of some of them are read, where they still lie where they lay.
+        """
+        if self.place is None or not self.place.exists():
+            return frozenset()
+        try:
+            cases = open_data(self.place, ReadingSettings.parse(self.reading)).cases
+        except (EcsMedError, OSError):
+            return frozenset()
+        trained = [c for c in cases if self.roles.get(c.id) in ("labeled", "unlabeled")]
+        found = set()
+        for case in trained[:: -(-len(trained) // _NUM_HEADERS) or 1]:
+            try:
+                header = read_header(case.images, case.frame)
+            except (EcsMedError, OSError):
+                continue
+            if header.affine is not None and header.has_position:
+                found.add(axis_codes(header.affine))
+        return frozenset(found)
 
     def recognized(self, cases: Sequence[Case], *, by_place: bool) -> dict[str, Role]:
         """The cases that the run knows, with what they were for.
@@ -137,7 +162,7 @@ def _ids_of(case: Case, by_digest: Mapping[str, Sequence[str]]) -> Sequence[str]
     if ids or case.mask is None:
         return ids
     try:
-        return by_digest.get(array_digest(read_scan(case.images, case.frame).array), ())
+        return by_digest.get(pixels_digest(read_scan(case.images, case.frame)), ())
     except DataError:
         return ()  # Scoring it will say what is wrong.
 

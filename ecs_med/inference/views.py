@@ -66,7 +66,10 @@ def stored_index(index: int, num_slices: int, affine: Affine, axis: int) -> int:
 
 
 def grey_slices(
-    scan: Scan, axis: int, window: tuple[float, float] | None = None
+    scan: Scan,
+    axis: int,
+    window: tuple[float, float] | None = None,
+    indices: Sequence[int] | None = None,
 ) -> npt.NDArray[np.float32]:
     """The first channel of a volume, upright, as grey values 0..255, not rounded.
 
@@ -75,12 +78,16 @@ def grey_slices(
         axis: Array axis along which it is sliced.
         window: Intensities that become black and white; `None`: as `intensity_range` says
             for percentiles 0.5 and 99.5.
+        indices: Which of the upright slices; `None`: all of them.
+
+    Returns:
+        `(D, rows, columns)`.
     """
     assert scan.affine is not None
-    image = scan.array[0].astype(np.float32, copy=False)
-    lower, upper = window or intensity_range(image, (0.5, 99.5))
+    lower, upper = window or intensity_range(scan.array[0], (0.5, 99.5))
     scale = 255 / (upper - lower) if upper > lower else 0.0
-    shown = upright_slices(image, scan.affine, axis)
+    upright = upright_slices(scan.array[0], scan.affine, axis)
+    shown = (upright if indices is None else upright[list(indices)]).astype(np.float32, copy=False)
     grey: npt.NDArray[np.float32] = np.clip((shown - lower) * scale, 0, 255)
     return grey
 
@@ -105,8 +112,8 @@ def draw_overlay(
         return draw_labels(np.moveaxis(scan.array.astype(np.uint8), 0, -1), labels)
     assert scan.affine is not None
     assert scan.spacing_mm is not None
-    shown = grey_slices(scan, axis, window)
     drawn = upright_slices(labels, scan.affine, axis)
+    indices = _slices_to_show(drawn)
     # Rows run along the later of the two RAS axes of the plane.
     directions = [int(new) for new, _ in io_orientation(scan.affine)]
     columns_mm, rows_mm = (
@@ -115,7 +122,10 @@ def draw_overlay(
         if new != directions[axis]
     )
     return _montage(
-        [_tile(shown[i], drawn[i], (rows_mm, columns_mm)) for i in _slices_to_show(drawn)]
+        [
+            _tile(grey, drawn[index], (rows_mm, columns_mm))
+            for index, grey in zip(indices, grey_slices(scan, axis, window, indices), strict=True)
+        ]
     )
 
 
@@ -149,7 +159,7 @@ def _bands(picture: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
 
 
 def _slices_to_show(labels: Labels) -> list[int]:
-    labeled = np.flatnonzero((labels > 0).any(axis=(1, 2)))
+    labeled = np.flatnonzero(labels.any(axis=(1, 2)))
     if len(labeled) == 0:
         labeled = np.arange(len(labels))
     count = min(MAX_TILES, len(labeled))

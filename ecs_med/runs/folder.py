@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from ecs_med.config import TrainConfig
+from ecs_med.config import TrainConfig, read_settings
 from ecs_med.errors import SettingsError
 from ecs_med.files import make_folder, write_json
 from ecs_med.runs.contents import DataContents
+from ecs_med.runs.former import config_of_former
 from ecs_med.runs.outputs import claim_folder
 from ecs_med.runs.records import Manifest, Metrics
 from ecs_med.runs.spec import ModelSpec, Origin, SweepPlan
@@ -111,7 +112,15 @@ class RunFolder:
 
     def read_config(self) -> TrainConfig:
         """`config.json`; errors as `TrainConfig.from_file`."""
-        return TrainConfig.from_file(self.config_file)
+        values = self.read_settings()
+        try:
+            return TrainConfig.parse(values)
+        except SettingsError as error:
+            raise SettingsError(f"{self.config_file}: {error}") from None
+
+    def read_settings(self) -> dict[str, Any]:
+        """What `config.json` holds, as this version says it; errors as `read_settings`."""
+        return config_of_former(read_settings(self.config_file))
 
     def write_config(self, config: TrainConfig) -> None:
         """Keep the settings."""

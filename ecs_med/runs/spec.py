@@ -1,14 +1,16 @@
 """What a model is, what a run began with, and what a sweep is asked for."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from ecs_med.config import Preparation
 from ecs_med.config.train import MAX_CROP, MAX_SIDE
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.records import Record
+from ecs_med.runs.former import config_of_former, spec_of_former
 
 __all__ = ["ModelSpec", "Origin", "PlannedRun", "SweepPlan"]
 
@@ -19,8 +21,8 @@ MAX_CHANNELS = 1024
 class ModelSpec(Record):
     """Everything about a model but its weights; `model.json` of a run."""
 
-    format: Literal[1] = 1
-    """Version of this file."""
+    format: Literal[2] = 2
+    """Version of this file; those of version 1 are read as `ecs_med.runs.former` says."""
     method: str
     """Training method."""
     labels: LabelScheme
@@ -54,6 +56,11 @@ class ModelSpec(Record):
     """Larger slices are segmented in overlapping tiles of this side, in pixels."""
     initialization: str
     """Where the segmenter's weights came from, in words."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_former(cls, values: Any) -> Any:
+        return spec_of_former(values)
 
     @model_validator(mode="after")
     def _check_number_of_channels(self) -> Self:
@@ -114,3 +121,8 @@ class SweepPlan(Record):
     """Fields of `TrainConfig` that all runs share."""
     cells: tuple[PlannedRun, ...]
     """Every run."""
+
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _read_former(cls, settings: Any) -> Any:
+        return config_of_former(settings) if isinstance(settings, Mapping) else settings

@@ -118,12 +118,14 @@ def plan_data(
     used: tuple[Case | UnlabeledCase, ...]
     used = (*split.labeled, *split.validation, *split.test, *split.unlabeled)
     readable = [case for case in used if found.facts[case.id].is_readable]
-    images = look_at_images(readable, config.reading.axis, config.plane)
+    volumes = [fact for fact in found.facts.values() if fact.is_volume]
+    images = look_at_images(readable, config, volumes)
     warnings = (
         *changed,
         *split.warnings,
         *warnings_of_split(found, split, scheme, config),
         *warnings_of(problems),
+        *images.notes,
     )
     return DataPlan(collection, split, scheme, images, contents_of(found, scheme), warnings)
 

@@ -112,17 +112,18 @@ def _item(model: Model, case: Case, scores: dict[str, float]) -> GalleryItem:
             certainty=result.certainty,
             scores=scores,
         )
-    axis, affine = found.axis, found.scan.affine
+    slicing, affine = found.slicing, found.scan.affine
+    axis = slicing.axis
     reference = upright_slices(found.reference, affine, axis)
     shown = (reference > 0) & (reference < model.spec.num_classes)
     place = int(np.argmax(shown.sum(axis=(1, 2))))
     index = stored_index(place, len(reference), affine, axis)
-    result = segment_case(model, found.only(index), certainty=model.has_corrector)
+    result = segment_case(model, found.only(slicing.across(index)), certainty=model.has_corrector)
     correction, certainty = (
         None if plane is None else upright_slices(plane, affine, axis)[0]
         for plane in (result.correction, result.certainty)
     )
-    grey = grey_slices(found.scan, axis, model.spec.preparation.window)[place]
+    [grey] = grey_slices(found.scan, axis, model.spec.preparation.window, [place])
     return GalleryItem(
         case_id=case.id,
         image=np.repeat(grey.astype(np.uint8)[..., None], 3, axis=-1),

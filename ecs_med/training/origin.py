@@ -53,7 +53,12 @@ def settings_from(origin: Origin, config: TrainConfig) -> TrainConfig:
         "min_size": spec.preparation.min_size,
     }
     if spec.kind == "volume":
-        more["plane"] = spec.preparation.plane
+        more |= {
+            "orientation": spec.preparation.orientation,
+            "plane": spec.preparation.plane,
+            "usual_plane": spec.preparation.usual_plane,
+            "spacing": spec.preparation.spacing_mm or "none",
+        }
     if method_class(config.method).uses_corrector() and spec.corrector_encoder is not None:
         networks["corrector_encoder"] = spec.corrector_encoder
         more["corrector_output_stride"] = spec.corrector_output_stride
@@ -109,6 +114,12 @@ def check_origin(origin: Origin, config: TrainConfig, plan: DataPlan) -> Origin:
         warnings.append(
             f"{origin.run}: calls the classes {', '.join(theirs)}, here they are "
             f"{', '.join(names)}; make sure that they mean the same in this order."
+        )
+    if plan.images.kind == "volume" and config.orientation != "RAS":
+        warnings.append(
+            f"{origin.run}: slices volumes along the axes of their files, and so does this run, "
+            "which fits scans that are stored alike and no others; train anew, without "
+            "`start_from`, to slice all along the axes of the body."
         )
     scored = {case.id for case in (*plan.split.validation, *plan.split.test)}
     num_seen = len(_trained_on(origin, config) & scored)

@@ -84,8 +84,9 @@ def scheme_for(
     """
     if found.scheme is not None:
         return found.scheme, [p for p in found.understood if p.severity != "error"]
-    used = [case.mask for case in (*split.labeled, *split.validation, *split.test) if case.mask]
-    scheme, problems = understand_masks(used, config.reading, collection.labels)
+    used = [case for case in (*split.labeled, *split.validation, *split.test) if case.mask]
+    masks, images = [c.mask for c in used if c.mask], [case.images for case in used]
+    scheme, problems = understand_masks(masks, config.reading, collection.labels, images)
     return scheme, [*problems, *map(_unused, found.understood)]
 
 

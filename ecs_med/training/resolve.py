@@ -1,16 +1,17 @@
 """Deciding what the user left open: sizes, lengths, encoder, device, run folder."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 
-from ecs_med.config import Plane, Preparation, TrainConfig
-from ecs_med.data.planes import Grid, slice_axis, usual_plane
-from ecs_med.data.prepare import target_size
+from ecs_med.config import Orientation, Plane, Preparation, TrainConfig
+from ecs_med.data.planes import Grid, InSpace, usual_plane
 from ecs_med.data.readers import ScanHeader, read_header
+from ecs_med.data.slicing import prepared_size, target_size
+from ecs_med.data.spacing import PixelSides
 from ecs_med.devices import autocast_dtype, choose_device
 from ecs_med.distributed import local_rank, world_size
 from ecs_med.errors import DataError, SettingsError
@@ -36,27 +37,34 @@ class Images(NamedTuple):
     channels: int
     """Channels of every image."""
     size: tuple[int, int]
-    """Median height and width of a slice, in pixels."""
-    plane: Plane | None = None
+    """Median height and width of a slice in pixels, once these have their `spacing_mm`."""
+    usual_plane: Plane | None = None
     """Of volumes, see `ecs_med.data.planes`; `None` for pictures."""
+    spacing_mm: float | None = None
+    """Side of a pixel that slices are resampled to; `None`: they are not."""
+    notes: tuple[str, ...] = ()
+    """What was decided that a person should know, one sentence each."""
 
 
 def look_at_images(
-    cases: Sequence[Case | UnlabeledCase], axis: str, plane: Plane | None = None
+    cases: Sequence[Case | UnlabeledCase],
+    config: TrainConfig,
+    volumes: Sequence[InSpace] | None = None,
 ) -> Images:
     """Read the headers of some images and say what they have in common.
 
     Args:
         cases: At least one; up to 64, evenly spread, are read.
-        axis: The setting along which volumes are sliced.
-        plane: The plane of volumes, where it is decided already.
+        config: What is decided already of the way in which volumes are sliced.
+        volumes: All of the data set, by which `spacing` is decided; `None`: those that are read.
 
     Raises:
         DataError: If pictures and volumes are mixed, or numbers of channels differ.
+        SettingsError: If slices would become larger than any network takes.
     """
     step = -(-len(cases) // _SAMPLE)
     sample = cases[::step]
-    headers = [read_header(case.images) for case in sample]
+    headers = [read_header(case.images, case.frame) for case in sample]
     first = headers[0]
     for case, header in zip(sample, headers, strict=True):
         if header.is_volume != first.is_volume:
@@ -69,33 +77,41 @@ def look_at_images(
                 f"{case.images[0]}: has {header.num_channels} channels and {sample[0].images[0]} "
                 f"has {first.num_channels}; give every case the same channels."
             )
-    if first.is_volume and plane is None:
-        plane = _usual_plane(cases)
-    sizes = [_slice_size(header, axis, plane) for header in headers]
-    height, width = (int(np.median(side)) for side in zip(*sizes, strict=True))
     kind: Literal["picture", "volume"] = "volume" if first.is_volume else "picture"
-    return Images(kind, first.num_channels, (height, width), plane)
+    if kind == "picture":
+        height, width = (int(np.median(side)) for side in zip(*_sizes(headers), strict=True))
+        return Images(kind, first.num_channels, (height, width))
+    plane = config.usual_plane or _usual_plane(cases, config.orientation)
+    slicing = Preparation(orientation=config.orientation, plane=config.plane, usual_plane=plane)
+    spacing, notes = _spacing(config, volumes or headers, slicing)
+    slicing = slicing.model_copy(update={"spacing_mm": spacing})
+    sizes = [prepared_size(header, slicing) for header in headers]
+    height, width = (int(np.median(side)) for side in zip(*sizes, strict=True))
+    return Images(kind, first.num_channels, (height, width), plane, spacing, notes)
 
 
-def _usual_plane(cases: Sequence[Case | UnlabeledCase]) -> Plane:
+def _sizes(headers: Sequence[ScanHeader]) -> list[tuple[int, int]]:
+    return [(header.shape[0], header.shape[1]) for header in headers]
+
+
+def _spacing(
+    config: TrainConfig, volumes: Iterable[InSpace], slicing: Preparation
+) -> tuple[float | None, tuple[str, ...]]:
+    """The side of a pixel that slices are resampled to, and a sentence if data decided on it."""
+    if config.spacing == "none" or isinstance(config.spacing, float):
+        return (None if config.spacing == "none" else config.spacing), ()
+    sides = PixelSides.of(volumes, slicing)
+    if sides is None or sides.wanted is None:
+        return None, ()
+    return sides.wanted, (sides.sentence(),)
+
+
+def _usual_plane(cases: Sequence[Case | UnlabeledCase], orientation: Orientation) -> Plane:
     """One decision for all runs on a data set, whatever the order of their cases is."""
     ordered = sorted(cases, key=lambda case: case.id)
     headers = [read_header(case.images) for case in ordered[:: -(-len(ordered) // _SAMPLE)]]
-    return usual_plane(
-        [
-            Grid(header.shape, header.spacing_mm, header.directions)
-            for header in headers
-            if header.spacing_mm is not None and header.directions is not None
-        ]
-    )
-
-
-def _slice_size(header: ScanHeader, axis: str, plane: Plane | None) -> tuple[int, int]:
-    if not header.is_volume:
-        return header.shape[0], header.shape[1]
-    along = slice_axis(header, axis, plane or "axial")
-    height, width = (n for i, n in enumerate(header.shape) if i != along)
-    return height, width
+    grids = [Grid.of(header, orientation) for header in headers]
+    return usual_plane([grid for grid in grids if grid is not None])
 
 
 def resolve(
@@ -144,7 +160,8 @@ def resolve(
             "batch": config.batch or 8,
             "max_size": max_size,
             "min_size": min_size,
-            "plane": config.plane or images.plane,
+            "usual_plane": config.usual_plane or images.usual_plane,
+            "spacing": _decided_spacing(config, images),
             "crop": config.crop or _fitting_crop(target_size(images.size, max_size, min_size)),
             "network_settings": told.model_dump(mode="json"),
             "encoder": initializations[0].encoder if network.has_encoder else "none",
@@ -156,6 +173,12 @@ def resolve(
     if resolved.crop is not None and resolved.crop % 32:
         raise SettingsError(f"`crop` must be a multiple of 32 pixels (got {resolved.crop}).")
     return with_own_settings(resolved), initializations
+
+
+def _decided_spacing(config: TrainConfig, images: Images) -> float | Literal["none"]:
+    if config.spacing == "auto":
+        return images.spacing_mm or "none"
+    return config.spacing
 
 
 def _fitting_network(config: TrainConfig) -> type[Network]:
@@ -180,8 +203,10 @@ def preparation_of(config: TrainConfig) -> Preparation:
     return Preparation(
         max_size=config.max_size or 0,
         min_size=config.min_size or 0,
-        axis=reading.axis,
-        plane=config.plane or "axial",
+        orientation=config.orientation,
+        plane=config.plane,
+        usual_plane=config.usual_plane or "axial",
+        spacing_mm=config.spacing if isinstance(config.spacing, float) else None,
         window=reading.window,
         percentiles=reading.percentiles,
     )

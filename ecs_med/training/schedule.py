@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ecs_med.config import Preparation, TrainConfig
-from ecs_med.data.planes import slice_axis
-from ecs_med.data.prepare import target_size
 from ecs_med.data.readers import ScanHeader, read_header
+from ecs_med.data.slicing import slicing_of
 from ecs_med.splits.ordering import digest
 from ecs_med.types import Case
 
@@ -121,7 +120,8 @@ def cost_of_scoring(cases: Sequence[Case], preparation: Preparation) -> float:
         DataError: If a header cannot be read.
     """
     sample = cases[:: -(-len(cases) // _SAMPLE)]
-    return math.fsum(_cost(read_header(case.images), preparation) for case in sample) / len(sample)
+    headers = (read_header(case.images, case.frame) for case in sample)
+    return math.fsum(_cost(header, preparation) for header in headers) / len(sample)
 
 
 def cases_in_between(cases: Sequence[Case], num_cases: int) -> list[Case]:
@@ -132,9 +132,7 @@ def cases_in_between(cases: Sequence[Case], num_cases: int) -> list[Case]:
 
 
 def _cost(header: ScanHeader, preparation: Preparation) -> float:
-    shape, num_slices = list(header.shape), 1
-    if len(shape) == 3:
-        num_slices = shape.pop(slice_axis(header, preparation.axis, preparation.plane))
-    height, width = target_size(tuple(shape), preparation.max_size, preparation.min_size)
-    padded = math.prod(-(-side // _MULTIPLE) * _MULTIPLE for side in (height, width))
-    return num_slices * (padded + NATIVE * math.prod(shape))
+    slicing = slicing_of(header, preparation)
+    padded = math.prod(-(-side // _MULTIPLE) * _MULTIPLE for side in slicing.size)
+    native = math.prod(header.shape) // slicing.num_slices
+    return slicing.num_slices * (padded + NATIVE * native)

@@ -118,14 +118,13 @@ def test_more_than_twenty_of_a_kind_become_one_row() -> None:
 
 
 def test_options_that_were_not_given_are_left_out() -> None:
-    typed = {"class_names": "a, b", "window": (-160, 240), "axis": "2", "mask_colors": "#0ff080"}
+    typed = {"class_names": "a, b", "window": (-160, 240), "mask_colors": "#0ff080"}
     values: dict[str, Any] = {}
     for option in READING:
         option.put(typed.get(option.name), values)
     assert values["reading"] == {
         "class_names": ("a", "b"),
         "window": (-160, 240),
-        "axis": "2",
         "mask_colors": ((15, 240, 128),),
     }
     (colors,) = [option for option in READING if option.name == "mask_colors"]

@@ -4,15 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from ecs_med.config import Preparation
 from ecs_med.data.planes import slice_axis
-from ecs_med.data.prepare import (
-    Preparation,
-    prepare_labels,
-    prepare_scan,
-    target_size,
-    to_native,
-)
+from ecs_med.data.prepare import prepare_labels, prepare_scan, to_native
 from ecs_med.data.readers import Scan
+from ecs_med.data.slicing import target_size
+
+PLANES = ("sagittal", "coronal", "axial")
 
 
 def volume(shape: tuple[int, int, int], spacing: tuple[float, float, float] = (1, 1, 1)) -> Scan:
@@ -26,40 +24,41 @@ def picture(height: int, width: int) -> Scan:
 
 
 @pytest.mark.parametrize(
-    ("spacing", "axis", "expected"),
+    ("spacing", "plane", "expected"),
     [
         ((1, 1, 1), "auto", 2),
         ((1, 1, 5), "auto", 2),
         ((4, 1, 1), "auto", 0),
         ((1, 3, 3), "auto", 2),
-        ((1, 1, 5), "1", 1),
+        ((1, 1, 5), "coronal", 1),
     ],
 )
 def test_slices_run_along_the_coarsest_axis(
-    spacing: tuple[float, float, float], axis: str, expected: int
+    spacing: tuple[float, float, float], plane: str, expected: int
 ) -> None:
-    assert slice_axis(volume((4, 5, 6), spacing), axis) == expected
+    preparation = Preparation.parse({"plane": plane})
+    assert slice_axis(volume((4, 5, 6), spacing), preparation) == expected
 
 
-@pytest.mark.parametrize("axis", ["0", "1", "2"])
-def test_a_volume_survives_the_way_there_and_back(axis: str) -> None:
+@pytest.mark.parametrize(("axis", "plane"), list(enumerate(PLANES)))
+def test_a_volume_survives_the_way_there_and_back(axis: int, plane: str) -> None:
     scan = volume((4, 5, 6))
-    preparation = Preparation.parse({"axis": axis, "percentiles": (0, 100)})
+    preparation = Preparation.parse({"plane": plane, "percentiles": (0, 100)})
     stack = prepare_scan(scan, preparation)
     assert stack.dtype == np.float16
     assert (stack.min(), stack.max()) == (0, 1)
-    back = to_native(torch.tensor(stack).float(), (4, 5, 6), int(axis))
+    back = to_native(torch.tensor(stack).float(), (4, 5, 6), axis)
     low, high = scan.array.min(), scan.array.max()
     np.testing.assert_allclose(back, (scan.array - low) / (high - low), atol=1e-3)
 
 
-@pytest.mark.parametrize("axis", ["0", "1", "2"])
-def test_labels_take_the_same_way_as_their_scan(axis: str) -> None:
+@pytest.mark.parametrize(("axis", "plane"), list(enumerate(PLANES)))
+def test_labels_take_the_same_way_as_their_scan(axis: int, plane: str) -> None:
     scan = volume((4, 5, 6))
     labels = np.random.default_rng(1).integers(0, 3, (4, 5, 6), dtype=np.uint8)
-    preparation = Preparation.parse({"axis": axis})
+    preparation = Preparation.parse({"plane": plane})
     stack = prepare_labels(labels, scan, preparation)
-    back = to_native(torch.tensor(stack)[:, None].float(), (4, 5, 6), int(axis))
+    back = to_native(torch.tensor(stack)[:, None].float(), (4, 5, 6), axis)
     np.testing.assert_array_equal(back[0], labels)
 
 
@@ -120,7 +119,7 @@ def test_labels_of_an_enlarged_picture_are_those_of_its_pixels() -> None:
 
 def test_a_ct_window_and_a_constant_volume() -> None:
     scan = Scan(np.array([[[[-1000.0, 0.0, 40.0, 400.0]]]], np.float32), np.eye(4), "volume")
-    stack = prepare_scan(scan, Preparation(window=(-160, 240), axis="0"))
+    stack = prepare_scan(scan, Preparation(window=(-160, 240), plane="sagittal"))
     np.testing.assert_allclose(stack.ravel(), [0, 0.4, 0.5, 1], atol=1e-3)
     flat = Scan(np.full((1, 2, 2, 2), 7, np.float32), np.eye(4), "volume")
     assert not prepare_scan(flat, Preparation()).any()

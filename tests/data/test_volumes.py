@@ -6,6 +6,8 @@ import nibabel
 import numpy as np
 import pytest
 
+from ecs_med.data.checks.contents import array_digest, pixels_digest
+from ecs_med.data.readers import Scan
 from ecs_med.data.readers.grids import covered_share, grid_distance_mm, resample_labels
 from ecs_med.data.readers.nifti import NiftiReader
 from ecs_med.errors import EcsMedError, UnreadableFileError
@@ -32,11 +34,26 @@ def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64, ">i2"])
-def test_voxels_and_affine_come_as_stored(tmp_path: Path, name: str, dtype: str) -> None:
-    array = RNG.integers(0, 200, (4, 5, 6)).astype(dtype)
-    values, affine = read_volume(saved(tmp_path / name, array))
-    assert values.dtype == np.float32
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [
+        *((kind, kind) for kind in ("i1", "u1", "i2", "u2", "i4", "u4", "f4")),
+        (">i2", "i2"),
+        (">f4", "f4"),
+        ("f8", "f4"),
+        ("i8", "f4"),
+        ("u8", "f4"),
+    ],
+)
+def test_voxels_and_affine_come_as_stored(
+    tmp_path: Path, name: str, dtype: str, expected: str
+) -> None:
+    array = RNG.integers(0, 120, (4, 5, 6)).astype(dtype)
+    image = nibabel.Nifti1Image(array, AFFINE, dtype=dtype)
+    nibabel.save(image, tmp_path / name)
+    values, affine = read_volume(tmp_path / name)
+    assert values.dtype == np.dtype(expected)
+    assert values.dtype.isnative
     assert values.flags.writeable
     np.testing.assert_array_equal(values, array)
     np.testing.assert_allclose(affine, AFFINE, atol=1e-4)
@@ -47,7 +64,41 @@ def test_scaling_of_the_file_is_applied(tmp_path: Path) -> None:
     image.header.set_slope_inter(2.0, -1024.0)
     nibabel.save(image, tmp_path / "a.nii.gz")
     stored = nibabel.load(tmp_path / "a.nii.gz").get_fdata()
-    np.testing.assert_allclose(read_volume(tmp_path / "a.nii.gz")[0], stored)
+    values, _ = read_volume(tmp_path / "a.nii.gz")
+    assert values.dtype == np.float32
+    np.testing.assert_allclose(values, stored)
+
+
+@pytest.mark.parametrize("scaling", [(2.0, -1024.0), (0.1, 0.3), (1.0, -7.0), (3.7e-3, 0.0)])
+@pytest.mark.parametrize("kind", ["i2", "u1", "i4", "f4", "f8", ">i2"])
+def test_scaling_slice_by_slice_is_that_of_the_whole(
+    tmp_path: Path, kind: str, scaling: tuple[float, float]
+) -> None:
+    array = RNG.integers(0, 120, (4, 5, 6, 2)).astype(kind)
+    image = nibabel.Nifti1Image(array, AFFINE, dtype=kind)
+    image.header.set_slope_inter(*scaling)
+    # Written by hand, since nibabel divides by the slope.
+    content = image.header.structarr.copy()
+    content["scl_slope"], content["scl_inter"], content["vox_offset"] = *scaling, 352
+    content["magic"] = b"n+1"
+    path = tmp_path / "a.nii"
+    path.write_bytes(content.tobytes() + bytes(4) + array.tobytes("F"))
+    expected = np.asarray(nibabel.load(path).dataobj).astype(np.float32)
+    found = READER.read([path]).array
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, np.moveaxis(expected, -1, 0))
+
+
+def test_channels_of_several_files_share_a_type_that_holds_them(tmp_path: Path) -> None:
+    values = RNG.integers(0, 120, (4, 5, 6))
+    for kinds, expected in (("i2 i2", "i2"), ("u1 i2", "i2"), ("u4 i4", "f4"), ("i4 f4", "f4")):
+        paths = [
+            saved(tmp_path / f"{number}.nii", values.astype(kind) + number)
+            for number, kind in enumerate(kinds.split())
+        ]
+        found = READER.read(paths).array
+        assert found.dtype == np.dtype(expected)
+        np.testing.assert_array_equal(found, [values, values + 1])
 
 
 def test_the_fourth_axis_is_channels(tmp_path: Path) -> None:
@@ -302,3 +353,15 @@ def test_real_volumes_go_through(tmp_path: Path, folder: str) -> None:
     again, written = read_volume(tmp_path / "a.nii.gz")
     np.testing.assert_array_equal(written, affine)
     np.testing.assert_array_equal(again, values > values.mean())
+
+
+def test_a_volume_has_one_digest_in_whatever_type_it_is_stored() -> None:
+    values = RNG.integers(0, 120, (2, 40, 5, 6))
+    digest = array_digest(values.astype(np.float32))
+    for kind in ("u1", "i2", "i4", "f4"):
+        for order in ("C", "F"):
+            array = np.asarray(values, kind, order=order)
+            assert pixels_digest(Scan(array, AFFINE, "volume")) == digest
+    assert pixels_digest(Scan(values.astype("i2") + 1, AFFINE, "volume")) != digest
+    picture = values[0, :, :, :3].astype(np.uint8).transpose(2, 0, 1)
+    assert pixels_digest(Scan(picture, None, "picture")) == array_digest(picture)

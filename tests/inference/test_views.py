@@ -5,6 +5,7 @@ from ecs_med.data.readers import Scan
 from ecs_med.inference.views import (
     draw_labels,
     draw_overlay,
+    grey_slices,
     stored_index,
     upright_slices,
 )
@@ -109,3 +110,16 @@ def test_copies_in_other_orientations_give_the_same_pictures(body_axis):
         np.testing.assert_array_equal(slices, shown[0][0])
         np.testing.assert_array_equal(drawn, shown[0][1])
     assert (values > 1).any()
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.uint16])
+@pytest.mark.parametrize("window", [None, (20.0, 90.0)])
+def test_integers_are_drawn_as_the_same_numbers_in_floating_point(kind, window):
+    values = np.random.default_rng(0).integers(0, 120, (1, 9, 10, 30))
+    labels = np.zeros(values.shape[1:], np.uint8)
+    labels[2:5, 3:6, 7:9] = 1
+    volumes = [Scan(values.astype(k), np.diag([-1.0, 1, 2, 1]), "volume") for k in (kind, float)]
+    first, second = (draw_overlay(scan, labels, window=window) for scan in volumes)
+    np.testing.assert_array_equal(first, second)
+    every = grey_slices(volumes[0], 2, window)
+    np.testing.assert_array_equal(every[[3, 29]], grey_slices(volumes[1], 2, window, [3, 29]))

@@ -18,7 +18,7 @@ from situations.inputs_geometry import (
     write_volume,
 )
 
-from ecs_med.config import Preparation
+from ecs_med.config import Preparation, TrainConfig
 from ecs_med.data.layout import open_data
 from ecs_med.data.planes import Grid, other_plane, slice_axis, usual_plane
 from ecs_med.data.prepare import prepare_scan
@@ -27,6 +27,7 @@ from ecs_med.inference.planes import plane_notes
 from ecs_med.training.resolve import look_at_images
 from ecs_med.types import Case
 
+AXIAL, SAGITTAL = Preparation(), Preparation(usual_plane="sagittal")
 Capture = pytest.CaptureFixture[str]
 
 
@@ -37,9 +38,9 @@ def volume(shape: tuple[int, ...], affine: np.ndarray, values: np.ndarray | None
 
 def test_near_isotropic_axis() -> None:
     for sides in ((1.002, 1, 1), (1, 1.002, 1), (1, 1, 1), (0.98, 1, 0.96)):
-        assert slice_axis(volume(SHAPE, np.diag([*sides, 1.0])), "auto", "axial") == 2
-        assert slice_axis(volume(SHAPE, np.diag([*sides, 1.0])), "auto", "sagittal") == 0
-    assert slice_axis(volume(SHAPE, np.diag([1.2, 1, 1, 1])), "auto", "axial") == 0
+        assert slice_axis(volume(SHAPE, np.diag([*sides, 1.0])), AXIAL) == 2
+        assert slice_axis(volume(SHAPE, np.diag([*sides, 1.0])), SAGITTAL) == 0
+    assert slice_axis(volume(SHAPE, np.diag([1.2, 1, 1, 1])), AXIAL) == 0
 
 
 def test_the_plane_is_decided_over_the_data_set_and_the_same_for_each_order(tmp_path: Path) -> None:
@@ -47,8 +48,9 @@ def test_the_plane_is_decided_over_the_data_set_and_the_same_for_each_order(tmp_
     for index, sides in enumerate([(1.002, 1, 1), (1, 1, 1), (1, 1.003, 1), (6, 1, 1)]):
         path = write_volume(tmp_path / f"{index}.nii.gz", drawn(), moved(sides=sides))
         cases.append(Case(str(index), (path,)))
-    assert look_at_images(cases, "auto").plane == "axial"
-    assert look_at_images(cases[::-1], "auto").plane == "axial"
+    config = TrainConfig(data=tmp_path)
+    assert look_at_images(cases, config).usual_plane == "axial"
+    assert look_at_images(cases[::-1], config).usual_plane == "axial"
     thick = [(1, 5, 1), (1, 4, 1), (1, 1, 1)]
     grids = [Grid(SHAPE, sides, (0, 1, 2)) for sides in thick]
     assert usual_plane(grids) == "coronal"
@@ -65,22 +67,21 @@ def test_axes_stored_in_another_order_give_the_same_slices() -> None:
         tuple(SHAPE[axis] for axis in order), affine, values.transpose(0, *(a + 1 for a in order))
     )
     for plane in ("sagittal", "coronal", "axial"):
-        first, second = (prepare_scan(scan, Preparation(plane=plane)) for scan in (upright, turned))
-        assert len(first) == len(second) == SHAPE[("sagittal", "coronal", "axial").index(plane)]
-        np.testing.assert_array_equal(np.sort(first, axis=None), np.sort(second, axis=None))
-        for mine, theirs in zip(first, second, strict=True):
-            np.testing.assert_array_equal(np.sort(mine, axis=None), np.sort(theirs, axis=None))
+        usual = Preparation(usual_plane=plane)
+        first, second = (prepare_scan(scan, usual) for scan in (upright, turned))
+        assert len(first) == SHAPE[("sagittal", "coronal", "axial").index(plane)]
+        np.testing.assert_array_equal(first, second)
 
 
-def test_a_data_set_stored_in_another_order_keeps_its_own_plane() -> None:
+def test_the_plane_of_a_data_set_stored_in_another_order() -> None:
     stored = [Grid((10, 12, 14), (1, 1, 1), (2, 1, 0))] * 3
-    assert usual_plane(stored) == "sagittal"  # across the last array axis, as it always was
+    assert usual_plane(stored) == "sagittal"  # as stored, across the last axis of the files
     thin = [Grid((10, 12, 14), (side, 0.8, 0.8), (2, 1, 0)) for side in (3, 1, 0.5, 0.8, 2)]
     assert usual_plane(thin) == "axial"
     scan = volume((10, 12, 14), np.array(
         [[0, 0, 0.8, 0], [0, 0.8, 0, 0], [0.5, 0, 0, 0], [0, 0, 0, 1]]
     ))  # fmt: skip
-    assert slice_axis(scan, "auto", "axial") == 0  # by spacing alone it would be 2
+    assert slice_axis(scan, AXIAL) == 0  # by spacing alone it would be 2
 
 
 def test_a_scan_of_another_plane_is_told(tmp_path: Path, capfd: Capture) -> None:
@@ -113,7 +114,7 @@ def test_pictures_stored_as_a_single_layer_are_one_slice(
     for sides in ((1, 1, 1), (0.5, 1, 3), (3, 1, 0.5)):
         scan = volume(shape, np.diag([*sides, 1.0]))
         assert prepare_scan(scan, Preparation()).shape == (1, 1, 32, 40)
-    images = look_at_images(open_data(folder).cases, "auto")
+    images = look_at_images(open_data(folder).cases, TrainConfig(data=folder))
     assert images.size == (32, 40)
 
 
@@ -129,8 +130,8 @@ def test_predict_says_where_it_slices_otherwise_than_in_training(tmp_path: Path)
         "and 1 more like it.",
     )
     assert plane_notes(Preparation(), [[near]]) == ()
-    assert plane_notes(Preparation(axis="2"), scans) == ()
-    assert plane_notes(Preparation(plane="sagittal"), scans) == ()
+    assert plane_notes(Preparation(plane="axial"), scans) == ()
+    assert plane_notes(Preparation(usual_plane="sagittal"), scans) == ()
 
 
 def test_the_plane_is_written_into_the_model(tmp_path: Path, capfd: Capture) -> None:
@@ -144,5 +145,5 @@ def test_the_plane_is_written_into_the_model(tmp_path: Path, capfd: Capture) -> 
     assert code == 0
     for name, section in (("model.json", "preparation"), ("config.json", None)):
         content = json.loads((tmp_path / "run" / name).read_text())
-        assert (content[section] if section else content)["plane"] == "axial"
+        assert (content[section] if section else content)["usual_plane"] == "axial"
     assert "pixdim" not in capfd.readouterr().err

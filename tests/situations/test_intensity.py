@@ -29,7 +29,7 @@ def padded(share: float, background: float = 0, low: int = 70, high: int = 200) 
 
 def prepared(values: np.ndarray, **settings: object) -> np.ndarray:
     scan = Scan(values[None], np.eye(4), "volume")
-    stack = prepare_scan(scan, Preparation.parse({"axis": "2", **settings}))
+    stack = prepare_scan(scan, Preparation.parse({"plane": "axial", **settings}))
     return np.moveaxis(stack[:, 0], 0, 2).astype(np.float32)
 
 

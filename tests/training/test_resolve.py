@@ -80,8 +80,8 @@ def test_pictures_and_volumes_do_not_mix(tmp_path: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(np.zeros((8, 8, 4)), np.eye(4)), tmp_path / "b.nii.gz")
     cases = [Case(name, (tmp_path / name,)) for name in ("a.png", "b.nii.gz")]
     with pytest.raises(DataError, match="mixed"):
-        look_at_images(cases, "auto")
-    assert look_at_images(cases[1:], "auto") == Images("volume", 1, (8, 8), "axial")
+        look_at_images(cases, config())
+    assert look_at_images(cases[1:], config()) == Images("volume", 1, (8, 8), "axial")
 
 
 def test_optimisers_go_by_the_length_of_the_run() -> None:

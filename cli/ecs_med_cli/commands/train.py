@@ -95,7 +95,7 @@ def build_config(
                 f"{run.path}: nothing to resume here; name the folder of a run that was "
                 "interrupted."
             )
-        values = read_settings(run.config_file)
+        values = run.read_settings()
     values = merge_settings(values, settings)
     if "data" not in values:
         raise SettingsError("No images named: give their folder with --data.")

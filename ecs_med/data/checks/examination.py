@@ -140,11 +140,12 @@ def _summed_up(collection: CaseCollection, kept: KeptExamination) -> Diagnosis:
 def _understand(
     collection: CaseCollection, settings: ReadingSettings
 ) -> tuple[LabelScheme | None, tuple[Problem, ...]]:
-    masks = [case.mask for case in collection.cases if case.mask is not None]
-    if not masks:
+    drawn = [(case.mask, case.images) for case in collection.cases if case.mask is not None]
+    if not drawn:
         return None, ()
+    masks, images = zip(*drawn, strict=True)
     try:
-        scheme, found = understand_masks(masks, settings, collection.labels)
+        scheme, found = understand_masks(masks, settings, collection.labels, images)
     except DataError as error:
         return None, (Problem.from_error(error, masks),)
     # Masks that cannot be read are found again, case by case.

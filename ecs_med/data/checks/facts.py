@@ -9,13 +9,23 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.checks.contents import CaseContent, array_digest, files_digest
-from ecs_med.data.checks.geometry import image_geometry_problems, mask_geometry_problems
+from ecs_med.data.checks.contents import (
+    CaseContent,
+    array_digest,
+    files_digest,
+    pixels_digest,
+)
+from ecs_med.data.checks.geometry import (
+    image_geometry_problems,
+    mask_geometry_problems,
+    shear_problems,
+)
 from ecs_med.data.checks.intensities import intensity_problems
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.masks.turning import turning_problems
 from ecs_med.data.readers import Scan, reader_of
+from ecs_med.data.readers.grids import axis_codes, oblique_degrees
 from ecs_med.errors import DataError
 from ecs_med.records import Record
 from ecs_med.types import IGNORE_INDEX, Case, CaseCollection, Problem, ScanKind
@@ -37,6 +47,8 @@ class CaseFacts:
         num_channels: 3 for pictures; 0 if the image cannot be read.
         spacing_mm: Voxel sides; `None` for pictures.
         directions: Axes of the body along which the array axes run; `None` for pictures.
+        orientation: Where they run to, such as `LPS`; empty where the file does not say it.
+        oblique_degrees: Angle between them and the axes of the body.
         class_pixels: Pixels of every class, then of void; `None` without a readable mask.
         problems: What is wrong with its image.
         mask_problems: What is wrong with its mask, or with both together.
@@ -49,9 +61,26 @@ class CaseFacts:
     num_channels: int = 0
     spacing_mm: tuple[float, float, float] | None = None
     directions: tuple[int, int, int] | None = None
+    orientation: str = ""
+    oblique_degrees: float = 0.0
     class_pixels: tuple[int, ...] | None = None
     problems: tuple[Problem, ...] = ()
     mask_problems: tuple[Problem, ...] = ()
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether its scan is sliced."""
+        return self.kind == "volume"
+
+    @property
+    def spatial_shape(self) -> tuple[int, ...]:
+        """`shape`, as a scan calls it."""
+        return self.shape
+
+    @property
+    def has_position(self) -> bool:
+        """Whether its file says where it lies in space."""
+        return bool(self.orientation)
 
     @property
     def is_readable(self) -> bool:
@@ -142,18 +171,22 @@ def gather_facts(
         problems = [
             *intensity_problems(case.images[0], scan, window),
             *image_geometry_problems(case.images),
+            *shear_problems(case.images[0], scan),
         ]
     except DataError as error:
         return CaseFacts(case, content, problems=(Problem.from_error(error, case.images),))
     class_pixels, labels, mask_problems = _look_at_mask(case, scan, scheme)
+    placed = scan.affine if scan.is_volume and scan.has_position else None
     return CaseFacts(
         case,
-        content.model_copy(update={"pixels": array_digest(scan.array), "labels": labels}),
+        content.model_copy(update={"pixels": pixels_digest(scan), "labels": labels}),
         kind=scan.kind,
         shape=scan.spatial_shape,
         num_channels=scan.array.shape[0],
         spacing_mm=scan.spacing_mm,
         directions=scan.directions,
+        orientation=axis_codes(placed) if placed is not None else "",
+        oblique_degrees=oblique_degrees(placed) if placed is not None else 0.0,
         class_pixels=class_pixels,
         problems=tuple(problems),
         mask_problems=mask_problems,

@@ -11,11 +11,7 @@ __all__ = ["plane_problems"]
 
 def plane_problems(facts: Sequence[CaseFacts]) -> Iterable[Problem]:
     """A warning for each volume whose own voxels ask for another plane than that of the set."""
-    grids = [
-        (fact, Grid(fact.shape, fact.spacing_mm, fact.directions))
-        for fact in facts
-        if fact.spacing_mm is not None and fact.directions is not None
-    ]
+    grids = [(fact, grid) for fact in facts if (grid := Grid.of(fact)) is not None]
     usual = usual_plane([grid for _, grid in grids])
     for fact, grid in grids:
         reason = other_plane(grid, usual)
@@ -23,7 +19,7 @@ def plane_problems(facts: Sequence[CaseFacts]) -> Iterable[Problem]:
             yield Problem(
                 "warning",
                 f"{reason}, where {usual} ones are usual here",
-                "Keep scans of one plane in a data set, or name the array axis to slice along with"
-                " `axis`",
+                "Keep scans of one plane in a data set, or name the plane to slice all in with"
+                " `plane`",
                 fact.case.images[0],
             )

@@ -9,6 +9,7 @@ from statistics import median
 from ecs_med.data.checks.copies import equal_pictures
 from ecs_med.data.checks.facts import CaseFacts
 from ecs_med.data.checks.planes import plane_problems
+from ecs_med.data.checks.space import space_problems
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.readers.grids import times
 from ecs_med.types import CaseCollection, Problem
@@ -41,6 +42,7 @@ def check_set(
         *_size_problems(collection, readable),
         *_spacing_problems(readable),
         *plane_problems(readable),
+        *space_problems(collection.root, readable),
     ]
 
 

@@ -17,6 +17,7 @@ from ecs_med.errors import DataError, MaskValueError
 
 __all__ = [
     "MaskCensus",
+    "NamedCounts",
     "ValueCounts",
     "describe_values",
     "example",
@@ -71,6 +72,23 @@ class ValueCounts:
         return near / max(1, self.pixels.total())
 
 
+@dataclass(frozen=True, slots=True)
+class NamedCounts:
+    """What one mask holds that names its structures.
+
+    Attributes:
+        path: The mask.
+        names: As in `StoredMask`.
+        overlaps: As in `StoredMask`.
+        pixels: Number of pixels of each value.
+    """
+
+    path: Path
+    names: Mapping[int, str]
+    overlaps: Mapping[int, tuple[int, ...]]
+    pixels: Mapping[int, int]
+
+
 @dataclass(slots=True)
 class MaskCensus:
     """Everything that is known of the values of many masks.
@@ -88,6 +106,8 @@ class MaskCensus:
         edges: Pixels of lossless masks that are neither near black nor near white.
         by_alpha: Masks in which transparency tells what is drawn.
         unlike_shown: Masks that viewers show with black and white exchanged.
+        named: Masks that name their structures, which are counted in no other group before
+            `ecs_med.data.masks.structures` says which value each name has.
         unreadable: Errors of masks that could not be read.
     """
 
@@ -103,6 +123,7 @@ class MaskCensus:
     edges: EdgeCounts = field(default_factory=EdgeCounts)
     by_alpha: list[Path] = field(default_factory=list)
     unlike_shown: list[Path] = field(default_factory=list)
+    named: list[NamedCounts] = field(default_factory=list)
     unreadable: list[tuple[Path, DataError]] = field(default_factory=list)
 
     def add(self, mask: StoredMask, path: Path) -> None:
@@ -119,6 +140,9 @@ class MaskCensus:
                 self.colored.add(dict(zip(codes.tolist(), counts.tolist(), strict=True)), path)
             return
         counts_of = _count_values(mask.values, path)
+        if mask.names is not None:
+            self.named.append(NamedCounts(path, mask.names, mask.overlaps, counts_of))
+            return
         (self.lossy if mask.lossy else self.exact).add(counts_of, path)
         if not mask.lossy:
             self._add_exact(mask, counts_of, path)
@@ -142,25 +166,34 @@ def _num_near_ends(counts: Mapping[int, int]) -> int:
     return sum(n for value, n in counts.items() if value <= BLACK_TO or value >= WHITE_FROM)
 
 
-def take_census(paths: Sequence[Path]) -> MaskCensus:
-    """Read every mask once and count its values; what cannot be read is listed instead."""
+def take_census(paths: Sequence[Path], images: Sequence[Sequence[Path]] = ()) -> MaskCensus:
+    """Read every mask once and count its values; what cannot be read is listed instead.
+
+    Args:
+        paths: The masks.
+        images: What each is drawn on, for formats that have no grid of their own.
+    """
     census = MaskCensus()
-    for path in paths:
+    for path, drawn_on in zip(paths, images or [()] * len(paths), strict=True):
         try:
-            census.add(read_stored_mask(path), path)
+            census.add(read_stored_mask(path, drawn_on), path)
         except DataError as error:
             census.unreadable.append((path, error))
     return census
 
 
-def read_stored_mask(path: Path) -> StoredMask:
+def read_stored_mask(path: Path, images: Sequence[Path] = ()) -> StoredMask:
     """Read a mask as it is stored; values that are whole numbers (within 0.001) become integers.
+
+    Args:
+        path: The mask.
+        images: What it is drawn on, for formats that have no grid of their own.
 
     Raises:
         UnreadableFileError: If the file is damaged or holds several channels.
         MaskValueError: If values are not whole numbers.
     """
-    stored = reader_of([path]).read_stored_labels(path)
+    stored = reader_of([path]).read_stored_labels(path, images)
     return replace(stored, values=_whole_numbers(stored.values, path))
 
 

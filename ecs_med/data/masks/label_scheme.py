@@ -12,6 +12,7 @@ from ecs_med.config import OutsideMask, Settings
 from ecs_med.config.train import StoredValue
 from ecs_med.data.masks.census import describe_values, joined, value_range
 from ecs_med.data.masks.colors import Color, pack_colors, rgb_of
+from ecs_med.data.masks.structures import Structures
 from ecs_med.data.readers import StoredMask
 from ecs_med.errors import MaskValueError
 from ecs_med.types import IGNORE_INDEX
@@ -59,6 +60,8 @@ class LabelScheme(Settings):
     compression asks for, instead of being refused."""
     outside: OutsideMask = "ask"
     """What voxels of a volume are that its mask does not cover."""
+    structures: Structures | None = None
+    """Which of `values` each structure has in masks that name theirs; `None`: there were none."""
 
     @model_validator(mode="before")
     @classmethod
@@ -99,6 +102,8 @@ class LabelScheme(Settings):
         Arguments, result and errors as of `encode`.
         """
         values, colored = stored.values, stored.colored
+        if self.structures is not None and stored.names is not None:
+            values = self.structures.numbered(stored, path)
         if self.colors is not None and stored.palette is not None:
             color_of = np.zeros((256, 3), np.uint8)
             color_of[list(stored.palette)] = [rgb_of(code) for code in stored.palette.values()]

@@ -8,6 +8,7 @@ from ecs_med.data.masks.census import MaskCensus, describe_values, joined, take_
 from ecs_med.data.masks.label_scheme import MAX_CLASSES, LabelScheme
 from ecs_med.data.masks.reading import classes_present
 from ecs_med.data.masks.rules import scheme_from_census
+from ecs_med.data.masks.structure_census import with_structures_of
 from ecs_med.errors import MaskValueError, SettingsError
 from ecs_med.types import IGNORE_INDEX
 
@@ -17,7 +18,12 @@ _TABLES = ("mask_values", "mask_threshold", "mask_colors", "void_values")
 
 
 def scheme_of_other_masks(
-    masks: Sequence[Path], trained: LabelScheme, settings: ReadingSettings, *, own: bool = False
+    masks: Sequence[Path],
+    trained: LabelScheme,
+    settings: ReadingSettings,
+    *,
+    images: Sequence[Sequence[Path]] = (),
+    own: bool = False,
 ) -> tuple[LabelScheme, str]:
     """How masks are read that may be stored in another way than those of training.
 
@@ -29,6 +35,7 @@ def scheme_of_other_masks(
         masks: Every mask that is scored; one at least.
         trained: How the masks of training are read.
         settings: What the user says of mask values.
+        images: What each mask is drawn on, for formats that have no grid of their own.
         own: Whether they are masks of the data set that the model was trained on; if nothing else
             is asked for they are read as they were then.
 
@@ -42,19 +49,24 @@ def scheme_of_other_masks(
     """
     if "outside_mask" in settings.model_fields_set:
         trained = trained.model_copy(update={"outside": settings.outside_mask})
-    scheme, note = _scheme_of_values(masks, trained, settings, own)
+    scheme, note = _scheme_of_values(masks, trained, settings, images, own)
     return scheme.model_copy(update={"outside": trained.outside}), note
 
 
 def _scheme_of_values(
-    masks: Sequence[Path], trained: LabelScheme, settings: ReadingSettings, own: bool
+    masks: Sequence[Path],
+    trained: LabelScheme,
+    settings: ReadingSettings,
+    images: Sequence[Sequence[Path]],
+    own: bool,
 ) -> tuple[LabelScheme, str]:
     asked = any(getattr(settings, name) is not None for name in _TABLES)
     if own and not asked:
         return trained, ""
-    census = take_census(masks)
+    census = take_census(masks, images)
     if len(census.unreadable) == len(masks):
         raise census.unreadable[0][1]
+    trained = with_structures_of(trained, census)
     names = trained.class_names
     if asked:
         return _as_asked(census, names, settings)

@@ -14,6 +14,7 @@ from ecs_med.data.masks.colors import rgb_of
 from ecs_med.data.masks.label_scheme import MAX_CLASSES, LabelScheme
 from ecs_med.data.masks.refusals import one_class_refused
 from ecs_med.data.masks.rules import scheme_from_census
+from ecs_med.data.masks.structure_census import settle_structures
 from ecs_med.data.masks.turning import fitted_to_picture
 from ecs_med.data.readers import ScanHeader, StoredMask, reader_of
 from ecs_med.errors import DataError
@@ -26,6 +27,7 @@ def understand_masks(
     paths: Sequence[Path],
     settings: ReadingSettings,
     declared: DeclaredLabels | None = None,
+    images: Sequence[Sequence[Path]] = (),
 ) -> tuple[LabelScheme, list[Problem]]:
     """Read all masks once and decide how their values map onto classes.
 
@@ -34,6 +36,7 @@ def understand_masks(
         settings: What the user says of mask values and class names.
         declared: Class name by stored value or colour, where the data set has them; the value
             called `ignore` is void.
+        images: What each mask is drawn on, for formats that have no grid of their own.
 
     Returns:
         The scheme, and findings: a note on how values were understood, warnings for each class
@@ -49,13 +52,20 @@ def understand_masks(
     if not paths:
         raise DataError("No masks were given; annotate some images, or check where masks lie.")
     _require_classes(declared, settings, paths[0])
-    census = take_census(paths)
+    census = take_census(paths, images)
     if len(census.unreadable) == len(paths):
         raise census.unreadable[0][1]
-    scheme, note = scheme_from_census(census, settings, declared)
+    named = settle_structures(census, settings, declared) if census.named else None
+    if named is None:
+        scheme, note = scheme_from_census(census, settings, declared)
+    else:
+        scheme, note = scheme_from_census(census, named.settings, None)
+        scheme = scheme.model_copy(update={"structures": named.structures})
+        note = named.note
     scheme = scheme.model_copy(update={"outside": settings.outside_mask})
     problems = [Problem.from_error(error, [path]) for path, error in census.unreadable]
     problems.append(Problem("note", note))
+    problems.extend(() if named is None else named.problems)
     problems.extend(appearance_problems(scheme, census))
     problems.extend(_absent_classes(scheme, census))
     return scheme, problems
@@ -102,7 +112,7 @@ def read_labels(
         DataError: If image and mask do not belong on one grid; both are named.
     """
     header = reader_of(case_images).header(case_images, frame)
-    stored = read_stored_mask(mask)
+    stored = read_stored_mask(mask, case_images)
     if header.kind != stored.kind:
         kinds = sorted((header.kind, stored.kind))
         raise DataError(

@@ -3,7 +3,7 @@
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ecs_med.data.readers.grids import Affine, directions_of, spacing_of
 from ecs_med.types import Problem, ScanKind
 
-__all__ = ["Reader", "ResultMeaning", "Scan", "ScanHeader", "StoredMask"]
+__all__ = ["Reader", "ResultMeaning", "Scan", "ScanHeader", "StoredMask", "joined_channels"]
 
 
 class _InSpace:
@@ -69,10 +69,13 @@ class Scan(_InSpace):
     """The pixels of one case, on the grid of its files.
 
     Attributes:
-        array: `(3, H, W)` uint8 for a picture, `(C, X, Y, Z)` float32 for a volume, axes as in
-            the file, `(3, T, H, W)` uint8 for a sequence.
+        array: `(3, H, W)` uint8 for a picture, `(3, T, H, W)` uint8 for a sequence,
+            `(C, X, Y, Z)` for a volume, axes as in the file: integers of up to 32 bits where the
+            format stores them so (int16 of CT: half the memory), float32 else, all finite. Whoever
+            calculates with voxels converts some slices at a time; sums of integers overflow.
         affine: `(4, 4)` float64, voxel to RAS mm; `None` for what has no place in space.
         kind: What the scan is.
+        has_position: As in `ScanHeader`.
 
     Example:
         >>> import numpy as np
@@ -83,6 +86,7 @@ class Scan(_InSpace):
     array: npt.NDArray[np.generic]
     affine: Affine | None
     kind: ScanKind
+    has_position: bool = True
 
     @property
     def spatial_shape(self) -> tuple[int, ...]:
@@ -109,6 +113,10 @@ class StoredMask:
         unlike_shown: Whether viewers show black and white exchanged, by a tag that the program
             that wrote the file does not mean.
         other_affine: As in `ScanHeader`.
+        names: Name of each structure by the value that stands for it, where the file itself says
+            so, as DICOM SEG and RTSTRUCT do; another file may give another value to the same name.
+        overlaps: Of a file with `names`, values for pixels that lie in several structures, each
+            with the values of these in the order of the file.
     """
 
     values: npt.NDArray[Any]
@@ -122,6 +130,8 @@ class StoredMask:
     by_alpha: bool = False
     unlike_shown: bool = False
     other_affine: Affine | None = None
+    names: Mapping[int, str] | None = None
+    overlaps: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +145,28 @@ class ResultMeaning:
 
     names: Mapping[int, str]
     model: str = ""
+
+
+def joined_channels(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """The channels of several files as one array of a type that a `Scan` may have.
+
+    Args:
+        arrays: `(C, X, Y, Z)`, integers or floating point, of one grid.
+
+    Returns:
+        All channels; float32 where no integer of up to 32 bits holds every type.
+
+    Example:
+        >>> pair = [np.zeros((1, 2, 2, 2), kind) for kind in (np.int16, np.uint8)]
+        >>> joined_channels(pair).shape, joined_channels(pair).dtype
+        ((2, 2, 2, 2), dtype('int16'))
+    """
+    if len(arrays) == 1:
+        return arrays[0]
+    kind = np.result_type(*arrays)
+    if kind.kind not in "iu" or kind.itemsize > 4:
+        kind = np.dtype(np.float32)
+    return np.concatenate(arrays, dtype=kind, casting="unsafe")
 
 
 class Reader(ABC):
@@ -228,6 +260,10 @@ class Reader(ABC):
     def mask_header(self, path: Path, images: Sequence[Path] = ()) -> ScanHeader:
         """What a mask is; `images`: the files that it is drawn on, where it has no grid itself."""
         return self.header([path])
+
+    def mask_problems(self, path: Path, images: Sequence[Path] = ()) -> tuple[Problem, ...]:
+        """As `header_problems` of a mask; arguments as of `read_stored_labels`."""
+        return self.header_problems([path])
 
     @abstractmethod
     def read_stored_labels(self, path: Path, images: Sequence[Path] = ()) -> StoredMask:

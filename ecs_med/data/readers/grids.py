@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from nibabel.orientations import io_orientation
+from nibabel.orientations import aff2axcodes, io_orientation
 from scipy import ndimage
 
 from ecs_med.errors import UnreadableFileError
@@ -16,15 +16,18 @@ from ecs_med.types import IGNORE_INDEX
 __all__ = [
     "GRID_TOLERANCE",
     "Affine",
+    "axis_codes",
     "covered_share",
     "directions_of",
     "grid_distance_mm",
     "is_turned_only",
     "lies_on_voxels",
+    "oblique_degrees",
     "require_equal_shapes",
     "require_one_grid",
     "resample_labels",
     "same_grid",
+    "shear",
     "spacing_of",
     "times",
 ]
@@ -51,6 +54,24 @@ def directions_of(affine: Affine) -> tuple[int, int, int]:
     """
     x, y, z = (int(along) for along in io_orientation(affine)[:, 0])
     return x, y, z
+
+
+def axis_codes(affine: Affine) -> str:
+    """Where the array axes run to: `LPS` is to the patient's left, back and head."""
+    return "".join(str(code) for code in aff2axcodes(affine))
+
+
+def oblique_degrees(affine: Affine) -> float:
+    """Largest angle between an array axis and the axis of the body that it is nearest to."""
+    steps = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    beside = [abs(steps[body, axis]) for axis, body in enumerate(directions_of(affine))]
+    return float(np.degrees(np.arccos(np.clip(min(beside), 0, 1))))
+
+
+def shear(affine: Affine) -> float:
+    """How far array axes are from right angles: the largest cosine between two, 0 to 1."""
+    steps = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return float(np.abs(steps.T @ steps - np.eye(3)).max())
 
 
 def grid_distance_mm(first: Affine, second: Affine, shape: tuple[int, ...]) -> float:

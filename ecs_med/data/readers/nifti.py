@@ -11,8 +11,17 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 from nibabel.filebasedimages import ImageFileError
+from nibabel.fileholders import FileHolder
+from nibabel.volumeutils import apply_read_scaling
 
-from ecs_med.data.readers.base import Reader, ResultMeaning, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.base import (
+    Reader,
+    ResultMeaning,
+    Scan,
+    ScanHeader,
+    StoredMask,
+    joined_channels,
+)
 from ecs_med.data.readers.grids import Affine, require_one_grid
 from ecs_med.data.readers.nifti_header import (
     checked_header,
@@ -28,6 +37,12 @@ from ecs_med.files import RESULT_REMEDY, write_atomically
 from ecs_med.types import Problem
 
 __all__ = ["NiftiReader"]
+
+_PIECE = 2**22
+"""Bytes of a compressed file that are unpacked at a time."""
+
+_Scaling = tuple[float, float]
+"""Slope and intercept."""
 
 
 class NiftiReader(Reader):
@@ -66,13 +81,18 @@ class NiftiReader(Reader):
         )
 
     def read(self, files: Sequence[Path], frame: int | None = None) -> Scan:
-        """Voxels as float32; complex, RGB, NaN and infinite ones are refused."""
+        """Integers of at most 32 bits as they are stored, all others and scaled ones as float32.
+
+        Complex, RGB, NaN and infinite voxels are refused.
+        """
         _refuse_frames(files, frame)
         volumes = [_read_channels(path) for path in files]
         require_one_grid([(array.shape[1:], affine) for array, affine in volumes], files)
-        arrays = [array for array, _ in volumes]
         return Scan(
-            arrays[0] if len(arrays) == 1 else np.concatenate(arrays), volumes[0][1], "volume"
+            joined_channels([array for array, _ in volumes]),
+            volumes[0][1],
+            "volume",
+            has_position=has_position(open_volume_header(files[0])),
         )
 
     def read_stored_labels(self, path: Path, images: Sequence[Path] = ()) -> StoredMask:
@@ -111,11 +131,12 @@ class NiftiReader(Reader):
         highest = int(labels.max(initial=0))
         if labels.min(initial=0) < 0 or highest > np.iinfo(np.int16).max:
             raise ValueError(f"labels must lie in 0..32767, got {labels.min()}..{highest}")
-        _write_like(path, labels.astype(np.uint8 if highest < 256 else np.int16), like)
+        kind = np.uint8 if highest < 256 else np.int16
+        _write_like(path, labels.astype(kind, copy=False), like)
 
     def write_map(self, path: Path, values: npt.NDArray[np.floating], like: Sequence[Path]) -> None:
         """Write a map as float32; otherwise as `write_labels`."""
-        _write_like(path, values.astype(np.float32), like)
+        _write_like(path, values.astype(np.float32, copy=False), like)
 
 
 def _refuse_frames(files: Sequence[Path], frame: int | None) -> None:
@@ -123,36 +144,73 @@ def _refuse_frames(files: Sequence[Path], frame: int | None) -> None:
         raise UnreadableFileError(files[0], "is a volume, which has no frames", "name none")
 
 
-def _read_channels(path: Path) -> tuple[npt.NDArray[np.float32], Affine]:
-    """`(C, X, Y, Z)` float32 with the file's scaling applied, and the affine."""
-    stored, affine = _read_stored(path, open_volume_header(path))
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as infinite
-        values = stored.astype(np.float32, copy=False)
-    _require_finite(values, path)
+def _read_channels(path: Path) -> tuple[npt.NDArray[Any], Affine]:
+    """`(C, X, Y, Z)`, integers or float32 with the file's scaling applied, and the affine."""
+    stored, affine, scaling = _read_unscaled(path, open_volume_header(path))
+    values = stored
+    if scaling is not None or stored.dtype.kind == "f" or stored.dtype.itemsize > 4:
+        values = _as_float32(stored, scaling)
+        _require_finite(values, path)
     return np.moveaxis(values, -1, 0), affine
 
 
 def _read_stored(path: Path, header: Any) -> tuple[npt.NDArray[Any], Affine]:
     """`(X, Y, Z, C)` in the file's number type unless it is scaled, and the affine."""
+    values, affine, scaling = _read_unscaled(path, header)
+    return values if scaling is None else apply_read_scaling(values, *scaling), affine
+
+
+def _read_unscaled(path: Path, header: Any) -> tuple[npt.NDArray[Any], Affine, _Scaling | None]:
+    """`(X, Y, Z, C)` as stored, the only copy in memory; the affine; what scales it, if anything.
+
+    Files are not mapped into memory: one that changes meanwhile would end the process.
+    """
     shape, affine = checked_header(header, path)
     try:
         with ExitStack() as stack:
             stream: BinaryIO = stack.enter_context(path.open("rb"))
             if is_compressed(path):
-                stream = cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=stream)))
+                stream = cast(BinaryIO, stack.enter_context(_Unpacked(fileobj=stream)))
             stack.enter_context(quiet_nibabel())
-            values = np.asanyarray(type(header).from_stream(stream).dataobj)
+            file_map = {"image": FileHolder(fileobj=stream)}
+            proxy = type(header).from_file_map(file_map, mmap=False).dataobj
+            values = proxy.get_unscaled()
             # The checksum of a compressed file is only compared at its end.
             stream.read(1)
-            if not values.flags.writeable:  # uncompressed files come memory-mapped
-                values = values.copy()
     except (OSError, EOFError, ValueError, zlib.error, ImageFileError) as error:
         raise UnreadableFileError(
             path,
             f"damaged or truncated ({' '.join(str(error).split())})",
             "copy or export it again",
         ) from error
-    return values.reshape(shape), affine
+    if not values.dtype.isnative:
+        values = values.byteswap(inplace=True).view(values.dtype.newbyteorder())
+    scaling = float(proxy.slope), float(proxy.inter)
+    return values.reshape(shape), affine, None if scaling == (1, 0) else scaling
+
+
+class _Unpacked(gzip.GzipFile):
+    """A compressed file that is read in pieces: at once, what it holds would be there twice."""
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer, or as much of it as there is."""
+        room = memoryview(buffer).cast("B")
+        done = 0
+        while count := super().readinto(room[done : done + _PIECE]):
+            done += count
+        return done
+
+
+def _as_float32(stored: npt.NDArray[Any], scaling: _Scaling | None) -> npt.NDArray[np.float32]:
+    """Scaled in double precision, but a few slices at a time; `(X, Y, Z, C)`."""
+    if stored.dtype == np.float32 and scaling is None:
+        return stored
+    values = np.empty(stored.shape, np.float32, order="F")
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused as infinite
+        for index in np.ndindex(stored.shape[2:]):
+            part = stored[:, :, *index]
+            values[:, :, *index] = part if scaling is None else apply_read_scaling(part, *scaling)
+    return values
 
 
 def _require_finite(values: npt.NDArray[np.float32], path: Path) -> None:

@@ -97,7 +97,7 @@ def read_run(path: Path) -> RunRecord:
         )
     return RunRecord(
         folder=path,
-        config=part(folder.config_file, TrainConfig.from_file),
+        config=part(folder.config_file, lambda _: folder.read_config()),
         split=part(folder.split_file, SplitDocument.read),
         metrics=part(folder.metrics_file, Metrics.read),
         manifest=part(folder.manifest_file, Manifest.read),

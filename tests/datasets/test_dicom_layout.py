@@ -1,0 +1,157 @@
+"""Layout `dicom`: which mask is paired with which series, and what is told of the rest."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from dicom_mask_files import CORONAL, nifti, seg, series, structures
+
+import ecs_med
+from ecs_med.config import ReadingSettings
+from ecs_med.data.checks.examination import diagnose
+from ecs_med.data.layout import available_layouts, open_data
+from ecs_med.types import CaseCollection
+
+SHAPE = (10, 8, 4)
+KEPT = ReadingSettings(keep_names=True)
+
+
+def _voxels(seed: int = 0) -> npt.NDArray[np.int16]:
+    return np.random.default_rng(seed).integers(-900, 900, SHAPE).astype(np.int16)
+
+
+def _labels() -> npt.NDArray[np.uint8]:
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[2:7, 1:5, 1:3] = 1
+    labels[7:9, 3:6, 2:3] = 2
+    return labels
+
+
+def _square(index: int) -> npt.NDArray[np.float64]:
+    return np.array([[1.5, 0.5, index], [6.5, 0.5, index], [6.5, 4.5, index], [1.5, 4.5, index]])
+
+
+def _masks(found: CaseCollection) -> dict[str, str | None]:
+    return {case.id: case.mask and case.mask.name for case in found.cases}
+
+
+def _messages(found: CaseCollection) -> str:
+    return "\n".join(f"{p.severity}: {p.message}" for p in found.problems)
+
+
+@pytest.fixture
+def patients(tmp_path: Path) -> Path:
+    """Four patients with masks of each kind, and one without."""
+    root = tmp_path / "data"
+    for number in range(1, 6):
+        folder = root / f"P{number:02d}"
+        files = series(folder / "ct", _voxels(number), patient=f"ID{number}")
+        if number == 1:
+            masks = np.stack([_labels() == 1, _labels() == 2], axis=-1).astype(np.uint8)
+            seg(folder / "seg" / "s.dcm", masks, files, ["Liver", "Tumour"])
+        elif number == 2:
+            structures(
+                folder / "rt.dcm", files,
+                {"tumour": [_square(1)], "LIVER": [_square(2)]}, numbers=[4, 9],
+            )  # fmt: skip
+        elif number == 3:
+            labels = np.stack([_labels() == 2, _labels() == 1], axis=-1).astype(np.uint8)
+            seg(folder / "ct" / "mask.dcm", labels, files, ["Tumour", "Liver"])
+    return root
+
+
+def test_a_folder_of_patients_is_understood(patients: Path) -> None:
+    pytest.importorskip("highdicom")
+    assert [n for n, layout in available_layouts().items() if layout.recognizes(patients)] == [
+        "dicom", "folder"
+    ]  # fmt: skip
+    found = open_data(patients, KEPT)
+    assert found.layout == "dicom"
+    assert _masks(found) == {
+        "P01/ct": "s.dcm", "P02/ct": "rt.dcm", "P03/ct": "mask.dcm", "P04/ct": None,
+        "P05/ct": None,
+    }  # fmt: skip
+    assert all(len(case.images) == SHAPE[2] for case in found.cases)
+    assert len({case.patient for case in found.cases}) == 5
+    diagnosis = diagnose(found, KEPT)
+    assert diagnosis.num_errors == 0, diagnosis.problems
+    assert diagnosis.scheme is not None
+    assert diagnosis.scheme.class_names == ("background", "Liver", "Tumour")
+    assert diagnosis.facts["P01/ct"].class_pixels == (274 - 0, 40, 6, 0)[:0] + tuple(
+        int((_labels() == n).sum()) for n in range(3)
+    ) + (0,)
+    assert diagnosis.facts["P02/ct"].class_pixels == (280, 20, 20, 0)
+
+
+def test_nifti_masks_by_place_and_by_name(tmp_path: Path) -> None:
+    beside = series(tmp_path / "a" / "p1" / "ct", _voxels())
+    nifti(tmp_path / "a" / "p1" / "anything.nii.gz", _labels(), beside)
+    found = open_data(tmp_path / "a", KEPT)
+    assert _masks(found) == {"p1/ct": "anything.nii.gz"}
+    for name in ("p1", "p2"):
+        files = series(tmp_path / "b" / "scans" / name, _voxels())
+        nifti(tmp_path / "b" / "seg" / f"{name}_seg.nii.gz", _labels(), files)
+    found = open_data(tmp_path / "b", KEPT)
+    assert _masks(found) == {"scans/p1": "p1_seg.nii.gz", "scans/p2": "p2_seg.nii.gz"}
+
+
+def test_of_several_series_the_one_of_the_same_grid_has_the_mask(tmp_path: Path) -> None:
+    root = tmp_path / "d"
+    series(root / "p" / "a", _voxels(1))
+    files = series(root / "p" / "b", _voxels(2), orientation=CORONAL)
+    nifti(root / "p" / "mask.nii.gz", _labels(), files)
+    found = open_data(root, KEPT)
+    assert _masks(found) == {"p/a": None, "p/b": "mask.nii.gz"}
+    assert len({case.patient for case in found.cases}) == 1
+
+
+def test_a_mask_of_either_of_two_series_is_asked(tmp_path: Path) -> None:
+    files = series(tmp_path / "p" / "a", _voxels(1))
+    series(tmp_path / "p" / "b", _voxels(2))
+    nifti(tmp_path / "p" / "mask.nii.gz", _labels(), files)
+    told = _messages(open_data(tmp_path, KEPT))
+    assert "error: may be the mask of any of 2 series, such as CT, 10 x 8 x 4" in told
+    (tmp_path / "p" / "mask.nii.gz").rename(tmp_path / "p" / "a" / "mask.nii.gz")
+    assert _masks(open_data(tmp_path, KEPT)) == {"p/a": "mask.nii.gz", "p/b": None}
+
+
+def test_two_masks_of_one_series_are_an_error_unless_one_is_called_so(tmp_path: Path) -> None:
+    files = series(tmp_path / "p" / "ct", _voxels())
+    nifti(tmp_path / "p" / "ct.nii.gz", _voxels(), files)
+    nifti(tmp_path / "p" / "seg.nii.gz", _labels(), files)
+    found = open_data(tmp_path, KEPT)
+    assert _masks(found) == {"p/ct": "seg.nii.gz"}
+    assert "note: 1 image(s) lie beside a mask and are not used" in _messages(found)
+    nifti(tmp_path / "p" / "seg2.nii.gz", _labels(), files)
+    assert "error: is one of 3 masks of one series" in _messages(open_data(tmp_path, KEPT))
+
+
+def test_a_mask_of_a_series_that_is_not_there_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("highdicom")
+    series(tmp_path / "d" / "p", _voxels())
+    files = series(tmp_path / "elsewhere", _voxels())
+    masks = (_labels() == 1)[..., None].astype(np.uint8)
+    seg(tmp_path / "d" / "p" / "m.dcm", masks, files, ["Liver"])
+    told = _messages(open_data(tmp_path / "d", KEPT))
+    assert "warning: is the mask of no series here, and is not used" in told
+
+
+def test_several_series_in_one_folder_and_what_is_no_case(tmp_path: Path) -> None:
+    files = series(tmp_path / "p", _voxels())
+    for path in files:
+        path.rename(path.with_name(f"first{path.name}"))
+    series(tmp_path / "p", _voxels(1))
+    series(tmp_path / "p" / "scout", _voxels()[:, :, :1])
+    (tmp_path / "p" / "README.txt").write_text("x")
+    found = open_data(tmp_path, KEPT)
+    assert sorted(_masks(found)) == ["p-1", "p-2"]
+    told = _messages(found)
+    assert "1 series of fewer than 3 slices" in told
+    assert "1 file(s) are no images" in told
+
+
+def test_training_sees_what_it_sees_of_nifti(patients: Path) -> None:
+    """As classes of voxels: the prepared slices of SEG and NIfTI are the same."""
+    pytest.importorskip("highdicom")
+    assert ecs_med.open_data is not None
