@@ -1,5 +1,7 @@
 """DICOM SEG as masks: values by voxel against the arrays that they were written from."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import nibabel
@@ -7,11 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from dicom_mask_files import AXIAL, CORONAL, OBLIQUE, affine_of, nifti, picture, seg, series
+from pydicom.data import get_testdata_file
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.checks.geometry import mask_geometry_problems
 from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.data.readers import StoredMask, read_scan, reader_of
+from ecs_med.data.readers.grids import resample_labels
 from ecs_med.errors import DataError, MaskValueError, SettingsError, UnreadableFileError
 
 pytest.importorskip("highdicom")
@@ -194,3 +198,27 @@ def test_a_mask_of_a_picture(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_labels([image], path, scheme), labels[:, :, 0].T)
     with pytest.raises(UnreadableFileError, match=r"has no frame that was drawn on .*b\.dcm"):
         _read(path, [other])
+
+
+def test_dcmqi_reads_the_same(tmp_path: Path) -> None:
+    """A file that dcmqi wrote, and one of highdicom's, by the program of dcmqi."""
+    program = shutil.which("segimage2itkimage")
+    if program is None:
+        pytest.skip("needs segimage2itkimage of dcmqi")
+    files = series(tmp_path / "s", _voxels(), orientation=OBLIQUE)
+    liver = get_testdata_file("liver.dcm", download=False)
+    paths = [seg(tmp_path / "m.dcm", _apart(_labels()), files, ["a", "b"])]
+    paths += [Path(liver)] if liver else []
+    for number, path in enumerate(paths):
+        out = tmp_path / str(number)
+        out.mkdir()
+        command = [program, "--inputDICOM", path, "--outputDirectory", out, "--outputType", "nii",
+                   "--mergeSegments"]  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        (theirs,) = out.glob("*.nii.gz")
+        other = nibabel.load(theirs)
+        stored = _read(path, [])
+        assert stored.affine is not None
+        shape = (*other.shape[:3],)
+        moved = resample_labels(stored.values, stored.affine, shape, other.affine, outside=0)
+        np.testing.assert_array_equal(moved, np.asarray(other.dataobj).reshape(shape))
