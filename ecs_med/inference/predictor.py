@@ -219,10 +219,10 @@ class _Canvas:
         self.case = case
         self.view = view
         self._slicing = case.slicing
-        self._labels = _slices_first(shape, case.axis, np.uint8)
+        self._labels = _slices_first(shape, self._slicing.axis, np.uint8)
         native = view == "native"
-        self._certainty = _slices_first(shape, case.axis, np.float32) if native else None
-        self._correction = _slices_first(shape, case.axis, np.uint8) if native else None
+        self._certainty = _slices_first(shape, self._slicing.axis, np.float32) if native else None
+        self._correction = _slices_first(shape, self._slicing.axis, np.uint8) if native else None
         self._views: list[CorrectorView] = []
 
     def fill(self, start: int, logits: torch.Tensor, probabilities: torch.Tensor | None) -> None:

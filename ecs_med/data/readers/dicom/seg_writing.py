@@ -16,7 +16,8 @@ import numpy.typing as npt
 from ecs_med.data.readers.base import ResultMeaning
 from ecs_med.data.readers.dicom.codes import codes_of
 from ecs_med.data.readers.dicom.files import guarded, open_dataset, quiet_libraries
-from ecs_med.data.readers.dicom.headers import Plane, read_header
+from ecs_med.data.readers.dicom.headers import read_header
+from ecs_med.data.readers.dicom.planes import Plane
 from ecs_med.data.readers.dicom.stack import place_series
 from ecs_med.errors import MissingExtraError, UnreadableFileError
 from ecs_med.files import RESULT_REMEDY, write_atomically
