@@ -63,9 +63,28 @@ def series(
     return sorted(paths)
 
 
+def picture(path: Path, pixels: npt.NDArray[np.uint8], *, study: str | None = None) -> Path:
+    """Write `(rows, columns, 3)` as a photograph of a single frame."""
+    from pydicom.uid import VLPhotographicImageStorage
+
+    d = _dataset(VLPhotographicImageStorage)
+    d.StudyInstanceUID, d.SeriesInstanceUID = study or generate_uid(), generate_uid()
+    d.Modality, d.SeriesNumber, d.InstanceNumber, d.ImageType = "XC", 1, 1, ["ORIGINAL", "PRIMARY"]
+    d.BurnedInAnnotation, d.LossyImageCompression = "NO", "00"
+    d.Rows, d.Columns = pixels.shape[:2]
+    d.SamplesPerPixel, d.PhotometricInterpretation, d.PlanarConfiguration = 3, "RGB", 0
+    d.BitsAllocated, d.BitsStored, d.HighBit, d.PixelRepresentation = 8, 8, 7, 0
+    d.PixelData = np.ascontiguousarray(pixels).tobytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    d.save_as(path, enforce_file_format=True)
+    return path
+
+
 def in_order(files: Sequence[Path]) -> list[pydicom.Dataset]:
     """The slices of a series along their normal."""
     found = [pydicom.dcmread(path) for path in files]
+    if "ImagePositionPatient" not in found[0]:
+        return found
     normal = np.cross(*np.array(found[0].ImageOrientationPatient, float).reshape(2, 3))
     return sorted(found, key=lambda d: float(np.array(d.ImagePositionPatient, float) @ normal))
 

@@ -13,25 +13,20 @@ where a CPU needs hours.
 import argparse
 import hashlib
 import json
-import os
 import platform
-import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).resolve().parents[2]
+from measured_process import HERE, called
+
 PREDICT = """
-import json, re, sys, time
-from pathlib import Path
+import json, sys, time
 import ecs_med
 from ecs_med.inference.predict import predict_files
-
-def megabytes(name):
-    found = re.search(name + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())
-    return int(found[1]) / 1024
+from measured_process import megabytes
 
 model = ecs_med.load_model(sys.argv[1], "cpu")
 before, start = megabytes("VmRSS"), time.monotonic()
@@ -63,18 +58,6 @@ def trained_model(tree: Path, folder: Path, max_size: int) -> Path:
     }
     called(tree, "import ecs_med, json, sys; ecs_med.train(json.loads(sys.argv[1]))", settings)
     return run
-
-
-def called(tree: Path, code: str, *words: object) -> str:
-    """What Python code prints under the package in `tree`."""
-    paths = [tree, tree / "cli", tree / "datasets"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
-    texts = [word if isinstance(word, (str, Path)) else json.dumps(word) for word in words]
-    command = [sys.executable, "-c", code, *map(str, texts)]
-    # In the tree, since Python looks for packages in the working folder first.
-    return subprocess.run(
-        command, cwd=tree, env=environment, stdout=subprocess.PIPE, text=True, check=True
-    ).stdout
 
 
 def write_picture(path: Path, side: int) -> None:

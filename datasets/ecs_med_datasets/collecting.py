@@ -5,13 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from ecs_med.config import ReadingSettings
-from ecs_med.errors import SettingsError
+from ecs_med.data.readers import available_readers, read_header, reader_of
+from ecs_med.errors import DataError, SettingsError, UnreadableFileError
 from ecs_med.types import Case, CaseCollection, Partition, Problem
 from ecs_med_datasets.accounting import account
 from ecs_med_datasets.naming import EXPECTED, PARTITION_NAMES
 from ecs_med_datasets.patients import find_patients
 
 __all__ = ["collect", "partition_of", "settle_partitions"]
+
+_OF_SERIES = ("dicom", "listing")
+"""Layouts in which a slice of a DICOM series is never taken for a case, or only if it is named."""
 
 
 def collect(
@@ -40,13 +44,15 @@ def collect(
     Raises:
         SettingsError: If the rule is unknown, its pattern is not a regular expression with exactly
             one group, or `mask_folder` is set for a layout that has no such folder.
-        DataError: If the rule applies to no case at all.
+        DataError: If the rule applies to no case at all, or cases are slices of DICOM series.
     """
     if settings.mask_folder is not None and found.layout != "folder":
         raise SettingsError(
             f"`mask_folder` does not apply to the layout {found.layout}; leave it out, or say"
             " `layout=folder`."
         )
+    if found.layout not in _OF_SERIES:
+        _refuse_slices(found)
     cases = sorted(found.cases, key=lambda case: case.id)
     root = folder or found.root
     patients = find_patients(cases, root, settings.patient, structural, column)
@@ -58,6 +64,23 @@ def collect(
         problems += account(found.root, cases, problems)
     problems += _labeling_problems(cases, found.root)
     return replace(found, cases=tuple(cases), problems=tuple(dict.fromkeys(problems)))
+
+
+def _refuse_slices(found: CaseCollection) -> None:
+    """Refuse slices of a DICOM series as cases: the series is one."""
+    reader = available_readers().get("dicom")
+    for case in found.cases:
+        if reader is None or reader_of(case.images) is not reader:
+            continue
+        try:
+            is_slice = read_header(case.images, case.frame).is_volume
+        except UnreadableFileError:
+            continue  # told when it is examined
+        if is_slice:
+            raise DataError(
+                f"{case.images[0]}: is a slice of a DICOM series, no case by itself; give the "
+                "folder with `layout=dicom`, where masks are DICOM SEG, RTSTRUCT or NIfTI."
+            )
 
 
 def partition_of(relative: str) -> Partition | None:

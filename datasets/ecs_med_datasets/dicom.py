@@ -6,6 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from ecs_med.config import ReadingSettings
+from ecs_med.data.intake.collections import with_hidden_names
 from ecs_med.data.layout import Layout
 from ecs_med.data.readers import available_readers, is_image
 from ecs_med.data.readers.dicom.files import is_dicom, open_dataset, quiet_libraries
@@ -14,7 +15,6 @@ from ecs_med.data.readers.dicom.series import FoundSeries, Series, find_series
 from ecs_med.errors import DataError, UnreadableFileError
 from ecs_med.types import Case, CaseCollection, Problem
 from ecs_med_datasets.collecting import collect, partition_of, settle_partitions
-from ecs_med_datasets.dicom_names import with_hidden_names
 from ecs_med_datasets.dicom_pairing import Pairing, pair_masks
 from ecs_med_datasets.folder import find_image_folders
 from ecs_med_datasets.naming import STRUCTURAL, relative_path
@@ -95,7 +95,10 @@ class DicomLayout(Layout):
         )
         patients = {case.id: _patient(case, root) for case in cases}
         collection = collect(collection, settings, STRUCTURAL, column=patients, accounted=False)
-        return collection if settings.keep_names else with_hidden_names(collection)
+        if settings.keep_names:
+            return collection
+        identities = {case.id: scans[i].identity for case, i in zip(cases, used, strict=True)}
+        return with_hidden_names(collection, identities)
 
 
 def _sample(root: Path) -> tuple[Path | None, int, int]:

@@ -132,7 +132,7 @@ class Preparation(Settings):
     """Longer side of a slice in pixels at least; smaller slices are brought up to it, 0: never."""
     orientation: Orientation = "RAS"
     """Along which axes volumes are sliced; one without a position is always sliced as stored."""
-    plane: Literal["auto"] | Plane = "auto"
+    plane: Literal["auto", "sagittal", "coronal", "axial"] = "auto"
     """In which volumes are sliced; `auto`: across the axis of clearly coarsest spacing, else in the
     `usual_plane`. As stored, the axes of the file count as those of RAS."""
     usual_plane: Plane = "axial"
@@ -216,7 +216,7 @@ class TrainConfig(Settings):
     orientation: Orientation = "RAS"
     """Along which axes volumes are sliced: `RAS`, those of the body, or as they are `stored`, which
     is for affines that are wrong."""
-    plane: Literal["auto"] | Plane = "auto"
+    plane: Literal["auto", "sagittal", "coronal", "axial"] = "auto"
     """In which volumes are sliced; `auto`: across the axis of clearly coarsest spacing, else in the
     `usual_plane`."""
     usual_plane: Plane | None = None

@@ -15,9 +15,9 @@ __all__ = [
 ]
 
 FOREIGN_SUFFIXES = (
-    *(".dcm", ".ima", ".mha", ".mhd", ".nrrd", ".nhdr", ".npy", ".npz", ".svs", ".hdr", ".mgz"),
+    *(".mha", ".mhd", ".nrrd", ".nhdr", ".npy", ".npz", ".svs", ".hdr", ".mgz"),
     *(".gif", ".webp", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".ppm", ".pgm", ".tga", ".psd"),
-    *(".img", ".mgh", ".mnc", ".head", ".brik", ".par", ".rec", ".dicom", ".pbm"),
+    *(".img", ".mgh", ".mnc", ".head", ".brik", ".par", ".rec", ".pbm"),
     *(".mat", ".h5", ".hdf5", ".ndpi", ".czi", ".mrxs", ".mp4", ".avi", ".mov", ".mkv", ".wmv"),
 )
 """Suffixes of pictures, volumes and videos that no reader here reads, lower case."""

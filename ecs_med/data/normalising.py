@@ -5,7 +5,7 @@ floating point: whole copies in double precision took sixteen bytes a voxel. Wha
 the last bit what the whole volume would give at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,6 @@ __all__ = ["SLAB_VOXELS", "normalised_slabs", "slab_length"]
 
 SLAB_VOXELS = 2**22
 """Voxels of a slab, over its channels, about."""
-
-_Scaling = Callable[[npt.NDArray[Any]], npt.NDArray[np.floating]]
 
 
 def slab_length(shape: tuple[int, ...], axis: int) -> int:
@@ -46,42 +44,45 @@ def normalised_slabs(
         preparation: The settings.
 
     Yields:
-        `(d, C, H, W)` in 0..1, contiguous, of some slices each; float64 where percentiles gave
-        the range, since these are, else float32.
+        `(d, C, H, W)` in 0..1, contiguous, of some slices each, in the memory of the slab before;
+        float64 where percentiles, which are, gave a range, else float32.
     """
-    scalings = [_scaling(channel, preparation) for channel in channels]
+    ranges = [_range(channel, preparation) for channel in channels]
     slices = np.moveaxis(channels, axis + 1, 0)
-    length = slab_length(channels.shape, axis + 1)
+    length = min(len(slices), slab_length(channels.shape, axis + 1))
+    kind = np.result_type(*(_precision(lower) for lower, _ in ranges))
+    # New memory for each slab would take longer than what is calculated in it.
+    slab = np.empty((length, *slices.shape[1:]), kind)
     for start in range(0, len(slices), length):
-        slab = slices[start : start + length]
-        yield np.stack(
-            [
-                scaling(np.ascontiguousarray(slab[:, number]))
-                for number, scaling in enumerate(scalings)
-            ],
-            axis=1,
-        )
+        part = slices[start : start + length]
+        scaled = slab[: len(part)]
+        for number, (lower, upper) in enumerate(ranges):
+            _scale(np.ascontiguousarray(part[:, number]), lower, upper, scaled[:, number])
+        yield scaled
 
 
-def _scaling(channel: npt.NDArray[Any], preparation: Preparation) -> _Scaling:
-    lower, upper = preparation.window or intensity_range(channel, preparation.percentiles)
+def _range(channel: npt.NDArray[Any], preparation: Preparation) -> tuple[float, float]:
+    return preparation.window or intensity_range(channel, preparation.percentiles)
+
+
+def _precision(limit: float) -> np.dtype[Any]:
+    """What numpy calculates float32 values and this number in: a float64 of its own counts."""
+    return np.result_type(np.float32, limit)
+
+
+def _scale(
+    values: npt.NDArray[Any], lower: float, upper: float, scaled: npt.NDArray[np.floating]
+) -> None:
     if upper <= lower:
-        return lambda values: np.zeros(values.shape, np.float32)
-    if channel.dtype.kind in "iu" and channel.dtype.itemsize <= 2:
-        return _by_table(channel.dtype, lower, upper)
-    return lambda values: _scaled(values, lower, upper)
-
-
-def _scaled(values: npt.NDArray[Any], lower: float, upper: float) -> npt.NDArray[np.floating]:
-    # What kind of number the limits are decides the precision, so they stay as they come.
-    single = values.astype(np.float32, copy=False)
-    scaled: npt.NDArray[np.floating] = np.clip((single - lower) / (upper - lower), 0, 1)
-    return scaled
-
-
-def _by_table(kind: np.dtype[Any], lower: float, upper: float) -> _Scaling:
-    """Integers of 8 and 16 bits have so few values that each is scaled once."""
-    native = kind.newbyteorder("=")
-    unsigned = np.dtype(f"u{kind.itemsize}")
-    table = _scaled(np.arange(2 ** (8 * kind.itemsize)).astype(unsigned).view(native), lower, upper)
-    return lambda values: table[values.astype(native, copy=False).view(unsigned)]
+        scaled[:] = 0
+        return
+    if values.dtype.itemsize > 2:
+        # Larger integers are rounded as ever; smaller ones need not be converted beforehand.
+        values = values.astype(np.float32, copy=False)
+    kind = _precision(lower)
+    work = scaled if scaled.dtype == kind else np.empty(scaled.shape, kind)
+    np.subtract(values, lower, out=work, dtype=kind)
+    np.divide(work, upper - lower, out=work)
+    np.clip(work, 0, 1, out=work)
+    if work is not scaled:
+        scaled[:] = work

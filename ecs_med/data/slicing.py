@@ -11,12 +11,11 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from nibabel.orientations import io_orientation
 
 from ecs_med.config import Preparation
 from ecs_med.config.train import MAX_SIDE
 from ecs_med.data.planes import InSpace, is_turned, slice_axis
-from ecs_med.data.readers.grids import Affine
+from ecs_med.data.readers.grids import Affine, orientation_of
 from ecs_med.errors import SettingsError
 
 __all__ = ["Slicing", "pixel_sides_mm", "prepared_size", "slicing_of", "target_size"]
@@ -110,7 +109,7 @@ def slicing_of(scan: _OnGrid, preparation: Preparation) -> Slicing:
     axis = slice_axis(scan, preparation)
     if not is_turned(scan, preparation.orientation):
         return Slicing(shape, axis, (0, 1, 2), (False,) * 3, size)
-    found = io_orientation(scan.affine)
+    found = orientation_of(scan.affine)
     order = tuple(int(place) for place in np.argsort(found[:, 0]))
     return Slicing(
         shape=tuple(shape[place] for place in order),

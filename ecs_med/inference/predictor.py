@@ -8,7 +8,7 @@ one size share a forward pass.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -219,9 +219,10 @@ class _Canvas:
         self.case = case
         self.view = view
         self._slicing = case.slicing
-        self._labels = np.empty(shape, np.uint8)
-        self._certainty = np.empty(shape, np.float32) if view == "native" else None
-        self._correction = np.empty(shape, np.uint8) if view == "native" else None
+        self._labels = _slices_first(shape, self._slicing.axis, np.uint8)
+        native = view == "native"
+        self._certainty = _slices_first(shape, self._slicing.axis, np.float32) if native else None
+        self._correction = _slices_first(shape, self._slicing.axis, np.uint8) if native else None
         self._views: list[CorrectorView] = []
 
     def fill(self, start: int, logits: torch.Tensor, probabilities: torch.Tensor | None) -> None:
@@ -232,8 +233,12 @@ class _Canvas:
         if self._labels.ndim == 3:
             place = (*[slice(None)] * axis, slice(start, start + len(logits)))
         labels = turned(self._labels)[place]
-        for rows, native in native_bands(logits, labels.shape, axis):
-            labels[rows] = _largest(native, 0).numpy()
+        if self._labels.ndim == 3 and not _largest(logits, 1).any():
+            # Between pixels where the first class is the largest one it is so, too.
+            labels[...] = 0
+        else:
+            for rows, native in native_bands(logits, labels.shape, axis):
+                labels[rows] = _largest(native, 0).numpy()
         if probabilities is None:
             return
         if self._certainty is None or self._correction is None:
@@ -276,17 +281,19 @@ def _draw(model: "Model", canvases: Sequence[_Canvas], batch: int) -> None:
         _draw_rows(model, alone)
         return
     slices = alone.case.slices if alone else torch.cat([c.case.slices for c in canvases])
-    with torch.inference_mode():
+    with torch.inference_mode(), model.evaluating():
         for start in range(0, len(slices), batch):
             part = slices[start : start + batch]
             logits = model.logits(part)
             probabilities = model.correct(part, logits) if canvases[0].view else None
-            if alone:
-                alone.fill(start, logits, probabilities)
-                continue
-            for index, canvas in enumerate(canvases):
-                own = slice(index, index + 1)
-                canvas.fill(0, logits[own], None if probabilities is None else probabilities[own])
+            # At full size, the maps of one slice fit into the cache of a processor.
+            step = len(part) if alone and model.device.type != "cpu" else 1
+            for index in range(0, len(part), step):
+                own = slice(index, index + step)
+                canvas, place = (alone, start + index) if alone else (canvases[index], 0)
+                canvas.fill(
+                    place, logits[own], None if probabilities is None else probabilities[own]
+                )
 
 
 def _draw_rows(model: "Model", canvas: _Canvas) -> None:
@@ -319,5 +326,18 @@ def _view(logits: torch.Tensor, probabilities: torch.Tensor) -> CorrectorView:
 
 
 def _largest(maps: torch.Tensor, dim: int) -> torch.Tensor:
-    # With the classes last in memory, finding the largest takes a tenth of the time on a CPU.
-    return maps.movedim(dim, -1).contiguous().argmax(-1).to(torch.uint8).cpu()
+    # Comparing map by map takes a quarter of the time of `argmax` on a CPU.
+    first, *others = maps.unbind(dim)
+    labels = torch.zeros(first.shape, dtype=torch.uint8, device=maps.device)
+    best = first.clone() if len(others) > 1 else first
+    for label, scores in enumerate(others, start=1):
+        labels.masked_fill_(scores > best, label)
+        if label < len(others):
+            torch.maximum(best, scores, out=best)
+    return labels.cpu()
+
+
+def _slices_first(shape: tuple[int, ...], axis: int, kind: type[np.generic]) -> npt.NDArray[Any]:
+    """An array of that shape whose slices lie one after the other in memory."""
+    order = (axis, *(i for i in range(len(shape)) if i != axis))
+    return np.moveaxis(np.empty([shape[i] for i in order], kind), 0, axis)

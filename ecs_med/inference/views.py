@@ -11,12 +11,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from nibabel.orientations import apply_orientation, io_orientation
+from nibabel.orientations import apply_orientation
 from PIL import Image
 from scipy import ndimage
 
 from ecs_med.data.intensities import intensity_range
 from ecs_med.data.readers import Scan
+from ecs_med.data.readers.grids import orientation_of
 from ecs_med.palette import class_color
 
 __all__ = [
@@ -51,7 +52,7 @@ def upright_slices(volume: npt.NDArray[Value], affine: Affine, axis: int) -> npt
         `(D, rows, columns)`, a view: from right to left, posterior to anterior or inferior to
         superior.
     """
-    orientation = io_orientation(affine)
+    orientation = orientation_of(affine)
     along = int(orientation[axis][0])
     canonical = apply_orientation(volume, orientation)
     # Columns run towards the patient's left where the first axis points right.
@@ -61,7 +62,7 @@ def upright_slices(volume: npt.NDArray[Value], affine: Affine, axis: int) -> npt
 
 def stored_index(index: int, num_slices: int, affine: Affine, axis: int) -> int:
     """The index along `axis` of the array of the slice that is `upright_slices(...)[index]`."""
-    flipped = io_orientation(affine)[axis][1] < 0
+    flipped = orientation_of(affine)[axis][1] < 0
     return num_slices - 1 - index if flipped else index
 
 
@@ -115,7 +116,7 @@ def draw_overlay(
     drawn = upright_slices(labels, scan.affine, axis)
     indices = _slices_to_show(drawn)
     # Rows run along the later of the two RAS axes of the plane.
-    directions = [int(new) for new, _ in io_orientation(scan.affine)]
+    directions = [int(new) for new, _ in orientation_of(scan.affine)]
     columns_mm, rows_mm = (
         step
         for new, step in sorted(zip(directions, scan.spacing_mm, strict=True))

@@ -207,7 +207,8 @@ def _read_counter(device: torch.device) -> int | None:
 def _sides(config: TrainConfig) -> str:
     bounds = [f"at least {config.min_size}"] if config.min_size else []
     bounds += [f"at most {config.max_size}"] if config.max_size else []
-    return f"longer side {' and '.join(bounds) or 'as it is'}"
+    pixels = f"pixels of {config.spacing:.3g} mm, " if isinstance(config.spacing, float) else ""
+    return f"{pixels}longer side {' and '.join(bounds) or 'as it is'}"
 
 
 def _versions() -> dict[str, str]:

@@ -40,7 +40,7 @@ def test_a_layout_can_be_forced(tmp_path: Path) -> None:
     ("names", "found"),
     [
         ((), "it is empty"),
-        (("a.dcm", "b.dcm", "LICENSE"), r"found 2 \.dcm file\(s\), 1 plain file\(s\)"),
+        (("a.svs", "b.svs", "LICENSE"), r"found 2 \.svs file\(s\), 1 plain file\(s\)"),
         (("deep/er/a.txt",), "found deep/"),
     ],
 )

@@ -14,10 +14,12 @@ from ecs_med.config import Preparation
 from ecs_med.data import intensities, normalising
 from ecs_med.data.intensities import FEW, STRAY, intensity_range, signal_share
 from ecs_med.data.normalising import normalised_slabs, slab_length
-from ecs_med.data.prepare import prepare_scan, target_size
+from ecs_med.data.prepare import prepare_scan
 from ecs_med.data.readers import Scan
+from ecs_med.data.slicing import target_size
 
 DATA = Path("../shared/data").resolve()
+PLANES = ("sagittal", "coronal", "axial")
 RNG = np.random.default_rng(0)
 INTEGERS = [np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, ">i2", np.int64]
 
@@ -140,7 +142,7 @@ def test_slabs_are_the_whole_volume_to_the_last_bit(
     monkeypatch: pytest.MonkeyPatch, kind: str, settings: dict[str, object]
 ) -> None:
     monkeypatch.setattr(normalising, "SLAB_VOXELS", 1500)
-    preparation = Preparation.parse({**settings, "axis": "0"})
+    preparation = Preparation.parse({**settings})
     channels = np.stack([RNG.normal(60, 15, (20, 21, 22)), np.full((20, 21, 22), 7.0)])
     channels[0, 3:5, 4, 5] = 120
     channels = channels.astype(kind)
@@ -148,7 +150,7 @@ def test_slabs_are_the_whole_volume_to_the_last_bit(
     views += [np.moveaxis(np.ascontiguousarray(np.moveaxis(channels, 0, -1)), -1, 0)]
     for view in views:
         for axis in range(3):
-            asked = Preparation.parse({**settings, "axis": str(axis)})
+            asked = Preparation.parse({**settings, "plane": PLANES[axis]})
             found = prepare_scan(Scan(view, np.eye(4), "volume"), asked)
             assert found.dtype == np.float16
             np.testing.assert_array_equal(found, prepared_at_once(view, axis, preparation))
@@ -175,6 +177,7 @@ def test_real_volumes_are_prepared_as_before(name: str, settings: dict[str, obje
     image = nibabel.load(DATA / name)
     stored = np.asarray(image.dataobj)[None]
     for axis in range(3):
-        preparation = Preparation.parse({**settings, "axis": str(axis)})
+        asked = {**settings, "orientation": "stored", "plane": PLANES[axis]}
+        preparation = Preparation.parse(asked)
         found = prepare_scan(Scan(stored, image.affine, "volume"), preparation)
         np.testing.assert_array_equal(found, prepared_at_once(stored, axis, preparation))

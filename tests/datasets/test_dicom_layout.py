@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from dicom_mask_files import CORONAL, nifti, seg, series, structures
+from dicom_mask_files import CORONAL, nifti, picture, seg, series, structures
+from PIL import Image
 
-import ecs_med
 from ecs_med.config import ReadingSettings
 from ecs_med.data.checks.examination import diagnose
 from ecs_med.data.layout import available_layouts, open_data
+from ecs_med.errors import DataError
 from ecs_med.types import CaseCollection
+from ecs_med_cli.app import main
 
 SHAPE = (10, 8, 4)
 KEPT = ReadingSettings(keep_names=True)
@@ -78,9 +80,9 @@ def test_a_folder_of_patients_is_understood(patients: Path) -> None:
     assert diagnosis.num_errors == 0, diagnosis.problems
     assert diagnosis.scheme is not None
     assert diagnosis.scheme.class_names == ("background", "Liver", "Tumour")
-    assert diagnosis.facts["P01/ct"].class_pixels == (274 - 0, 40, 6, 0)[:0] + tuple(
-        int((_labels() == n).sum()) for n in range(3)
-    ) + (0,)
+    counts = (*(int((_labels() == n).sum()) for n in range(3)), 0)
+    assert diagnosis.facts["P01/ct"].class_pixels == counts
+    assert diagnosis.facts["P03/ct"].class_pixels == counts
     assert diagnosis.facts["P02/ct"].class_pixels == (280, 20, 20, 0)
 
 
@@ -151,7 +153,73 @@ def test_several_series_in_one_folder_and_what_is_no_case(tmp_path: Path) -> Non
     assert "1 file(s) are no images" in told
 
 
-def test_training_sees_what_it_sees_of_nifti(patients: Path) -> None:
-    """As classes of voxels: the prepared slices of SEG and NIfTI are the same."""
+def test_a_slice_is_no_case_in_other_layouts(tmp_path: Path) -> None:
+    files = series(tmp_path / "images", _voxels())
+    nifti(tmp_path / "masks" / "I000.nii.gz", _labels(), files)
+    assert open_data(tmp_path, KEPT).layout == "dicom"
+    with pytest.raises(DataError, match=r"is a slice of a DICOM series.*`layout=dicom`"):
+        open_data(tmp_path, ReadingSettings(layout="folder"))
+
+
+def test_pictures_beside_png_are_of_the_layout_folder(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 3)).astype(np.uint8)
+    (tmp_path / "masks").mkdir()
+    for number in range(3):
+        picture(tmp_path / "images" / f"{number}.dcm", pixels)
+        Image.fromarray(pixels[..., 0] // 128).save(tmp_path / "masks" / f"{number}.png")
+    found = open_data(tmp_path)
+    assert found.layout == "folder"
+    assert _masks(found) == {f"images/{n}": f"{n}.png" for n in range(3)}
+    diagnosis = diagnose(found)
+    assert diagnosis.num_errors == 0, diagnosis.problems
+
+
+def test_pictures_are_cases_each_with_its_mask(tmp_path: Path) -> None:
     pytest.importorskip("highdicom")
-    assert ecs_med.open_data is not None
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 3)).astype(np.uint8)
+    labels = np.zeros((12, 9, 1, 1), np.uint8)
+    labels[3:8, 2:5] = 1
+    for number in range(3):
+        image = picture(tmp_path / "p" / f"{number}.dcm", pixels + number)
+        if number < 2:
+            seg(tmp_path / "p" / f"s{number}.dcm", labels, [image], ["Polyp"])
+    found = open_data(tmp_path, KEPT)
+    assert _masks(found) == {"p/0": "s0.dcm", "p/1": "s1.dcm", "p/2": None}
+    diagnosis = diagnose(found, KEPT)
+    assert diagnosis.num_errors == 0, diagnosis.problems
+    assert diagnosis.facts["p/0"].class_pixels == (9 * 12 - 15, 15, 0)
+
+
+def test_no_name_of_a_patient_file_or_folder_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("highdicom")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    root = tmp_path / "data"
+    for number in range(4):
+        folder = root / f"DOE_JOHN_{number}"
+        files = series(folder / "SENTINELDIR", _voxels(number), patient=f"SENTINEL{number}")
+        if number < 3:
+            masks = np.stack([_labels() == 1, _labels() == 2], axis=-1).astype(np.uint8)
+            seg(folder / "SENTINELMASK.dcm", masks, files, ["Liver", "Tumour"])
+    lost = series(tmp_path / "elsewhere", _voxels())
+    seg(root / "SENTINELLOST.dcm", masks, lost, ["Liver", "Tumour"])
+    found = open_data(root)
+    assert [case.mask is None for case in found.cases].count(True) == 1
+    shown = [f"{case.id} {case.patient} {case.images} {case.mask}" for case in found.cases]
+    with pytest.raises(SystemExit) as ended:
+        main(["check", str(root)])
+    assert not ended.value.code
+    text = "".join(capsys.readouterr()) + "".join(shown)
+    assert "No errors, 1 warning" in text, text
+    assert "SENTINEL" not in text
+    assert "DOE" not in text
+    # A mistake is told of the link, which leads to the file.
+    labels = np.stack([_labels() > 0, _labels() == 2], axis=-1).astype(np.uint8)
+    seg(root / "DOE_JOHN_1" / "SENTINELMASK.dcm", labels, files, ["Liver", "Tumour"])
+    (wrong,) = [p for p in diagnose(open_data(root)).problems if p.severity == "error"]
+    assert "SENTINEL" not in wrong.sentence()
+    assert "DOE" not in wrong.sentence()
+    assert wrong.path is not None
+    assert wrong.path.resolve() == root / "DOE_JOHN_1" / "SENTINELMASK.dcm"

@@ -166,10 +166,10 @@ def test_doubles_are_errors_and_ids_stay_unique(tmp_path: Path) -> None:
 
 
 def test_unreadable_formats_are_told(tmp_path: Path) -> None:
-    touch(tmp_path, "images/a.png", "images/b.dcm", "masks/a.png", "gt/a.txt")
+    touch(tmp_path, "images/a.png", "images/b.svs", "masks/a.png", "gt/a.txt")
     assert told(open_data(tmp_path), "warning") == [
         f"{tmp_path}/gt: no readable mask in this folder, only files such as a.txt",
-        f"{tmp_path}/images: 1 .dcm file(s), a format that is not read: b.dcm",
+        f"{tmp_path}/images: 1 .svs file(s), a format that is not read: b.svs",
     ]
 
 
@@ -189,7 +189,7 @@ def test_two_folders_that_may_hold_the_masks_are_an_error(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     ("names", "found"),
-    [((), "the folder is empty"), (("images/a.dcm",), r"images/ holds 1 \.dcm file\(s\)")],
+    [((), "the folder is empty"), (("images/a.svs",), r"images/ holds 1 \.svs file\(s\)")],
 )
 def test_nothing_usable(tmp_path: Path, names: tuple[str, ...], found: str) -> None:
     touch(tmp_path, *names)

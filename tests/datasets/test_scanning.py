@@ -16,10 +16,10 @@ def touch(root: Path, *names: str) -> None:
 
 
 def test_suffixes_are_compared_without_case_and_nifti_loses_both(tmp_path: Path) -> None:
-    touch(tmp_path, "a.PNG", "b.nii.gz", "c.Jpeg", "d.e.tif", "notes.txt", "scan.dcm", "noname")
+    touch(tmp_path, "a.PNG", "b.nii.gz", "c.Jpeg", "d.e.tif", "notes.txt", "scan.svs", "noname")
     index = index_files(tmp_path)
     assert index.suffixes == {"a": ".PNG", "b": ".nii.gz", "c": ".Jpeg", "d.e": ".tif"}
-    assert index.foreign == ["noname", "notes.txt", "scan.dcm"]
+    assert index.foreign == ["noname", "notes.txt", "scan.svs"]
     assert index.findings("image") == index.findings("mask") == []
     assert index.path("d.e") == tmp_path / "d.e.tif"
 

@@ -57,6 +57,7 @@ def test_file_name_for_a_single_input():
     )
     assert plan == Destination(
         labels=Path("out/seg.nii.gz"),
+        formats=("nifti",),
         overlay=Path("out/seg-overlay.png"),
         certainty=Path("out/seg-certainty.nii.gz"),
     )

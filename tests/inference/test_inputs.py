@@ -58,8 +58,9 @@ def test_folder_of_dicom_without_suffix(folder):
     root = folder("series/1.2.3")
     (root / "series" / "IM0001").write_bytes(bytes(128) + b"DICM")
     (item,) = find_inputs([root]).items
-    assert item.path == root / "series"
-    assert "DICOM" in str(item.problem)
+    assert "IM0001" not in str(item.path)
+    assert item.path.resolve() == (root / "series" / "IM0001").resolve()
+    assert "does not say what it is; copy or export it again" in str(item.problem)
 
 
 def test_folder_without_anything(folder):

@@ -4,6 +4,7 @@ import torch
 
 from ecs_med.config import Preparation
 from ecs_med.data.cases import PreparedCase
+from ecs_med.data.prepare import to_native
 from ecs_med.data.readers import Scan
 from ecs_med.errors import SettingsError
 from ecs_med.inference.predictor import look_at_slices, segment, segment_case, segment_cases
@@ -137,3 +138,13 @@ def test_certainty_without_a_corrector(make_model):
 def test_scan_of_another_kind(make_model, kind, channels, scan, message):
     with pytest.raises(SettingsError, match=message):
         segment(make_model(kind, channels=channels), scan)
+
+
+@pytest.mark.parametrize("size", [(40, 36), (9, 50), (6, 5)])
+def test_slices_of_background_alone_are_those_of_interpolated_maps(size):
+    generator = torch.Generator().manual_seed(0)
+    maps = torch.randn(200, 3, 8, 8, generator=generator)
+    maps[:100, 0] = maps[:100].amax(1)  # the background ties with the largest
+    native = to_native(maps, (*size, 200), 2).argmax(0)
+    assert not native[..., :100].any()
+    assert native[..., 100:].any(dim=0).any(dim=0).all()

@@ -150,7 +150,9 @@ def test_rounding_noise_of_oblique_headers_is_not_worth_a_word(
     noise = oblique + np.random.default_rng(0).normal(0, 1e-3, (4, 4)) * [[1], [1], [1], [0]]
     folder = write_set(tmp_path, {"sform": oblique, "qform": oblique}, {"sform": noise})
     code, rows = check(folder, capfd)
-    assert (code, list(rows)) == (0, [""])
+    assert (code, list(rows)) == (0, ["", "."])
+    assert "3 of 3 volumes lie obliquely in the body" in one(rows, ".")["message"]
+    assert errors(rows, "warning") == []
     np.testing.assert_array_equal(labels_of(folder), drawn())
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from nibabel.orientations import aff2axcodes, io_orientation
+from nibabel.orientations import io_orientation, ornt2axcodes
 from scipy import ndimage
 
 from ecs_med.errors import UnreadableFileError
@@ -23,6 +23,7 @@ __all__ = [
     "is_turned_only",
     "lies_on_voxels",
     "oblique_degrees",
+    "orientation_of",
     "require_equal_shapes",
     "require_one_grid",
     "resample_labels",
@@ -40,6 +41,9 @@ headers are rounded, and the nearest voxel is the same one."""
 
 _WHOLE = 1e-3
 
+_NEGLIGIBLE = 1e-6
+"""Share of a step between voxels that may be numerical noise."""
+
 
 def spacing_of(affine: Affine) -> tuple[float, float, float]:
     """Voxel sides in mm along the array axes: the lengths of the affine's columns."""
@@ -47,18 +51,38 @@ def spacing_of(affine: Affine) -> tuple[float, float, float]:
     return x, y, z
 
 
+def orientation_of(affine: Affine) -> Affine:
+    """Which axis of the body each array axis is nearest to, and whether it runs the same way.
+
+    As `nibabel.orientations.io_orientation`, whose choice for volumes that lie at 45 degrees
+    depends on the order in which their axes are stored; here it follows from their place alone.
+
+    Returns:
+        `(3, 2)`: axis of the body, and 1 or -1, by array axis.
+    """
+    steps = affine[:3, :3]
+    notable = np.abs(steps) > _NEGLIGIBLE * np.linalg.norm(steps, axis=0)
+    signs = np.sign(np.take_along_axis(steps, notable.argmax(axis=0)[None], axis=0))[0]
+    same_way = steps * signs
+    order = np.lexsort(same_way[::-1])
+    found = np.empty((3, 2))
+    found[order] = io_orientation(np.block([[same_way[:, order], np.zeros((3, 1))], [0, 0, 0, 1]]))
+    found[:, 1] *= signs
+    return found
+
+
 def directions_of(affine: Affine) -> tuple[int, int, int]:
     """Axis of the body along which each array axis runs, either way.
 
     0: from side to side, 1: from back to front, 2: from feet to head; each occurs once.
     """
-    x, y, z = (int(along) for along in io_orientation(affine)[:, 0])
+    x, y, z = (int(along) for along in orientation_of(affine)[:, 0])
     return x, y, z
 
 
 def axis_codes(affine: Affine) -> str:
     """Where the array axes run to: `LPS` is to the patient's left, back and head."""
-    return "".join(str(code) for code in aff2axcodes(affine))
+    return "".join(str(code) for code in ornt2axcodes(orientation_of(affine)))
 
 
 def oblique_degrees(affine: Affine) -> float:

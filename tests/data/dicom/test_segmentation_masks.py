@@ -1,17 +1,21 @@
 """DICOM SEG as masks: values by voxel against the arrays that they were written from."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import numpy.typing as npt
 import pytest
-from dicom_mask_files import AXIAL, CORONAL, OBLIQUE, affine_of, nifti, seg, series
+from dicom_mask_files import AXIAL, CORONAL, OBLIQUE, affine_of, nifti, picture, seg, series
+from pydicom.data import get_testdata_file
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.checks.geometry import mask_geometry_problems
 from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.data.readers import StoredMask, read_scan, reader_of
+from ecs_med.data.readers.grids import resample_labels
 from ecs_med.errors import DataError, MaskValueError, SettingsError, UnreadableFileError
 
 pytest.importorskip("highdicom")
@@ -179,3 +183,42 @@ def test_a_class_that_no_mask_has_is_refused(tmp_path: Path) -> None:
         understand_masks([path], settings, None, [files])
     with pytest.raises(SettingsError, match="`mask_values` does not apply"):
         understand_masks([path], ReadingSettings(mask_values=(0, 1)), None, [files])
+
+
+def test_a_mask_of_a_picture(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    labels = np.zeros((12, 9, 1), np.uint8)  # columns, rows
+    labels[3:8, 2:5] = 1
+    labels[9:11, 6:8] = 2
+    pixels = rng.integers(0, 256, (9, 12, 3)).astype(np.uint8)
+    image, other = picture(tmp_path / "a.dcm", pixels), picture(tmp_path / "b.dcm", pixels)
+    path = seg(tmp_path / "m.dcm", _apart(labels), [image], ["Polyp", "Tool"])
+    np.testing.assert_array_equal(_read(path, [image]).values, labels[:, :, 0].T)
+    scheme, _ = understand_masks([path], AUTO, None, [[image]])
+    np.testing.assert_array_equal(read_labels([image], path, scheme), labels[:, :, 0].T)
+    with pytest.raises(UnreadableFileError, match=r"has no frame that was drawn on .*b\.dcm"):
+        _read(path, [other])
+
+
+def test_dcmqi_reads_the_same(tmp_path: Path) -> None:
+    """A file that dcmqi wrote, and one of highdicom's, by the program of dcmqi."""
+    program = shutil.which("segimage2itkimage")
+    if program is None:
+        pytest.skip("needs segimage2itkimage of dcmqi")
+    files = series(tmp_path / "s", _voxels(), orientation=OBLIQUE)
+    liver = get_testdata_file("liver.dcm", download=False)
+    paths = [seg(tmp_path / "m.dcm", _apart(_labels()), files, ["a", "b"])]
+    paths += [Path(liver)] if liver else []
+    for number, path in enumerate(paths):
+        out = tmp_path / str(number)
+        out.mkdir()
+        command = [program, "--inputDICOM", path, "--outputDirectory", out, "--outputType", "nii",
+                   "--mergeSegments"]  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+        (theirs,) = out.glob("*.nii.gz")
+        other = nibabel.load(theirs)
+        stored = _read(path, [])
+        assert stored.affine is not None
+        shape = (*other.shape[:3],)
+        moved = resample_labels(stored.values, stored.affine, shape, other.affine, outside=0)
+        np.testing.assert_array_equal(moved, np.asarray(other.dataobj).reshape(shape))

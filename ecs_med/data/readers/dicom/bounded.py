@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from ecs_med.errors import UnreadableFileError
@@ -13,11 +14,11 @@ MAX_FILE_BYTES = 8 * 2**30
 """Room for 2^30 voxels of four bytes, twice."""
 
 MAX_HEADER_BYTES = 256 * 2**20
-"""What lies before the pixels; 6,000 frames described one by one come to 15 MB."""
+"""What lies before the pixels; contours of structures can take so much."""
 
 MAX_HEADER_EFFORT = 2**22
-"""Room for 6,000 frames described one by one, as MR machines do it. A read counts as 1, the start
-of an element as 2, that of an item of a sequence as 24: that is how time and memory go."""
+"""Room for 4,000 frames described one by one, as MR machines do it. A read counts as 1, the start
+of an element as 4, that of an item of a sequence as 24: that is how time and memory go."""
 
 MAX_INFLATED_BYTES = 512 * 2**20
 MAX_INFLATION = 200
@@ -33,6 +34,20 @@ _CHUNK = 2**20
 _LONG_VRS = frozenset(b"OB OW OF OD OL OV SQ UC UN UR UT SV UV".split())
 
 
+@dataclass(slots=True)
+class _Budget:
+    """What may still be read of one file."""
+
+    effort: int = MAX_HEADER_EFFORT
+    num_bytes: int = MAX_HEADER_BYTES
+
+    def charge(self, effort: int, num_bytes: int = 0) -> None:
+        self.effort -= effort
+        self.num_bytes -= num_bytes
+        if self.effort < 0 or self.num_bytes < 0:
+            raise ValueError("a header without end")
+
+
 class BoundedStream(io.BufferedReader):
     """A file whose header can be read once, and not for ever.
 
@@ -40,8 +55,9 @@ class BoundedStream(io.BufferedReader):
     which is to inflate a whole file in one go.
     """
 
-    _effort_left = MAX_HEADER_EFFORT
-    _bytes_left = MAX_HEADER_BYTES
+    def __init__(self, raw: io.RawIOBase, budget: _Budget | None = None) -> None:
+        super().__init__(raw)
+        self._budget = budget or _Budget()
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As of any file, within the bounds.
@@ -52,18 +68,19 @@ class BoundedStream(io.BufferedReader):
         if size is None or size < 0:
             raise ValueError("a read without a length")
         content = super().read(size)
-        self._bytes_left -= len(content)
+        effort = 1
         if size == _START_BYTES:
-            self._effort_left -= 24 if content[:4] in _ITEMS else 2
-        else:
-            self._effort_left -= 1
-        if self._effort_left < 0 or self._bytes_left < 0:
-            raise ValueError("a header without end")
+            effort = 24 if content[:4] in _ITEMS else 4
+        self._budget.charge(effort, len(content))
         return content
 
-    def unbind(self, num_bytes: int = MAX_FILE_BYTES) -> None:
-        """Let the next `num_bytes` be read: the header is behind, or the pixels are wanted too."""
-        self._effort_left = self._bytes_left = num_bytes
+    def within(self, value: bytes) -> "BoundedStream":
+        """The value of an element as a stream, read within the same bounds."""
+        return BoundedStream(_Named(io.BytesIO(value), ""), self._budget)
+
+    def unbind(self) -> None:
+        """Read on without bounds: the header is behind, or the pixels are wanted too."""
+        self._budget.effort = self._budget.num_bytes = MAX_FILE_BYTES
 
 
 def bounded_stream(path: Path) -> BoundedStream:

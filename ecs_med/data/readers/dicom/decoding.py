@@ -171,11 +171,21 @@ def _checked(dataset: "pydicom.Dataset", path: Path, keyword: str, element: _Ele
         length = None
     else:
         length = element.length
+        _require_low_bits(dataset, found, path)
         options["pixel_vr"] = element.vr if element.vr in ("OB", "OW") else "OW"
     start = element.stream.tell()
     pixels = _Pixels(element.stream, start, length, found, options, syntax, path)
     _require_bytes(pixels)
     return pixels
+
+
+def _require_low_bits(dataset: "pydicom.Dataset", found: PixelFormat, path: Path) -> None:
+    """Numbers of few bits lie at the lower end, as the standard has had it since 1993."""
+    high = dataset.get("HighBit")
+    if isinstance(high, int) and high != found.bits_stored - 1:
+        raise UnreadableFileError(
+            path, f"its numbers of {found.bits_stored} bits end at bit {high}", EXPORT_AGAIN
+        )
 
 
 def _require_bytes(pixels: _Pixels) -> None:

@@ -3,12 +3,13 @@
 import logging
 import struct
 import warnings
-from collections.abc import Iterator, MutableSequence, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ecs_med.data.readers.dicom.bounded import BoundedStream, bounded_stream
+from ecs_med.data.readers.dicom.conversion import convert_values
 from ecs_med.errors import EcsMedError, UnreadableFileError
 from ecs_med.files import regular_file
 
@@ -23,14 +24,6 @@ EXPORT_AGAIN = "copy or export it again"
 _MAGIC = slice(128, 132)
 _DEFER_BYTES = 2**20
 """Larger elements of a header are read when they are asked for: private ones never are."""
-
-_GROUPS_THAT_COUNT = (0x0020, 0x0028, 0x0062, 0x3006, 0x5200)
-"""Position, pixels, segments, contours, frames: what is damaged there is not left out silently."""
-
-_OTHERS_TO_CONVERT = (0x00080008, 0x00080016, 0x00080060, 0x00180050, 0x00180088, 0x00181120)
-"""Image type, SOP class, modality, thickness, distance, tilt."""
-
-_NUMBERS = ("DS", "FD", "FL", "IS", "SL", "SS", "SV", "UL", "US", "UV")
 
 _LIBRARIES = ("pydicom", "pylibjpeg", "highdicom", "openjpeg")
 
@@ -133,7 +126,9 @@ def opened(
                 force=True,
                 specific_tags=list(tags) if tags else None,
             )
-            _convert(dataset, path)
+            if not dataset and not tags:
+                raise UnreadableFileError(path, "its header is empty or damaged", EXPORT_AGAIN)
+            convert_values(dataset, stream, path)
         yield dataset, stream
 
 
@@ -169,34 +164,3 @@ def _begins_without_preamble(head: bytes) -> bool:
         if group == 8 and element <= 0x70 and (explicit or short):
             return True
     return head[:2] == b"\2\0" and head[4:6] in (b"UL", b"OB", b"UI")
-
-
-def _convert(dataset: "pydicom.FileDataset", path: Path) -> None:
-    """Make pydicom convert the values that count, so that none raises when it is asked for."""
-    wanted = [tag for tag in dataset.keys() if tag.group in _GROUPS_THAT_COUNT]  # noqa: SIM118
-    for tag in [*wanted, *(other for other in _OTHERS_TO_CONVERT if other in dataset)]:
-        raw: Any = dataset.get_item(tag)
-        if raw.value is None and getattr(raw, "length", None):
-            continue  # deferred
-        if _is_sensible(dataset, tag):
-            continue
-        if tag in _OTHERS_TO_CONVERT:
-            del dataset[tag]
-            continue
-        where = f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
-        raise UnreadableFileError(
-            path, f"the value of its element {where} makes no sense", EXPORT_AGAIN
-        )
-
-
-def _is_sensible(dataset: "pydicom.FileDataset", tag: int) -> bool:
-    """Whether an element can be converted, and is a number if it should be one."""
-    try:
-        element = dataset[tag]
-    except Exception:  # pydicom raises what it likes
-        return False
-    if element.VR not in _NUMBERS:
-        return True
-    value = element.value
-    values = value if isinstance(value, MutableSequence) else [value]
-    return all(isinstance(each, int | float | None) for each in values)

@@ -15,6 +15,8 @@ _STEP_TOLERANCE = 0.05
 """Distances between planes may be off by this share of a step."""
 
 _SAME_PLACE_MM = 1e-3
+_MOST_VOXELS = 2**31
+"""Planes far apart would ask for any amount of memory."""
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -127,6 +129,8 @@ def stacked_grid(planes: Sequence[PlaneInSpace], step_mm: float | None) -> ScanH
         return None
     extent = float(along[-1] - along[0])
     number = round(extent / step) + 1
+    if number * first.num_columns * first.num_rows > _MOST_VOXELS:
+        return None
     affine = first.affine.copy()
     affine[:3, 2] = normal * (extent / (number - 1) if number > 1 else step)
     affine[:3, 3] += normal * (along[0] - first.affine[:3, 3] @ normal)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ecs_med.data.readers.dicom.files import is_dicom, open_dataset, quiet_libraries
+from ecs_med.data.readers.dicom.files import guarded, is_dicom, open_dataset
 from ecs_med.data.readers.dicom.headers import read_header
 from ecs_med.errors import UnreadableFileError
 
@@ -37,14 +37,9 @@ def references_of(path: Path) -> References:
         UnreadableFileError: If it cannot be read.
     """
     dataset = open_dataset(path)
-    try:
-        with quiet_libraries():
-            found = list(_referenced(dataset))
-            space = frame_of_reference(dataset)
-    except Exception as error:  # elements that are malformed
-        raise UnreadableFileError(
-            path, f"does not say what it was drawn on ({type(error).__name__})", "export it again"
-        ) from None
+    with guarded(path, "does not say what it was drawn on"):
+        found = list(_referenced(dataset))
+        space = frame_of_reference(dataset)
     return References(
         frozenset(uid for kind, uid in found if kind == "SeriesInstanceUID" and uid),
         frozenset(uid for kind, uid in found if kind == "ReferencedSOPInstanceUID" and uid),

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.data.readers.base import ScanHeader, StoredMask
-from ecs_med.data.readers.dicom.files import open_dataset, quiet_libraries
+from ecs_med.data.readers.dicom.files import guarded, open_dataset
 from ecs_med.data.readers.dicom.filling import filled
 from ecs_med.data.readers.dicom.painting import Canvas
 from ecs_med.data.readers.dicom.plane_placing import LPS_TO_RAS
@@ -155,31 +155,29 @@ def _image_header(dataset: "pydicom.Dataset", path: Path, images: Sequence[Path]
 
 def _structures(dataset: "pydicom.Dataset", path: Path) -> list[Structure]:
     """All structures by number."""
-    try:
-        with quiet_libraries():
-            names = {
-                int(item.ROINumber): str(item.get("ROIName") or "").strip()
-                for item in dataset.get("StructureSetROISequence") or ()
-            }
-            drawn = {
-                int(item.ReferencedROINumber): list(item.get("ContourSequence") or ())
-                for item in dataset.get("ROIContourSequence") or ()
-            }
-            return [
-                _structure(number, names[number] or f"structure {number}", drawn.get(number, []))
-                for number in sorted(names)
-            ]
-    except Exception as error:  # elements that are missing or malformed
-        raise UnreadableFileError(
-            path, f"is no valid RTSTRUCT ({type(error).__name__})", "export it again"
-        ) from None
+    with guarded(path, "is no valid RTSTRUCT"):
+        names = {
+            int(item.ROINumber): str(item.get("ROIName") or "").strip()
+            for item in dataset.get("StructureSetROISequence") or ()
+        }
+        drawn = {
+            int(item.ReferencedROINumber): list(item.get("ContourSequence") or ())
+            for item in dataset.get("ROIContourSequence") or ()
+        }
+        return [
+            _structure(number, names[number] or f"structure {number}", drawn.get(number, []))
+            for number in sorted(names)
+        ]
 
 
 def _structure(number: int, name: str, items: Sequence[Any]) -> Structure:
     closed = [item for item in items if str(item.get("ContourGeometricType")) in _CLOSED]
     contours = []
     for item in closed:
-        points = np.array(item.ContourData, np.float64).reshape(-1, 3)
+        data = item.ContourData
+        if isinstance(data, bytes):  # what is too long for its type is stored as of unknown type
+            data = data.decode("ascii").rstrip("\0 ").split("\\")
+        points = np.array(data, np.float64).reshape(-1, 3)
         if not np.isfinite(points).all():
             raise ValueError("positions that are no numbers")
         contours.append(points @ LPS_TO_RAS[:3, :3].T)

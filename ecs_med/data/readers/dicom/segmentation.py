@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.data.readers.base import ScanHeader, StoredMask
-from ecs_med.data.readers.dicom.files import open_dataset, quiet_libraries
+from ecs_med.data.readers.dicom.files import guarded, open_dataset
 from ecs_med.data.readers.dicom.painting import Canvas
 from ecs_med.data.readers.dicom.plane_placing import PlaneInSpace, place_on_grid, stacked_grid
 from ecs_med.data.readers.dicom.references import instance_uid, require_one_space
@@ -63,14 +63,16 @@ def read_segmentation(path: Path, images: Sequence[Path] = ()) -> StoredMask:
     dataset = open_dataset(path, pixels=True)
     header, places = _placed(dataset, path, images)
     segmentation = _opened(dataset, path)
-    names = _names(dataset)
+    with guarded(path, "does not describe its segments"):
+        names = _names(dataset)
     numbers = [*names, *(frame.segment or 0 for frame, _ in places)]
     canvas = Canvas.blank(header.shape, numbers, path)
     for frame, (index, transposed) in places:
-        pixels = _pixels(segmentation, frame, path)
-        pixels = pixels.T if transposed else pixels
-        for number, drawn in _drawn(pixels, frame, dataset):
-            canvas.paint(index, drawn, number, path)
+        with guarded(path, f"frame {frame.number} cannot be decoded", "export it uncompressed"):
+            pixels = segmentation.get_stored_frame(frame.number)
+            pixels = pixels.T if transposed else pixels
+            for number, drawn in _drawn(pixels, frame, dataset):
+                canvas.paint(index, drawn, number, path)
     _require_described(canvas, names, path)
     return StoredMask(
         canvas.values, header.kind, affine=header.affine, names=names, overlaps=canvas.overlaps
@@ -94,13 +96,8 @@ def _opened(dataset: "pydicom.Dataset", path: Path) -> "Segmentation":
         from highdicom.seg import Segmentation
     except ImportError:
         raise MissingExtraError("Reading DICOM SEG", "dicom") from None
-    try:
-        with quiet_libraries():
-            return Segmentation.from_dataset(dataset, copy=False)
-    except Exception as error:  # highdicom raises what it likes, and quotes values
-        raise UnreadableFileError(
-            path, f"is no valid DICOM SEG ({type(error).__name__})", "export it again"
-        ) from None
+    with guarded(path, "is no valid DICOM SEG"):
+        return Segmentation.from_dataset(dataset, copy=False)
 
 
 def _placed(
@@ -109,15 +106,8 @@ def _placed(
     """The grid, and where on it each frame lies."""
     from ecs_med.data.readers import read_header
 
-    try:
-        with quiet_libraries():
-            frames = list(_frames(dataset))
-    except UnreadableFileError:
-        raise
-    except Exception as error:  # elements that are missing or malformed
-        raise UnreadableFileError(
-            path, f"does not say where its frames lie ({type(error).__name__})", "export it again"
-        ) from None
+    with guarded(path, "does not say where its frames lie"):
+        frames = list(_frames(dataset))
     if not frames:
         raise UnreadableFileError(path, "holds no frames", "export it again")
     header = read_header(images) if images else None
@@ -235,18 +225,6 @@ def _names(dataset: "pydicom.Dataset") -> dict[int, str]:
     segments = dataset.get("SegmentSequence") or ()
     found = {int(s.SegmentNumber): str(s.get("SegmentLabel", "") or "").strip() for s in segments}
     return {n: name or f"segment {n}" for n, name in sorted(found.items()) if n > 0}
-
-
-def _pixels(segmentation: "Segmentation", frame: Frame, path: Path) -> npt.NDArray[np.generic]:
-    try:
-        with quiet_libraries():
-            found: npt.NDArray[np.generic] = segmentation.get_stored_frame(frame.number)
-    except Exception as error:
-        raise UnreadableFileError(
-            path, f"frame {frame.number} cannot be decoded ({type(error).__name__})",
-            "export it again, uncompressed",
-        ) from None  # fmt: skip
-    return found
 
 
 def _drawn(

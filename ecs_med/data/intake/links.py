@@ -1,0 +1,131 @@
+"""A folder of links that stand for files whose own names shall not be seen."""
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ecs_med.data.intake.pseudonyms import Pseudonyms
+from ecs_med.data.readers import image_suffixes
+from ecs_med.errors import DataError
+from ecs_med.files import cache_folder
+from ecs_med.litter import temporary_file
+
+__all__ = ["LinkFolder"]
+
+_PRIVATE = 0o700
+_OTHERS = "others"
+
+
+class LinkFolder:
+    """The links to the files below one place, `<cache>/ecs-med/dicom/<hash>`.
+
+    Making links again changes nothing where they are right, so that any number of processes may do
+    it at once.
+
+    Args:
+        place: The folder or file that a user named.
+        pseudonyms: What hides it.
+    """
+
+    def __init__(self, place: Path, pseudonyms: Pseudonyms) -> None:
+        self._pseudonyms = pseudonyms
+        self.path = cache_folder("dicom") / pseudonyms.of("data", str(place.resolve()))
+
+    def case(
+        self, name: str, files: Sequence[Path], mask: Path | None = None
+    ) -> tuple[tuple[Path, ...], Path | None]:
+        """Links to the files of a case and to its mask.
+
+        Args:
+            name: A pseudonym.
+            files: In their order, which the names of the links keep.
+            mask: May be the same file as that of another case.
+
+        Raises:
+            DataError: If they cannot be made.
+        """
+        width = max(4, len(str(len(files))))
+        links = {f"{n:0{width}d}{_suffix(path)}": path for n, path in enumerate(files, 1)}
+        names = tuple(links)
+        if mask is not None:
+            links[f"mask{_suffix(mask)}"] = mask
+        folder = self.folder(name)
+        self._link_all(folder, links)
+        own = {*links}
+        for entry in folder.iterdir():
+            if entry.name not in own and entry.is_symlink():
+                entry.unlink(missing_ok=True)
+        found = tuple(folder / link for link in names)
+        return found, None if mask is None else folder / f"mask{_suffix(mask)}"
+
+    def other(self, path: Path) -> Path:
+        """A link to a file or folder that belongs to no case."""
+        digest = self._pseudonyms.of("file", str(path.absolute()))
+        name = f"{digest}{_suffix(path) if path.is_file() else ''}"
+        folder = self.folder(_OTHERS)
+        self._link_all(folder, {name: path})
+        return folder / name
+
+    def keep_only(self, names: Iterable[str]) -> None:
+        """Remove the links of cases that are no more."""
+        kept = {*names, _OTHERS}
+        with suppress(OSError):
+            for folder in self.path.iterdir():
+                if folder.name.startswith("case-") and folder.name not in kept:
+                    shutil.rmtree(folder, ignore_errors=True)
+
+    def folder(self, name: str) -> Path:
+        """A folder below this one, made for its owner alone.
+
+        Raises:
+            DataError: If it cannot be made.
+        """
+        folder = self.path / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for own in (self.path.parent, self.path, folder):
+                own.chmod(_PRIVATE)
+        except OSError as error:
+            raise _cannot(folder, error) from error
+        return folder
+
+    def _link_all(self, folder: Path, links: Mapping[str, Path]) -> None:
+        for name, target in links.items():
+            try:
+                _link(folder / name, target.absolute())
+            except OSError as error:
+                raise _cannot(folder / name, error) from error
+
+
+def _link(link: Path, target: Path) -> None:
+    """A symbolic link, or where there are none a hard link, else a copy."""
+    if link.is_symlink() and link.readlink() == target:
+        return
+    if not link.is_symlink() and link.exists() and link.samefile(target):
+        return
+    with temporary_file(link.parent, link.name) as temporary:
+        temporary.unlink()
+        try:
+            temporary.symlink_to(target)
+        except OSError:
+            try:
+                os.link(target, temporary)
+            except OSError:
+                shutil.copyfile(target, temporary)
+        temporary.replace(link)
+
+
+def _suffix(path: Path) -> str:
+    """The suffix by which a reader knows the file, else that of DICOM."""
+    name = path.name.lower()
+    return next((suffix for suffix in image_suffixes() if name.endswith(suffix)), ".dcm")
+
+
+def _cannot(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"{path}: no link can be made here ({error.strerror}), so names of DICOM files cannot be "
+        "kept back; set XDG_CACHE_HOME to a folder that can be written, or keep them with "
+        "`keep_names`."
+    )
