@@ -179,7 +179,7 @@ REFUSED = {
         make_series(ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"]), UnreadableFileError, (),
         ("is a mosaic", "dcm2niix"),
     ),
-    "no slope": (make_series(RescaleSlope=0), UnreadableFileError, (), ("RescaleSlope is 0",)),
+    "no slope": (make_series(RescaleSlope=0), UnreadableFileError, (), ("RescaleSlope of 0",)),
 }  # fmt: skip
 
 
@@ -271,6 +271,13 @@ def test_files_of_two_series_are_no_volume(tmp_path):
     ]
     with pytest.raises(UnreadableFileError, match="is of another series than"):
         READER.read(paths)
+
+
+def test_files_of_two_frames_of_reference_are_no_volume(tmp_path):
+    datasets = make_series()
+    datasets[-1].FrameOfReferenceUID = "1.2.3"
+    with pytest.raises(UnreadableFileError, match="in another frame of reference than"):
+        READER.read(write_series(tmp_path, datasets))
 
 
 def test_volume_has_no_frames(tmp_path):

@@ -60,6 +60,7 @@ def test_two_sizes_in_the_series(tmp_path):
     small = make_series(stored=STORED[:3, :20, :20], origin=(-10, -20, 200), like=datasets[0])
     found = find_series(write_series(tmp_path, datasets + small)).series
     assert [series.size for series in found] == [(32, 40, 12), (20, 20, 3)]
+    assert len({series.identity for series in found}) == 2
     assert np.array_equal(stored_of(found[0]), STORED)
     assert np.array_equal(stored_of(found[1]), STORED[:3, :20, :20])
 

@@ -57,14 +57,13 @@ def require_size(dataset: "pydicom.FileDataset", path: Path) -> None:
     """Refuse an image that says no size: it is cut off, and a series without it is not whole."""
     from pydicom.uid import UID
 
-    sop_class, _ = uid_of(dataset, "SOPClassUID", "MediaStorageSOPClassUID")
-    is_image = "Image Storage" in UID(sop_class).name or not sop_class
+    # Two places say it: damage that takes the size away may have taken one of them, too.
+    meta = text_of(getattr(dataset, "file_meta", {}), "MediaStorageSOPClassUID")
+    classes = [name for name in (text_of(dataset, "SOPClassUID"), meta) if name]
+    is_image = any("Image Storage" in UID(name).name for name in classes) or not classes
     if is_image and not (dataset.get("Rows") and dataset.get("Columns")):
-        reason = (
-            "does not say how many rows and columns it has"
-            if sop_class
-            else "does not say what it is"
-        )
+        told = "does not say how many rows and columns it has"
+        reason = told if classes else "does not say what it is"
         raise UnreadableFileError(path, reason, "copy or export it again")
 
 

@@ -80,9 +80,8 @@ def pixel_format(dataset: "pydicom.Dataset", path: Path, keyword: str | None = N
     if "Rows" not in dataset:
         raise UnreadableFileError(path, "holds no image", "leave it out")
     if keyword is None:
-        of_floats = {bits: name for name, bits in _FLOAT_BITS.items()}
-        whole = "BitsStored" in dataset
-        keyword = "PixelData" if whole else of_floats.get(dataset.get("BitsAllocated"), "PixelData")
+        bits = None if "BitsStored" in dataset else dataset.get("BitsAllocated")
+        keyword = next((name for name, of in _FLOAT_BITS.items() if of == bits), "PixelData")
     found = PixelFormat(
         _number(dataset, "Rows", path),
         _number(dataset, "Columns", path),

@@ -92,7 +92,12 @@ class Directions:
 
 
 def require_alike(planes: Sequence[Plane]) -> None:
-    """Refuse slices that do not say where they lie, or differ in size, sides or orientation."""
+    """Refuse slices that cannot be of one volume.
+
+    Raises:
+        UnreadableFileError: If one does not say where it lies or has no values, or differs from the
+            others in size, sides or orientation.
+    """
     first = planes[0]
     for plane in planes:
         for value, name in (
@@ -109,6 +114,11 @@ def require_alike(planes: Sequence[Plane]) -> None:
             raise UnreadableFileError(
                 plane.path, f"{plane.itself}has pixels of no size (PixelSpacing)",
                 "export it again",
+            )  # fmt: skip
+        if plane.slope == 0:
+            raise UnreadableFileError(
+                plane.path, f"{plane.itself}has a RescaleSlope of 0, so that all its values are "
+                "one", "export it again",
             )  # fmt: skip
         difference = _difference(plane, first)
         if difference:

@@ -49,9 +49,13 @@ class Series:
 
     @property
     def identity(self) -> str:
-        """What tells it from every other scan: identifiers, never to be shown; else its path."""
-        alone = self.sop_instance_uids[0] if len(self.files) == 1 else ""
-        return "/".join((self.uid, alone, *map(str, self.part))) if self.uid else str(self.files[0])
+        """What tells it from every other scan: identifiers, never to be shown; else its path.
+
+        A series may hold several scans, such as a localizer, so that its own does not suffice.
+        """
+        first = min(self.sop_instance_uids, default="")
+        named = self.uid and first
+        return "/".join((self.uid, first, *map(str, self.part))) if named else str(self.files[0])
 
     def describe(self) -> str:
         """What it is in words that name nobody, such as `CT, 512 x 512 x 20, 0.79 x 0.79 x 2 mm`.

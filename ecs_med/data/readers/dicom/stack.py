@@ -91,6 +91,8 @@ def _fault_of_company(header: ImageHeader, headers: Sequence[ImageHeader]) -> st
         return "holds a volume of its own"
     if header.series_uid != first.series_uid:
         return f"is of another series than {first.plane.path}"
+    if header.frame_of_reference_uid != first.frame_of_reference_uid:
+        return f"says where it lies in another frame of reference than {first.plane.path}"
     if header.plane.dark_is_high != first.plane.dark_is_high:
         return f"shows high values dark, or bright, and {first.plane.path} the other way"
     return ""
@@ -104,8 +106,6 @@ def _own_fault(header: ImageHeader) -> str:
         return "its values stand for others by a table (ModalityLUTSequence)"
     if not header.has_low_bits:
         return "its values are not in the lowest bits (HighBit)"
-    if header.plane.slope == 0:
-        return "its RescaleSlope is 0, so that all its values are one"
     return ""
 
 
