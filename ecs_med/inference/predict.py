@@ -229,7 +229,7 @@ def _segment_one(
     if destination.certainty is not None and result.certainty is not None:
         reader.write_map(destination.certainty, result.certainty, item.images)
     # The labels come last: where they are, everything is.
-    reader.write_labels(destination.labels, stored_values(model)[result.labels], item.images)
+    reader.write_labels(destination.labels, _as_stored(model, result.labels), item.images)
     mark_files(path for path in destination.files if path.exists())
 
 
@@ -245,6 +245,12 @@ def stored_values(model: Model) -> npt.NDArray[np.integer]:
     known = values if values.min() >= 0 and values.max() <= highest else indices
     # Label maps have their type: eight bytes a pixel would be more than scan and network take.
     return known.astype(np.uint8 if known.max() <= 255 else np.int16)
+
+
+def _as_stored(model: Model, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.integer]:
+    """Labels as the values that stand for them; the same array where these are the classes."""
+    values = stored_values(model)
+    return labels if np.array_equal(values, np.arange(len(values))) else values[labels]
 
 
 def _write_failures(report: PredictionReport) -> None:
