@@ -314,6 +314,7 @@ def _plugins(pixels: _Pixels) -> list[str]:
     from pydicom.pixels import get_decoder
 
     name = pixels.syntax.name
+    _silence_gdcm()
     try:
         with guarded(pixels.path):
             decoder = get_decoder(pixels.syntax)
@@ -328,6 +329,16 @@ def _plugins(pixels: _Pixels) -> list[str]:
     if not found:
         raise MissingExtraError(f"{pixels.path}: its compression ({name})", "dicom")
     return found
+
+
+def _silence_gdcm() -> None:
+    """It writes to the terminal by itself, past Python."""
+    try:
+        import gdcm
+    except ImportError:
+        return
+    gdcm.Trace.WarningOff()
+    gdcm.Trace.ErrorOff()
 
 
 def _decode(encoded: bytes, plugins: Sequence[str], pixels: _Pixels) -> npt.NDArray[np.generic]:
