@@ -70,9 +70,7 @@ def _below(path: Path, root: Path) -> tuple[str, ...]:
     return path.relative_to(root).parts if path.is_relative_to(root) else path.parts
 
 
-def _told(
-    problem: Problem, path: Path | None, names: set[str], pseudonyms: Pseudonyms
-) -> Problem:
+def _told(problem: Problem, path: Path | None, names: set[str], pseudonyms: Pseudonyms) -> Problem:
     def hidden(text: str) -> str:
         quoted = sorted((name for name in names if name in text), key=len, reverse=True)
         for name in quoted:

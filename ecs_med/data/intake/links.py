@@ -124,5 +124,3 @@ def _cannot(path: Path, error: OSError) -> DataError:
         "kept back; set XDG_CACHE_HOME to a folder that can be written, or keep them with "
         "`keep_names`."
     )
-
-

@@ -210,6 +210,9 @@ class Reader(ABC):
     """Whether one file holds three colours, as pictures do; where not, each channel of a case may
     have a file of its own (`case_0000`, `case_0001`)."""
 
+    shares_masks: ClassVar[bool] = False
+    """Whether one file may hold the masks of several cases, each on its own frames."""
+
     def recognizes(self, path: Path) -> bool:
         """Whether it reads this file; cheap, without errors, by name unless it is overridden."""
         return path.name.lower().endswith(self.suffixes)
