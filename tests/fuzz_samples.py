@@ -16,6 +16,7 @@ from PIL import Image
 from sweep_folders import SweepSpec, write_run
 from tiny_networks import pixelwise
 
+from ecs_med.archives import extract_archive
 from ecs_med.config import (
     OptimizerSettings,
     Preparation,
@@ -54,7 +55,6 @@ from ecs_med.splits.document import is_split_document
 from ecs_med.sweep.state import read_state
 from ecs_med.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ecs_med.types import Case
-from ecs_med.archives import extract_archive
 
 __all__ = ["KINDS", "Kind", "write_samples"]
 

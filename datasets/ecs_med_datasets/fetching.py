@@ -12,8 +12,8 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ecs_med.errors import DataError, UnreadableFileError
 from ecs_med.archives import extract_archive
+from ecs_med.errors import DataError, UnreadableFileError
 
 __all__ = ["SBD_FILE", "VOC_FILE", "RemoteFile", "fetch_file", "fetch_sbd", "fetch_voc"]
 

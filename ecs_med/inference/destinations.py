@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ecs_med.data.readers import available_readers, reader_of, stem
+from ecs_med.data.readers import available_readers, stem
 from ecs_med.errors import SettingsError
+from ecs_med.inference.formats import available_formats, default_format
 from ecs_med.inference.scans import PredictionInput
 
 __all__ = ["Destination", "output_folder", "plan_destinations"]
@@ -21,18 +22,23 @@ class Destination:
 
     Attributes:
         labels: The label map.
+        formats: Name of its format, then of those of `further`.
+        further: The label map in other formats.
         overlay: Picture with the labels drawn in, or `None` where it was not asked for.
         certainty: Map of the corrector's certainty, or `None` where it was not asked for.
     """
 
     labels: Path
+    formats: tuple[str, ...] = ()
+    further: tuple[Path, ...] = ()
     overlay: Path | None = None
     certainty: Path | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All that are asked for."""
-        return tuple(p for p in (self.labels, self.overlay, self.certainty) if p is not None)
+        maps = (self.overlay, self.certainty)
+        return (self.labels, *self.further, *(path for path in maps if path is not None))
 
 
 def output_folder(output: Path | None) -> Path:
@@ -46,6 +52,7 @@ def plan_destinations(
     items: Sequence[PredictionInput],
     output: Path | None,
     *,
+    formats: Sequence[tuple[str, ...]] | None = None,
     overlay: bool = False,
     certainty: bool = False,
 ) -> list[Destination]:
@@ -58,6 +65,7 @@ def plan_destinations(
     Args:
         items: From `find_inputs`.
         output: Folder; with a single input also a file; `None` for `predictions`.
+        formats: Of each item, see `formats_of`; `None`: those that suit them.
         overlay: Whether overlays are asked for.
         certainty: Whether certainty maps are asked for.
 
@@ -68,26 +76,39 @@ def plan_destinations(
         SettingsError: If `output` is a file name that does not fit, or an output would overwrite
             an input or another output.
     """
+    wanted = formats or [(default_format(item),) for item in items]
     if output is not None and _is_file_name(output):
-        labels = [_single(items, output)]
+        _require_single(items, output, wanted)
+        known = stem(output)
+        bases = [output.with_name(known)]
+        first = [output]
     else:
         folder = output_folder(output)
-        labels = [
-            folder / f"{name}{item.suffix}" for name, item in zip(_names(items), items, strict=True)
-        ]
-    plan = []
-    for path in labels:
-        name = stem(path)
-        suffix = path.name.removeprefix(name)
-        plan.append(
-            Destination(
-                path,
-                overlay=path.with_name(f"{name}-overlay.png") if overlay else None,
-                certainty=path.with_name(f"{name}-certainty{suffix}") if certainty else None,
-            )
+        bases = [folder / name for name in _names(items, wanted)]
+        first = [_named(base, own[0]) for base, own in zip(bases, wanted, strict=True)]
+    plan = [
+        Destination(
+            labels,
+            own,
+            tuple(_named(base, name) for name in own[1:]),
+            overlay=base.with_name(f"{base.name}-overlay.png") if overlay else None,
+            certainty=_named(base.with_name(f"{base.name}-certainty"), _of_maps(item, own))
+            if certainty
+            else None,
         )
+        for item, base, labels, own in zip(items, bases, first, wanted, strict=True)
+    ]
     _check(items, plan)
     return plan
+
+
+def _named(base: Path, format_name: str) -> Path:
+    return base.with_name(f"{base.name}{available_formats()[format_name].output_suffix}")
+
+
+def _of_maps(item: PredictionInput, formats: Sequence[str]) -> str:
+    """The format of maps of real numbers, which DICOM SEG cannot hold."""
+    return next((name for name in formats if name != "dicom-seg"), default_format(item))
 
 
 def _is_file_name(output: Path) -> bool:
@@ -96,40 +117,48 @@ def _is_file_name(output: Path) -> bool:
     return any(reader.writes(output) for reader in available_readers().values())
 
 
-def _single(items: Sequence[PredictionInput], output: Path) -> Path:
+def _require_single(
+    items: Sequence[PredictionInput], output: Path, formats: Sequence[tuple[str, ...]]
+) -> None:
     if len(items) > 1:
         raise SettingsError(
             f"{output}: names one file, but there are {len(items)} inputs; "
             "let `output` be a folder."
         )
-    if items and not reader_of(items[0].images).writes(output):
-        raise SettingsError(
-            f"{output}: labels of {items[0].path.name} are written as {items[0].suffix}; change "
-            "`output`."
-        )
-    return output
+    for item, own in zip(items, formats, strict=True):
+        if len(own) > 1:
+            raise SettingsError(
+                f"{output}: names one file, but there are {len(own)} formats; let `output` be a "
+                "folder."
+            )
+        writer = available_formats()[own[0]]
+        if not writer.writes(output):
+            raise SettingsError(
+                f"{output}: labels of {item.path.name} are written as {writer.output_suffix}; "
+                "change `output`."
+            )
 
 
-def _names(items: Sequence[PredictionInput]) -> list[str]:
-    """Relative names without suffix, unique among the inputs of each suffix."""
-    names = [
-        str(item.path.parent.relative_to(item.below or item.path.parent) / item.stem)
-        for item in items
-    ]
-    clashing = _clashing(names, items)
+def _names(items: Sequence[PredictionInput], formats: Sequence[tuple[str, ...]]) -> list[str]:
+    """Relative names without suffix, unique among the inputs of each format."""
+    names = [str(item.folder / item.stem) for item in items]
+    clashing = _clashing(names, formats)
     if clashing:
         common = os.path.commonpath([items[index].path.absolute().parent for index in clashing])
         for index in clashing:
             path = items[index].path.absolute()
             names[index] = str((path.parent / items[index].stem).relative_to(common))
-    for index in _clashing(names, items):
+    for index in _clashing(names, formats):
         path = items[index].path
         names[index] += path.name.removeprefix(stem(path)).replace(".", "_")
     return names
 
 
-def _clashing(names: Sequence[str], items: Sequence[PredictionInput]) -> list[int]:
-    full = [f"{name}{item.suffix}" for name, item in zip(names, items, strict=True)]
+def _clashing(names: Sequence[str], formats: Sequence[tuple[str, ...]]) -> list[int]:
+    full = [
+        f"{name}{available_formats()[own[0]].output_suffix}"
+        for name, own in zip(names, formats, strict=True)
+    ]
     count = Counter(full)
     return [index for index, name in enumerate(full) if count[name] > 1]
 
@@ -144,9 +173,9 @@ def _check(items: Sequence[PredictionInput], plan: Sequence[Destination]) -> Non
                 raise SettingsError(
                     f"{path}: is an input and would be overwritten; let `output` be another folder."
                 )
-            other = taken.setdefault(place, item.path)
-            if other != item.path:
+            other = taken.setdefault(place, item.shown)
+            if other != item.shown:
                 raise SettingsError(
-                    f"{path}: would be written for {other} and for {item.path}; rename one of them "
-                    "or segment them into different folders."
+                    f"{path}: would be written for {other} and for {item.shown}; rename one "
+                    "of them or segment them into different folders."
                 )

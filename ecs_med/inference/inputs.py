@@ -1,22 +1,21 @@
 """What a prediction is asked for: pictures and volumes among the files and folders given."""
 
 import os
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ecs_med.data.intake.links import LinkFolder
+from ecs_med.data.intake.pseudonyms import Pseudonyms
+from ecs_med.data.intake.unpacking import is_archive, unpacked
 from ecs_med.data.names import MASK_SUFFIX, holds_images, holds_masks, is_foreign, is_litter
-from ecs_med.data.readers import is_image, known_formats, stem
-from ecs_med.data.readers.dicom.series import find_series
+from ecs_med.data.readers import available_readers, is_image, known_formats, stem
 from ecs_med.errors import DataError, EcsMedError, UnreadableFileError
-from ecs_med.files import regular_file
+from ecs_med.inference.dicom_inputs import DicomInputs, DicomSettings, take_in_dicom
 from ecs_med.inference.scans import PredictionInput, with_channels, without_numbers
 from ecs_med.runs.outputs import own_outputs
 
 __all__ = ["FoundInputs", "find_inputs"]
-
-_DICOM_SUFFIXES = (".dcm", ".ima", ".dicom")
 
 _OWN = "written by ecs-med itself"
 _MASKS = "masks beside their images"
@@ -37,6 +36,12 @@ class FoundInputs:
     passed_over: dict[Path, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
+    def add(self, taken: DicomInputs) -> None:
+        """Put in what was found of DICOM."""
+        self.items += taken.items
+        self.passed_over |= taken.passed_over
+        self.notes += taken.notes
+
     def told(self) -> list[str]:
         """A sentence for each reason why something is passed over."""
         by_reason: dict[str, list[Path]] = {}
@@ -55,37 +60,45 @@ def find_inputs(
     num_channels: int = 1,
     numbered: bool = False,
     leave_out: Path | None = None,
+    dicom: DicomSettings | None = None,
 ) -> FoundInputs:
     """Pictures and volumes among files and folders, each once, in a fixed order.
 
-    Folders are searched with their sub-folders. What is passed over there: litter without a word;
-    what ecs-med wrote, folders of masks beside images, and images in formats that are not read
-    with one. A file that is named itself is always taken.
+    Folders are searched with their sub-folders, and so are zip archives that are named. What is
+    passed over there: litter without a word; what ecs-med wrote, folders of masks beside images,
+    and images in formats that are not read with one. A file that is named itself is always taken.
+    Where DICOM is among them, files are shown as links, see `ecs_med.data.intake`.
 
     Args:
-        inputs: Files and folders.
+        inputs: Files, folders, zip archives.
         num_channels: Channels of the model: with more than one, volumes named
             `case_0000`, `case_0001`, ... are the channels of one scan.
         numbered: Whether the model was trained on names like these, so that also the only
             channel of a scan has a number, which its label map has not.
         leave_out: Output folder, not searched where it lies inside an input folder.
+        dicom: What the user says of DICOM inputs.
 
     Raises:
         DataError: If `inputs` is empty.
     """
     if not inputs:
         raise DataError("Nothing to segment was given; name pictures, NIfTI volumes or folders.")
-    found = FoundInputs()
+    found, settings = FoundInputs(), dicom or DicomSettings()
+    loose = [path for path in inputs if path.is_file() and _is_dicom(path)]
     for path in inputs:
         if path.is_dir():
-            _search(path, leave_out, found)
-        else:
+            _search(path, leave_out, found, settings)
+        elif path.is_file() and is_archive(path):
+            _search_archive(path, found, settings)
+        elif path not in loose:
             found.items.append(_file(path))
+    if loose:
+        found.add(take_in_dicom(loose[0].absolute().parent, loose, settings, None))
     if num_channels > 1:
         found.items = [with_channels(item, num_channels) for item in found.items]
-    seen: dict[Path, PredictionInput] = {}
+    seen: dict[tuple[Path, int | None], PredictionInput] = {}
     for item in found.items:
-        seen.setdefault(item.path.resolve(), item)
+        seen.setdefault((item.path.resolve(), item.frame), item)
     found.items = without_numbers(list(seen.values()), numbered)
     return found
 
@@ -103,44 +116,100 @@ def _file(path: Path) -> PredictionInput:
     return PredictionInput((path,), problem=problem)
 
 
-def _search(folder: Path, leave_out: Path | None, found: FoundInputs) -> None:
+def _search_archive(path: Path, found: FoundInputs, settings: DicomSettings) -> None:
+    """Add the DICOM files of a zip archive."""
+    try:
+        pseudonyms = Pseudonyms.local()
+        links = LinkFolder(path, pseudonyms)
+        folder = unpacked(path, links, keep_names=settings.keep_names)
+        files = [file for file in sorted(folder.rglob("*")) if file.is_file() and _is_dicom(file)]
+        if not files:
+            raise UnreadableFileError(path, "holds no DICOM file", "unpack it yourself")
+    except (EcsMedError, OSError) as error:
+        problem = error if isinstance(error, EcsMedError) else _unsearchable(error)
+        found.items.append(PredictionInput((path,), problem=problem))
+        return
+    found.add(take_in_dicom(folder, files, settings, folder))
+
+
+def _search(
+    folder: Path, leave_out: Path | None, found: FoundInputs, settings: DicomSettings
+) -> None:
     """Add what lies in a folder and below it."""
     if holds_masks(folder.resolve().name):
         found.notes.append(
             f"{folder}: is called like a folder of masks; its files are segmented as images."
         )
     kept_out = leave_out.resolve() if leave_out is not None else None
-    items, passed_over = _in_folder(folder, kept_out)
-    found.passed_over |= passed_over
-    if not items:
-        others = f" ({'; '.join(FoundInputs([], passed_over).told())})" if passed_over else ""
+    listed = _in_folder(folder, kept_out)
+    if listed.dicom:
+        found.add(_with_dicom(folder, listed, settings))
+        return
+    found.passed_over |= listed.passed_over
+    if not listed.items:
+        told = FoundInputs([], listed.passed_over).told()
+        others = f" ({'; '.join(told)})" if told else ""
         problem = DataError(
             f"{folder}: no picture or volume to segment in this folder{others}; give "
             f"{known_formats()}, one by one where they are results or masks."
         )
-        items = [PredictionInput((folder,), problem=problem)]
-    found.items += items
+        listed.items = [PredictionInput((folder,), problem=problem)]
+    found.items += listed.items
 
 
-def _in_folder(
-    folder: Path, kept_out: Path | None
-) -> tuple[list[PredictionInput], dict[Path, str]]:
-    items: list[PredictionInput] = []
-    passed_over: dict[Path, str] = {}
+def _with_dicom(folder: Path, listed: "_Listed", settings: DicomSettings) -> DicomInputs:
+    """The DICOM files of a folder, and what else lies there, under names that tell as little."""
+    taken = take_in_dicom(folder, listed.dicom, settings, folder)
+    if listed.num_unknown:
+        taken.notes.append(
+            f"{listed.num_unknown} file(s) beside DICOM are no images and are passed over."
+        )
+    if settings.keep_names:
+        taken.items += listed.items
+        taken.passed_over |= listed.passed_over
+        return taken
+    pseudonyms = Pseudonyms.local()
+    links = LinkFolder(folder, pseudonyms)
+    for item in listed.items:
+        if item.problem is not None:
+            shown = links.other(item.path)
+            problem = DataError(f"{shown}: cannot be searched; check its permissions.")
+            taken.items.append(PredictionInput((shown,), problem=problem))
+            continue
+        name = pseudonyms.of("case", str(item.path.relative_to(folder)))
+        images, _ = links.case(name, item.images)
+        taken.items.append(PredictionInput(images, images[0].parent, case=name))
+    taken.passed_over |= {links.other(path): why for path, why in listed.passed_over.items()}
+    return taken
+
+
+@dataclass(slots=True)
+class _Listed:
+    """What lies in a folder and below it; DICOM files are not opened yet."""
+
+    items: list[PredictionInput] = field(default_factory=list)
+    passed_over: dict[Path, str] = field(default_factory=dict)
+    dicom: list[Path] = field(default_factory=list)
+    num_unknown: int = 0
+
+
+def _in_folder(folder: Path, kept_out: Path | None) -> _Listed:
+    found = _Listed()
 
     def unreadable(error: OSError) -> None:
-        items.append(PredictionInput((Path(error.filename),), folder, _unsearchable(error)))
+        found.items.append(PredictionInput((Path(error.filename),), folder, _unsearchable(error)))
 
     for name, folders, files in os.walk(folder, onerror=unreadable):
         here, own = Path(name), own_outputs(Path(name))
         if own.whole:
             folders[:] = []
-            passed_over[here] = _OWN
+            found.passed_over[here] = _OWN
             continue
         paths = [here / entry for entry in sorted(files) if not is_litter(entry)]
-        images = {path for path in paths if is_image(path)}
+        dicom = {path for path in paths if _is_dicom(path)}
+        images = {path for path in paths if path not in dicom and is_image(path)}
         masks = _masks(here, folders, images)
-        passed_over |= dict.fromkeys(sorted(masks), _MASKS)
+        found.passed_over |= dict.fromkeys(sorted(masks), _MASKS)
         folders[:] = sorted(
             entry
             for entry in folders
@@ -149,17 +218,17 @@ def _in_folder(
             and (here / entry).resolve() != kept_out
         )
         for path in paths:
-            if path in images and own.holds(path.name):
-                passed_over[path] = _OWN
-            elif path in images - masks and not _is_dicom(path):
-                items.append(PredictionInput((path,), below=folder))
-            elif path not in images and is_foreign(path.name) and not _is_dicom(path):
-                passed_over[path] = _FOREIGN
-        dicom = [path for path in paths if _is_dicom(path)]
-        series = find_series(dicom)
-        items += [PredictionInput(scan.files, below=folder) for scan in series.series]
-        items += [PredictionInput((p,), folder, problem) for p, problem in series.unreadable]
-    return items, passed_over
+            if path in (dicom | images) and own.holds(path.name):
+                found.passed_over[path] = _OWN
+            elif path in dicom:
+                found.dicom.append(path)
+            elif path in images - masks:
+                found.items.append(PredictionInput((path,), below=folder))
+            elif path not in images and is_foreign(path.name):
+                found.passed_over[path] = _FOREIGN
+            elif path not in images:
+                found.num_unknown += 1
+    return found
 
 
 def _masks(here: Path, folders: Iterable[str], images: set[Path]) -> set[Path]:
@@ -182,13 +251,5 @@ def _unsearchable(error: OSError) -> DataError:
 
 
 def _is_dicom(path: Path) -> bool:
-    if path.suffix.lower() in _DICOM_SUFFIXES or path.name.upper() == "DICOMDIR":
-        return True
-    # Series often come without any suffix, or with the dots of their UID.
-    if not re.fullmatch(r"|\.\d+", path.suffix):
-        return False
-    try:
-        with regular_file(path).open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
+    """Whether a file is DICOM by its name or first bytes; a list of such files is not wanted."""
+    return path.name.upper() != "DICOMDIR" and available_readers()["dicom"].recognizes(path)

@@ -10,11 +10,18 @@ import torch
 from pydantic import Field
 
 from ecs_med.data.planes import slice_axis
-from ecs_med.data.readers import available_readers, read_scan, reader_of
+from ecs_med.data.readers import ResultMeaning, read_scan
 from ecs_med.data.readers.pictures import write_png
-from ecs_med.errors import DeviceMemoryError, EcsMedError, SettingsError, SomeInputsFailed
+from ecs_med.errors import (
+    DeviceMemoryError,
+    EcsMedError,
+    SettingsError,
+    SomeInputsFailed,
+)
 from ecs_med.files import RESULT_REMEDY, make_folder, write_json
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
+from ecs_med.inference.dicom_inputs import DicomSettings
+from ecs_med.inference.formats import available_formats, known, read_codes, settled
 from ecs_med.inference.inputs import find_inputs
 from ecs_med.inference.model import Model, load_model
 from ecs_med.inference.orientation import orientation_notes
@@ -30,6 +37,11 @@ from ecs_med.runs.outputs import mark_files
 __all__ = ["PredictionReport", "predict", "predict_files"]
 
 FAILURES_FILE = "failures.json"
+
+_INHERITED = (
+    "DICOM SEG carries the patient's name, id and date of birth from its source, as the standard "
+    "asks; NIfTI, NRRD and PNG carry none."
+)
 
 OnDone = Callable[[Path, str], None]
 
@@ -86,6 +98,11 @@ def predict(
     overlay: bool = False,
     certainty: bool = False,
     skip_existing: bool = False,
+    to: Sequence[str] | str | None = None,
+    codes: Path | str | None = None,
+    series: str | None = None,
+    resample: bool = False,
+    keep_names: bool = False,
     device: str = "auto",
     on_done: OnDone | None = None,
 ) -> PredictionReport:
@@ -103,6 +120,13 @@ def predict(
         certainty: Also write `<stem>-certainty`: the corrector's highest probability, as float32
             in 0..1 for volumes, as 8 bits (255 = certain) for pictures.
         skip_existing: Leave inputs alone whose results are all there.
+        to: Formats of the results: `nifti`, `png`, `nrrd`, `dicom-seg`; `None`: that of the input,
+            of DICOM NIfTI.
+        codes: JSON or YAML file with SNOMED codes of classes for DICOM SEG, see `read_codes`.
+        series: Of DICOM: which of several series of an examination, by number, name or `all`.
+        resample: Of DICOM: bring slices that are tilted or unevenly apart onto a grid.
+        keep_names: Of DICOM: call results as files and folders are called, which may name
+            patients; else by hashes with a key of this machine.
         device: Where to compute, if the model is not loaded yet.
         on_done: Called after each input with its path and `written`, `skipped` or the
             sentence that says why it failed.
@@ -125,6 +149,9 @@ def predict(
         overlay=overlay,
         certainty=certainty,
         skip_existing=skip_existing,
+        dicom=DicomSettings(series, resample, keep_names),
+        to=to,
+        codes=codes,
         on_done=on_done,
     )
     report.raise_failures()
@@ -139,6 +166,9 @@ def predict_files(
     overlay: bool = False,
     certainty: bool = False,
     skip_existing: bool = False,
+    dicom: DicomSettings | None = None,
+    to: Sequence[str] | str | None = None,
+    codes: Path | str | None = None,
     on_done: OnDone | None = None,
 ) -> PredictionReport:
     """As `predict`, but `SomeInputsFailed` is left to the caller of `raise_failures`."""
@@ -153,11 +183,15 @@ def predict_files(
         num_channels=model.spec.in_channels if model.spec.kind == "volume" else 1,
         numbered=trained_layout(model.run) == "nnunet",
         leave_out=folder,
+        dicom=dicom,
     )
-    items = found.items
+    items, formats = settled(found.items, known(to), target)
     segmentable = [item for item in items if item.problem is None]
-    plan = plan_destinations(segmentable, target, overlay=overlay, certainty=certainty)
-    places = dict(zip((item.path for item in segmentable), plan, strict=True))
+    plan = plan_destinations(
+        segmentable, target, formats=formats, overlay=overlay, certainty=certainty
+    )
+    places = dict(zip([item.shown for item in segmentable], plan, strict=True))
+    given = None if codes is None else read_codes(Path(codes), model.spec.class_names)
     values = stored_values(model).tolist()
     names = dict(zip(values, model.spec.class_names, strict=True))
     clear_litter(*sorted({place.labels.parent for place in plan}))
@@ -174,25 +208,26 @@ def predict_files(
             *found.notes,
             *plane_notes(model.spec.preparation, scans),
             *orientation_notes(model.run, model.spec, scans),
+            *([_INHERITED] if any("dicom-seg" in place.formats for place in plan) else []),
         ),
     )
     for item in items:
         status = "written"
         try:
-            place = places.get(item.path)
+            place = places.get(item.shown)
             if item.problem is not None or place is None:
                 raise item.problem or ValueError(f"{item.path} has no destination")
             if skip_existing and all(path.exists() for path in place.files):
                 status, report.skipped[item.path] = "skipped", place.labels
             else:
-                _segment_one(model, item, place)
-                report.written[item.path] = place.labels
+                _segment_one(model, item, place, ResultMeaning(names, given))
+                report.written[item.shown] = place.labels
         except (EcsMedError, OSError) as error:
             if len(items) == 1:
                 raise
-            status = report.failures[item.path] = str(error)
+            status = report.failures[item.shown] = str(error)
         if on_done is not None:
-            on_done(item.path, status)
+            on_done(item.shown, status)
     if target is None or folder == target:
         _write_failures(report)
     return report
@@ -211,8 +246,9 @@ def _segment_one(
     model: Model,
     item: PredictionInput,
     destination: Destination,
+    meaning: ResultMeaning,
 ) -> None:
-    scan = read_scan(item.images)
+    scan = read_scan(item.images, item.frame)
     check_scan(model, scan, item.path)
     try:
         result = segment(model, scan, certainty=destination.certainty is not None)
@@ -227,12 +263,15 @@ def _segment_one(
         axis = slice_axis(scan, preparation)
         drawn = draw_overlay(scan, result.labels, axis=axis, window=preparation.window)
         write_png(destination.overlay, drawn)
-    reader = reader_of(item.images)
-    reader = available_readers()[reader.result_format or reader.name]
+    writers = available_formats()
     if destination.certainty is not None and result.certainty is not None:
-        reader.write_map(destination.certainty, result.certainty, item.images)
-    # The labels come last: where they are, everything is.
-    reader.write_labels(destination.labels, stored_values(model)[result.labels], item.images)
+        writer = next(w for w in writers.values() if w.writes(destination.certainty))
+        writer.write_map(destination.certainty, result.certainty, item.images)
+    labels = stored_values(model)[result.labels]
+    # The first label map comes last: where it is, everything is.
+    paths = (destination.labels, *destination.further)
+    for name, path in reversed(list(zip(destination.formats, paths, strict=True))):
+        writers[name].write_labels(path, labels, item.images, meaning)
     mark_files(path for path in destination.files if path.exists())
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ecs_med.data.readers import available_readers, read_header, reader_of, stem
+from ecs_med.data.readers import read_header, reader_of, stem
 from ecs_med.errors import EcsMedError, UnreadableFileError
 
 __all__ = ["PredictionInput", "with_channels", "without_numbers"]
@@ -23,12 +23,16 @@ class PredictionInput:
         below: The input folder in which it was found; `None` if the file itself was given.
         problem: Why it cannot be segmented, if that is known before it is read.
         case: What its results are called, where that is not the name of its file.
+        frame: As in `Case`.
+        source: Files of the series that `images` was resampled from; empty: it was not.
     """
 
     images: tuple[Path, ...]
     below: Path | None = None
     problem: EcsMedError | None = None
     case: str | None = None
+    frame: int | None = None
+    source: tuple[Path, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -36,16 +40,26 @@ class PredictionInput:
         return self.images[0]
 
     @property
+    def shown(self) -> Path:
+        """What it is called in reports: its path, of a frame with the number, from 1, behind."""
+        return self.path if self.frame is None else Path(f"{self.path}#{self.frame + 1}")
+
+    @property
+    def folder(self) -> Path:
+        """The folder of its results, relative to that of all."""
+        parent = self.path.parent
+        if self.below is None:
+            return Path()
+        # A series that is called as its folder lies beside it.
+        if self.case == parent.resolve().name and parent.resolve() != self.below.resolve():
+            parent = parent.parent
+        return parent.relative_to(self.below) if parent.is_relative_to(self.below) else Path()
+
+    @property
     def stem(self) -> str:
         """The name of its results without suffix; that of a scan of several files has no number."""
         name = stem(self.path)
         return self.case or (_CHANNEL.sub("", name) if len(self.images) > 1 else name)
-
-    @property
-    def suffix(self) -> str:
-        """The suffix of its label map."""
-        reader = reader_of(self.images)
-        return available_readers()[reader.result_format or reader.name].output_suffix
 
 
 def with_channels(item: PredictionInput, num_channels: int) -> PredictionInput:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ecs_med.errors import DataError, UnreadableFileError
 from ecs_med.archives import Limits, extract_archive
+from ecs_med.errors import DataError, UnreadableFileError
 
 FILES = {"top/a/one.txt": b"one", "top/b/two.bin": bytes(range(256)) * 9, "readme": b"hello"}
 

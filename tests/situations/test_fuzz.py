@@ -15,6 +15,7 @@ import torch
 from fuzz_mutations import attempts, try_one
 from fuzz_samples import write_samples
 
+from ecs_med.archives import extract_archive
 from ecs_med.config import Preparation, TrainConfig
 from ecs_med.data.layout import open_data
 from ecs_med.data.readers import read_header, read_scan
@@ -30,7 +31,6 @@ from ecs_med.inference.model import load_model
 from ecs_med.runs import Metrics, read_history
 from ecs_med.tensors import read_tensors, write_tensors
 from ecs_med.training.checkpoint import load_checkpoint
-from ecs_med.archives import extract_archive
 from ecs_med_datasets.list_rows import read_rows
 
 NUMBER = 300

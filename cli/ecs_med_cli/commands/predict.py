@@ -17,7 +17,7 @@ __all__ = ["predict"]
 def predict(
     inputs: Annotated[
         list[Path],
-        typer.Argument(help="Pictures, NIfTI volumes, and folders, searched with sub-folders."),
+        typer.Argument(help="Pictures, volumes, DICOM, and folders, searched with sub-folders."),
     ],
     output: Annotated[
         Path | None, options.OUTPUT.info("Folder, or a file with a single input; else predictions.")
@@ -36,6 +36,27 @@ def predict(
     skip_existing: Annotated[
         bool, typer.Option("--skip-existing", help="Leave alone what has its results already.")
     ] = False,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to", help="Formats of results: nifti, png, nrrd, dicom-seg; several with commas."
+        ),
+    ] = None,
+    codes: Annotated[
+        Path | None,
+        typer.Option("--codes", help="JSON or YAML file with SNOMED codes of classes."),
+    ] = None,
+    series: Annotated[
+        str | None,
+        typer.Option(
+            "--series", help="Of DICOM: which series of an examination, by number, name, or all."
+        ),
+    ] = None,
+    resample: Annotated[
+        bool,
+        typer.Option("--resample", help="Of DICOM: resample slices that are tilted or uneven."),
+    ] = False,
+    keep_names: Annotated[bool, options.KEEP_NAMES.info()] = False,
     device: Annotated[str, options.DEVICE.info()] = "auto",
     as_json: Annotated[bool, options.JSON.info()] = False,
 ) -> None:
@@ -44,6 +65,7 @@ def predict(
     A picture gives a PNG, a volume a NIfTI file, whose integers are the classes. If one of
     several inputs fails, the rest is done, failures.json says why, and the exit code is 3.
     """
+    from ecs_med.inference.dicom_inputs import DicomSettings
     from ecs_med.inference.model import load_model
     from ecs_med.inference.predict import predict_files
     from ecs_med.runs.newest import newer_than, unfinished
@@ -70,6 +92,9 @@ def predict(
             overlay=overlay,
             certainty=certainty,
             skip_existing=skip_existing,
+            to=to,
+            codes=codes,
+            dicom=DicomSettings(series, resample, keep_names),
             on_done=tell,
         )
     if as_json:

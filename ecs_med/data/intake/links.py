@@ -51,7 +51,7 @@ class LinkFolder:
         names = tuple(links)
         if mask is not None:
             links[f"mask{_suffix(mask)}"] = mask
-        folder = self._folder(name)
+        folder = self.folder(name)
         self._link_all(folder, links)
         own = {*links}
         for entry in folder.iterdir():
@@ -64,7 +64,7 @@ class LinkFolder:
         """A link to a file or folder that belongs to no case."""
         digest = self._pseudonyms.of("file", str(path.absolute()))
         name = f"{digest}{_suffix(path) if path.is_file() else ''}"
-        folder = self._folder(_OTHERS)
+        folder = self.folder(_OTHERS)
         self._link_all(folder, {name: path})
         return folder / name
 
@@ -76,7 +76,12 @@ class LinkFolder:
                 if folder.name.startswith("case-") and folder.name not in kept:
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def _folder(self, name: str) -> Path:
+    def folder(self, name: str) -> Path:
+        """A folder below this one, made for its owner alone.
+
+        Raises:
+            DataError: If it cannot be made.
+        """
         folder = self.path / name
         try:
             folder.mkdir(parents=True, exist_ok=True)

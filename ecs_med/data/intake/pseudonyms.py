@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from ecs_med.errors import DataError
-from ecs_med.files import write_atomically
+from ecs_med.litter import temporary_file
 
 __all__ = ["KEY_BYTES", "Pseudonyms", "key_path"]
 
@@ -86,14 +86,12 @@ def _key(path: Path, _changed: int) -> bytes:
 
 def _make(path: Path) -> None:
     """Make a key, unless another process does so first."""
-
-    def write(temporary: Path) -> None:
+    with temporary_file(path.parent, path.name) as temporary:
         temporary.chmod(0o600)
         temporary.write_bytes(secrets.token_bytes(KEY_BYTES))
         try:
             os.link(temporary, path)
-        except OSError:  # it is there by now, or there are no hard links here
-            if path.exists():
-                temporary.write_bytes(path.read_bytes())
-
-    write_atomically(path, write, remedy="check the folder's permissions")
+        except FileExistsError:
+            return
+        except OSError:  # no hard links here
+            temporary.replace(path)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.data.readers.grids import Affine, directions_of, spacing_of
+from ecs_med.errors import UnreadableFileError
 from ecs_med.types import Problem, ScanKind
 
 __all__ = ["Reader", "ResultMeaning", "Scan", "ScanHeader", "StoredMask", "joined_channels"]
@@ -140,11 +141,11 @@ class ResultMeaning:
 
     Attributes:
         names: Class name by stored value, background first.
-        model: What made it, in a few words without a path.
+        codes: SNOMED codes by class name where the user gives them, see `codes_of` of DICOM.
     """
 
     names: Mapping[int, str]
-    model: str = ""
+    codes: Mapping[str, Mapping[str, Any]] | None = None
 
 
 def joined_channels(arrays: Sequence[npt.NDArray[Any]]) -> npt.NDArray[Any]:
@@ -276,6 +277,21 @@ class Reader(ABC):
             path: The mask.
             images: The files that it is drawn on, for formats that have no grid of their own.
         """
+
+    def require_writable(self, like: Sequence[Path], frame: int | None = None) -> None:
+        """Refuse a case whose results this reader cannot write, before anything is computed.
+
+        Args:
+            like: The files of the case, of any format.
+            frame: As in `Case`.
+
+        Raises:
+            UnreadableFileError: Here, if they are not of the reader's own format.
+        """
+        if not all(self.recognizes(path) for path in like):
+            raise UnreadableFileError(
+                like[0], f"cannot have results as {self.formats[0]}", "choose another format"
+            )
 
     @abstractmethod
     def write_labels(

@@ -32,6 +32,7 @@ from ecs_med.data.readers.nifti_header import (
     second_affine,
 )
 from ecs_med.data.readers.nifti_oddities import oddities_of
+from ecs_med.data.readers.results import header_in_space
 from ecs_med.errors import UnreadableFileError
 from ecs_med.files import RESULT_REMEDY, write_atomically
 from ecs_med.types import Problem
@@ -43,6 +44,9 @@ _PIECE = 2**22
 
 _Scaling = tuple[float, float]
 """Slope and intercept."""
+
+_PERPENDICULAR = 1e-4
+"""Cosine of the angle between axes that still are perpendicular."""
 
 
 class NiftiReader(Reader):
@@ -111,6 +115,11 @@ class NiftiReader(Reader):
             has_position=has_position(header),
             other_affine=second_affine(header),
         )
+
+    def require_writable(self, like: Sequence[Path], frame: int | None = None) -> None:
+        """Volumes of any format can have results as NIfTI."""
+        if not all(map(self.recognizes, like)):
+            header_in_space(like, frame, "NIfTI")
 
     def write_labels(
         self,
@@ -246,19 +255,17 @@ def _write_like(path: Path, values: npt.NDArray[Any], like: Sequence[Path]) -> N
 
 def _reference(like: Sequence[Path]) -> Any:
     """The header to follow: that of a NIfTI file, or one made for a scan of another format."""
-    # The package of readers imports this module.
-    from ecs_med.data.readers import read_header
-
     if like[0].name.lower().endswith(NiftiReader.suffixes):
         return open_volume_header(like[0])
-    header = read_header(like)
-    if header.affine is None:
-        raise UnreadableFileError(like[0], "has no place in space", "write its labels as PNG")
+    header = header_in_space(like, None, "NIfTI")
     empty = np.broadcast_to(np.uint8(0), header.shape)
     image = nibabel.Nifti1Image(empty, header.affine)
     image.header.set_xyzt_units("mm")
     image.set_sform(header.affine, code="scanner")
-    image.set_qform(header.affine, code="scanner")
+    # A qform cannot hold axes that are not perpendicular: it would say something else.
+    axes = image.affine[:3, :3] / np.linalg.norm(image.affine[:3, :3], axis=0)
+    sheared = np.abs(axes.T @ axes - np.eye(3)).max() > _PERPENDICULAR
+    image.set_qform(None if sheared else header.affine, code="unknown" if sheared else "scanner")
     return image
 
 

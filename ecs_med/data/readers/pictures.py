@@ -32,6 +32,7 @@ class PictureReader(Reader):
     name = "pictures"
     formats = ("PNG", "JPEG", "TIFF", "BMP")
     suffixes = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+    output_format = "png"
     output_suffix = ".png"
     priority = 10
     holds_colors = True
@@ -56,6 +57,16 @@ class PictureReader(Reader):
     def orientation(self, path: Path) -> int:
         """The tag of EXIF, or of TIFF itself."""
         return exif_orientation(path)
+
+    def require_writable(self, like: Sequence[Path], frame: int | None = None) -> None:
+        """Pictures and frames of any format can have results as PNG."""
+        # The package of readers imports this module.
+        from ecs_med.data.readers import read_header
+
+        if read_header(like, frame).kind != "picture":
+            raise UnreadableFileError(
+                like[0], "is no picture, so its labels cannot be a PNG", "write NIfTI instead"
+            )
 
     def write_labels(
         self,

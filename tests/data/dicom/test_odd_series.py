@@ -203,6 +203,16 @@ def test_values_that_are_no_numbers_are_not_quoted(tmp_path):
     assert "SENTI" not in str(error)
 
 
+@pytest.mark.parametrize("written", [b"-1.e300\\-1", b"-1    \\nan "])
+def test_positions_beyond_sense(tmp_path, written):
+    (path,) = write_series(tmp_path, make_series(stored=STORED[:1]))
+    content = path.read_bytes()
+    assert content.count(b"-10.0\\-20.0") == 1
+    path.write_bytes(content.replace(b"-10.0\\-20.0", written.ljust(11)))
+    ((_, error),) = find_series([path]).unreadable
+    assert "ImagePositionPatient" in str(error) or "(0020,0032)" in str(error)
+
+
 def test_no_words_in_notes_of_plain_series(tmp_path):
     assert READER.header_problems(write_series(tmp_path, make_series())) == ()
 

@@ -8,6 +8,7 @@ from odd_series import COLUMNS, ROWS, STORED, make_series, renewed, write_series
 from ecs_med.data.readers.dicom.geometry import ResamplableError
 from ecs_med.data.readers.dicom.reader import DicomReader
 from ecs_med.data.readers.dicom.resampling import resample_series
+from ecs_med.errors import UnreadableFileError
 
 TILTED = (1, 0, 0, 0, np.cos(odd.TILT), np.sin(odd.TILT))
 
@@ -102,6 +103,13 @@ def test_labels_go_back_onto_the_slices(tmp_path):
     slices = odd.true_affine(TILTED, (0, 0, 2.5))
     here = np.moveaxis(np.indices(back.shape), 0, -1) @ slices[:3, :3].T + slices[:3, 3]
     assert np.linalg.norm(there - here, axis=-1).max() <= odd.ROW_MM / 2 + 1e-9
+
+
+def test_nothing_is_made_up_between_slices_far_apart(tmp_path):
+    datasets = make_series()
+    datasets[-1].ImagePositionPatient = [-10, -20, 900]
+    with pytest.raises(UnreadableFileError, match="nearly all of an even grid would be made up"):
+        resample_series(write_series(tmp_path, datasets))
 
 
 def test_even_series_stays_as_it_is(tmp_path):

@@ -124,6 +124,14 @@ def test_second_phase_with_a_gap_is_refused_alone(tmp_path):
         stored_of(two)
 
 
+def test_a_time_for_each_slice_tears_nothing_apart(tmp_path):
+    datasets = make_series()
+    for index, dataset in enumerate(datasets):
+        dataset.TemporalPositionIdentifier = index
+    (series,) = find_series(write_series(tmp_path, [*datasets, renewed(datasets[4])])).series
+    assert np.array_equal(stored_of(series), STORED)
+
+
 def test_acquisitions_that_overlap_in_part_are_not_torn_apart(tmp_path):
     datasets = make_series()
     datasets += again(datasets, 9, AcquisitionNumber=2)[:3]

@@ -6,8 +6,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from ecs_med.data.readers.dicom.files import guarded, open_dataset
 from ecs_med.errors import UnreadableFileError
 
@@ -57,6 +55,9 @@ _TAGS = (
     *("PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
+
+_BEYOND_SENSE = 1e12
+"""Larger numbers would overflow where distances are computed."""
 
 _DIVIDING = (
     *("TemporalPositionIdentifier", "AcquisitionNumber", "EchoNumbers", "EchoTime"),
@@ -134,6 +135,11 @@ class ImageHeader:
     num_frames: int
     divided_by: tuple[tuple[str, str], ...]
     uids_of_meta: bool
+
+    @property
+    def is_mosaic(self) -> bool:
+        """Whether all slices of a volume are tiles of one picture, as in series of Siemens."""
+        return "MOSAIC" in dict(self.divided_by).get("ImageType", "")
 
 
 def read_header(path: Path) -> ImageHeader:
@@ -248,7 +254,7 @@ def numbers(
         count: How many there must be.
 
     Raises:
-        UnreadableFileError: If they are not that many, or not finite.
+        UnreadableFileError: If they are not that many, not finite or absurdly large.
     """
     try:
         value: Any = dataset.get(keyword)
@@ -260,7 +266,9 @@ def numbers(
         found = (float("nan"),)
     if not found:
         return None
-    if not np.isfinite(found).all() or (count is not None and len(found) != count):
+    if not all(abs(number) < _BEYOND_SENSE for number in found) or (
+        count is not None and len(found) != count
+    ):
         wanted = "a finite number" if count in (None, 1) else f"{count} finite numbers"
         raise UnreadableFileError(path, f"its {keyword} is not {wanted}", "export it again")
     return found

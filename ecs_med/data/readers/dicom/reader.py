@@ -109,6 +109,13 @@ class DicomReader(Reader):
 
         return read_structures(path, images)
 
+    def require_writable(self, like: Sequence[Path], frame: int | None = None) -> None:
+        """Series, multi-frame objects in space and single pictures, see `seg_writing`."""
+        from ecs_med.data.readers.dicom.seg_writing import require_writable
+
+        super().require_writable(like, frame)
+        require_writable(like)
+
     def write_labels(
         self,
         path: Path,

@@ -18,11 +18,15 @@ from ecs_med.data.readers.dicom.headers import Plane
 from ecs_med.data.readers.dicom.stack import planes_of_files
 from ecs_med.data.readers.dicom.values import read_values
 from ecs_med.data.readers.grids import Affine
+from ecs_med.errors import UnreadableFileError
 
 __all__ = ["Resampled", "resample_series"]
 
 _SNAP = 1e-6
 """Positions this close to a pixel, in pixels, are its own: what is left is numerical noise."""
+
+_MOST_MADE_UP = 4
+"""The grid may have this many times the voxels of the slices."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +76,8 @@ def resample_series(source: ResamplableError | Sequence[Path]) -> Resampled:
         source: The files of a series, or the error with which they were refused.
 
     Raises:
-        UnreadableFileError: If they cannot be read, do not say where they lie, or differ in the
-            same place.
+        UnreadableFileError: If they cannot be read, do not say where they lie, differ in the same
+            place, or lie so far apart that most of the grid would be made up.
     """
     planes = source.planes if isinstance(source, ResamplableError) else planes_of_files(source)[0]
     directions = directions_of_planes(planes)
@@ -82,6 +86,7 @@ def resample_series(source: ResamplableError | Sequence[Path]) -> Resampled:
     shifts = from_first - start
     more = np.ceil(shifts.max(axis=0)).astype(int)
     size = (planes[0].columns + int(more[0]), planes[0].rows + int(more[1]), 1 + int(more[2]))
+    _require_slices(planes, size)
     values = read_values(Placed(tuple(planes), np.eye(4)))
     array = _interpolated(values, shifts, size)
     row_mm, column_mm = planes[0].spacing or (1.0, 1.0)
@@ -89,6 +94,16 @@ def resample_series(source: ResamplableError | Sequence[Path]) -> Resampled:
     origin = np.array(planes[0].position) + start[:2] @ sides
     affine = affine_of(*sides, directions.normal * step, origin)
     return Resampled(array, affine, tuple(planes), shifts)
+
+
+def _require_slices(planes: Sequence[Plane], size: tuple[int, int, int]) -> None:
+    """Refuse slices that so little of the grid comes from that it would be made up."""
+    stored = planes[0].columns * planes[0].rows * len(planes)
+    if size[0] * size[1] * size[2] > _MOST_MADE_UP * stored:
+        raise UnreadableFileError(
+            planes[0].path, "is a slice of a volume whose slices lie so far apart or aside that "
+            "nearly all of an even grid would be made up", "export the series whole",
+        )  # fmt: skip
 
 
 def _from_first(

@@ -1,5 +1,6 @@
 """Which files of many make one volume, one picture or one sequence."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -225,7 +226,8 @@ def _in_time(group: list[ImageHeader]) -> list[list[ImageHeader]]:
     """Tell apart volumes that lie in the same place, where one element divides them.
 
     Temporal positions divide wherever a place repeats; other elements do where each of their
-    values then has every place equally often, so that no volume is torn apart.
+    values then has every place equally often, so that no volume is torn apart. No element has
+    more values than a place has slices.
     """
     places = _places(group)
     if len(set(places)) == len(group):
@@ -248,7 +250,8 @@ def _divided(
         parts.setdefault(value, []).append(header)
         places_of.setdefault(value, []).append(place)
     equal = len({tuple(sorted(own)) for own in places_of.values()}) == 1
-    if "" in parts or not (equal or keyword == "TemporalPositionIdentifier"):
+    too_many = len(parts) > max(Counter(places).values())
+    if "" in parts or too_many or not (equal or keyword == "TemporalPositionIdentifier"):
         return [list(group)]
     return [parts[value] for value in sorted(parts, key=_as_number)]
 

@@ -80,6 +80,11 @@ def _require_one_series(headers: Sequence[ImageHeader]) -> None:
             reason = f"is of another series than {first.plane.path}"
         elif header.plane.dark_is_high != first.plane.dark_is_high:
             reason = f"shows high values dark, and {first.plane.path} shows them bright"
+        elif header.is_mosaic:
+            raise UnreadableFileError(
+                header.plane.path, "is a mosaic, whose tiles are the slices of a volume",
+                "convert it to NIfTI with dcm2niix",
+            )  # fmt: skip
         elif header.plane.slope == 0:
             reason = "its RescaleSlope is 0, so that all its values are one"
         else:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from ecs_med.data.readers.dicom.decoding import decode_frames
 from ecs_med.data.readers.dicom.geometry import Placed
 from ecs_med.data.readers.dicom.headers import Plane
+from ecs_med.errors import UnreadableFileError
+from ecs_med.memory import free_memory
 
 __all__ = ["read_values"]
 
@@ -17,6 +19,9 @@ Stored = npt.NDArray[np.integer]
 """Values as they are in the file, `(rows, columns)`."""
 
 _INT16 = np.iinfo(np.int16)
+
+_LARGE_BYTES = 2**26
+"""From so many bytes on, it is asked first whether memory holds a volume."""
 
 
 def read_values(placed: Placed) -> npt.NDArray[np.generic]:
@@ -34,14 +39,33 @@ def read_values(placed: Placed) -> npt.NDArray[np.generic]:
         UnreadableFileError: If a slice cannot be decoded.
     """
     planes = placed.planes
+    _require_memory(placed)
     columns, rows, num_slices = placed.shape
-    whole = all(plane.slope.is_integer() and plane.intercept.is_integer() for plane in planes)
-    volume = _Volume((num_slices, rows, columns), whole)
     reversing_sum = _sum_of_extremes(planes) if planes[0].dark_is_high else None
+    volume: _Volume | None = None
     for index, stored in _stored_slices(planes):
+        # Only now is it known that the size is not merely claimed.
+        volume = volume or _Volume((num_slices, rows, columns), _are_whole(planes))
         volume.put(index, stored, planes[index], reversing_sum)
+    assert volume is not None
     volume.fill_padding()
     return volume.values.transpose(2, 1, 0)
+
+
+def _require_memory(placed: Placed) -> None:
+    needed = 2 * int(np.prod(placed.shape, dtype=np.int64))
+    free = free_memory() if needed >= _LARGE_BYTES else None
+    if free is not None and needed > free:
+        raise UnreadableFileError(
+            placed.planes[0].path, f"is a slice of a volume that needs {needed / 1e9:.1f} GB of "
+            f"memory, and {max(free, 0) / 1e9:.1f} GB are free", "close other programs",
+        )  # fmt: skip
+
+
+def _are_whole(planes: Sequence[Plane]) -> bool:
+    """Whether real values are whole numbers, which 64 bits hold for stored ones of 32."""
+    numbers = [number for plane in planes for number in (plane.slope, plane.intercept)]
+    return all(number.is_integer() and abs(number) < _INT16.max for number in numbers)
 
 
 class _Volume:

@@ -1,0 +1,53 @@
+"""Series whose slices are tilted or unevenly apart, brought onto a grid once and kept as NIfTI."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel
+import numpy as np
+
+from ecs_med.data.readers import read_header
+from ecs_med.data.readers.dicom.geometry import ResamplableError
+from ecs_med.files import write_atomically
+
+__all__ = ["resampled"]
+
+_NAME = "resampled.nii"
+
+
+def resampled(files: Sequence[Path], folder: Path) -> Path | None:
+    """A NIfTI file of a series that is no grid; `None` where it is one, or cannot be read.
+
+    Args:
+        files: Of the series.
+        folder: Where the file is kept; one that is newer than all of `files` is taken as it is.
+
+    Raises:
+        UnreadableFileError: If the pixels cannot be read.
+    """
+    try:
+        read_header(files)
+    except ResamplableError as error:
+        refused = error
+    except Exception:  # reading it will say why
+        return None
+    else:
+        return None
+    path = folder / _NAME
+    newest = max(file.stat().st_mtime_ns for file in files)
+    if path.exists() and path.stat().st_mtime_ns > newest:
+        return path
+    from ecs_med.data.readers.dicom.resampling import resample_series
+
+    found = resample_series(refused)
+    image = nibabel.Nifti1Image(found.array.astype(np.float32, copy=False), found.affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(found.affine, code="scanner")
+    image.set_qform(found.affine, code="scanner")
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            image.to_stream(file)
+
+    write_atomically(path, write, remedy="check the folder's permissions and free space")
+    return path

@@ -1,0 +1,164 @@
+"""In which formats results are written, and whether an input can have them."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+
+from ecs_med.data.readers import Reader, available_readers, reader_of
+from ecs_med.errors import EcsMedError, SettingsError, UnreadableFileError
+from ecs_med.files import regular_file
+from ecs_med.inference.scans import PredictionInput
+
+__all__ = ["available_formats", "formats_of", "known", "read_codes", "settled"]
+
+_MAX_BYTES = 2**20
+
+
+def available_formats() -> dict[str, Reader]:
+    """What writes each format, by its name, such as `nifti` or `dicom-seg`."""
+    return {reader.output_format or name: reader for name, reader in available_readers().items()}
+
+
+def known(to: Sequence[str] | str | None) -> tuple[str, ...]:
+    """Names of formats, each once.
+
+    Args:
+        to: Names, or one text with commas; `None`: those that suit each input.
+
+    Raises:
+        SettingsError: If one is not known.
+    """
+    parts = to.split(",") if isinstance(to, str) else to or ()
+    names = tuple(dict.fromkeys(part.strip() for part in parts))
+    there = available_formats()
+    for name in names:
+        if name not in there:
+            raise SettingsError(
+                f"There is no format '{name}' for results; `to` takes {', '.join(sorted(there))}."
+            )
+    return names
+
+
+def default_format(item: PredictionInput) -> str:
+    """The format of the results of an input where none is asked for."""
+    reader = reader_of(item.images)
+    if reader.result_format and not _is_volume(item):
+        return "png"
+    return reader.result_format or reader.output_format or reader.name
+
+
+def formats_of(
+    item: PredictionInput, to: Sequence[str], output: Path | None = None
+) -> tuple[str, ...]:
+    """The formats in which the results of an input are written.
+
+    Args:
+        item: The input.
+        to: What is asked for; empty: what suits it, or what `output` is called like.
+        output: The file that is asked for, if one is.
+
+    Raises:
+        UnreadableFileError: If an input cannot have results of a format.
+        MissingExtraError: If what writes a format is not installed.
+    """
+    names = tuple(to)
+    there = available_formats()
+    if not names:
+        names = (default_format(item),)
+        if output is not None and not there[names[0]].writes(output):
+            names = tuple(n for n, reader in there.items() if reader.writes(output))[:1] or names
+    own = reader_of(item.images)
+    for name in names:
+        if name == "dicom-seg" and item.source:
+            raise UnreadableFileError(
+                item.path, "was resampled, so its labels are on no frame of the series",
+                "write NIfTI instead",
+            )  # fmt: skip
+        if to or there[name] is not own:
+            there[name].require_writable(item.images, item.frame)
+    return names
+
+
+def settled(
+    items: Sequence[PredictionInput], to: Sequence[str], output: Path | None
+) -> tuple[list[PredictionInput], list[tuple[str, ...]]]:
+    """Inputs that cannot have the results that are asked for told apart, before a model runs.
+
+    Args:
+        items: From `find_inputs`.
+        to: As of `formats_of`.
+        output: Folder or file, if one was named.
+
+    Returns:
+        The items, those with their `problem`, and the formats of those without one.
+    """
+    file = None if output is None or output.is_dir() else output
+    found, formats = [], []
+    for item in items:
+        problem: EcsMedError | None = item.problem
+        try:
+            if problem is None:
+                formats.append(formats_of(item, to, file))
+        except EcsMedError as error:
+            problem = error
+        except OSError as error:
+            problem = UnreadableFileError(item.path, error.strerror or "unreadable", "check it")
+        found.append(replace(item, problem=problem))
+    return found, formats
+
+
+def _is_volume(item: PredictionInput) -> bool:
+    return item.frame is None and reader_of(item.images).header(item.images).is_volume
+
+
+class _Code(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    value: str
+    meaning: str
+    scheme: str = "SCT"
+
+
+class _Codes(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+    category: _Code
+    type: _Code
+
+
+def read_codes(path: Path, class_names: Sequence[str]) -> Mapping[str, Mapping[str, Any]]:
+    """Codes of classes from a JSON or YAML file.
+
+    Args:
+        path: `{class: {category: {value, meaning}, type: {value, meaning}}}`; the scheme is `SCT`
+            (SNOMED CT) where none is named.
+        class_names: Of the model.
+
+    Raises:
+        SettingsError: If it cannot be read, says something else, or names another class.
+    """
+    try:
+        if regular_file(path).stat().st_size > _MAX_BYTES:
+            raise ValueError("more than 1 MiB")
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text) if path.suffix.lower() == ".json" else yaml.safe_load(text)
+        found = TypeAdapter(dict[str, _Codes]).validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise SettingsError(
+            f"{path}: {place or 'it'}: {first['msg']}; write a class, and below it category and "
+            "type, each with value and meaning."
+        ) from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"{path}: no codes can be read ({reason}); check the file.") from error
+    strange = [name for name in found if name not in class_names]
+    if strange:
+        raise SettingsError(
+            f"{path}: '{strange[0]}' is no class of the model; it has {', '.join(class_names)}."
+        )
+    return {name: codes.model_dump() for name, codes in found.items()}
