@@ -196,7 +196,7 @@ class Reader(ABC):
     """Suffixes of its files, lower case. Folders are listed by these alone: nothing is opened."""
 
     output_format: ClassVar[str] = ""
-    """Name of the format that it writes, as `--to` takes it; empty: the name of the reader."""
+    """Name by which results of its format are asked for; empty: the name of the reader."""
 
     output_suffix: ClassVar[str]
     """Suffix of the results that it writes."""
