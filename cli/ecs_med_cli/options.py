@@ -128,7 +128,10 @@ READING = (
     *_of(
         "reading",
         Option(
-            "--class-names", str, "Names in order, background first: background,polyp.", read=_parts
+            "--class-names",
+            str,
+            "Names in order, background first: background,polyp; of DICOM masks, which structures.",
+            read=_parts,
         ),
         Option(
             "--window", tuple[float, float], "CT window in HU, lower and upper, such as -160 240."

@@ -1,12 +1,15 @@
 """Layout `dicom`: which mask is paired with which series, and what is told of the rest."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pydicom
 import pytest
 from dicom_mask_files import CORONAL, nifti, picture, seg, series, structures
 from PIL import Image
+from pydicom.pixels import pack_bits
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.checks.examination import diagnose
@@ -188,6 +191,30 @@ def test_pictures_are_cases_each_with_its_mask(tmp_path: Path) -> None:
     diagnosis = diagnose(found, KEPT)
     assert diagnosis.num_errors == 0, diagnosis.problems
     assert diagnosis.facts["p/0"].class_pixels == (9 * 12 - 15, 15, 0)
+
+
+def test_one_file_may_hold_the_masks_of_several_pictures(tmp_path: Path) -> None:
+    pytest.importorskip("highdicom")
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 3)).astype(np.uint8)
+    images = [picture(tmp_path / f"{n}.dcm", pixels + n, group="2.25.7") for n in range(2)]
+    labels = np.zeros((12, 9, 2), np.uint8)
+    labels[3:8, 2:5, 0], labels[1:3, 2:5, 1] = 1, 1
+    path = seg(tmp_path / "mask.dcm", labels[:, :, :1, None], images[:1], ["Polyp"])
+    # No library writes a second frame without positions.
+    mask, second = pydicom.dcmread(path), pydicom.dcmread(images[1])
+    mask.PerFrameFunctionalGroupsSequence.append(
+        copy.deepcopy(mask.PerFrameFunctionalGroupsSequence[0])
+    )
+    derived = mask.PerFrameFunctionalGroupsSequence[1].DerivationImageSequence[0]
+    derived.SourceImageSequence[0].ReferencedSOPInstanceUID = second.SOPInstanceUID
+    mask.NumberOfFrames = 2
+    mask.PixelData = pack_bits(labels.transpose(2, 1, 0).ravel())
+    mask.save_as(path)
+    found = open_data(tmp_path, KEPT)
+    assert _masks(found) == {"0": "mask.dcm", "1": "mask.dcm"}
+    diagnosis = diagnose(found, KEPT)
+    assert {p.severity for p in diagnosis.problems} == {"note"}, diagnosis.problems
+    assert [f.class_pixels for f in diagnosis.facts.values()] == [(93, 15, 0), (102, 6, 0)]
 
 
 def test_no_name_of_a_patient_file_or_folder_is_shown(

@@ -39,6 +39,7 @@ def check(
 
     Layouts: images/ beside masks/ (or labels/, annotations/), optionally inside train/,
     validation/, test/, matched by name; imagesTr/ beside labelsTr/ (Decathlon or nnU-Net);
+    patients with DICOM series, and masks as DICOM SEG, RTSTRUCT or NIfTI among them;
     a JSON or CSV list. An image without a mask is unlabelled. Ends with 2 if training
     would be wrong.
     """

@@ -82,7 +82,8 @@ def require_one_space(dataset: "pydicom.Dataset", path: Path, images: Sequence[P
     Raises:
         UnreadableFileError: If both say it, and not alike.
     """
-    own = frame_of_reference(dataset)
+    with guarded(path):
+        own = frame_of_reference(dataset)
     theirs = read_header(images[0]).frame_of_reference_uid if is_dicom(images[0]) else ""
     if own and theirs and own != theirs:
         raise UnreadableFileError(
