@@ -102,7 +102,7 @@ def test_it_is_known_by_name_suffix_and_format() -> None:
     assert ".npy" in image_suffixes()
     assert is_image(Path("a.NPY"))
     assert stem(Path("x/a.b.npy")) == "a.b"
-    assert "NumPy" in known_formats().split(", ")
+    assert "NumPy" in known_formats()
 
 
 def test_a_reader_of_this_process_is_known_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
