@@ -383,7 +383,7 @@ def _dicom_elements(content: bytes) -> list[tuple[int, int, int, bytes]]:
     Elements are found by what they look like, those inside sequences too.
     """
     found = []
-    for place in range(132, len(content) - 8):
+    for place in range(132, min(len(content), 2**16) - 8):
         vr = content[place + 4 : place + 6]
         if vr not in _DICOM_VRS or content[place + 1] not in (0, 0x30, 0x52, 0x7F):
             continue
