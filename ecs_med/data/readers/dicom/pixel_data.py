@@ -20,7 +20,7 @@ __all__ = ["Pixels", "pixels_of_dataset", "pixels_of_file"]
 _KEYWORDS = {0x0008: "FloatPixelData", 0x0009: "DoubleFloatPixelData", 0x0010: "PixelData"}
 _VRS = (b"OB", b"OW", b"OF", b"OD", b"UN")
 _UNDEFINED = 0xFFFFFFFF
-_ITEM, _END = 0xFFFEE000, 0xFFFEE0DD
+_ITEM = 0xFFFEE000
 
 
 @dataclass(frozen=True, slots=True)
