@@ -53,10 +53,7 @@ def predict(
             "--series", help="Of DICOM: which series of an examination, by number, name, or all."
         ),
     ] = None,
-    resample: Annotated[
-        bool,
-        typer.Option("--resample", help="Of DICOM: resample slices that are tilted or uneven."),
-    ] = False,
+    resample: Annotated[bool, options.RESAMPLE.info()] = False,
     keep_names: Annotated[bool, options.KEEP_NAMES.info()] = False,
     device: Annotated[str, options.DEVICE.info()] = "auto",
     as_json: Annotated[bool, options.JSON.info()] = False,
