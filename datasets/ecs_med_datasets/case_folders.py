@@ -28,7 +28,7 @@ DEPTH = 3
 SAMPLE = 200
 """So many folders are looked at to recognise the layout."""
 MOST = 0.5
-_VOLUMES = {".nii", ".nii.gz"}
+_VOLUMES = {".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd"}
 
 
 @dataclass(frozen=True, slots=True)

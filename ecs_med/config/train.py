@@ -8,24 +8,27 @@ run holds the resolved values.
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from ecs_med.config.base import MACHINE, PLACE, Settings, read_settings
+from ecs_med.config.preparation import (
+    MAX_CROP,
+    MAX_SIDE,
+    Orientation,
+    Percentiles,
+    Plane,
+    Spacing,
+    Window,
+)
 from ecs_med.errors import SettingsError
 
 __all__ = [
     "BASELINE_METHOD",
     "DEFAULT_METHOD",
-    "MAX_CROP",
-    "MAX_SIDE",
     "AugmentationSettings",
     "OptimizerSettings",
-    "Orientation",
     "OutsideMask",
-    "Plane",
-    "Preparation",
     "ReadingSettings",
-    "Spacing",
     "TrainConfig",
 ]
 
@@ -39,54 +42,10 @@ BASELINE_METHOD = "supervised"
 OutsideMask = Literal["ask", "background", "void"]
 """What voxels are that a mask does not cover; `ask`: void, and refused where they are many."""
 
-Plane = Literal["sagittal", "coronal", "axial"]
-"""A plane of the body; slices of it follow one another from side to side, from back to front, or
-from feet to head."""
-
-Orientation = Literal["RAS", "stored"]
-"""Along which axes a volume is sliced: those of the body, to the patient's right, front and head,
-or those of its file, whatever they are."""
-
-MAX_SIDE = 2**15
-"""Longest side of a slice in pixels; more is refused before any memory is asked for."""
-
-MAX_CROP = 2**12
-"""Longest side of what is enlarged, or trained on at once, likewise."""
-
-
-MAX_SPACING = 1000.0
-"""Longest side of a pixel in mm."""
-
-
-def _spacing(value: Any) -> Any:
-    if value in ("auto", "none"):
-        return value
-    try:
-        side = float(value)
-    except (TypeError, ValueError):
-        side = 0.0
-    if not 0 < side <= MAX_SPACING:
-        raise ValueError(f"give auto, none, or mm above 0 and at most {MAX_SPACING:g}")
-    return side
-
-
-def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
-    if not pair[0] < pair[1]:
-        raise ValueError("the lower one comes first, and both differ")
-    return pair
-
-
-Spacing = Annotated[Literal["auto", "none"] | float, BeforeValidator(_spacing)]
-"""Side of a pixel in mm that slices are resampled to; `none`: as they are."""
 Byte = Annotated[int, Field(ge=0, le=255)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-Percent = Annotated[float, Field(ge=0, le=100)]
 StoredValue = Annotated[int, Field(ge=-(2**31), lt=2**32)]
 """What a mask may hold."""
-Window = Annotated[tuple[float, float], AfterValidator(_ascending)]
-"""Lower and upper intensity."""
-Percentiles = Annotated[tuple[Percent, Percent], AfterValidator(_ascending)]
-"""Likewise, as shares of all."""
 
 
 class ReadingSettings(Settings):
@@ -102,6 +61,9 @@ class ReadingSettings(Settings):
     keep_names: bool = False
     """Whether cases of DICOM are called as their files and folders, which may name patients; else
     by hashes with a key of this machine."""
+    resample: bool = False
+    """Whether series of DICOM whose slices are tilted or unevenly apart are brought onto a grid, and
+    not refused."""
     mask_folder: str | None = None
     """Name of the folder of masks beside a folder of images; `None`: the one that is called so."""
     mask_values: tuple[StoredValue, ...] | None = None
@@ -119,29 +81,6 @@ class ReadingSettings(Settings):
     """Names in class order, background first; `None`: from the data set, else numbered."""
     window: Window | None = None
     """CT window (lower, upper) in the units of the file (HU); `None`: percentiles."""
-    percentiles: Percentiles = (0.5, 99.5)
-    """Percentiles of a volume's own intensities that become 0 and 1."""
-
-
-class Preparation(Settings):
-    """How a scan is brought into the form that networks see; part of every saved model."""
-
-    max_size: int = Field(0, ge=0, le=MAX_SIDE)
-    """Longer side of a slice in pixels at most; larger slices are brought down to it, 0: never."""
-    min_size: int = Field(0, ge=0, le=MAX_CROP)
-    """Longer side of a slice in pixels at least; smaller slices are brought up to it, 0: never."""
-    orientation: Orientation = "RAS"
-    """Along which axes volumes are sliced; one without a position is always sliced as stored."""
-    plane: Literal["auto", "sagittal", "coronal", "axial"] = "auto"
-    """In which volumes are sliced; `auto`: across the axis of clearly coarsest spacing, else in the
-    `usual_plane`. As stored, the axes of the file count as those of RAS."""
-    usual_plane: Plane = "axial"
-    """In which volumes are sliced whose voxels are not clearly coarser along one axis."""
-    spacing_mm: float | None = Field(None, gt=0, le=MAX_SPACING)
-    """Side of the pixels to which slices of volumes are brought before `max_size` and `min_size`
-    are applied, in mm; `None`: pixels stay as they are."""
-    window: Window | None = None
-    """CT window (lower, upper), or `None` for percentiles."""
     percentiles: Percentiles = (0.5, 99.5)
     """Percentiles of a volume's own intensities that become 0 and 1."""
 

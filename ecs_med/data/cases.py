@@ -68,6 +68,11 @@ class PreparedCase:
         return slicing_of(self.header, self.preparation)
 
     @property
+    def axis(self) -> int:
+        """Axis of the file along which slices follow one another, 0 for pictures."""
+        return self.slicing.axis
+
+    @property
     def labels(self) -> torch.Tensor | None:
         """The reference on the grid of the slices, `(D, H, W)`, uint8; `None` without a mask."""
         if self.reference is None:

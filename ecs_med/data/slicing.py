@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.config import Preparation
-from ecs_med.config.train import MAX_SIDE
+from ecs_med.config.preparation import MAX_SIDE
 from ecs_med.data.planes import InSpace, is_turned, slice_axis
 from ecs_med.data.readers.grids import Affine, orientation_of
 from ecs_med.errors import SettingsError

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from ecs_med.config import Preparation
-from ecs_med.config.train import MAX_SPACING
+from ecs_med.config.preparation import MAX_SPACING
 from ecs_med.data.planes import InSpace
 from ecs_med.data.slicing import pixel_sides_mm
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, JsonValue, field_validator, model_validator
 
 from ecs_med.config import Preparation
-from ecs_med.config.train import MAX_CROP, MAX_SIDE
+from ecs_med.config.preparation import MAX_CROP, MAX_SIDE
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.records import Record
 from ecs_med.runs.former import config_of_former, spec_of_former

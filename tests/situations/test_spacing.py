@@ -11,7 +11,7 @@ from situations.inputs_space import ORDERS, Order, noise, random_model, rotated,
 
 import ecs_med
 from ecs_med.config import Preparation, TrainConfig
-from ecs_med.config.train import MAX_SIDE
+from ecs_med.config.preparation import MAX_SIDE
 from ecs_med.data.prepare import prepare_labels, prepare_scan
 from ecs_med.data.readers import Scan, read_scan
 from ecs_med.data.slicing import prepared_size
@@ -97,7 +97,7 @@ def test_absurd_sizes_are_refused_in_a_sentence() -> None:
         prepare_scan(scan, Preparation(spacing_mm=0.01))
     assert prepared_size(scan, Preparation(spacing_mm=0.01, max_size=64)) == (64, 48)
     assert max(prepared_size(scan, Preparation(spacing_mm=400 / MAX_SIDE))) == MAX_SIDE
-    for wrong in ("0", "-1", "nan", "inf", "1e9", "much", None, [1]):
+    for wrong in ("0", "-1", "nan", "inf", "1e9", "much", None, True, [1]):
         with pytest.raises(SettingsError, match=r"^spacing: give auto, none, or mm above 0"):
             TrainConfig.parse({"data": "x", "spacing": wrong})
     with pytest.raises(SettingsError, match=r"^plane: Input should be 'auto', 'sagittal', 'cor"):

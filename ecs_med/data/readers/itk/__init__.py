@@ -1,0 +1,1 @@
+"""NRRD and MetaImage: what 3D Slicer, ITK-SNAP and challenges exchange."""

@@ -1,0 +1,208 @@
+"""NRRD and MetaImage: voxels and places as ITK and nibabel have them, headers not believed."""
+
+from itertools import permutations, product
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from nibabel.orientations import apply_orientation, inv_ornt_aff
+
+from ecs_med.data.readers import read_header, read_scan, reader_of
+from ecs_med.data.readers.base import ResultMeaning
+from ecs_med.data.readers.itk.headers import text_header
+from ecs_med.errors import UnreadableFileError
+
+sitk = pytest.importorskip("SimpleITK")
+
+RNG = np.random.default_rng(0)
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+SHAPE = (5, 6, 7)
+ANGLE = 0.3
+OBLIQUE = np.array(
+    [
+        [0.7 * np.cos(ANGLE), -0.9 * np.sin(ANGLE), 0.0, -10.123456789],
+        [0.7 * np.sin(ANGLE), 0.9 * np.cos(ANGLE), 0.0, 20.5],
+        [0.0, 0.0, 2.5, -30.25],
+        [0.0, 0.0, 0.0, 1.0],
+    ]
+)
+ENDINGS = [".nrrd", ".nhdr", ".mha", ".mhd"]
+
+
+def write(
+    path: Path, values: np.ndarray, affine: np.ndarray = OBLIQUE, packed: bool = True
+) -> Path:
+    """Through ITK, `(X, Y, Z)` or `(X, Y, Z, C)`."""
+    several = values.ndim == 4
+    order = (2, 1, 0, 3) if several else (2, 1, 0)
+    image = sitk.GetImageFromArray(values.transpose(order), isVector=several)
+    lps = LPS @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    sitk.WriteImage(image, str(path), packed)
+    return path
+
+
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("kind", [np.int16, np.uint8, np.float32])
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_volumes_are_those_of_nifti(tmp_path: Path, ending: str, kind: type, packed: bool) -> None:
+    values = RNG.integers(0, 100, SHAPE).astype(kind)
+    path = write(tmp_path / f"a{ending}", values, packed=packed)
+    nibabel.save(nibabel.Nifti1Image(values, OBLIQUE), tmp_path / "a.nii.gz")
+    scan, header = read_scan(path), read_header([path])
+    other = read_scan(tmp_path / "a.nii.gz")
+    assert scan.array.dtype == other.array.dtype == kind
+    np.testing.assert_array_equal(scan.array, other.array)
+    np.testing.assert_allclose(scan.affine, OBLIQUE, atol=1e-9)
+    np.testing.assert_array_equal(scan.affine, header.affine)
+    assert header.shape == SHAPE
+    assert header.has_position
+    stored = reader_of([path]).read_stored_labels(path)
+    np.testing.assert_array_equal(stored.values, values)
+
+
+def test_48_orientations_lie_where_those_of_nifti_do(tmp_path: Path) -> None:
+    values = RNG.integers(0, 100, SHAPE).astype(np.int16)
+    canonical = nibabel.Nifti1Image(values, np.diag([1.0, 2.0, 3.0, 1.0]))
+    for number, (axes, flips) in enumerate(
+        product(permutations(range(3)), product((1, -1), repeat=3))
+    ):
+        way = np.array(list(zip(axes, flips, strict=True)))
+        turned = apply_orientation(values, way)
+        affine = canonical.affine @ inv_ornt_aff(way, values.shape)
+        scan = read_scan(write(tmp_path / f"{number}.nrrd", turned, affine))
+        assert scan.affine is not None
+        np.testing.assert_allclose(scan.affine, affine, atol=1e-9)
+        back = nibabel.as_closest_canonical(nibabel.Nifti1Image(scan.array[0], scan.affine))
+        np.testing.assert_array_equal(np.asarray(back.dataobj), values)
+        np.testing.assert_allclose(back.affine, canonical.affine, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("space", "signs"),
+    [
+        ("left-posterior-superior", (-1, -1, 1)),
+        ("right-anterior-superior", (1, 1, 1)),
+        ("left-anterior-superior", (-1, 1, 1)),
+        ("RAS", (1, 1, 1)),
+    ],
+)
+def test_every_space_becomes_ras(tmp_path: Path, space: str, signs: tuple[int, ...]) -> None:
+    path = tmp_path / "a.nrrd"
+    path.write_bytes(
+        f"NRRD0004\ntype: uint8\ndimension: 3\nspace: {space}\nsizes: 2 1 1\n"
+        "space directions: (1,0.5,0) (-0.5,1,0) (0,0,3)\nencoding: raw\n"
+        "space origin: (10,20,30)\n\n".encode()
+        + bytes([1, 2])
+    )
+    said = np.array([[1, -0.5, 0, 10], [0.5, 1, 0, 20], [0, 0, 3, 30], [0, 0, 0, 1]])
+    np.testing.assert_allclose(read_scan(path).affine, np.diag([*signs, 1]) @ said, atol=1e-12)
+
+
+@pytest.mark.parametrize("ending", [".nrrd", ".mha"])
+def test_values_of_a_vector_are_channels(tmp_path: Path, ending: str) -> None:
+    values = RNG.normal(size=(*SHAPE, 2)).astype(np.float32)
+    path = write(tmp_path / f"a{ending}", values)
+    assert read_header([path]).num_channels == 2
+    np.testing.assert_array_equal(read_scan(path).array, np.moveaxis(values, -1, 0))
+
+
+def test_a_file_without_directions_has_no_position(tmp_path: Path) -> None:
+    path = tmp_path / "a.nrrd"
+    path.write_bytes(b"NRRD0004\ntype: uint8\ndimension: 3\nsizes: 2 1 1\nencoding: raw\n\n\1\2")
+    assert not read_header([path]).has_position
+    assert read_scan(path).array.ravel().tolist() == [1, 2]
+
+
+def test_results_are_exact_and_named(tmp_path: Path) -> None:
+    nibabel.save(nibabel.Nifti1Image(np.zeros(SHAPE, np.int16), OBLIQUE), tmp_path / "a.nii.gz")
+    like = [tmp_path / "a.nii.gz"]
+    affine = read_header(like).affine
+    labels = RNG.integers(0, 3, SHAPE)
+    meaning = ResultMeaning({0: "background", 1: "liver", 2: "tumour"})
+    writer = reader_of([Path("x.nrrd")])
+    for name in ("b.nrrd", "c.nrrd"):
+        writer.write_labels(tmp_path / name, labels, like, meaning)
+    assert (tmp_path / "b.nrrd").read_bytes() == (tmp_path / "c.nrrd").read_bytes()
+    image = sitk.ReadImage(str(tmp_path / "b.nrrd"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(image).transpose(2, 1, 0), labels)
+    assert image.GetMetaData("Segment1_Name") == "tumour"
+    assert image.GetMetaData("Segment1_LabelValue") == "2"
+    scan = read_scan(tmp_path / "b.nrrd")
+    assert scan.array.dtype == np.uint8
+    np.testing.assert_allclose(scan.affine, affine, rtol=0, atol=1e-12)
+    writer.write_labels(tmp_path / "b.nrrd", labels * 300, like)
+    assert read_scan(tmp_path / "b.nrrd").array.max() == 600
+    writer.write_map(tmp_path / "b.nrrd", labels / 7, like)
+    np.testing.assert_array_equal(
+        read_scan(tmp_path / "b.nrrd").array[0], (labels / 7).astype(np.float32)
+    )
+
+
+def test_layers_of_a_segmentation_are_laid_together(tmp_path: Path) -> None:
+    layers = np.zeros((*SHAPE, 2), np.uint8)
+    layers[0, 0, 0, 0], layers[1, 1, 1, 1] = 1, 2
+    path = write(tmp_path / "a.seg.nrrd", layers)
+    stored = reader_of([path]).read_stored_labels(path)
+    assert (stored.values[0, 0, 0], stored.values[1, 1, 1], stored.values.sum()) == (1, 2, 3)
+    assert reader_of([path]).stem(path) == "a"
+    layers[0, 0, 0, 1] = 2
+    write(path, layers)
+    with pytest.raises(UnreadableFileError, match="segments that overlap in 1 voxels"):
+        reader_of([path]).read_stored_labels(path)
+
+
+NRRD = (
+    "NRRD0004\ntype: uint8\ndimension: 3\nspace: left-posterior-superior\nsizes: 2 2 2\n"
+    "space directions: (1,0,0) (0,1,0) (0,0,1)\nkinds: domain domain domain\nencoding: raw\n"
+    "space origin: (0,0,0)\n"
+)
+META = (
+    "ObjectType = Image\nNDims = 3\nBinaryData = True\nDimSize = 2 2 2\nElementType = MET_UCHAR\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "said"),
+    [
+        ("a.nrrd", NRRD.replace("2 2 2", "2 2 9"), "needs 36 bytes of voxels"),
+        ("a.nrrd", NRRD.replace("2 2 2", "9999 9999 9999"), "are read at most"),
+        ("a.nrrd", NRRD.replace("2 2 2", "2 2 x"), "no whole numbers"),
+        ("a.nrrd", NRRD.replace("2 2 2", "2 2 2 2").replace("n: 3", "n: 4"), "4 axes in space"),
+        ("a.nrrd", NRRD.replace("dimension: 3", "dimension: 2"), "another number of sizes"),
+        ("a.nrrd", NRRD.replace("uint8", "block"), "of a type that is not read"),
+        ("a.nrrd", NRRD.replace("raw", "hex"), "neither raw nor by gzip"),
+        ("a.nrrd", NRRD.replace("NRRD", "NERD"), "is no NRRD file"),
+        ("a.nrrd", NRRD.replace("(0,1,0)", "(1,0,0)"), "span no space|damaged"),
+        ("a.nhdr", NRRD + "data file: ../b.raw\n", "does not lie beside it"),
+        ("a.nhdr", NRRD + "data file: /etc/passwd\n", "does not lie beside it"),
+        ("a.nhdr", NRRD + "data file: LIST\n", "in several files"),
+        ("a.nhdr", NRRD + "data file: b%02d.raw 1 2 1\n", "in several files"),
+        ("a.nhdr", NRRD + "data file: b.raw\n", "cannot be read"),
+        ("a.mhd", META + "ElementDataFile = ../b.raw\n", "does not lie beside it"),
+        ("a.mhd", META + "ElementDataFile = b.raw\n", "cannot be read"),
+        ("a.mha", META.replace("2 2 2", "2 2 9") + "ElementDataFile = LOCAL\n", "needs 36 bytes"),
+        ("a.mha", META.replace("True", "False") + "ElementDataFile = LOCAL\n", "as text"),
+        ("a.mha", META, "is no MetaImage file"),
+    ],
+)
+def test_headers_are_not_believed(tmp_path: Path, name: str, header: str, said: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(header.encode() + b"\n" * name.endswith("nrrd") + bytes(8))
+    with pytest.raises(UnreadableFileError, match=said) as raised:
+        read_scan(path)
+    assert str(raised.value).startswith(f"{path}: ")
+    assert str(raised.value).count(str(tmp_path)) == 1
+
+
+def test_data_beside_a_header_belong_to_what_is_known_of_a_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mhd", np.zeros(SHAPE, np.uint8), packed=False)
+    reader = reader_of([path])
+    before = reader.fingerprint([path])
+    (tmp_path / "a.raw").write_bytes(bytes(5 * 6 * 7 + 1))
+    assert reader.fingerprint([path]) != before
+    assert text_header(path).sizes == SHAPE
