@@ -1,7 +1,9 @@
 """DICOM among the inputs of a prediction: which series are segmented, and under what names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,15 +12,21 @@ from ecs_med.data.intake.pseudonyms import Pseudonyms
 from ecs_med.data.intake.resampling import resampled
 from ecs_med.errors import DataError, EcsMedError
 from ecs_med.inference.scans import PredictionInput
+from ecs_med.types import ScanKind
 
 if TYPE_CHECKING:
-    from ecs_med.data.readers.dicom.series import FoundSeries, Series
+    from ecs_med.data.readers.dicom.series import Series
 
 __all__ = ["DicomInputs", "DicomSettings", "take_in_dicom"]
 
 ALL = "all"
 FEWEST_SLICES = 3
 """A volume of fewer beside a larger one is a localizer or a key image."""
+
+_MOST_LISTED = 20
+_SMALL = f"series of fewer than {FEWEST_SLICES} slices beside a larger one"
+_NOT_ASKED_FOR = "series that are not asked for"
+_OTHER_KIND = "DICOM of another kind than the model takes, beside scans that it takes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +56,11 @@ class DicomInputs:
 
 
 def take_in_dicom(
-    place: Path, files: Sequence[Path], settings: DicomSettings, below: Path | None
+    place: Path | Sequence[Path],
+    files: Sequence[Path],
+    settings: DicomSettings,
+    below: Path | None,
+    kind: ScanKind | None = None,
 ) -> DicomInputs:
     """Find the scans among DICOM files.
 
@@ -57,39 +69,57 @@ def take_in_dicom(
     frames of a file that has several without places in space.
 
     Args:
-        place: What the user named.
+        place: What the user named: a folder, an archive, or files.
         files: DICOM files that lie there.
         settings: What the user says.
         below: The input folder that they lie in; `None` if they were named one by one.
+        kind: What the model takes; beside such scans others of an examination are passed over.
     """
     from ecs_med.data.readers.dicom.series import find_series
 
     found = find_series(files)
-    namer = _Namer(place, below, keep_names=settings.keep_names)
+    namer = _Namer(place, below, found.series, keep_names=settings.keep_names)
     taken = DicomInputs()
     for path, error in found.unreadable:
         shown = namer.shown(path)
         taken.items.append(PredictionInput((shown,), below, type(error)(
             shown, error.reason, error.remedy
         )))  # fmt: skip
-    for group in _examinations(found):
-        taken.items += _chosen(group, settings, namer, taken)
+    choice = _Choice(settings, namer, taken, kind)
+    choice.choose(found.series)
     masks = "DICOM segmentations or contours"
     taken.passed_over |= {namer.shown(path): masks for path in found.masks}
     others = "DICOM that is no image"
     taken.passed_over |= {namer.shown(path): others for path in found.others}
-    taken.notes += _text_in_pixels(found.series, namer)
+    taken.notes += _text_in_pixels(choice.chosen, namer)
+    if not settings.keep_names:
+        namer.links.clear()
     return taken
 
 
 class _Namer:
     """Names of cases, and the paths under which files are shown."""
 
-    def __init__(self, place: Path, below: Path | None, *, keep_names: bool) -> None:
+    def __init__(
+        self,
+        place: Path | Sequence[Path],
+        below: Path | None,
+        series: Sequence["Series"],
+        *,
+        keep_names: bool,
+    ) -> None:
         self.below = below
         self.keeps = keep_names
-        self._pseudonyms = Pseudonyms.local()
-        self.links = LinkFolder(place, self._pseudonyms)
+        self._place = place
+        self._names = _kept_names(series) if keep_names else {}
+
+    @cached_property
+    def _pseudonyms(self) -> Pseudonyms:
+        return Pseudonyms.local()
+
+    @cached_property
+    def links(self) -> LinkFolder:
+        return LinkFolder(self._place, self._pseudonyms)
 
     def shown(self, path: Path) -> Path:
         return path if self.keeps else self.links.other(path)
@@ -99,12 +129,7 @@ class _Namer:
 
     def case(self, series: "Series") -> str:
         """What results of a scan are called."""
-        first = series.files[0]
-        if not self.keeps:
-            return self.hidden(series)
-        alone = len(series.files) == 1
-        name = first.stem if alone and first.suffix.lower() == ".dcm" else first.name
-        return name if alone else first.parent.resolve().name
+        return self._names[series.number] if self.keeps else self.hidden(series)
 
     def item(self, series: "Series") -> PredictionInput:
         """The scan as it is segmented."""
@@ -115,57 +140,119 @@ class _Namer:
         return PredictionInput(files, files[0].parent, case=name)
 
 
-def _examinations(found: "FoundSeries") -> list[list["Series"]]:
-    """Volumes of one study together; each picture and sequence alone."""
+def _kept_names(series: Sequence["Series"]) -> dict[int, str]:
+    """Names of files or folders by number of series; with numbers where a folder has several."""
+    names = {}
+    for scan in series:
+        first = scan.files[0]
+        is_called = first.stem if first.suffix.lower() == ".dcm" else first.name
+        names[scan.number] = is_called if len(scan.files) == 1 else first.parent.resolve().name
+    shared: dict[Path, list[int]] = {}
+    for scan in series:
+        if len(scan.files) > 1:
+            shared.setdefault(scan.files[0].parent, []).append(scan.number)
+    for numbers in shared.values():
+        if len(numbers) > 1:
+            names |= {n: f"{names[n]}-{place}" for place, n in enumerate(numbers, 1)}
+    return names
+
+
+@dataclass(slots=True)
+class _Choice:
+    """Which of the series that were found are segmented.
+
+    Attributes:
+        chosen: Those that are.
+    """
+
+    settings: DicomSettings
+    namer: _Namer
+    taken: DicomInputs
+    kind: ScanKind | None
+    chosen: list["Series"] = field(default_factory=list)
+
+    def choose(self, series: Sequence["Series"]) -> None:
+        """Take in series, or say why not."""
+        wanted = self.settings.series
+        if wanted is not None and wanted != ALL and not wanted.isdigit():
+            self._by_name(series, wanted)
+            return
+        for group in _examinations(series):
+            ours = [s for s in group if self.kind is None or (s.kind == "volume") == self._volumes]
+            self._pass_over([s for s in group if s not in ours], _OTHER_KIND, unless=not ours)
+            ours = ours or group
+            volumes = [scan for scan in ours if scan.kind == "volume"]
+            self._take([scan for scan in ours if scan.kind != "volume"])
+            if len(volumes) > 1 and wanted != ALL:
+                self._one_of(dict(enumerate(volumes, 1)), wanted)
+            else:
+                self._take(volumes)
+
+    @property
+    def _volumes(self) -> bool:
+        return self.kind == "volume"
+
+    def _by_name(self, series: Sequence["Series"], wanted: str) -> None:
+        named = [scan for scan in series if self.namer.case(scan) == wanted]
+        if series and not named:
+            self._refuse(dict(enumerate(series, 1)), f"none is called '{wanted}'")
+            return
+        self._pass_over([scan for scan in series if scan not in named], _NOT_ASKED_FOR)
+        self._take(named)
+
+    def _one_of(self, numbered: Mapping[int, "Series"], wanted: str | None) -> None:
+        """Take one of several volumes of an examination."""
+        if wanted is not None:
+            if int(wanted) not in numbered:
+                self._refuse(numbered, f"none has the number {wanted}")
+                return
+            self._take([numbered[int(wanted)]])
+            return
+        large = [scan for scan in numbered.values() if scan.size[-1] >= FEWEST_SLICES]
+        if len(large) != 1:
+            self._refuse(numbered, "it is not known which one is meant")
+            return
+        self._pass_over([scan for scan in numbered.values() if scan not in large], _SMALL)
+        self._take(large)
+
+    def _take(self, series: Sequence["Series"]) -> None:
+        for scan in series:
+            self.taken.items += _items(scan, self.settings, self.namer, self.kind)
+        self.chosen += series
+
+    def _pass_over(self, series: Sequence["Series"], why: str, *, unless: bool = False) -> None:
+        if not unless:
+            shown = (self.namer.shown(scan.files[0]) for scan in series)
+            self.taken.passed_over |= dict.fromkeys(shown, why)
+
+    def _refuse(self, numbered: Mapping[int, "Series"], why: str) -> None:
+        listed = [
+            f"{number}: {scan.describe()} ({self.namer.case(scan)})"
+            for number, scan in islice(numbered.items(), _MOST_LISTED)
+        ]
+        more = len(numbered) - len(listed)
+        told = "; ".join([*listed, *([f"and {more} more"] if more else [])])
+        item = self.namer.item(next(iter(numbered.values())))
+        error = DataError(
+            f"{item.path.parent}: is one of {len(numbered)} series, and {why}: {told}; "
+            f"name one with `series`, or segment `{ALL}`."
+        )
+        self.taken.items.append(replace(item, problem=error))
+
+
+def _examinations(series: Sequence["Series"]) -> list[list["Series"]]:
+    """Series of one study together."""
     groups: dict[object, list[Series]] = {}
-    for series in found.series:
-        study = series.study_uid or series.files[0].parent
-        key = study if series.kind == "volume" else series.number
-        groups.setdefault(key, []).append(series)
+    for scan in series:
+        groups.setdefault(scan.study_uid or scan.files[0].parent, []).append(scan)
     return list(groups.values())
 
 
-def _chosen(
-    group: Sequence["Series"], settings: DicomSettings, namer: _Namer, taken: DicomInputs
+def _items(
+    series: "Series", settings: DicomSettings, namer: _Namer, kind: ScanKind | None
 ) -> Iterator[PredictionInput]:
-    """The scans of an examination that are segmented, or why none is."""
-    numbered = dict(enumerate(group, 1))
-    if settings.series not in (None, ALL):
-        wanted = {n: s for n, s in numbered.items() if settings.series in (str(n), namer.case(s))}
-        if not wanted and len(group) > 1:
-            yield _refused(numbered, namer, f"none is called '{settings.series}'")
-            return
-        numbered = wanted or numbered
-    elif settings.series is None and len(group) > 1:
-        large = {n: s for n, s in numbered.items() if s.size[-1] >= FEWEST_SLICES}
-        if len(large) != 1:
-            yield _refused(numbered, namer, "it is not known which one is meant")
-            return
-        small = f"series of fewer than {FEWEST_SLICES} slices beside a larger one"
-        for number in numbered.keys() - large.keys():
-            taken.passed_over[namer.shown(numbered[number].files[0])] = small
-        numbered = large
-    for series in numbered.values():
-        yield from _items(series, settings, namer)
-
-
-def _refused(numbered: dict[int, "Series"], namer: _Namer, why: str) -> PredictionInput:
-    items = {number: namer.item(series) for number, series in numbered.items()}
-    listed = "; ".join(
-        f"{number}: {series.describe()} ({items[number].case})"
-        for number, series in numbered.items()
-    )
-    first = next(iter(items.values()))
-    error = DataError(
-        f"{first.path.parent}: is one of {len(numbered)} series of an examination, and {why}: "
-        f"{listed}; name one with `series`, or segment `{ALL}`."
-    )
-    return replace(first, problem=error)
-
-
-def _items(series: "Series", settings: DicomSettings, namer: _Namer) -> Iterator[PredictionInput]:
     item = namer.item(series)
-    if series.kind == "sequence":
+    if series.kind == "sequence" and kind != "volume":
         from ecs_med.data.readers.dicom.frames import num_frames
 
         try:
@@ -191,19 +278,16 @@ def _items(series: "Series", settings: DicomSettings, namer: _Namer) -> Iterator
 
 def _text_in_pixels(series: Sequence["Series"], namer: _Namer) -> list[str]:
     """One sentence where names may be written into pixels."""
-    from ecs_med.data.readers.dicom.files import open_dataset
+    from ecs_med.data.readers.dicom.files import guarded, open_dataset
     from ecs_med.data.readers.dicom.frames import burned_in
 
-    found = []
     for scan in series:
         try:
             header = open_dataset(scan.files[0], tags=["BurnedInAnnotation", "Modality"])
+            with guarded(scan.files[0]):
+                problem = burned_in(header, namer.shown(scan.files[0]))
         except EcsMedError:
             continue
-        problem = burned_in(header, namer.shown(scan.files[0]))
-        found += [problem] if problem else []
-    if not found:
-        return []
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    first = found[0]
-    return [replace(first, message=f"{first.message}{more}").sentence()]
+        if problem is not None:
+            return [problem.sentence()]
+    return []

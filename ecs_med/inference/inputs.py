@@ -14,6 +14,7 @@ from ecs_med.errors import DataError, EcsMedError, UnreadableFileError
 from ecs_med.inference.dicom_inputs import DicomInputs, DicomSettings, take_in_dicom
 from ecs_med.inference.scans import PredictionInput, with_channels, without_numbers
 from ecs_med.runs.outputs import own_outputs
+from ecs_med.types import ScanKind
 
 __all__ = ["FoundInputs", "find_inputs"]
 
@@ -61,6 +62,7 @@ def find_inputs(
     numbered: bool = False,
     leave_out: Path | None = None,
     dicom: DicomSettings | None = None,
+    kind: ScanKind | None = None,
 ) -> FoundInputs:
     """Pictures and volumes among files and folders, each once, in a fixed order.
 
@@ -77,6 +79,7 @@ def find_inputs(
             channel of a scan has a number, which its label map has not.
         leave_out: Output folder, not searched where it lies inside an input folder.
         dicom: What the user says of DICOM inputs.
+        kind: What the model takes; `None`: anything.
 
     Raises:
         DataError: If `inputs` is empty.
@@ -84,16 +87,18 @@ def find_inputs(
     if not inputs:
         raise DataError("Nothing to segment was given; name pictures, NIfTI volumes or folders.")
     found, settings = FoundInputs(), dicom or DicomSettings()
-    loose = [path for path in inputs if path.is_file() and _is_dicom(path)]
+    loose: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            _search(path, leave_out, found, settings)
+            _search(path, leave_out, found, settings, kind)
         elif path.is_file() and is_archive(path):
-            _search_archive(path, found, settings)
-        elif path not in loose:
-            found.items.append(_file(path))
+            _search_archive(path, found, settings, kind)
+        elif path.is_file() and _is_dicom(path):
+            loose.append(path)
+        else:
+            found.items.append(_file(path, settings))
     if loose:
-        found.add(take_in_dicom(loose[0].absolute().parent, loose, settings, None))
+        found.add(take_in_dicom(loose, loose, settings, None, kind))
     if num_channels > 1:
         found.items = [with_channels(item, num_channels) for item in found.items]
     seen: dict[tuple[Path, int | None], PredictionInput] = {}
@@ -107,33 +112,50 @@ def _named(paths: Sequence[Path]) -> str:
     return str(paths[0]) if len(paths) == 1 else f"{len(paths)}, such as {paths[0]}"
 
 
-def _file(path: Path) -> PredictionInput:
+def _file(path: Path, settings: DicomSettings) -> PredictionInput:
     problem: EcsMedError | None = None
     if not path.exists():
+        if not settings.keep_names and (is_archive(path) or _is_dicom(path)):
+            path = LinkFolder(path, Pseudonyms.local()).other(path)
         problem = UnreadableFileError(path, "no such file or folder", "check the name")
     elif not is_image(path):
         problem = UnreadableFileError(path, "of unknown kind", f"give {known_formats()}")
     return PredictionInput((path,), problem=problem)
 
 
-def _search_archive(path: Path, found: FoundInputs, settings: DicomSettings) -> None:
+def _search_archive(
+    path: Path, found: FoundInputs, settings: DicomSettings, kind: ScanKind | None
+) -> None:
     """Add the DICOM files of a zip archive."""
+    links = LinkFolder(path, Pseudonyms.local())
+    shown = path if settings.keep_names else links.other(path)
     try:
-        pseudonyms = Pseudonyms.local()
-        links = LinkFolder(path, pseudonyms)
         folder = unpacked(path, links, keep_names=settings.keep_names)
-        files = [file for file in sorted(folder.rglob("*")) if file.is_file() and _is_dicom(file)]
-        if not files:
-            raise UnreadableFileError(path, "holds no DICOM file", "unpack it yourself")
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        dicom = [file for file in files if _is_dicom(file)]
+        if not dicom:
+            raise UnreadableFileError(shown, "holds no DICOM file", "unpack it yourself")
     except (EcsMedError, OSError) as error:
-        problem = error if isinstance(error, EcsMedError) else _unsearchable(error)
-        found.items.append(PredictionInput((path,), problem=problem))
+        problem = error if isinstance(error, EcsMedError) else _unsearchable(error, shown)
+        found.items.append(PredictionInput((shown,), problem=problem))
         return
-    found.add(take_in_dicom(folder, files, settings, folder))
+    taken = take_in_dicom(path, dicom, settings, folder, kind)
+    taken.notes += _beside(len(files) - len(dicom))
+    found.add(taken)
+
+
+def _beside(num_unknown: int) -> list[str]:
+    if not num_unknown:
+        return []
+    return [f"{num_unknown} file(s) beside DICOM are no images and are passed over."]
 
 
 def _search(
-    folder: Path, leave_out: Path | None, found: FoundInputs, settings: DicomSettings
+    folder: Path,
+    leave_out: Path | None,
+    found: FoundInputs,
+    settings: DicomSettings,
+    kind: ScanKind | None,
 ) -> None:
     """Add what lies in a folder and below it."""
     if holds_masks(folder.resolve().name):
@@ -143,7 +165,7 @@ def _search(
     kept_out = leave_out.resolve() if leave_out is not None else None
     listed = _in_folder(folder, kept_out)
     if listed.dicom:
-        found.add(_with_dicom(folder, listed, settings))
+        found.add(_with_dicom(folder, listed, settings, kind))
         return
     found.passed_over |= listed.passed_over
     if not listed.items:
@@ -157,13 +179,12 @@ def _search(
     found.items += listed.items
 
 
-def _with_dicom(folder: Path, listed: "_Listed", settings: DicomSettings) -> DicomInputs:
+def _with_dicom(
+    folder: Path, listed: "_Listed", settings: DicomSettings, kind: ScanKind | None
+) -> DicomInputs:
     """The DICOM files of a folder, and what else lies there, under names that tell as little."""
-    taken = take_in_dicom(folder, listed.dicom, settings, folder)
-    if listed.num_unknown:
-        taken.notes.append(
-            f"{listed.num_unknown} file(s) beside DICOM are no images and are passed over."
-        )
+    taken = take_in_dicom(folder, listed.dicom, settings, folder, kind)
+    taken.notes += _beside(listed.num_unknown)
     if settings.keep_names:
         taken.items += listed.items
         taken.passed_over |= listed.passed_over
@@ -244,9 +265,9 @@ def _masks(here: Path, folders: Iterable[str], images: set[Path]) -> set[Path]:
     return beside
 
 
-def _unsearchable(error: OSError) -> DataError:
+def _unsearchable(error: OSError, shown: Path | None = None) -> DataError:
     return DataError(
-        f"{error.filename}: cannot be searched ({error.strerror}); check its permissions."
+        f"{shown or error.filename}: cannot be searched ({error.strerror}); check its permissions."
     )
 
 

@@ -21,7 +21,13 @@ from ecs_med.errors import (
 from ecs_med.files import RESULT_REMEDY, make_folder, write_json
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
 from ecs_med.inference.dicom_inputs import DicomSettings
-from ecs_med.inference.formats import available_formats, known, read_codes, settled
+from ecs_med.inference.formats import (
+    available_formats,
+    is_on_source,
+    known,
+    read_codes,
+    settled,
+)
 from ecs_med.inference.inputs import find_inputs
 from ecs_med.inference.model import Model, load_model
 from ecs_med.inference.orientation import orientation_notes
@@ -184,6 +190,7 @@ def predict_files(
         numbered=trained_layout(model.run) == "nnunet",
         leave_out=folder,
         dicom=dicom,
+        kind=model.spec.kind,
     )
     items, formats = settled(found.items, known(to), target)
     segmentable = [item for item in items if item.problem is None]
@@ -218,7 +225,7 @@ def predict_files(
             if item.problem is not None or place is None:
                 raise item.problem or ValueError(f"{item.path} has no destination")
             if skip_existing and all(path.exists() for path in place.files):
-                status, report.skipped[item.path] = "skipped", place.labels
+                status, report.skipped[item.shown] = "skipped", place.labels
             else:
                 _segment_one(model, item, place, ResultMeaning(names, given))
                 report.written[item.shown] = place.labels
@@ -249,7 +256,7 @@ def _segment_one(
     meaning: ResultMeaning,
 ) -> None:
     scan = read_scan(item.images, item.frame)
-    check_scan(model, scan, item.path)
+    check_scan(model, scan, item.shown)
     try:
         result = segment(model, scan, certainty=destination.certainty is not None)
     except torch.OutOfMemoryError as error:
@@ -271,7 +278,13 @@ def _segment_one(
     # The first label map comes last: where it is, everything is.
     paths = (destination.labels, *destination.further)
     for name, path in reversed(list(zip(destination.formats, paths, strict=True))):
-        writers[name].write_labels(path, labels, item.images, meaning)
+        if is_on_source(item, name):
+            from ecs_med.data.readers.dicom.resampling import labels_on_slices
+
+            on_slices = labels_on_slices(item.source, labels)
+            writers[name].write_labels(path, on_slices, item.source, meaning)
+        else:
+            writers[name].write_labels(path, labels, item.images, meaning)
     mark_files(path for path in destination.files if path.exists())
 
 

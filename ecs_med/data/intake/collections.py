@@ -39,7 +39,7 @@ def with_hidden_names(collection: CaseCollection, identities: Mapping[str, str])
             shown.setdefault(case.mask, mask)
         patient = None if case.patient is None else pseudonyms.of("patient", case.patient)
         cases.append(replace(case, id=name, images=images, mask=mask, patient=patient))
-    links.keep_only(case.id for case in cases)
+    links.clear()
     names = _names(collection)
     problems = []
     for problem in collection.problems:

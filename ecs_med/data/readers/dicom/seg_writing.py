@@ -6,7 +6,6 @@ was written is read back and compared, frame by frame, before the file gets its 
 """
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ from ecs_med.data.readers.dicom.codes import codes_of
 from ecs_med.data.readers.dicom.files import guarded, open_dataset, quiet_libraries
 from ecs_med.data.readers.dicom.headers import read_header
 from ecs_med.data.readers.dicom.planes import Plane
-from ecs_med.data.readers.dicom.stack import place_series
+from ecs_med.data.readers.dicom.stack import planes_of_files
 from ecs_med.errors import MissingExtraError, UnreadableFileError
 from ecs_med.files import RESULT_REMEDY, write_atomically
 from ecs_med.palette import class_color
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["require_writable", "write_segmentation"]
 
 _NIFTI = "write NIfTI or PNG instead"
+_NOT_ALLOWED = "its headers do not allow a DICOM segmentation"
 _EMPTY_WHERE_MISSING = (
     "AccessionNumber",
     "PatientBirthDate",
@@ -84,7 +84,7 @@ def write_segmentation(
 
     Args:
         path: Where to.
-        labels: `(columns, rows, slices)` in the order of `place_series`, or `(rows, columns)` of a
+        labels: `(columns, rows, slices)` in the order of `planes_of_files`, or `(rows, columns)` of a
             picture; stored values.
         like: The files of the images.
         meaning: Names of classes; `None`: the values that occur.
@@ -101,13 +101,13 @@ def write_segmentation(
     numbers = np.zeros(frames.shape, np.uint8 if len(values) < 256 else np.uint16)
     for number, value in enumerate(values, 1):
         numbers[frames == value] = number
-    with guarded(like[0], "its headers do not allow a DICOM segmentation", _NIFTI):
+    with guarded(like[0], _NOT_ALLOWED, _NIFTI):
         made = _segmentation(sources, numbers, [meaning.names[value] for value in values], meaning)
 
     def write(temporary: Path) -> None:
         with quiet_libraries():
             made.save_as(temporary, enforce_file_format=True)
-        _require_equal(temporary, numbers, sources)
+            _require_equal(temporary, numbers, sources)
 
     write_atomically(path, write, remedy=RESULT_REMEDY)
 
@@ -126,15 +126,15 @@ def _on_source_frames(
 ) -> tuple[list["pydicom.Dataset"], npt.NDArray[np.integer]]:
     """Headers of the source, and `(frames, rows, columns)` labels in their order."""
     if labels.ndim == 2:
-        return [_completed(open_dataset(like[0]))], labels[None]
-    planes = place_series(like).planes
+        return [_completed(like[0])], labels[None]
+    planes = planes_of_files(like)[0]
     shape = (planes[0].columns, planes[0].rows, len(planes))
     if labels.shape != shape:
         raise ValueError(f"{labels.shape} does not fit the frames {shape} of {like[0]}")
     frames = np.ascontiguousarray(labels.transpose(2, 1, 0))
     if planes[0].frame is None:
-        return [_completed(open_dataset(plane.path)) for plane in planes], frames
-    return [_completed(open_dataset(planes[0].path))], frames[_order(planes)]
+        return [_completed(plane.path) for plane in planes], frames
+    return [_completed(planes[0].path)], frames[_order(planes)]
 
 
 def _order(planes: Sequence[Plane]) -> list[int]:
@@ -142,18 +142,19 @@ def _order(planes: Sequence[Plane]) -> list[int]:
     return sorted(range(len(planes)), key=lambda index: planes[index].frame or 0)
 
 
-def _completed(dataset: "pydicom.Dataset") -> "pydicom.Dataset":
-    """A copy of a header with identifiers and empty attributes where it lacks them."""
-    found = deepcopy(dataset)
-    for own, of_file in (
-        ("SOPClassUID", "MediaStorageSOPClassUID"),
-        ("SOPInstanceUID", "MediaStorageSOPInstanceUID"),
-    ):
-        if not found.get(own):
-            setattr(found, own, found.file_meta.get(of_file, ""))
-    for keyword in _EMPTY_WHERE_MISSING:
-        if keyword not in found:
-            setattr(found, keyword, "")
+def _completed(path: Path) -> "pydicom.Dataset":
+    """A header with identifiers and empty attributes where it lacks them."""
+    found = open_dataset(path)
+    with guarded(path, _NOT_ALLOWED, _NIFTI):
+        for own, of_file in (
+            ("SOPClassUID", "MediaStorageSOPClassUID"),
+            ("SOPInstanceUID", "MediaStorageSOPInstanceUID"),
+        ):
+            if not found.get(own):
+                setattr(found, own, found.file_meta.get(of_file, ""))
+        for keyword in _EMPTY_WHERE_MISSING:
+            if keyword not in found:
+                setattr(found, keyword, "")
     return found
 
 
@@ -231,9 +232,8 @@ def _require_equal(
     """Read a segmentation back and hold every frame against the labels of its source frame."""
     import pydicom
 
-    with quiet_libraries():
-        written = pydicom.dcmread(path)
-        pixels = written.pixel_array.reshape(-1, *numbers.shape[1:])
+    written = pydicom.dcmread(path)
+    pixels = written.pixel_array.reshape(-1, *numbers.shape[1:])
     index = {source.SOPInstanceUID: place for place, source in enumerate(sources)}
     seen = 0
     for frame, group in zip(pixels, written.PerFrameFunctionalGroupsSequence, strict=True):
