@@ -84,8 +84,8 @@ def write_segmentation(
 
     Args:
         path: Where to.
-        labels: `(columns, rows, slices)` in the order of `planes_of_files`, or `(rows, columns)` of a
-            picture; stored values.
+        labels: `(columns, rows, slices)` in the order of `planes_of_files`, or `(rows, columns)`
+            of a picture; stored values.
         like: The files of the images.
         meaning: Names of classes; `None`: the values that occur.
 
