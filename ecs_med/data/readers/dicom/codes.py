@@ -74,8 +74,9 @@ _SPELLINGS = {
     "cancer": "tumor", "carcinoma": "tumor", "oedema": "edema", "oesophagus": "esophagus",
     "haemorrhage": "hemorrhage", "arteries": "artery", "bones": "bone", "cysts": "cyst",
     "instruments": "instrument", "kidneys": "kidney", "lesions": "lesion", "lungs": "lung",
-    "muscles": "muscle", "nodules": "nodule", "polyps": "polyp", "ribs": "rib", "tool": "instrument",
-    "tools": "instrument", "veins": "vein", "vertebrae": "vertebra", "vessels": "vessel",
+    "muscles": "muscle", "nodules": "nodule", "polyps": "polyp", "ribs": "rib",
+    "tool": "instrument", "tools": "instrument", "veins": "vein", "vertebrae": "vertebra",
+    "vessels": "vessel",
 }  # fmt: skip
 
 _QUALIFIERS = frozenset(

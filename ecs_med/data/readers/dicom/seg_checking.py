@@ -45,17 +45,19 @@ def require_equal(
     places = _places(sources, len(numbers))
     packed = np.frombuffer(written.PixelData, np.uint8)
     num_pixels = 0
+    shared = written.SharedFunctionalGroupsSequence[0]
     for index, group in enumerate(written.PerFrameFunctionalGroupsSequence):
-        image = group.DerivationImageSequence[0].SourceImageSequence[0]
+        image = _item(group, shared, "DerivationImageSequence").SourceImageSequence[0]
         frame = int(image.get("ReferencedFrameNumber") or 1)
         place = places.get((image.ReferencedSOPInstanceUID, frame))
         if place is None:
             raise _differs("reference to its source")
-        segment = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+        segment = _item(group, shared, "SegmentIdentificationSequence").ReferencedSegmentNumber
         pixels = _frame(packed, index, numbers.shape[1:])
         if ((numbers[place] == segment) != pixels).any():
             raise _differs("pixels")
-        _require_place(written, group, planes[place])
+        if "FrameOfReferenceUID" in written and planes[place].position is not None:
+            _require_place(group, shared, planes[place])
         num_pixels += int(np.count_nonzero(pixels))
     if num_pixels != np.count_nonzero(numbers):
         raise _differs("number of frames")
@@ -65,9 +67,7 @@ def _differs(what: str) -> RuntimeError:
     return RuntimeError(f"DICOM segmentation was written with another {what} than it should have")
 
 
-def _places(
-    sources: Sequence["pydicom.Dataset"], num_frames: int
-) -> Mapping[tuple[str, int], int]:
+def _places(sources: Sequence["pydicom.Dataset"], num_frames: int) -> Mapping[tuple[str, int], int]:
     """Index of each frame by the file that it lies in and its number there, from 1."""
     if len(sources) == 1:
         return {(sources[0].SOPInstanceUID, index + 1): index for index in range(num_frames)}
@@ -84,20 +84,18 @@ def _frame(
     return bits[start % 8 : start % 8 + size].reshape(shape).astype(bool)
 
 
-def _require_place(written: "pydicom.Dataset", group: "pydicom.Dataset", plane: Plane) -> None:
-    shared = written.SharedFunctionalGroupsSequence[0]
-    if plane.position is None or "FrameOfReferenceUID" not in written:
-        return
-    found = []
-    for sequence, keyword in (
-        ("PlanePositionSequence", "ImagePositionPatient"),
-        ("PlaneOrientationSequence", "ImageOrientationPatient"),
-        ("PixelMeasuresSequence", "PixelSpacing"),
-    ):
-        holder = group if sequence in group else shared
-        found.append([float(x) for x in holder[sequence].value[0][keyword].value])
-    position, orientation, spacing = found
-    if not np.allclose(position, plane.position, rtol=0, atol=_SAME_MM):
+def _item(group: "pydicom.Dataset", shared: "pydicom.Dataset", sequence: str) -> "pydicom.Dataset":
+    """What a frame says for itself, or else what is said for all, as where there is one segment."""
+    found: pydicom.Dataset = (group if sequence in group else shared)[sequence].value[0]
+    return found
+
+
+def _require_place(group: "pydicom.Dataset", shared: "pydicom.Dataset", plane: Plane) -> None:
+    """Compare where a frame lies with where its source does."""
+    position = _item(group, shared, "PlanePositionSequence").ImagePositionPatient
+    orientation = _item(group, shared, "PlaneOrientationSequence").ImageOrientationPatient
+    spacing = _item(group, shared, "PixelMeasuresSequence").PixelSpacing
+    if not np.allclose(position, plane.position or (), rtol=0, atol=_SAME_MM):
         raise _differs("position")
     if not np.allclose(orientation, plane.orientation or (), rtol=0, atol=SAME_ORIENTATION):
         raise _differs("orientation")

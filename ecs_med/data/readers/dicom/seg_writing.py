@@ -137,19 +137,19 @@ def _on_source_frames(
     labels: npt.NDArray[np.integer], like: Sequence[Path]
 ) -> tuple[list["pydicom.Dataset"], npt.NDArray[np.integer], list[Plane]]:
     """Headers of the source, `(frames, rows, columns)` labels in their order, and their places."""
+    shape: tuple[int, ...]
     if labels.ndim == 2:
-        plane = read_header(like[0]).plane
-        planes, shape, frames = [plane], (plane.rows, plane.columns), labels[None]
+        planes, order = [read_header(like[0]).plane], [0]
+        shape, frames = (planes[0].rows, planes[0].columns), labels[None]
     else:
         placed = place_series(like)
         # Frames of one file come as they are stored there.
         order = sorted(range(len(placed.planes)), key=lambda index: placed.planes[index].frame or 0)
-        planes, shape = [placed.planes[index] for index in order], placed.shape
-        frames = labels.transpose(2, 1, 0)
+        planes = [placed.planes[index] for index in order]
+        shape, frames = placed.shape, labels.transpose(2, 1, 0)
     if labels.shape != shape:
         raise ValueError(f"{labels.shape} does not fit the frames {shape} of {like[0]}")
-    if labels.ndim == 3:
-        frames = frames[order]
+    frames = np.ascontiguousarray(frames[order])
     paths = dict.fromkeys(plane.path for plane in planes)
     with guarded(like[0], _NOT_ALLOWED, _NIFTI):
         return [_completed(open_dataset(path)) for path in paths], frames, planes
@@ -172,9 +172,11 @@ def _completed(dataset: "pydicom.Dataset") -> "pydicom.Dataset":
 
 def _labels_of(names: Sequence[str]) -> list[str]:
     """Names as an element of one line of text can hold them."""
-    # A backslash would part two values, and an empty value is none.
+    # A backslash would part two values, and an empty value is none. The standard counts 64
+    # characters, but validators bytes.
     clean = (" ".join(_NOT_IN_LABELS.sub(" ", name.replace("\\", "/")).split()) for name in names)
-    return [name[:64].strip() or f"class {number}" for number, name in enumerate(clean, 1)]
+    short = (name.encode()[:64].decode(errors="ignore").strip() for name in clean)
+    return [name or f"class {number}" for number, name in enumerate(short, 1)]
 
 
 def _segmentation(
