@@ -167,8 +167,15 @@ def _check(items: Sequence[PredictionInput], plan: Sequence[Destination]) -> Non
     inputs = {image.resolve() for item in items for image in item.images}
     taken: dict[Path, Path] = {}
     for item, destination in zip(items, plan, strict=True):
+        own: set[Path] = set()
         for path in destination.files:
             place = path.resolve()
+            if place in own:
+                raise SettingsError(
+                    f"{path}: two results of {item.shown} would have this name; ask for one "
+                    "of them."
+                )
+            own.add(place)
             if place in inputs:
                 raise SettingsError(
                     f"{path}: is an input and would be overwritten; let `output` be another folder."
