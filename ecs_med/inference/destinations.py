@@ -76,6 +76,8 @@ def plan_destinations(
         SettingsError: If `output` is a file name that does not fit, or an output would overwrite
             an input or another output.
     """
+    if not items:
+        return []
     wanted = formats or [(default_format(item),) for item in items]
     if output is not None and _is_file_name(output):
         _require_single(items, output, wanted)
