@@ -63,12 +63,13 @@ def series(
     return sorted(paths)
 
 
-def picture(path: Path, pixels: npt.NDArray[np.uint8], *, study: str | None = None) -> Path:
-    """Write `(rows, columns, 3)` as a photograph of a single frame."""
+def picture(path: Path, pixels: npt.NDArray[np.uint8], *, group: str | None = None) -> Path:
+    """Write `(rows, columns, 3)` as a photograph; `group`: UID of its study and its series."""
     from pydicom.uid import VLPhotographicImageStorage
 
     d = _dataset(VLPhotographicImageStorage)
-    d.StudyInstanceUID, d.SeriesInstanceUID = study or generate_uid(), generate_uid()
+    d.StudyInstanceUID = group or generate_uid()
+    d.SeriesInstanceUID = f"{group}.1" if group else generate_uid()
     d.Modality, d.SeriesNumber, d.InstanceNumber, d.ImageType = "XC", 1, 1, ["ORIGINAL", "PRIMARY"]
     d.BurnedInAnnotation, d.LossyImageCompression = "NO", "00"
     d.Rows, d.Columns = pixels.shape[:2]

@@ -9,7 +9,7 @@ import struct
 import traceback
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,14 @@ from ecs_med.errors import EcsMedError
 __all__ = ["Attempt", "Result", "attempts", "try_one"]
 
 Outcome = Literal["works", "refused", "bug"]
+
+_DICOM_VRS = tuple(b"AS CS DA DS FD FL IS LO OB OW PN SH SQ SS TM UI UL UN US UT".split())
+_DICOM_UIDS = (
+    b"1.2.840.10008.1.2", b"1.2.840.10008.1.2.1", b"1.2.840.10008.1.2.2", b"1.2.840.10008.1.2.5",
+    b"1.2.840.10008.1.2.1.99", b"1.2.840.10008.1.2.4.50", b"1.2.840.10008.1.2.4.70",
+    b"1.2.840.10008.1.2.4.80", b"1.2.840.10008.1.2.4.90", b"1.2.840.10008.1.2.4.100", b"1.2.3", b"",
+    b"1.2.840.10008.5.1.4.1.1.2", b"1.2.840.10008.5.1.4.1.1.66.4",
+)  # fmt: skip
 
 _RAW = "\0raw:"
 """Before text that is to stand in a JSON file without quotes."""
@@ -76,12 +84,12 @@ class Result:
     said: str = ""
 
 
-def attempts(number: int, seed: int = 0) -> Iterator[Attempt]:
+def attempts(number: int, seed: int = 0, kinds: Sequence[Kind] = KINDS) -> Iterator[Attempt]:
     """`number` attempts, every kind among them, the same for a seed."""
     chooser = random.Random(seed)
-    weights = [kind.weight for kind in KINDS]
+    weights = [kind.weight for kind in kinds]
     for index in range(number):
-        kind = KINDS[index] if index < len(KINDS) else chooser.choices(KINDS, weights)[0]
+        kind = kinds[index] if index < len(kinds) else chooser.choices(kinds, weights)[0]
         yield Attempt(kind, chooser.randrange(2**32))
 
 
@@ -369,6 +377,85 @@ def _tar_header(content: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
+def _dicom_elements(content: bytes) -> list[tuple[int, int, int, bytes]]:
+    """Start, start of the value, its length and VR of the explicit elements of group 8 to 0x3006.
+
+    Elements are found by what they look like, those inside sequences too.
+    """
+    found = []
+    for place in range(132, min(len(content), 2**16) - 8):
+        vr = content[place + 4 : place + 6]
+        if vr not in _DICOM_VRS or content[place + 1] not in (0, 0x30, 0x52, 0x7F):
+            continue
+        if vr in (b"OB", b"OW", b"SQ", b"UN", b"UT"):
+            (length,) = struct.unpack_from("<I", content, place + 8)
+            found.append((place, place + 12, length, vr))
+        else:
+            (length,) = struct.unpack_from("<H", content, place + 6)
+            found.append((place, place + 8, length, vr))
+    return [each for each in found[:4000] if each[1] + min(each[2], 2**20) <= len(content) + 2**20]
+
+
+def _dicom_value(content: bytes, chance: random.Random) -> bytes:
+    """Another value of the same length, such as the VR allows, and such as it does not."""
+    elements = [each for each in _dicom_elements(content) if 0 < each[2] < 200]
+    if not elements:
+        return _flip(content, chance)
+    changed = bytearray(content)
+    for _ in range(chance.choice((1, 1, 3))):
+        _, start, length, vr = chance.choice(elements)
+        if vr in (b"US", b"SS"):
+            value = struct.pack("<H", chance.choice((0, 1, 2, 3, 7, 8, 12, 16, 255, 4096, 65535)))
+        elif vr in (b"DS", b"IS"):
+            value = chance.choice(
+                (b"0", b"-1", b"1e30", b"nan", b"inf", b"1,5", b"Doe^Jane", b"\\\\", b"1\\2", b"")
+            )
+        elif vr in (b"FD", b"FL"):
+            value = struct.pack("<d", chance.choice((0.0, -1.0, 1e300, float("nan"))))
+        elif vr == b"UI":
+            value = chance.choice(_DICOM_UIDS)
+        else:
+            value = chance.choice((b"MONOCHROME1", b"RGB", b"YES", b"Doe^Jane", b"\xff\xfe", b""))
+        changed[start : start + length] = value[:length].ljust(
+            length, b"\0" if vr == b"UI" else b" "
+        )
+    return bytes(changed)
+
+
+def _dicom_missing(content: bytes, chance: random.Random) -> bytes:
+    """One element left out, or twice there."""
+    elements = [each for each in _dicom_elements(content) if each[2] < 2**16]
+    if not elements:
+        return _truncate(content, chance)
+    start, value, length, _ = chance.choice(elements)
+    whole = content[start : value + length]
+    return content[:start] + whole * chance.choice((0, 0, 2)) + content[value + length :]
+
+
+def _dicom_length(content: bytes, chance: random.Random) -> bytes:
+    """Another length of an element, or another type."""
+    elements = _dicom_elements(content)
+    if not elements:
+        return _insert(content, chance)
+    start, value, _, _ = chance.choice(elements)
+    changed = bytearray(content)
+    if chance.random() < 0.5:
+        changed[start + 4 : start + 6] = chance.choice(_DICOM_VRS)
+    elif value == start + 12:
+        lengths = (0, 1, 8, 1000, 2**31, 2**32 - 2, 2**32 - 1)
+        struct.pack_into("<I", changed, start + 8, chance.choice(lengths))
+    else:
+        struct.pack_into("<H", changed, start + 6, chance.choice((0, 1, 2, 3, 200, 65535)))
+    return bytes(changed)
+
+
+def _dicom_pixels(content: bytes, chance: random.Random) -> bytes:
+    """Wrong bits in the pixels, often in the headers of compressed ones."""
+    start = content.rfind(b"\xe0\x7f\x10\x00") + 8
+    end = chance.choice((start + 60, start + 300, len(content)))
+    return content[:start] + _flip(content[start:end], chance) + content[end:]
+
+
 _BYTES: tuple[tuple[Change, str], ...] = (
     (_flip, "flipped bits"),
     (_flip, "flipped bits"),
@@ -396,6 +483,12 @@ _SPECIAL: dict[str, tuple[tuple[Change, str], ...]] = {
     "tiff": ((_tiff_tag, "tag"),),
     "bmp": ((_bmp_size, "header"),),
     "jpeg": ((_jpeg_size, "size"),),
+    "dicom": (
+        *[(_dicom_value, "another value")] * 3,
+        (_dicom_missing, "an element left out or twice"),
+        (_dicom_length, "another length or type"),
+        (_dicom_pixels, "flipped bits in pixels"),
+    ),
     "tensors": (
         (_tensors_header, "header"),
         (_tensors_progress, "record inside"),

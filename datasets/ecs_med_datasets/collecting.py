@@ -18,6 +18,9 @@ _OF_SERIES = ("dicom", "listing")
 """Layouts in which a slice of a DICOM series is never taken for a case, or only if it is named."""
 
 
+_EXPECTED_MASKS = {"dicom": "DICOM SEG, RTSTRUCT or NIfTI in the folders of their series"}
+
+
 def collect(
     found: CaseCollection,
     settings: ReadingSettings,
@@ -62,7 +65,7 @@ def collect(
     problems = [*found.problems, *patients.problems]
     if accounted:
         problems += account(found.root, cases, problems)
-    problems += _labeling_problems(cases, found.root)
+    problems += _labeling_problems(cases, found)
     return replace(found, cases=tuple(cases), problems=tuple(dict.fromkeys(problems)))
 
 
@@ -111,11 +114,13 @@ def settle_partitions(cases: Sequence[Case]) -> tuple[Case, ...]:
     )
 
 
-def _labeling_problems(cases: Sequence[Case], root: Path) -> list[Problem]:
+def _labeling_problems(cases: Sequence[Case], found: CaseCollection) -> list[Problem]:
     """Say how many cases are unlabelled; an error if all of them are."""
+    root = found.root
     num_unlabeled = sum(case.mask is None for case in cases)
     if num_unlabeled == len(cases):
-        remedy = f"To train, add masks: {EXPECTED}"
+        expected = _EXPECTED_MASKS.get(found.layout, EXPECTED)
+        remedy = f"To train, add masks: {expected}"
         return [Problem("error", f"{len(cases)} image(s) and not one mask", remedy, root)]
     note = f"{num_unlabeled} of {len(cases)} images have no mask and count as unlabelled"
     return [Problem("note", note, path=root)] if num_unlabeled else []

@@ -104,8 +104,7 @@ def _referenced(path: Path, series: Sequence[Series]) -> list[int]:
         shown = [i for i, s in enumerate(series) if s.uid and s.uid in said.series]
     if shown or said.series or said.instances:
         return shown
-    space = said.frame_of_reference
-    return [i for i, s in enumerate(series) if space and space == _space_of(s)]
+    return [i for i, s in enumerate(series) if _space_of(s) in said.frames_of_reference]
 
 
 def _space_of(series: Series) -> str:

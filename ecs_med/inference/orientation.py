@@ -79,4 +79,6 @@ def _named(paths: Sequence[Path]) -> str:
 
 
 def _listed(codes: Iterable[str]) -> str:
-    return " or ".join(sorted(set(codes)))
+    found = sorted(set(codes))
+    more = f" or {len(found) - _NUM_SHOWN} others" if len(found) > _NUM_SHOWN else ""
+    return " or ".join(found[:_NUM_SHOWN]) + more

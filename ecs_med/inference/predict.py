@@ -287,7 +287,7 @@ def _segment_one(
     if destination.certainty is not None and result.certainty is not None:
         writer = next(w for w in writers.values() if w.writes(destination.certainty))
         writer.write_map(destination.certainty, result.certainty, item.images)
-    labels = stored_values(model)[result.labels]
+    labels = _as_stored(model, result.labels)
     # The first label map comes last: where it is, everything is.
     paths = (destination.labels, *destination.further)
     for name, path in reversed(list(zip(destination.formats, paths, strict=True))):
@@ -307,6 +307,12 @@ def stored_values(model: Model) -> npt.NDArray[np.integer]:
     known = values if values.min() >= 0 and values.max() <= highest else indices
     # Label maps have their type: eight bytes a pixel would be more than scan and network take.
     return known.astype(np.uint8 if known.max() <= 255 else np.int16)
+
+
+def _as_stored(model: Model, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.integer]:
+    """Labels as the values that stand for them; the same array where these are the classes."""
+    values = stored_values(model)
+    return labels if np.array_equal(values, np.arange(len(values))) else values[labels]
 
 
 def _write_failures(report: PredictionReport) -> None:

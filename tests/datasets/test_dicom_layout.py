@@ -1,12 +1,16 @@
 """Layout `dicom`: which mask is paired with which series, and what is told of the rest."""
 
+import copy
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import numpy.typing as npt
+import pydicom
 import pytest
 from dicom_mask_files import CORONAL, nifti, picture, seg, series, structures
 from PIL import Image
+from pydicom.pixels import pack_bits
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.checks.examination import diagnose
@@ -190,6 +194,30 @@ def test_pictures_are_cases_each_with_its_mask(tmp_path: Path) -> None:
     assert diagnosis.facts["p/0"].class_pixels == (9 * 12 - 15, 15, 0)
 
 
+def test_one_file_may_hold_the_masks_of_several_pictures(tmp_path: Path) -> None:
+    pytest.importorskip("highdicom")
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 12, 3)).astype(np.uint8)
+    images = [picture(tmp_path / f"{n}.dcm", pixels + n, group="2.25.7") for n in range(2)]
+    labels = np.zeros((12, 9, 2), np.uint8)
+    labels[3:8, 2:5, 0], labels[1:3, 2:5, 1] = 1, 1
+    path = seg(tmp_path / "mask.dcm", labels[:, :, :1, None], images[:1], ["Polyp"])
+    # No library writes a second frame without positions.
+    mask, second = pydicom.dcmread(path), pydicom.dcmread(images[1])
+    mask.PerFrameFunctionalGroupsSequence.append(
+        copy.deepcopy(mask.PerFrameFunctionalGroupsSequence[0])
+    )
+    derived = mask.PerFrameFunctionalGroupsSequence[1].DerivationImageSequence[0]
+    derived.SourceImageSequence[0].ReferencedSOPInstanceUID = second.SOPInstanceUID
+    mask.NumberOfFrames = 2
+    mask.PixelData = pack_bits(labels.transpose(2, 1, 0).ravel())
+    mask.save_as(path)
+    found = open_data(tmp_path, KEPT)
+    assert _masks(found) == {"0": "mask.dcm", "1": "mask.dcm"}
+    diagnosis = diagnose(found, KEPT)
+    assert {p.severity for p in diagnosis.problems} == {"note"}, diagnosis.problems
+    assert [f.class_pixels for f in diagnosis.facts.values()] == [(93, 15, 0), (102, 6, 0)]
+
+
 def test_no_name_of_a_patient_file_or_folder_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -223,3 +251,28 @@ def test_no_name_of_a_patient_file_or_folder_is_shown(
     assert "DOE" not in wrong.sentence()
     assert wrong.path is not None
     assert wrong.path.resolve() == root / "DOE_JOHN_1" / "SENTINELMASK.dcm"
+
+
+@pytest.mark.parametrize("keep_names", [True, False])
+def test_uneven_slices_are_brought_onto_a_grid_where_that_is_asked(
+    patients: Path, keep_names: bool
+) -> None:
+    pytest.importorskip("highdicom")
+    (uneven,) = (case for case in open_data(patients, KEPT).cases if case.id == "P05/ct")
+    slices = [pydicom.dcmread(path) for path in uneven.images]
+    heights = sorted(float(one.ImagePositionPatient[2]) for one in slices)
+    for one, path in zip(slices, uneven.images, strict=True):
+        x, y, z = (float(value) for value in one.ImagePositionPatient)
+        moved = z + heights[1] - heights[0] if z == heights[-1] else z
+        one.ImagePositionPatient = [x, y, moved]
+        one.save_as(path)
+    settings = ReadingSettings(keep_names=keep_names)
+    refused = diagnose(open_data(patients, settings), settings)
+    assert [p.severity for p in refused.problems if "apart" in p.message] == ["error"]
+    asked = ReadingSettings(keep_names=keep_names, resample=True)
+    found = open_data(patients, asked)
+    assert "note: 4 slices, tilted or uneven, are brought onto a grid" in _messages(found)
+    (grid,) = (case for case in found.cases if len(case.images) == 1)
+    assert nibabel.load(grid.images[0].resolve()).shape[2] > SHAPE[2]
+    assert not [p for p in diagnose(found, asked).problems if "apart" in p.message]
+    assert "P05" not in grid.id or keep_names

@@ -155,3 +155,21 @@ def test_nearly_black_pictures_are_named(tmp_path: Path) -> None:
     [found] = problems(tmp_path)
     assert found.path == tmp_path / "images" / "2.png"
     assert "99.38% of its pixels have the same value, 0" in found.message
+
+
+@pytest.mark.parametrize("kind", [np.int16, np.uint8, np.uint16])
+def test_integers_are_told_and_prepared_like_the_same_numbers_in_floating_point(
+    tmp_path: Path, kind: type[np.generic]
+) -> None:
+    ordinary = RNG.integers(0, 250, SHAPE)
+    volumes = [padded(0.003).round(), ordinary, ordinary[::-1], padded(0.3).round()]
+    said = []
+    for name, stored in (("float", np.float32), ("integer", kind)):
+        folder = write_set(tmp_path / name, *(values.astype(stored) for values in volumes))
+        assert read_scan(folder / "imagesTr" / "v1.nii.gz").array.dtype == stored
+        for window in (None, (300, 900)):
+            found = problems(folder, window=window)
+            said.append([(p.severity, p.message) for p in found])
+    assert said[:2] == said[2:]
+    assert len(said[0]) == 1
+    assert len(said[1]) > 4

@@ -11,6 +11,7 @@ from ecs_med.data.checks.facts import CaseFacts
 from ecs_med.data.checks.planes import plane_problems
 from ecs_med.data.checks.space import space_problems
 from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.data.readers import reader_of
 from ecs_med.data.readers.grids import times
 from ecs_med.types import CaseCollection, Problem
 
@@ -112,7 +113,7 @@ def _shared_mask_problems(collection: CaseCollection) -> Iterable[Problem]:
         if case.mask is None or case.frame is not None:
             continue
         other = first.setdefault(case.mask, case.id)
-        if other != case.id:
+        if other != case.id and not reader_of([case.mask]).shares_masks:
             yield Problem(
                 "warning",
                 f"is the mask of {other} and of {case.id}",

@@ -16,6 +16,7 @@ OBLIQUE = 0.1
 """Degrees beyond which a volume is said to lie obliquely."""
 NOTABLE = 1.05
 """Sides of pixels that differ by more than this factor are told."""
+_NUM_SHOWN = 3
 
 
 def space_problems(root: Path, facts: Sequence[CaseFacts]) -> Iterable[Problem]:
@@ -51,7 +52,8 @@ def _unplaced_problems(
 def _orientation_problems(root: Path, placed: Sequence[CaseFacts]) -> Iterable[Problem]:
     codes = Counter(fact.orientation for fact in placed)
     if len(codes) > 1:
-        found = ", ".join(f"{number} {code}" for code, number in codes.most_common())
+        found = ", ".join(f"{number} {code}" for code, number in codes.most_common(_NUM_SHOWN))
+        found += ", ..." if len(codes) > _NUM_SHOWN else ""
         yield Problem(
             "note",
             f"volumes are stored in {len(codes)} orientations ({found}); all are brought to RAS "
@@ -81,5 +83,5 @@ def _pixel_problems(root: Path, volumes: Sequence[CaseFacts]) -> Iterable[Proble
 
 
 def _names(facts: Sequence[CaseFacts]) -> str:
-    more = ", ..." if len(facts) > 3 else ""
-    return ", ".join(fact.case.id for fact in facts[:3]) + more
+    more = ", ..." if len(facts) > _NUM_SHOWN else ""
+    return ", ".join(fact.case.id for fact in facts[:_NUM_SHOWN]) + more

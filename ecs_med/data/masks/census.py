@@ -12,12 +12,12 @@ import numpy.typing as npt
 from ecs_med.data.masks.colors import pack_colors
 from ecs_med.data.masks.palettes import PaletteCensus
 from ecs_med.data.masks.soft_edges import BLACK_TO, WHITE_FROM, EdgeCounts
+from ecs_med.data.masks.structures import NamedCounts
 from ecs_med.data.readers import StoredMask, reader_of
 from ecs_med.errors import DataError, MaskValueError
 
 __all__ = [
     "MaskCensus",
-    "NamedCounts",
     "ValueCounts",
     "describe_values",
     "example",
@@ -70,23 +70,6 @@ class ValueCounts:
             n for value, n in self.pixels.items() if value <= BLACK_TO or value >= WHITE_FROM
         )
         return near / max(1, self.pixels.total())
-
-
-@dataclass(frozen=True, slots=True)
-class NamedCounts:
-    """What one mask holds that names its structures.
-
-    Attributes:
-        path: The mask.
-        names: As in `StoredMask`.
-        overlaps: As in `StoredMask`.
-        pixels: Number of pixels of each value.
-    """
-
-    path: Path
-    names: Mapping[int, str]
-    overlaps: Mapping[int, tuple[int, ...]]
-    pixels: Mapping[int, int]
 
 
 @dataclass(slots=True)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.masks.census import MaskCensus, NamedCounts
+from ecs_med.data.masks.census import MaskCensus
 from ecs_med.data.masks.label_scheme import LabelScheme
-from ecs_med.data.masks.structures import Structures, overlap_refused, plain_name
+from ecs_med.data.masks.structures import NamedCounts, Structures, overlap_refused, plain_name
 from ecs_med.errors import DataError, MaskValueError, SettingsError
 from ecs_med.types import DeclaredLabels, Problem
 

@@ -1,6 +1,7 @@
 """Masks that name their structures: by name, not by number, these are the classes."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,26 @@ from ecs_med.config.train import StoredValue
 from ecs_med.data.readers import StoredMask
 from ecs_med.errors import MaskValueError
 
-__all__ = ["Structures", "overlap_refused", "plain_name"]
+__all__ = ["NamedCounts", "Structures", "overlap_refused", "plain_name"]
 
 _NUM_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class NamedCounts:
+    """What one mask holds that names its structures.
+
+    Attributes:
+        path: The mask.
+        names: As in `StoredMask`.
+        overlaps: As in `StoredMask`.
+        pixels: Number of pixels of each value.
+    """
+
+    path: Path
+    names: Mapping[int, str]
+    overlaps: Mapping[int, tuple[int, ...]]
+    pixels: Mapping[int, int]
 
 
 def plain_name(name: str) -> str:

@@ -196,7 +196,7 @@ class Reader(ABC):
     """Suffixes of its files, lower case. Folders are listed by these alone: nothing is opened."""
 
     output_format: ClassVar[str] = ""
-    """Name of the format that it writes, as `--to` takes it; empty: the name of the reader."""
+    """Name by which results of its format are asked for; empty: the name of the reader."""
 
     output_suffix: ClassVar[str]
     """Suffix of the results that it writes."""
@@ -210,6 +210,9 @@ class Reader(ABC):
     holds_colors: ClassVar[bool] = False
     """Whether one file holds three colours, as pictures do; where not, each channel of a case may
     have a file of its own (`case_0000`, `case_0001`)."""
+
+    shares_masks: ClassVar[bool] = False
+    """Whether one file may hold the masks of several cases, each on its own frames."""
 
     def recognizes(self, path: Path) -> bool:
         """Whether it reads this file; cheap, without errors, by name unless it is overridden."""

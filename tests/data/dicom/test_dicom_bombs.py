@@ -188,6 +188,7 @@ def test_a_sequence_without_end_is_not_read_to_its_end(tmp_path, length):
     assert "cannot be read as DICOM (OSError)" in said or "its element (0020,9222)" in said
 
 
+@pytest.mark.slow
 def test_sequences_hidden_in_a_sequence_are_bounded_together(tmp_path):
     inner = ITEM * (2**20 // 8)
     hidden = struct.pack("<HH2sHI", 0x0020, 0x9222, b"SQ", 0, len(inner)) + inner

@@ -1,5 +1,6 @@
 """RTSTRUCT as masks: contours filled, against a point-in-polygon test of one pixel at a time."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from ecs_med.data.checks.geometry import mask_geometry_problems
 from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.data.readers import StoredMask, reader_of
 from ecs_med.data.readers.dicom.filling import filled
-from ecs_med.errors import UnreadableFileError
+from ecs_med.errors import DataError, UnreadableFileError
 
 SHAPE = (40, 32, 5)
 AUTO = ReadingSettings()
@@ -154,3 +155,29 @@ def test_the_same_shape_as_segmentation_and_as_structures(tmp_path: Path) -> Non
     assert scheme.class_names == ("background", "Liver")
     np.testing.assert_array_equal(read_labels(files, path, scheme), values)
     np.testing.assert_array_equal(read_labels(files, other, scheme), values)
+
+
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP", "RTSTRUCT"])
+def test_damaged_masks_are_read_or_refused_in_a_sentence(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("highdicom")
+    files = _series(tmp_path / "s")
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[4:9, 4:9, 1:3] = 1
+    if kind == "RTSTRUCT":
+        path = structures(tmp_path / "m.dcm", files, {"Liver": [_circle(20, 15, 6, 1, 30)]})
+    else:
+        masks = labels if kind == "LABELMAP" else labels[..., None]
+        path = seg(tmp_path / "m.dcm", masks, files, ["Liver"], kind=kind)
+    whole, damaged = path.read_bytes(), tmp_path / "d.dcm"
+    rng, num_read = np.random.default_rng(0), 0
+    for _ in range(60):
+        content = bytearray(whole)
+        for place in rng.integers(132, len(content), 4):
+            content[place] = rng.integers(256)
+        end = rng.integers(132, len(content)) if rng.random() < 0.3 else len(content)
+        damaged.write_bytes(content[:end])
+        with suppress(DataError):
+            reader_of([damaged]).mask_problems(damaged, files)
+            _read(damaged, files)
+            num_read += 1
+    assert 0 < num_read < 60

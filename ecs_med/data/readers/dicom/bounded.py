@@ -5,6 +5,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from ecs_med.errors import UnreadableFileError
 
@@ -16,9 +17,13 @@ MAX_FILE_BYTES = 8 * 2**30
 MAX_HEADER_BYTES = 256 * 2**20
 """What lies before the pixels; contours of structures can take so much."""
 
-MAX_HEADER_EFFORT = 2**22
+MAX_HEADER_EFFORT = 2**24
+LEAST_HEADER_EFFORT = 2**22
 """Room for 4,000 frames described one by one, as MR machines do it. A read counts as 1, the start
 of an element as 4, that of an item of a sequence as 24: that is how time and memory go."""
+
+_BYTES_AN_EFFORT = 32
+"""A file that is large for its pixels may describe more of them."""
 
 MAX_INFLATED_BYTES = 512 * 2**20
 MAX_INFLATION = 200
@@ -38,8 +43,13 @@ _LONG_VRS = frozenset(b"OB OW OF OD OL OV SQ UC UN UR UT SV UV".split())
 class _Budget:
     """What may still be read of one file."""
 
-    effort: int = MAX_HEADER_EFFORT
+    effort: int
     num_bytes: int = MAX_HEADER_BYTES
+
+    @classmethod
+    def of_file(cls, size: int) -> Self:
+        """For a header of a file of so many bytes."""
+        return cls(min(MAX_HEADER_EFFORT, LEAST_HEADER_EFFORT + size // _BYTES_AN_EFFORT))
 
     def charge(self, effort: int, num_bytes: int = 0) -> None:
         self.effort -= effort
@@ -51,13 +61,13 @@ class _Budget:
 class BoundedStream(io.BufferedReader):
     """A file whose header can be read once, and not for ever.
 
-    Reads are counted until `unbind` is called; pydicom reads without a length in one place only,
+    Reads are counted until `unbind` is called. pydicom reads without a length in one place only,
     which is to inflate a whole file in one go.
     """
 
-    def __init__(self, raw: io.RawIOBase, budget: _Budget | None = None) -> None:
+    def __init__(self, raw: io.RawIOBase, budget: _Budget) -> None:
         super().__init__(raw)
-        self._budget = budget or _Budget()
+        self._budget = budget
 
     def read(self, size: int | None = -1, /) -> bytes:
         """As of any file, within the bounds.
@@ -78,8 +88,12 @@ class BoundedStream(io.BufferedReader):
         """The value of an element as a stream, read within the same bounds."""
         return BoundedStream(_Named(io.BytesIO(value), ""), self._budget)
 
+    def admit_pixels(self) -> None:
+        """Let pixels be read with the header."""
+        self._budget.num_bytes = MAX_FILE_BYTES
+
     def unbind(self) -> None:
-        """Read on without bounds: the header is behind, or the pixels are wanted too."""
+        """Read on without bounds: the header is behind."""
         self._budget.effort = self._budget.num_bytes = MAX_FILE_BYTES
 
 
@@ -98,7 +112,7 @@ def bounded_stream(path: Path) -> BoundedStream:
         raise UnreadableFileError(
             path, f"has {size / 1e9:.1f} GB, which no DICOM file of one scan needs", "split it"
         )
-    stream = BoundedStream(io.FileIO(str(path)))
+    stream = BoundedStream(io.FileIO(str(path)), _Budget.of_file(size))
     try:
         start = _end_of_meta(stream)
         stream.seek(0)
@@ -106,6 +120,7 @@ def bounded_stream(path: Path) -> BoundedStream:
         if DEFLATED not in meta:
             stream.seek(0)
             return stream
+        stream.unbind()
         inflated = io.BytesIO()
         inflated.write(meta.replace(DEFLATED, _PLAIN))
         _inflate(stream, inflated, path, size - start)
@@ -113,8 +128,9 @@ def bounded_stream(path: Path) -> BoundedStream:
         stream.close()
         raise
     stream.close()
+    budget = _Budget.of_file(inflated.tell())
     inflated.seek(0)
-    return BoundedStream(_Named(inflated, str(path)))
+    return BoundedStream(_Named(inflated, str(path)), budget)
 
 
 class _Named(io.RawIOBase):

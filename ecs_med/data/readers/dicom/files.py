@@ -117,7 +117,7 @@ def opened(
         stream = bounded_stream(_checked(path))
     with stream:
         if pixels:
-            stream.unbind()
+            stream.admit_pixels()
         with guarded(path):
             dataset = pydicom.dcmread(
                 stream,

@@ -39,6 +39,7 @@ class DicomReader(Reader):
     output_suffix = ".dcm"
     result_format = "nifti"
     priority = -1
+    shares_masks = True
 
     def recognizes(self, path: Path) -> bool:
         """By suffix; a file without one, or with a number for one, by its first bytes."""

@@ -12,7 +12,13 @@ from ecs_med.errors import UnreadableFileError
 if TYPE_CHECKING:
     import pydicom
 
-__all__ = ["References", "frame_of_reference", "instance_uid", "references_of", "require_one_space"]
+__all__ = [
+    "References",
+    "frames_of_reference",
+    "instance_uid",
+    "references_of",
+    "require_one_space",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +28,12 @@ class References:
     Attributes:
         series: UIDs of series.
         instances: UIDs of files.
-        frame_of_reference: UID of the space in which it lies; empty: unknown.
+        frames_of_reference: UIDs of the spaces in which it lies; empty: unknown.
     """
 
     series: frozenset[str]
     instances: frozenset[str]
-    frame_of_reference: str
+    frames_of_reference: frozenset[str]
 
 
 def references_of(path: Path) -> References:
@@ -39,11 +45,11 @@ def references_of(path: Path) -> References:
     dataset = open_dataset(path)
     with guarded(path, "does not say what it was drawn on"):
         found = list(_referenced(dataset))
-        space = frame_of_reference(dataset)
+        spaces = frames_of_reference(dataset)
     return References(
         frozenset(uid for kind, uid in found if kind == "SeriesInstanceUID" and uid),
         frozenset(uid for kind, uid in found if kind == "ReferencedSOPInstanceUID" and uid),
-        space,
+        spaces,
     )
 
 
@@ -62,13 +68,11 @@ def instance_uid(path: Path) -> str:
     return read_header(path).plane.sop_instance_uid if is_dicom(path) else ""
 
 
-def frame_of_reference(dataset: "pydicom.Dataset") -> str:
-    """UID of the space in which an object lies; empty where it does not say."""
-    found = str(dataset.get("FrameOfReferenceUID") or "")
-    items = dataset.get("ReferencedFrameOfReferenceSequence")
-    if not found and items:
-        found = str(items[0].get("FrameOfReferenceUID") or "")
-    return found
+def frames_of_reference(dataset: "pydicom.Dataset") -> frozenset[str]:
+    """UIDs of the spaces in which an object lies; empty where it does not say."""
+    items = dataset.get("ReferencedFrameOfReferenceSequence") or ()
+    found = [item.get("FrameOfReferenceUID") for item in (dataset, *items)]
+    return frozenset(str(uid) for uid in found if uid)
 
 
 def require_one_space(dataset: "pydicom.Dataset", path: Path, images: Sequence[Path]) -> None:
@@ -82,9 +86,10 @@ def require_one_space(dataset: "pydicom.Dataset", path: Path, images: Sequence[P
     Raises:
         UnreadableFileError: If both say it, and not alike.
     """
-    own = frame_of_reference(dataset)
+    with guarded(path):
+        own = frames_of_reference(dataset)
     theirs = read_header(images[0]).frame_of_reference_uid if is_dicom(images[0]) else ""
-    if own and theirs and own != theirs:
+    if own and theirs and theirs not in own:
         raise UnreadableFileError(
             path, f"lies in another frame of reference than {images[0]}",
             "give it with the series that it was drawn on",

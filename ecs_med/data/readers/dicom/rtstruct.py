@@ -128,9 +128,8 @@ def structures_problems(path: Path, images: Sequence[Path]) -> Iterator[Problem]
             first, second = gaps[0]
             yield Problem(
                 "warning",
-                f"structure {name} has contours on slices {first} and {second} of {path.name}'s "
-                f"image and none between them, as in {len(gaps)} place(s): what lies between is "
-                "background",
+                f"structure {name} has contours on slices {first} and {second} of its image and "
+                f"none between them, as in {len(gaps)} place(s): what lies between is background",
                 "If it goes on there, interpolate its contours and export it again",
                 path,
             )

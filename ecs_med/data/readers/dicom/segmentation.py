@@ -86,7 +86,10 @@ def segmentation_header(path: Path, images: Sequence[Path] = ()) -> ScanHeader:
 
 def segmentation_problems(path: Path) -> Iterator[Problem]:
     """What a person should know of how a segmentation is read."""
-    if open_dataset(path).get("SegmentationType") == "FRACTIONAL":
+    dataset = open_dataset(path)
+    with guarded(path, "does not say what kind of segmentation it is"):
+        fractional = str(dataset.get("SegmentationType", "")) == "FRACTIONAL"
+    if fractional:
         message = f"is a fractional segmentation: values from {THRESHOLD} on are its segments"
         yield Problem("note", message, path=path)
 
@@ -130,9 +133,10 @@ def _stacked(
     frames: Sequence[Frame], planes: Sequence[PlaneInSpace], dataset: "pydicom.Dataset", path: Path
 ) -> tuple[ScanHeader, list[tuple[Frame, Place]]]:
     """The same on the grid that the frames make themselves."""
-    measures = _group(dataset, None, "PixelMeasuresSequence")
-    step = None if measures is None else measures.get("SpacingBetweenSlices")
-    grid = stacked_grid(planes, float(step) if step else None)
+    with guarded(path, "does not say where its frames lie"):
+        measures = _group(dataset, None, "PixelMeasuresSequence")
+        step = None if measures is None else measures.get("SpacingBetweenSlices")
+        grid = stacked_grid(planes, float(step) if step else None)
     places = [None if grid is None else place_on_grid(plane, grid) for plane in planes]
     found = [place for place in places if place is not None]
     if grid is None or len(found) < len(frames):
@@ -153,7 +157,8 @@ def _flat(
             path, "holds several frames of one segment that have no position in space",
             "give a file for each picture",
         )  # fmt: skip
-    shape = (int(dataset.Rows), int(dataset.Columns))
+    with guarded(path, "does not say how large it is"):
+        shape = (int(dataset.Rows), int(dataset.Columns))
     place: Place = ((slice(None), slice(None)), False)
     return ScanHeader(shape, 3, None, "picture"), [(frame, place) for frame in frames]
 
