@@ -12,9 +12,11 @@ import pydicom
 import pytest
 from dicom_mask_files import AXIAL, OBLIQUE, affine_of, in_order, picture, series
 from dicom_pictures import make_dataset
+from PIL import Image
 
 from ecs_med.data.masks.reading import LabelScheme
 from ecs_med.data.readers.dicom import seg_writing
+from ecs_med.data.readers.nifti import NiftiReader
 from ecs_med.errors import EcsMedError, SettingsError, SomeInputsFailed, UnreadableFileError
 from ecs_med.inference.formats import read_codes
 from ecs_med.inference.predict import predict
@@ -184,6 +186,48 @@ def test_report_as_json_names_every_file(make_model):
     ((case, files),) = report.to_json()["files"].items()
     assert json.loads(json.dumps(files)) == [str(path) for path in report.files[Path(case)]]
     assert [Path(file).exists() for file in files] == [True, True]
+
+
+def test_frames_of_a_cine_are_results_of_their_own(make_model):
+    frames = RNG.choice(np.array([0, 255], np.uint8), (3, 8, 9))
+    cine = np.repeat(frames[..., None], 3, axis=-1)
+    make_dataset(cine, 3).save_as("cine.dcm", enforce_file_format=True)
+    model = make_model()
+    report = predict("cine.dcm", model=model, to="png", output="out")
+    results = list(report.written.values())
+    assert len(set(results)) == 3
+    for path, frame in zip(results, frames, strict=True):
+        with Image.open(path) as image:
+            np.testing.assert_array_equal(np.asarray(image), frame // 255)
+    report = predict("cine.dcm", model=model, to="png", output="out", skip_existing=True)
+    assert list(report.skipped.values()) == results
+
+
+def test_a_resampled_series_has_no_frames_for_a_segmentation(make_model):
+    pytest.importorskip("highdicom")
+    for path in series(Path("in"), VOXELS):
+        dataset = pydicom.dcmread(path)
+        dataset.ImagePositionPatient[1] += dataset.ImagePositionPatient[2] * 0.4
+        dataset.save_as(path)
+    model = make_model("volume")
+    with pytest.raises(UnreadableFileError, match="was resampled"):
+        predict("in", model=model, to="dicom-seg", resample=True)
+    assert model.segmenter.calls == []
+    (path,) = predict("in", model=model, to="nifti", resample=True).written.values()
+    assert nibabel.load(path).shape[2] == 5
+
+
+def test_a_sheared_affine_has_no_qform(tmp_path):
+    (path, *files) = series(Path("in"), VOXELS)
+    for file in (path, *files):
+        dataset = pydicom.dcmread(file)
+        # As much as is read: half a pixel over the volume.
+        dataset.ImagePositionPatient[1] += dataset.ImagePositionPatient[2] * 0.03
+        dataset.save_as(file)
+    NiftiReader().write_labels(tmp_path / "l.nii.gz", VOXELS // 100, [path, *files])
+    header = nibabel.load("l.nii.gz").header
+    assert (int(header["sform_code"]), int(header["qform_code"])) == (1, 0)
+    np.testing.assert_allclose(header.get_sform(), affine_of([path, *files]), atol=1e-5)
 
 
 def test_without_highdicom_one_sentence_names_the_extra(make_model, monkeypatch):

@@ -12,6 +12,7 @@ import pydicom
 import pytest
 from dicom_mask_files import AXIAL, CORONAL, OBLIQUE, affine_of, in_order, picture, series
 from dicom_pictures import make_dataset, packaged
+from odd_series import STEP_MM, make_series, renewed, write_series
 from pydicom import uid
 
 from ecs_med.data.readers import ResultMeaning, read_header
@@ -95,6 +96,32 @@ def test_series_and_empty_masks_are_valid(tmp_path: Path, labels: npt.NDArray[np
     found = _by_source(tmp_path / "s.dcm", files)
     np.testing.assert_array_equal(found[..., 0], labels.transpose(2, 1, 0) == 1)
     np.testing.assert_array_equal(found[..., 1], labels.transpose(2, 1, 0) == 4)
+
+
+@needs_dciodvfy
+@pytest.mark.parametrize("oddity", ["direction", "position", "no thickness", "a single slice"])
+def test_odd_series_that_are_read_are_written(tmp_path: Path, oddity: str) -> None:
+    datasets = make_series()
+    if oddity == "direction":
+        datasets[4] = renewed(datasets[4], ImageOrientationPatient=[1, 1e-4, 0, -1e-4, 1, 0])
+    elif oddity == "position":
+        x, y, z = datasets[4].ImagePositionPatient
+        datasets[4] = renewed(datasets[4], ImagePositionPatient=[x, y, z + 0.05])
+    elif oddity == "no thickness":
+        datasets = [renewed(dataset, SliceThickness=None) for dataset in datasets]
+    else:
+        datasets = datasets[:1]
+    files = write_series(tmp_path / "in", datasets)
+    labels = RNG.choice(np.array([0, 1, 4], np.uint8), read_header(files).shape)
+    require_writable(files)
+    write_segmentation(tmp_path / "s.dcm", labels, files, MEANING)
+    assert _errors(tmp_path / "s.dcm") == []
+    found = _by_source(tmp_path / "s.dcm", files)
+    np.testing.assert_array_equal(found[..., 0], labels.transpose(2, 1, 0) == 1)
+    np.testing.assert_array_equal(found[..., 1], labels.transpose(2, 1, 0) == 4)
+    thickness = pydicom.dcmread(tmp_path / "s.dcm").SharedFunctionalGroupsSequence[0]
+    measured = thickness.PixelMeasuresSequence[0].SliceThickness
+    assert measured == (STEP_MM if oddity == "no thickness" else 5)
 
 
 @needs_dcmqi

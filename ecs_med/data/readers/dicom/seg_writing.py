@@ -7,7 +7,6 @@ was written is read back and compared, frame by frame, before the file gets its 
 
 import re
 from collections.abc import Sequence
-from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,13 @@ from ecs_med.data.readers.base import ResultMeaning
 from ecs_med.data.readers.dicom.codes import SegmentCodes, codes_of
 from ecs_med.data.readers.dicom.files import guarded, open_dataset, quiet_libraries
 from ecs_med.data.readers.dicom.headers import read_header
-from ecs_med.data.readers.dicom.planes import Plane
 from ecs_med.data.readers.dicom.seg_checking import require_equal
-from ecs_med.data.readers.dicom.stack import place_series
+from ecs_med.data.readers.dicom.seg_sources import (
+    INSTEAD,
+    NOT_ALLOWED,
+    completed,
+    on_source_frames,
+)
 from ecs_med.errors import MissingExtraError, UnreadableFileError
 from ecs_med.files import RESULT_REMEDY, write_atomically
 from ecs_med.palette import class_color
@@ -31,21 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["require_writable", "write_segmentation"]
 
-_NIFTI = "write NIfTI or PNG instead"
-_NOT_ALLOWED = "its headers do not allow a DICOM segmentation"
 _NOT_IN_LABELS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_EMPTY_WHERE_MISSING = (
-    "AccessionNumber",
-    "PatientBirthDate",
-    "PatientID",
-    "PatientName",
-    "PatientSex",
-    "ReferringPhysicianName",
-    "StudyDate",
-    "StudyID",
-    "StudyTime",
-)
-"""Attributes that have to be there and may be empty (type 2 of the standard)."""
 
 
 def require_writable(like: Sequence[Path]) -> None:
@@ -70,17 +59,17 @@ def require_writable(like: Sequence[Path]) -> None:
     if not header.study_uid or not header.series_uid:
         raise UnreadableFileError(
             path, "has no identifiers of study and series, to which a DICOM segmentation belongs",
-            _NIFTI,
+            INSTEAD,
         )  # fmt: skip
     if header.kind in ("slice", "enhanced") and not header.frame_of_reference_uid:
         raise UnreadableFileError(
-            path, "has no frame of reference, in which a DICOM segmentation would lie", _NIFTI
+            path, "has no frame of reference, in which a DICOM segmentation would lie", INSTEAD
         )
-    with guarded(path, _NOT_ALLOWED, _NIFTI):
+    with guarded(path, NOT_ALLOWED, INSTEAD):
         # Whatever highdicom asks of headers, it is asked now: a segmentation of one pixel.
         numbers = np.zeros((header.num_frames, header.plane.rows, header.plane.columns), np.uint8)
         numbers[0, 0, 0] = 1
-        _segmentation([_completed(open_dataset(path))], numbers, ["any"], ResultMeaning({}))
+        _segmentation([completed(open_dataset(path))], numbers, ["any"], ResultMeaning({}))
 
 
 def write_segmentation(
@@ -109,11 +98,11 @@ def write_segmentation(
     if strange := [value for value in occurring if value not in meaning.names]:
         raise ValueError(f"labels hold {strange[0]}, which stands for none of {meaning.names}")
     values = list(meaning.names)[1:]
-    sources, frames, planes = _on_source_frames(labels, like)
+    sources, frames, planes = on_source_frames(labels, like)
     numbers = np.zeros(frames.shape, np.uint8 if len(values) < 256 else np.uint16)
     for number, value in enumerate(values, 1):
         numbers[frames == value] = number
-    with guarded(like[0], _NOT_ALLOWED, _NIFTI):
+    with guarded(like[0], NOT_ALLOWED, INSTEAD):
         made = _segmentation(sources, numbers, [meaning.names[value] for value in values], meaning)
 
     def write(temporary: Path) -> None:
@@ -131,43 +120,6 @@ def _highdicom() -> Any:
     except ImportError as error:
         raise MissingExtraError("Writing DICOM segmentations", "dicom") from error
     return highdicom
-
-
-def _on_source_frames(
-    labels: npt.NDArray[np.integer], like: Sequence[Path]
-) -> tuple[list["pydicom.Dataset"], npt.NDArray[np.integer], list[Plane]]:
-    """Headers of the source, `(frames, rows, columns)` labels in their order, and their places."""
-    shape: tuple[int, ...]
-    if labels.ndim == 2:
-        planes, order = [read_header(like[0]).plane], [0]
-        shape, frames = (planes[0].rows, planes[0].columns), labels[None]
-    else:
-        placed = place_series(like)
-        # Frames of one file come as they are stored there.
-        order = sorted(range(len(placed.planes)), key=lambda index: placed.planes[index].frame or 0)
-        planes = [placed.planes[index] for index in order]
-        shape, frames = placed.shape, labels.transpose(2, 1, 0)
-    if labels.shape != shape:
-        raise ValueError(f"{labels.shape} does not fit the frames {shape} of {like[0]}")
-    frames = np.ascontiguousarray(frames[order])
-    paths = dict.fromkeys(plane.path for plane in planes)
-    with guarded(like[0], _NOT_ALLOWED, _NIFTI):
-        return [_completed(open_dataset(path)) for path in paths], frames, planes
-
-
-def _completed(dataset: "pydicom.Dataset") -> "pydicom.Dataset":
-    """A copy of a header with identifiers and empty attributes where it lacks them."""
-    found = deepcopy(dataset)
-    for own, of_file in (
-        ("SOPClassUID", "MediaStorageSOPClassUID"),
-        ("SOPInstanceUID", "MediaStorageSOPInstanceUID"),
-    ):
-        if not found.get(own):
-            setattr(found, own, found.file_meta.get(of_file, ""))
-    for keyword in _EMPTY_WHERE_MISSING:
-        if keyword not in found:
-            setattr(found, keyword, "")
-    return found
 
 
 def _labels_of(names: Sequence[str]) -> list[str]:
