@@ -62,8 +62,8 @@ class ReadingSettings(Settings):
     """Whether cases of DICOM are called as their files and folders, which may name patients; else
     by hashes with a key of this machine."""
     resample: bool = False
-    """Whether series of DICOM whose slices are tilted or unevenly apart are brought onto a grid, and
-    not refused."""
+    """Whether series of DICOM with tilted slices or uneven steps are brought onto a grid, and not
+    refused."""
     mask_folder: str | None = None
     """Name of the folder of masks beside a folder of images; `None`: the one that is called so."""
     mask_values: tuple[StoredValue, ...] | None = None

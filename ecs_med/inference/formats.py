@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from ecs_med.data.readers import Reader, available_readers, reader_of
 from ecs_med.errors import EcsMedError, SettingsError, UnreadableFileError
@@ -118,11 +118,16 @@ def _is_volume(item: PredictionInput) -> bool:
     return item.frame is None and reader_of(item.images).header(item.images).is_volume
 
 
+# As long as elements of DICOM hold them; a backslash would part two values.
+_Short = Annotated[str, StringConstraints(pattern=r"^[!-\[\]-~]{1,16}$")]
+_Long = Annotated[str, StringConstraints(pattern=r"^[^\\\x00-\x1f]{1,64}$")]
+
+
 class _Code(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-    value: str
-    meaning: str
-    scheme: str = "SCT"
+    value: _Short
+    meaning: _Long
+    scheme: _Short = "SCT"
 
 
 class _Codes(BaseModel):

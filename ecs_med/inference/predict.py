@@ -1,6 +1,6 @@
 """Segmenting files: from pictures, volumes and folders to label files on the same grids."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,9 @@ class PredictionReport(Record):
     labels: dict[int, str]
     """Class name by the value that stands for it in the outputs."""
     written: dict[Path, Path] = Field(default_factory=dict)
-    """Label map by input."""
+    """Label map by input; of several formats the first."""
+    files: dict[Path, tuple[Path, ...]] = Field(default_factory=dict)
+    """All files that were written, by input: every format, overlay and certainty."""
     skipped: dict[Path, Path] = Field(default_factory=dict)
     """Label map by input that had been there."""
     failures: dict[Path, str] = Field(default_factory=dict)
@@ -77,7 +79,10 @@ class PredictionReport(Record):
         """As of `Record`; names of files that are no UTF-8 come as JSON can hold them."""
         # Pydantic refuses them as keys.
         by_path = ("written", "skipped", "failures", "passed_over")
-        content: dict[str, Any] = self.model_dump(mode="json", exclude=set(by_path))
+        content: dict[str, Any] = self.model_dump(mode="json", exclude={*by_path, "files"})
+        content["files"] = {
+            str(path): [str(file) for file in files] for path, files in self.files.items()
+        }
         for name in by_path:
             content[name] = {str(path): str(what) for path, what in getattr(self, name).items()}
         return content
@@ -198,7 +203,7 @@ def predict_files(
         segmentable, target, formats=formats, overlay=overlay, certainty=certainty
     )
     places = dict(zip([item.shown for item in segmentable], plan, strict=True))
-    given = None if codes is None else read_codes(Path(codes), model.spec.class_names)
+    given = _codes_of(model, codes, plan)
     values = stored_values(model).tolist()
     names = dict(zip(values, model.spec.class_names, strict=True))
     clear_litter(*sorted({place.labels.parent for place in plan}))
@@ -229,6 +234,7 @@ def predict_files(
             else:
                 _segment_one(model, item, place, ResultMeaning(names, given))
                 report.written[item.shown] = place.labels
+                report.files[item.shown] = place.files
         except (EcsMedError, OSError) as error:
             if len(items) == 1:
                 raise
@@ -238,6 +244,20 @@ def predict_files(
     if target is None or folder == target:
         _write_failures(report)
     return report
+
+
+def _codes_of(
+    model: Model, codes: Path | str | None, plan: Sequence[Destination]
+) -> Mapping[str, Mapping[str, Any]] | None:
+    if codes is None:
+        return None
+    found = read_codes(Path(codes), model.spec.class_names)
+    if plan and not any("dicom-seg" in place.formats for place in plan):
+        raise SettingsError(
+            f"{codes}: codes are written into DICOM SEG only; add dicom-seg to `to`, or leave out "
+            "`codes`."
+        )
+    return found
 
 
 def _check_folder(folder: Path, inputs: Sequence[Path]) -> None:

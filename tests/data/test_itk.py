@@ -143,17 +143,57 @@ def test_results_are_exact_and_named(tmp_path: Path) -> None:
     )
 
 
-def test_layers_of_a_segmentation_are_laid_together(tmp_path: Path) -> None:
-    layers = np.zeros((*SHAPE, 2), np.uint8)
-    layers[0, 0, 0, 0], layers[1, 1, 1, 1] = 1, 2
-    path = write(tmp_path / "a.seg.nrrd", layers)
-    stored = reader_of([path]).read_stored_labels(path)
-    assert (stored.values[0, 0, 0], stored.values[1, 1, 1], stored.values.sum()) == (1, 2, 3)
-    assert reader_of([path]).stem(path) == "a"
-    layers[0, 0, 0, 1] = 2
-    write(path, layers)
-    with pytest.raises(UnreadableFileError, match="segments that overlap in 1 voxels"):
-        reader_of([path]).read_stored_labels(path)
+def slicer(path: Path, layers: np.ndarray, segments: list[tuple[str, int, int]]) -> Path:
+    """A segmentation as 3D Slicer writes it; name, layer and value of each segment."""
+    sizes = " ".join(map(str, (len(layers), *layers.shape[1:])))
+    fields = "".join(
+        f"Segment{n}_ID:=S{n}\nSegment{n}_Name:={name}\nSegment{n}_Layer:={layer}\n"
+        f"Segment{n}_LabelValue:={value}\n"
+        for n, (name, layer, value) in enumerate(segments)
+    )
+    path.write_bytes(
+        f"NRRD0004\ntype: uint8\ndimension: 4\nspace: LPS\nsizes: {sizes}\n"
+        "space directions: none (1,0,0) (0,1,0) (0,0,1)\nkinds: list domain domain domain\n"
+        f"encoding: raw\nspace origin: (0,0,0)\n{fields}\n".encode()
+        + layers.tobytes(order="F")
+    )
+    return path
+
+
+def test_segments_of_slicer_are_told_apart_by_layer_and_value(tmp_path: Path) -> None:
+    layers = np.zeros((2, *SHAPE), np.uint8)
+    layers[0, 0, 0, 0] = layers[0, 1, 1, 1] = layers[1, 2, 2, 2] = 1
+    segments = [("Liver", 0, 1), ("Tumour", 1, 1)]
+    path = slicer(tmp_path / "a.seg.nrrd", layers, segments)
+    reader = reader_of([path])
+    stored = reader.read_stored_labels(path)
+    assert reader.stem(path) == "a"
+    assert stored.names == {1: "Liver", 2: "Tumour"}
+    assert (stored.values[0, 0, 0], stored.values[1, 1, 1], stored.values[2, 2, 2]) == (1, 1, 2)
+    assert np.count_nonzero(stored.values) == 3
+    assert stored.overlaps == {}
+    layers[1, 0, 0, 0] = 1
+    stored = reader.read_stored_labels(slicer(path, layers, segments))
+    assert stored.overlaps == {3: (1, 2)}
+    assert stored.values[0, 0, 0] == 3
+    layers[1, 3, 3, 3] = 7
+    with pytest.raises(UnreadableFileError, match="of the value 7, which no segment has"):
+        reader.read_stored_labels(slicer(path, layers, segments))
+    with pytest.raises(UnreadableFileError, match="two segments one value"):
+        reader.read_stored_labels(slicer(path, layers, [("a", 0, 1), ("b", 0, 1)]))
+    with pytest.raises(UnreadableFileError, match="does not say which segments"):
+        reader.read_stored_labels(slicer(path, layers, []))
+
+
+def test_channels_may_be_the_last_axis(tmp_path: Path) -> None:
+    path = tmp_path / "a.nrrd"
+    values = RNG.integers(0, 9, (2, 3, 4, 2)).astype(np.uint8)
+    path.write_bytes(
+        b"NRRD0004\ntype: uint8\ndimension: 4\nspace: LPS\nsizes: 2 3 4 2\n"
+        b"space directions: (1,0,0) (0,1,0) (0,0,1) none\nkinds: domain domain domain list\n"
+        b"encoding: raw\nspace origin: (0,0,0)\n\n" + values.tobytes(order="F")
+    )
+    np.testing.assert_array_equal(read_scan(path).array, np.moveaxis(values, -1, 0))
 
 
 NRRD = (
@@ -188,11 +228,21 @@ META = (
         ("a.mha", META.replace("2 2 2", "2 2 9") + "ElementDataFile = LOCAL\n", "needs 36 bytes"),
         ("a.mha", META.replace("True", "False") + "ElementDataFile = LOCAL\n", "as text"),
         ("a.mha", META, "is no MetaImage file"),
+        ("a.nrrd", NRRD.replace("left-posterior-superior", "scanner-xyz"), "that is not that of"),
+        ("a.nrrd", NRRD + 'space units: "m" "m" "m"\n', "other units than mm"),
+        ("a.nhdr", NRRD + "data file: ../b.raw\ndata file:=a.nhdr\n", "something twice"),
+        ("a.nhdr", NRRD + "data file: ../b.raw\nDataFile: a.raw\n", "something twice"),
+        ("a.nhdr", NRRD + "data file: ../b.raw\n data  file: a.raw\n", "something twice"),
+        ("a.nrrd", NRRD + "Sizes:=1 1 1\n", "something twice"),
+        ("a.mhd", META + "ElementDataFile : ../b.raw\nElementDataFile = a.raw\n", "beside it"),
+        ("a.mhd", META + "  ElementDataFile = ../b.raw\nElementDataFile = a.raw\n", "beside it"),
+        ("a.mhd", META + "DimSize = 1 1 1\nElementDataFile = a.raw\n", "something twice"),
+        ("a.mha", META.replace("NDims", "Dims") + "ElementDataFile = LOCAL\n", "is no MetaImage"),
     ],
 )
 def test_headers_are_not_believed(tmp_path: Path, name: str, header: str, said: str) -> None:
     path = tmp_path / name
-    path.write_bytes(header.encode() + b"\n" * name.endswith("nrrd") + bytes(8))
+    path.write_bytes(header.encode() + b"\n" * name.endswith(("nrrd", "nhdr")) + bytes(8))
     with pytest.raises(UnreadableFileError, match=said) as raised:
         read_scan(path)
     assert str(raised.value).startswith(f"{path}: ")

@@ -112,7 +112,8 @@ def _tell_outcome(terminal: Terminal, report: "PredictionReport", *, certainty: 
     if certainty:
         terminal.say("certainty: 0 to 1 in volumes, 0 to 255 in pictures")
     if len(report.written) == 1 and not report.skipped:
-        terminal.say(f"written: {next(iter(report.written.values()))}")
+        for path in next(iter(report.files.values())):
+            terminal.say(f"written: {path}")
         return
     parts = [f"{len(report.written)} written to {report.output}"]
     if report.skipped:

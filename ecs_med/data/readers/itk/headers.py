@@ -37,6 +37,19 @@ _META_BYTES: Mapping[str, int] = {
     "MET_FLOAT": 4, "MET_LONG_LONG": 8, "MET_ULONG_LONG": 8, "MET_DOUBLE": 8,
 }  # fmt: skip
 
+_NRRD_FIELDS = {
+    "axismaxs", "axismins", "blocksize", "byteskip", "centers", "centerings", "content", "data",
+    "datafile", "dimension", "encoding", "endian", "kinds", "labels", "lineskip", "max",
+    "measurementframe", "min", "number", "oldmax", "oldmin", "sampleunits", "sizes", "space",
+    "spacedimension", "spacedirections", "spaceorigin", "spaceunits", "spacings", "thicknesses",
+    "type", "units",
+}  # fmt: skip
+_DOMAINS = {"domain", "space", "time"}
+_SPACES = {
+    "left-posterior-superior", "lps", "right-anterior-superior", "ras", "left-anterior-superior",
+    "las",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class TextHeader:
@@ -46,13 +59,21 @@ class TextHeader:
         sizes: Along the axes that are in space, 2 or 3 of them.
         num_channels: Values of a voxel.
         has_position: Whether the file says where it lies.
-        fields: Lines of the header by their name in lower case, as they stand.
+        fields: Fields of the header by their name in lower case and without blanks.
+        extra: Key and value pairs of NRRD, as they stand.
     """
 
     sizes: tuple[int, ...]
     num_channels: int
     has_position: bool
     fields: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def data_file(self) -> str:
+        """Name of the file of the voxels; empty: they follow the header."""
+        name = self.fields.get("datafile", self.fields.get("elementdatafile", "")).strip()
+        return "" if name.upper() == "LOCAL" else name
 
 
 def text_header(path: Path) -> TextHeader:
@@ -81,13 +102,11 @@ def _nrrd(path: Path, start: bytes, size: int) -> TextHeader:
     if found is None and (len(start) == _MAX_HEADER or not path.name.lower().endswith(".nhdr")):
         raise UnreadableFileError(path, "has a header without an end", COPY_AGAIN)
     end = found.end() if found else len(start)
-    fields = _fields(start[:end], r"([^:=]+):=? ?(.*)")
+    fields, extra = _nrrd_fields(path, start[:end])
     sizes = _whole_numbers(path, fields.get("sizes", ""))
     if fields.get("dimension", "").strip() != str(len(sizes)):
         raise UnreadableFileError(path, "names another number of sizes than of axes", COPY_AGAIN)
-    kinds = fields.get("kinds", "").split()
-    own = len(sizes) in (3, 4) and kinds[:1] != [] and kinds[0].lower() not in ("domain", "space")
-    num_channels, in_space = (sizes[0], sizes[1:]) if own else (1, sizes)
+    num_channels, in_space = _apart(sizes, fields.get("kinds", "").lower().split())
     _require_sizes(path, in_space, num_channels)
     wide = _NRRD_BYTES.get(" ".join(fields.get("type", "").lower().split()))
     if wide is None:
@@ -99,18 +118,72 @@ def _nrrd(path: Path, start: bytes, size: int) -> TextHeader:
         raise UnreadableFileError(
             path, "is encoded neither raw nor by gzip", "export it with one of these"
         )
-    data = fields.get("data file", fields.get("datafile"))
-    there = size - end if data is None else _size_beside(path, data)
+    found_header = TextHeader(in_space, num_channels, _is_placed(path, fields), fields, extra)
+    data = found_header.data_file
+    there = _size_beside(path, data) if data else size - end
     _require_bytes(path, math.prod(sizes) * wide, there * ratio)
-    placed = "space directions" in fields and ("space" in fields or "space dimension" in fields)
-    return TextHeader(in_space, num_channels, placed, fields)
+    return found_header
+
+
+def _nrrd_fields(path: Path, header: bytes) -> tuple[dict[str, str], dict[str, str]]:
+    """Fields, and pairs of keys and values, which must not look like fields."""
+    fields: dict[str, str] = {}
+    extra: dict[str, str] = {}
+    for line in _lines(header)[1:]:
+        pair = re.match(r"([^:]*):=(.*)", line)
+        one = re.match(r"([^:]*): ?(.*)", line)
+        if not line.strip() or line.startswith("#"):
+            continue
+        if pair is None and one is None:
+            raise UnreadableFileError(path, "has a line in its header that is none", COPY_AGAIN)
+        if pair is not None and _plain(pair[1]) not in _NRRD_FIELDS:
+            extra[pair[1].strip()] = pair[2].strip()
+            continue
+        name = _plain(one[1]) if one is not None else ""
+        if pair is not None or name in fields:
+            raise UnreadableFileError(path, "says something twice in its header", COPY_AGAIN)
+        fields[name] = one[2] if one is not None else ""
+    return fields, extra
+
+
+def _apart(sizes: tuple[int, ...], kinds: list[str]) -> tuple[int, tuple[int, ...]]:
+    """Number of channels, and the sizes in space: one axis may hold values of a voxel."""
+    if len(kinds) == len(sizes) and len(sizes) in (3, 4):
+        values = [axis for axis, kind in enumerate(kinds) if kind not in _DOMAINS]
+        if len(values) == 1:
+            return sizes[values[0]], sizes[: values[0]] + sizes[values[0] + 1 :]
+    return 1, sizes
+
+
+def _is_placed(path: Path, fields: Mapping[str, str]) -> bool:
+    """Whether a header says where the volume lies, in words that ITK understands."""
+    if "spacedirections" not in fields or "space" not in fields:
+        return False
+    if " ".join(fields["space"].lower().split()) not in _SPACES:
+        raise UnreadableFileError(
+            path, "lies in a space that is not that of a patient lying in a scanner",
+            "export it as left-posterior-superior (LPS) or right-anterior-superior (RAS)",
+        )  # fmt: skip
+    units = set(re.findall(r'"([^"]*)"', fields.get("spaceunits", "")))
+    if units - {"mm", "millimeter", "millimeters", ""}:
+        raise UnreadableFileError(path, "has other units than mm", "export it in mm")
+    return True
 
 
 def _meta_image(path: Path, start: bytes, size: int) -> TextHeader:
-    found = re.search(rb"^ElementDataFile *= *([^\r\n]*)\r?\n?", start, re.MULTILINE)
-    if found is None or b"NDims" not in start[: found.start()]:
+    fields: dict[str, str] = {}
+    end = 0
+    while "elementdatafile" not in fields:
+        line, more, _ = start[end:].partition(b"\n")
+        end += len(line) + len(more)
+        found = re.fullmatch(r"\s*(\w+)\s*[=:]\s*(.*?)\s*", line.decode("latin-1"))
+        if found is None or not more:
+            raise UnreadableFileError(path, "is no MetaImage file", COPY_AGAIN)
+        if found[1].lower() in fields:
+            raise UnreadableFileError(path, "says something twice in its header", COPY_AGAIN)
+        fields[found[1].lower()] = found[2]
+    if "ndims" not in fields:
         raise UnreadableFileError(path, "is no MetaImage file", COPY_AGAIN)
-    fields = _fields(start[: found.end()], r"([^=]+)= ?(.*)")
     sizes = _whole_numbers(path, fields.get("dimsize", ""))
     if fields.get("ndims", "").strip() != str(len(sizes)):
         raise UnreadableFileError(path, "names another number of sizes than of axes", COPY_AGAIN)
@@ -122,19 +195,23 @@ def _meta_image(path: Path, start: bytes, size: int) -> TextHeader:
     if fields.get("binarydata", "true").strip().lower() != "true":
         raise UnreadableFileError(path, "holds its voxels as text", "export it in binary form")
     packed = fields.get("compresseddata", "false").strip().lower() == "true"
-    data = found[1].decode("utf-8", "replace").strip()
-    there = size - found.end() if data.upper() == "LOCAL" else _size_beside(path, data)
+    names = ("transformmatrix", "rotation", "orientation", "offset", "position", "origin")
+    placed = any(name in fields for name in names)
+    header = TextHeader(sizes, num_channels, placed, fields)
+    there = _size_beside(path, header.data_file) if header.data_file else size - end
     _require_bytes(
         path, math.prod(sizes) * num_channels * wide, there * (_MAX_DEFLATE_RATIO if packed else 1)
     )
-    names = ("transformmatrix", "rotation", "orientation", "offset", "position", "origin")
-    return TextHeader(sizes, num_channels, any(name in fields for name in names), fields)
+    return header
 
 
-def _fields(header: bytes, pattern: str) -> dict[str, str]:
-    lines = header.decode("utf-8", "replace").splitlines()
-    found = (re.fullmatch(pattern, line) for line in lines if not line.startswith("#"))
-    return {match[1].strip().lower(): match[2] for match in found if match}
+def _lines(header: bytes) -> list[str]:
+    # Every byte is one character, and lines end where ITK's do.
+    return [line.rstrip("\r") for line in header.decode("latin-1").split("\n")]
+
+
+def _plain(name: str) -> str:
+    return "".join(name.lower().split())
 
 
 def _whole_numbers(path: Path, text: str) -> tuple[int, ...]:
@@ -150,8 +227,13 @@ def _require_sizes(path: Path, sizes: tuple[int, ...], num_channels: int) -> Non
             path, f"has {len(sizes)} axes in space, where a volume has three",
             "store each volume of a series in a file of its own",
         )  # fmt: skip
-    if min(sizes) < 1 or not 1 <= num_channels <= _MAX_CHANNELS:
+    if min(*sizes, num_channels) < 1:
         raise UnreadableFileError(path, "has an axis without voxels", COPY_AGAIN)
+    if num_channels > _MAX_CHANNELS:
+        raise UnreadableFileError(
+            path, f"has {num_channels:,} values a voxel, and {_MAX_CHANNELS:,} are read at most",
+            "choose some of them",
+        )  # fmt: skip
     if math.prod(sizes) * num_channels > MAX_VOXELS:
         raise UnreadableFileError(
             path, f"has {math.prod(sizes) * num_channels:,} values, and {MAX_VOXELS:,} are read at "

@@ -18,6 +18,7 @@ from ecs_med.data.readers.base import (
 )
 from ecs_med.data.readers.grids import Affine, require_one_grid
 from ecs_med.data.readers.itk.headers import COPY_AGAIN, text_header
+from ecs_med.data.readers.itk.segments import Named, named_segments
 from ecs_med.data.readers.itk.writing import write_nrrd
 from ecs_med.data.readers.results import header_in_space
 from ecs_med.errors import EcsMedError, MissingExtraError, UnreadableFileError
@@ -67,13 +68,24 @@ class ItkReader(Reader):
         )
 
     def read_stored_labels(self, path: Path, images: Sequence[Path] = ()) -> StoredMask:
-        """Voxels as they are stored; layers of a segmentation of 3D Slicer are laid together."""
+        """Voxels as they are stored; of a segmentation of 3D Slicer the segments with names."""
         header = self.header([path])
         values = _voxels(path)
-        if len(values) > 1:
-            values = _laid_together(values, path)[None]
+        named: Named | None = None
+        if path.name.lower().endswith(".seg.nrrd"):
+            named = named_segments(values, text_header(path).extra, path)
+        elif len(values) > 1:
+            raise UnreadableFileError(
+                path, f"holds {len(values)} channels where a mask has one",
+                "store class numbers in a single volume",
+            )  # fmt: skip
         return StoredMask(
-            values[0], "volume", affine=header.affine, has_position=header.has_position
+            values[0] if named is None else named.values,
+            "volume",
+            affine=header.affine,
+            has_position=header.has_position,
+            names=named.names if named else None,
+            overlaps=named.overlaps if named else {},
         )
 
     def require_writable(self, like: Sequence[Path], frame: int | None = None) -> None:
@@ -121,11 +133,10 @@ def _data_file(path: Path) -> Path | None:
     if not path.name.lower().endswith((".nhdr", ".mhd")):
         return None
     try:
-        fields = text_header(path).fields
+        name = text_header(path).data_file
     except EcsMedError:
         return None
-    name = fields.get("data file", fields.get("datafile", fields.get("elementdatafile", "")))
-    return path.parent / name.strip() if name and name.strip().upper() != "LOCAL" else None
+    return path.parent / name if name else None
 
 
 def _header(path: Path) -> tuple[tuple[int, int, int], int, Affine, bool]:
@@ -181,22 +192,6 @@ def _as_values(values: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
             "replace them, for example by the value of air, or export it again",
         )  # fmt: skip
     return single
-
-
-def _laid_together(layers: npt.NDArray[Any], path: Path) -> npt.NDArray[Any]:
-    """Layers of labels as one map.
-
-    Raises:
-        UnreadableFileError: If two of them label a voxel.
-    """
-    drawn = (layers != 0).sum(axis=0)
-    if drawn.max() > 1:
-        raise UnreadableFileError(
-            path, f"has segments that overlap in {int((drawn > 1).sum())} voxels",
-            "let each voxel belong to one segment",
-        )  # fmt: skip
-    found: npt.NDArray[Any] = layers.max(axis=0)
-    return found
 
 
 @contextmanager
