@@ -131,13 +131,15 @@ def _is_same(link: Path, target: Path) -> bool:
         return True
     own, other = link.stat(), target.stat()
     alike = (own.st_size, own.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    filecmp.clear_cache()  # it believes times and sizes, too
     return alike and filecmp.cmp(link, target, shallow=False)
 
 
 def _suffix(path: Path) -> str:
-    """The suffix by which a reader knows the file, else that of DICOM."""
+    """The suffix by which it is known what the file is, else that of DICOM."""
     name = path.name.lower()
-    return next((suffix for suffix in image_suffixes() if name.endswith(suffix)), ".dcm")
+    known = (*image_suffixes(), ".zip")
+    return next((suffix for suffix in known if name.endswith(suffix)), ".dcm")
 
 
 def _cannot(path: Path, error: OSError) -> DataError:
