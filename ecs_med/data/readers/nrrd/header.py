@@ -179,12 +179,16 @@ def data_beside(path: Path, name: str) -> Path:
     name = name.strip()
     if name.upper().split()[:1] in ([], ["LIST"]) or "%" in name:
         raise UnreadableFileError(path, "has its voxels in several files", "store them in one file")
-    data = path.parent / name
-    if Path(name).name != name or "\\" in name or "\0" in name or data == path:
+    if Path(name).name != name or "\\" in name or "\0" in name:
         raise UnreadableFileError(
             path, "names a file of voxels that does not lie beside it", "put both into one folder"
         )
     try:
+        # A header may be a link to one that lies beside its voxels.
+        beside = (path.parent / name, path.resolve().parent / name)
+        data = beside[0] if beside[0].exists() else beside[1]
+        if data.samefile(path):
+            raise UnreadableFileError(path, "names itself as its voxels", COPY_AGAIN)
         return regular_file(data)
     except (OSError, ValueError) as error:
         raise UnreadableFileError(

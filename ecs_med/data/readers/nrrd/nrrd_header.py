@@ -1,24 +1,21 @@
 """Headers of NRRD, see https://teem.sourceforge.net/nrrd/format.html."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from ecs_med.data.readers.grids import Affine
 from ecs_med.data.readers.nrrd.header import (
     COPY_AGAIN,
     TextHeader,
     data_beside,
-    real_numbers,
     require_readable,
     split_lines,
     start_of,
     whole_numbers,
 )
+from ecs_med.data.readers.nrrd.nrrd_axes import axis_vectors, placed, sorted_axes
 from ecs_med.errors import UnreadableFileError
 
 __all__ = ["nrrd_header"]
@@ -45,28 +42,8 @@ _TYPES: Mapping[str, str] = {
     "double": "f8",
 }  # fmt: skip
 
-_TO_RAS: Mapping[str, tuple[float, float, float]] = {
-    **dict.fromkeys(("ras", "right-anterior-superior"), (1.0, 1.0, 1.0)),
-    **dict.fromkeys(("las", "left-anterior-superior"), (-1.0, 1.0, 1.0)),
-    **dict.fromkeys(("lps", "left-posterior-superior"), (-1.0, -1.0, 1.0)),
-}
-"""Spaces of the body; all others, such as `scanner-xyz`, do not say where a patient's left is."""
-
 _ENCODINGS = {"raw": False, "gz": True, "gzip": True}
 _SAME = {"centers": "centerings"}
-
-
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """Axes of a file by what they are.
-
-    Attributes:
-        spatial: Numbers of the axes in space.
-        channels: Number of the axis of channels, the first or the last one; `None`: there is none.
-    """
-
-    spatial: tuple[int, ...]
-    channels: int | None
 
 
 def nrrd_header(path: Path) -> TextHeader:
@@ -79,9 +56,9 @@ def nrrd_header(path: Path) -> TextHeader:
     sizes = whole_numbers(path, fields.get("sizes", ""))
     if fields.get("dimension", "").strip() != str(len(sizes)):
         raise UnreadableFileError(path, "names another number of sizes than of axes", COPY_AGAIN)
-    vectors = _vectors(path, fields, len(sizes))
-    grid = _sorted_axes(path, fields, vectors, len(sizes))
-    affine, has_position = _placed(path, fields, vectors, grid)
+    vectors = axis_vectors(path, fields, len(sizes))
+    grid = sorted_axes(path, fields, vectors, len(sizes))
+    affine, has_position = placed(path, fields, vectors, grid)
     encoding = fields.get("encoding", "").strip().lower()
     if encoding not in _ENCODINGS:
         raise UnreadableFileError(
@@ -160,109 +137,3 @@ def _offset(path: Path, fields: Mapping[str, str], begin: int, *, packed: bool) 
     if skip == "-1":
         return None
     return begin + sum(whole_numbers(path, skip))
-
-
-def _vectors(
-    path: Path, fields: Mapping[str, str], num_axes: int
-) -> list[npt.NDArray[np.float64] | None] | None:
-    """Direction of each axis, `None` for those that are not in space; `None` where none is said."""
-    if "spacedirections" not in fields:
-        return None
-    words = re.findall(r"\([^()]*\)|[^\s()]+", fields["spacedirections"])
-    if len(words) != num_axes:
-        raise UnreadableFileError(path, "names another number of axes than of sizes", COPY_AGAIN)
-    return [None if word.lower() == "none" else _vector(path, word) for word in words]
-
-
-def _vector(path: Path, word: str) -> npt.NDArray[np.float64]:
-    inner = word.strip()
-    if not (inner.startswith("(") and inner.endswith(")")):
-        raise UnreadableFileError(path, "has a place in space that is no numbers", COPY_AGAIN)
-    parts = inner[1:-1].split(",")
-    return real_numbers(path, " ".join(parts), len(parts))
-
-
-def _sorted_axes(
-    path: Path,
-    fields: Mapping[str, str],
-    vectors: Sequence[npt.NDArray[np.float64] | None] | None,
-    num_axes: int,
-) -> _Grid:
-    """Which axes are in space, by directions where they are given, else by kinds."""
-    kinds = fields.get("kinds", "").lower().split() or ["???"] * num_axes
-    if len(kinds) != num_axes:
-        raise UnreadableFileError(path, "names another number of axes than of sizes", COPY_AGAIN)
-    if vectors is not None:
-        spatial = [vector is not None for vector in vectors]
-    else:
-        spatial = [kind in ("domain", "space", "???", "none") for kind in kinds]
-    told = {"domain": True, "space": True, "???": None, "none": None}
-    if any(
-        told.get(kind, False) not in (None, own) for kind, own in zip(kinds, spatial, strict=True)
-    ):
-        raise UnreadableFileError(path, "has a header that can be read in two ways", COPY_AGAIN)
-    inside = tuple(axis for axis, own in enumerate(spatial) if own)
-    other = [axis for axis, own in enumerate(spatial) if not own]
-    if len(inside) not in (2, 3) or len(other) > 1 or any(kinds[axis] == "time" for axis in other):
-        raise UnreadableFileError(
-            path, f"has {num_axes} axes, where a volume has three, and one of channels at most",
-            "store each volume of a series in a file of its own",
-        )  # fmt: skip
-    if other and other[0] not in (0, num_axes - 1):
-        raise UnreadableFileError(
-            path, "has channels between its axes in space", "store them first or last"
-        )
-    return _Grid(inside, other[0] if other else None)
-
-
-def _placed(
-    path: Path,
-    fields: Mapping[str, str],
-    vectors: Sequence[npt.NDArray[np.float64] | None] | None,
-    grid: _Grid,
-) -> tuple[Affine, bool]:
-    """Affine to RAS mm, and whether it is the body's: else axes are those of the file."""
-    _require_mm(path, fields)
-    affine = np.eye(4)
-    if vectors is None:
-        if "spacings" in fields:
-            words = fields["spacings"].split()
-            sides = [words[axis] if axis < len(words) else "" for axis in grid.spatial]
-            affine[range(len(sides)), range(len(sides))] = real_numbers(
-                path, " ".join(sides), len(sides)
-            )
-        return affine, False
-    columns = [vector for vector in vectors if vector is not None]
-    (dimension,) = (
-        {len(column) for column in columns} if len({len(c) for c in columns}) == 1 else (0,)
-    )
-    if dimension not in (2, 3) or dimension < len(columns):
-        raise UnreadableFileError(path, "has axes that span no space", COPY_AGAIN)
-    for number, column in enumerate(columns):
-        affine[:dimension, number] = column
-    if dimension == 3 and len(columns) == 2:
-        normal = np.cross(columns[0], columns[1])
-        length = float(np.linalg.norm(normal))
-        affine[:3, 2] = normal / length if length > 0 else 0.0
-    if "spaceorigin" in fields:
-        origin = _vector(path, fields["spaceorigin"])
-        if len(origin) != dimension:
-            raise UnreadableFileError(path, "has a place in space that is no numbers", COPY_AGAIN)
-        affine[:dimension, 3] = origin
-    signs = _TO_RAS.get(fields.get("space", "").strip().lower())
-    if signs is None or dimension != 3:
-        return affine, False
-    return np.diag([*signs, 1.0]) @ affine, True
-
-
-def _require_mm(path: Path, fields: Mapping[str, str]) -> None:
-    """Refuse lengths in other units: most programs pass over units, and so would place it wrongly.
-
-    `units` speak of axes, channels among them, and are only of lengths where directions are not.
-    """
-    names = ("spaceunits",) if "spacedirections" in fields else ("spaceunits", "units")
-    units = {
-        unit.strip() for name in names for unit in re.findall(r'"([^"]*)"', fields.get(name, ""))
-    }
-    if not units <= {"mm", "", "???"}:
-        raise UnreadableFileError(path, "has lengths in other units than mm", "store it in mm")
