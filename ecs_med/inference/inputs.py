@@ -9,7 +9,7 @@ from ecs_med.data.intake.links import LinkFolder
 from ecs_med.data.intake.pseudonyms import Pseudonyms
 from ecs_med.data.intake.unpacking import is_archive, unpacked
 from ecs_med.data.names import MASK_SUFFIX, holds_images, holds_masks, is_foreign, is_litter
-from ecs_med.data.readers import available_readers, is_image, known_formats, stem
+from ecs_med.data.readers import available_readers, companions, is_image, known_formats, stem
 from ecs_med.errors import DataError, EcsMedError, UnreadableFileError
 from ecs_med.inference.dicom_inputs import DicomInputs, DicomSettings, take_in_dicom
 from ecs_med.inference.scans import PredictionInput, with_channels, without_numbers
@@ -230,6 +230,7 @@ def _in_folder(folder: Path, kept_out: Path | None) -> _Listed:
         dicom = {path for path in paths if _is_dicom(path)}
         images = {path for path in paths if path not in dicom and is_image(path)}
         masks = _masks(here, folders, images)
+        beside = {*companions(images)}
         found.passed_over |= dict.fromkeys(sorted(masks), _MASKS)
         folders[:] = sorted(
             entry
@@ -245,9 +246,9 @@ def _in_folder(folder: Path, kept_out: Path | None) -> _Listed:
                 found.dicom.append(path)
             elif path in images - masks:
                 found.items.append(PredictionInput((path,), below=folder))
-            elif path not in images and is_foreign(path.name):
+            elif path not in images | beside and is_foreign(path.name):
                 found.passed_over[path] = _FOREIGN
-            elif path not in images:
+            elif path not in images | beside:
                 found.num_unknown += 1
     return found
 
