@@ -105,8 +105,8 @@ def test_layouts_account_for_every_file(data: Path, tmp_path: Path, ending: str)
     assert collection.layout == "nnunet"
     assert len(collection.cases) == 5
     assert all(case.mask is not None for case in collection.cases)
-    usual = [problem.message for problem in examine(open_data(data)).problems]
-    assert [problem.message for problem in examine(collection).problems] == usual
+    usual = [problem.message for problem in examine(open_data(data))]
+    assert [problem.message for problem in examine(collection)] == usual
     folders = tmp_path / "folders"
     for path in sorted(data.glob("labelsTr/*.nii.gz")):
         name = path.name.removesuffix(".nii.gz")
