@@ -56,7 +56,7 @@ def test_same_place_in_all_orientations(tmp_path, axes, signs):
 
 
 def test_labels_are_equal_in_space_in_all_orientations(tmp_path):
-    model = random_model(tmp_path / "run", max_size=24, min_size=24)
+    model = random_model(tmp_path / "run")
     found = []
     for number, (axes, signs) in enumerate(TURNS):
         directions, origin, stored = turned(axes, signs)
