@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path, PurePosixPath
 from stat import S_IFMT, S_ISDIR, S_ISREG
 from typing import IO
@@ -64,8 +65,17 @@ class _Member:
     open: Callable[[], IO[bytes] | None]
 
 
+Rename = Callable[[int, str], str]
+"""From the number of a file, from 1, and its path in the archive to the name that it gets."""
+
+
 def extract_archive(
-    archive: Path, target: Path, *, inner: str = "", limits: Limits | None = None
+    archive: Path,
+    target: Path,
+    *,
+    inner: str = "",
+    limits: Limits | None = None,
+    rename: Rename | None = None,
 ) -> int:
     """Unpack `archive` so that `target` is there whole or not at all.
 
@@ -78,6 +88,8 @@ def extract_archive(
         inner: Folder of the archive that becomes `target`, such as `VOCdevkit/VOC2012`;
             what lies outside of it is not unpacked. Empty: everything.
         limits: How much it may unpack into.
+        rename: Names files, all of which then lie in `target` itself; no message holds a name of
+            the archive's own.
 
     Returns:
         Number of files.
@@ -101,28 +113,31 @@ def extract_archive(
         ) as temporary:
             unpacked = Path(temporary) / "unpacked"
             unpacked.mkdir()
-            num_files = _unpack(archive, unpacked, PurePosixPath(inner), limits or Limits())
+            inside, bounds = PurePosixPath(inner), limits or Limits()
+            num_files = _unpack(archive, unpacked, inside, bounds, rename)
             if not num_files:
                 what = f"holds no file in {inner}" if inner else "holds no file"
                 raise UnreadableFileError(archive, what, REMEDY)
             unpacked.replace(target)
     except OSError as error:
         raise DataError(
-            f"{target}: {archive.name} cannot be unpacked here ({error.strerror or error}); free"
-            " disk space or choose another folder."
+            f"{target}: {'it' if rename else archive.name} cannot be unpacked here "
+            f"({error.strerror or error}); free disk space or choose another folder."
         ) from error
     return num_files
 
 
-def _unpack(archive: Path, folder: Path, inner: PurePosixPath, limits: Limits) -> int:
+def _unpack(
+    archive: Path, folder: Path, inner: PurePosixPath, limits: Limits, rename: Rename | None
+) -> int:
     size = archive.stat().st_size
     allowed = min(limits.total_bytes, int(limits.ratio * size) + CHUNK)
     num_files = num_bytes = 0
-    with _opened(archive, allowed) as opened:
-        for number, member in enumerate(_members(archive, opened), 1):
+    with _opened(archive, allowed, tells=rename is None) as opened:
+        for number, member in enumerate(_members(archive, opened, rename), 1):
             if number > limits.num_members:
                 raise _refused(archive, f"holds more than {limits.num_members:,} files")
-            if not member.path.is_relative_to(inner):
+            if not member.path.is_relative_to(inner) or (member.is_folder and rename):
                 continue
             _require_plain(archive, member)
             num_bytes += member.num_bytes
@@ -168,8 +183,13 @@ class _BoundedReader(io.RawIOBase):
 
 
 @contextmanager
-def _opened(archive: Path, allowed: int) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
-    """The archive, opened by content; what its libraries raise becomes one sentence."""
+def _opened(
+    archive: Path, allowed: int, *, tells: bool
+) -> Iterator[tarfile.TarFile | zipfile.ZipFile]:
+    """The archive, opened by content; what its libraries raise becomes one sentence.
+
+    With `tells`, that sentence quotes them, who quote names of files.
+    """
     try:
         with regular_file(archive).open("rb") as stream:
             zipped = stream.read(2) == b"\x1f\x8b"
@@ -184,22 +204,32 @@ def _opened(archive: Path, allowed: int) -> Iterator[tarfile.TarFile | zipfile.Z
             with tarfile.open(fileobj=bounded, mode="r:") as opened_tar:
                 yield opened_tar
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, gzip.BadGzipFile) as error:
-        raise UnreadableFileError(archive, f"is a damaged archive ({error})", REMEDY) from None
+        why = f" ({error})" if tells else ""
+        raise UnreadableFileError(archive, f"is a damaged archive{why}", REMEDY) from None
     except (NotImplementedError, ValueError, RuntimeError, UnicodeError) as error:
-        raise UnreadableFileError(archive, f"cannot be unpacked ({error})", REMEDY) from None
+        why = str(error) if tells else type(error).__name__
+        raise UnreadableFileError(archive, f"cannot be unpacked ({why})", REMEDY) from None
 
 
-def _members(archive: Path, opened: tarfile.TarFile | zipfile.ZipFile) -> Iterator[_Member]:
+def _members(
+    archive: Path, opened: tarfile.TarFile | zipfile.ZipFile, rename: Rename | None
+) -> Iterator[_Member]:
     """Files and folders with checked paths; their kinds are checked when they are wanted."""
+    numbers = count(1)
+
+    def named(name: str) -> PurePosixPath:
+        path = _safe(archive, name, tells=rename is None)
+        return PurePosixPath(rename(next(numbers), name)) if rename else path
+
     if isinstance(opened, zipfile.ZipFile):
         for info in opened.infolist():
-            path, content = _safe(archive, info.filename), partial(opened.open, info)
+            path, content = named(info.filename), partial(opened.open, info)
             yield _Member(path, info.is_dir(), info.file_size, info, content)
         return
     while (entry := opened.next()) is not None:
         # The list that tarfile keeps would grow with the archive.
         opened.members.clear()  # type: ignore[attr-defined]
-        path, unpacked = _safe(archive, entry.name), partial(opened.extractfile, entry)
+        path, unpacked = named(entry.name), partial(opened.extractfile, entry)
         yield _Member(path, entry.isdir(), entry.size, entry, unpacked)
     _require_end(archive, opened)
 
@@ -220,10 +250,11 @@ def _require_end(archive: Path, opened: tarfile.TarFile) -> None:
         raise UnreadableFileError(archive, "ends early or is damaged", REMEDY)
 
 
-def _safe(archive: Path, name: str) -> PurePosixPath:
+def _safe(archive: Path, name: str, *, tells: bool = True) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or DRIVE.match(name):
-        raise _refused(archive, f"holds the path '{name[:80]}', which leads out of its folder")
+        told = f"the path '{name[:80]}'" if tells else "a path"
+        raise _refused(archive, f"holds {told}, which leads out of its folder")
     return path
 
 

@@ -58,7 +58,7 @@ def series(
         d.SamplesPerPixel, d.PhotometricInterpretation = 1, "MONOCHROME2"
         d.BitsAllocated, d.BitsStored, d.HighBit, d.PixelRepresentation = 16, 16, 15, 1
         d.PixelData = np.ascontiguousarray(voxels[:, :, index].T, np.int16).tobytes()
-        paths.append(folder / f"I{(index * 7) % voxels.shape[2]:03d}.dcm")
+        paths.append(folder / f"I{index * 7 % 1009:04d}.dcm")
         d.save_as(paths[-1], enforce_file_format=True)
     return sorted(paths)
 

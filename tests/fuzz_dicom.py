@@ -103,7 +103,7 @@ DICOM_KINDS: tuple[Kind, ...] = (
         )
         for name, what in _SINGLE.items()
     ),
-    Kind("DICOM series", "series/I002.dcm", "dicom", _series, 8),
+    Kind("DICOM series", "series/I0014.dcm", "dicom", _series, 8),
     Kind("DICOM SEG", "series/mask.seg", "dicom", _mask("mask.seg"), 5),
     Kind("DICOM RTSTRUCT", "series/mask.rt", "dicom", _mask("mask.rt"), 5),
 )  # fmt: skip

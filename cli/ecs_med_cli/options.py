@@ -92,6 +92,7 @@ MACHINE = (
 KEEP_NAMES = Option(
     "--keep-names", bool, "Call cases of DICOM as their files, which may name patients."
 )
+RESAMPLE = Option("--resample", bool, "Bring tilted or uneven slices of DICOM onto a grid.")
 LAYOUT, *_OF_CASES = _of(
     "reading",
     Option("--layout", str, "{layouts}; else recognised."),
@@ -101,6 +102,7 @@ LAYOUT, *_OF_CASES = _of(
         "Whose image it is: none, folder, column (of a list), regex:PATTERN with one group.",
     ),
     KEEP_NAMES,
+    RESAMPLE,
     Option("--mask-folder", str, "Folder of masks beside the images, where there are several."),
 )
 MASKS = _of(

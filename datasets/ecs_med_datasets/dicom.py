@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from ecs_med.config import ReadingSettings
-from ecs_med.data.intake.collections import with_hidden_names
+from ecs_med.data.intake.collections import with_grids, with_hidden_names
 from ecs_med.data.layout import Layout
 from ecs_med.data.readers import available_readers, is_image
 from ecs_med.data.readers.dicom.files import is_dicom, open_dataset, quiet_libraries
@@ -95,9 +95,11 @@ class DicomLayout(Layout):
         )
         patients = {case.id: _patient(case, root) for case in cases}
         collection = collect(collection, settings, STRUCTURAL, column=patients, accounted=False)
+        identities = {case.id: scans[i].identity for case, i in zip(cases, used, strict=True)}
+        if settings.resample:
+            collection = with_grids(collection, identities)
         if settings.keep_names:
             return collection
-        identities = {case.id: scans[i].identity for case, i in zip(cases, used, strict=True)}
         return with_hidden_names(collection, identities)
 
 

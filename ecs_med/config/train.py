@@ -61,6 +61,9 @@ class ReadingSettings(Settings):
     keep_names: bool = False
     """Whether cases of DICOM are called as their files and folders, which may name patients; else
     by hashes with a key of this machine."""
+    resample: bool = False
+    """Whether series of DICOM with tilted slices or uneven steps are brought onto a grid, and not
+    refused."""
     mask_folder: str | None = None
     """Name of the folder of masks beside a folder of images; `None`: the one that is called so."""
     mask_values: tuple[StoredValue, ...] | None = None

@@ -76,6 +76,8 @@ def plan_destinations(
         SettingsError: If `output` is a file name that does not fit, or an output would overwrite
             an input or another output.
     """
+    if not items:
+        return []
     wanted = formats or [(default_format(item),) for item in items]
     if output is not None and _is_file_name(output):
         _require_single(items, output, wanted)
@@ -167,8 +169,15 @@ def _check(items: Sequence[PredictionInput], plan: Sequence[Destination]) -> Non
     inputs = {image.resolve() for item in items for image in item.images}
     taken: dict[Path, Path] = {}
     for item, destination in zip(items, plan, strict=True):
+        own: set[Path] = set()
         for path in destination.files:
             place = path.resolve()
+            if place in own:
+                raise SettingsError(
+                    f"{path}: two results of {item.shown} would have this name; ask for one "
+                    "of them."
+                )
+            own.add(place)
             if place in inputs:
                 raise SettingsError(
                     f"{path}: is an input and would be overwritten; let `output` be another folder."

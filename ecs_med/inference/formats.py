@@ -4,17 +4,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from ecs_med.data.readers import Reader, available_readers, reader_of
 from ecs_med.errors import EcsMedError, SettingsError, UnreadableFileError
 from ecs_med.files import regular_file
 from ecs_med.inference.scans import PredictionInput
 
-__all__ = ["available_formats", "formats_of", "known", "read_codes", "settled"]
+__all__ = ["available_formats", "formats_of", "is_on_source", "known", "read_codes", "settled"]
 
 _MAX_BYTES = 2**20
 
@@ -74,14 +74,16 @@ def formats_of(
             names = tuple(n for n, reader in there.items() if reader.writes(output))[:1] or names
     own = reader_of(item.images)
     for name in names:
-        if name == "dicom-seg" and item.source:
-            raise UnreadableFileError(
-                item.path, "was resampled, so its labels are on no frame of the series",
-                "write NIfTI instead",
-            )  # fmt: skip
-        if to or there[name] is not own:
+        if is_on_source(item, name):
+            there[name].require_writable(item.source)
+        elif to or there[name] is not own:
             there[name].require_writable(item.images, item.frame)
     return names
+
+
+def is_on_source(item: PredictionInput, name: str) -> bool:
+    """Whether results of a format lie on the slices that the scan was resampled from."""
+    return bool(item.source) and name == "dicom-seg"
 
 
 def settled(
@@ -116,11 +118,16 @@ def _is_volume(item: PredictionInput) -> bool:
     return item.frame is None and reader_of(item.images).header(item.images).is_volume
 
 
+# As long as elements of DICOM hold them; a backslash would part two values.
+_Short = Annotated[str, StringConstraints(pattern=r"^[!-\[\]-~]{1,16}$")]
+_Long = Annotated[str, StringConstraints(pattern=r"^[^\\\x00-\x1f]{1,64}$")]
+
+
 class _Code(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
-    value: str
-    meaning: str
-    scheme: str = "SCT"
+    value: _Short
+    meaning: _Long
+    scheme: _Short = "SCT"
 
 
 class _Codes(BaseModel):

@@ -1,6 +1,6 @@
 """Segmenting files: from pictures, volumes and folders to label files on the same grids."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,13 @@ from ecs_med.errors import (
 from ecs_med.files import RESULT_REMEDY, make_folder, write_json
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
 from ecs_med.inference.dicom_inputs import DicomSettings
-from ecs_med.inference.formats import available_formats, known, read_codes, settled
+from ecs_med.inference.formats import (
+    available_formats,
+    is_on_source,
+    known,
+    read_codes,
+    settled,
+)
 from ecs_med.inference.inputs import find_inputs
 from ecs_med.inference.model import Model, load_model
 from ecs_med.inference.orientation import orientation_notes
@@ -56,7 +62,9 @@ class PredictionReport(Record):
     labels: dict[int, str]
     """Class name by the value that stands for it in the outputs."""
     written: dict[Path, Path] = Field(default_factory=dict)
-    """Label map by input."""
+    """Label map by input; of several formats the first."""
+    files: dict[Path, tuple[Path, ...]] = Field(default_factory=dict)
+    """All files that were written, by input: every format, overlay and certainty."""
     skipped: dict[Path, Path] = Field(default_factory=dict)
     """Label map by input that had been there."""
     failures: dict[Path, str] = Field(default_factory=dict)
@@ -71,7 +79,10 @@ class PredictionReport(Record):
         """As of `Record`; names of files that are no UTF-8 come as JSON can hold them."""
         # Pydantic refuses them as keys.
         by_path = ("written", "skipped", "failures", "passed_over")
-        content: dict[str, Any] = self.model_dump(mode="json", exclude=set(by_path))
+        content: dict[str, Any] = self.model_dump(mode="json", exclude={*by_path, "files"})
+        content["files"] = {
+            str(path): [str(file) for file in files] for path, files in self.files.items()
+        }
         for name in by_path:
             content[name] = {str(path): str(what) for path, what in getattr(self, name).items()}
         return content
@@ -184,6 +195,7 @@ def predict_files(
         numbered=trained_layout(model.run) == "nnunet",
         leave_out=folder,
         dicom=dicom,
+        kind=model.spec.kind,
     )
     items, formats = settled(found.items, known(to), target)
     segmentable = [item for item in items if item.problem is None]
@@ -191,7 +203,7 @@ def predict_files(
         segmentable, target, formats=formats, overlay=overlay, certainty=certainty
     )
     places = dict(zip([item.shown for item in segmentable], plan, strict=True))
-    given = None if codes is None else read_codes(Path(codes), model.spec.class_names)
+    given = _codes_of(model, codes, plan)
     values = stored_values(model).tolist()
     names = dict(zip(values, model.spec.class_names, strict=True))
     clear_litter(*sorted({place.labels.parent for place in plan}))
@@ -218,10 +230,11 @@ def predict_files(
             if item.problem is not None or place is None:
                 raise item.problem or ValueError(f"{item.path} has no destination")
             if skip_existing and all(path.exists() for path in place.files):
-                status, report.skipped[item.path] = "skipped", place.labels
+                status, report.skipped[item.shown] = "skipped", place.labels
             else:
                 _segment_one(model, item, place, ResultMeaning(names, given))
                 report.written[item.shown] = place.labels
+                report.files[item.shown] = place.files
         except (EcsMedError, OSError) as error:
             if len(items) == 1:
                 raise
@@ -231,6 +244,20 @@ def predict_files(
     if target is None or folder == target:
         _write_failures(report)
     return report
+
+
+def _codes_of(
+    model: Model, codes: Path | str | None, plan: Sequence[Destination]
+) -> Mapping[str, Mapping[str, Any]] | None:
+    if codes is None:
+        return None
+    found = read_codes(Path(codes), model.spec.class_names)
+    if plan and not any("dicom-seg" in place.formats for place in plan):
+        raise SettingsError(
+            f"{codes}: codes are written into DICOM SEG only; add dicom-seg to `to`, or leave out "
+            "`codes`."
+        )
+    return found
 
 
 def _check_folder(folder: Path, inputs: Sequence[Path]) -> None:
@@ -249,7 +276,7 @@ def _segment_one(
     meaning: ResultMeaning,
 ) -> None:
     scan = read_scan(item.images, item.frame)
-    check_scan(model, scan, item.path)
+    check_scan(model, scan, item.shown)
     try:
         result = segment(model, scan, certainty=destination.certainty is not None)
     except torch.OutOfMemoryError as error:
@@ -271,7 +298,13 @@ def _segment_one(
     # The first label map comes last: where it is, everything is.
     paths = (destination.labels, *destination.further)
     for name, path in reversed(list(zip(destination.formats, paths, strict=True))):
-        writers[name].write_labels(path, labels, item.images, meaning)
+        if is_on_source(item, name):
+            from ecs_med.data.readers.dicom.resampling import labels_on_slices
+
+            on_slices = labels_on_slices(item.source, labels)
+            writers[name].write_labels(path, on_slices, item.source, meaning)
+        else:
+            writers[name].write_labels(path, labels, item.images, meaning)
     mark_files(path for path in destination.files if path.exists())
 
 

@@ -67,6 +67,14 @@ def with_channels(item: PredictionInput, num_channels: int) -> PredictionInput:
     name = stem(item.path)
     if item.problem is not None or reader_of(item.images).holds_colors:
         return item
+    if len(item.images) > 1:  # a series, whose slices are no channels
+        no_channel = UnreadableFileError(
+            item.path,
+            f"is a slice of a series, which is 1 of the {num_channels} channels that the model "
+            "takes",
+            "convert the series of a scan to NIfTI and number them as the channels of training",
+        )
+        return replace(item, problem=no_channel)
     if not _CHANNEL.search(name):
         return _alone(item, num_channels, name)
     images = tuple(_channel(item.path, channel) for channel in range(num_channels))

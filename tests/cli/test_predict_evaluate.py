@@ -66,7 +66,11 @@ def test_newest_run_is_named_first(run, scan, monkeypatch, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "model: runs/volumes-ecs (newest)"
     assert lines[1] == "labels: 0 background, 1 anterior, 2 posterior"
-    assert lines[-1] == "written: predictions/scan.nii.gz"
+    assert lines[-3:] == [
+        "written: predictions/scan.nii.gz",
+        "written: predictions/scan-overlay.png",
+        "written: predictions/scan-certainty.nii.gz",
+    ]
     labels = nibabel.load("predictions/scan.nii.gz")
     assert labels.shape == (9, 8, 4)
     assert set(np.unique(np.asarray(labels.dataobj))) <= {0, 1, 2}

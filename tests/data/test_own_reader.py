@@ -98,7 +98,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_it_is_known_by_name_suffix_and_format() -> None:
     assert {"nifti", "numpy", "pictures"} <= set(available_readers())
-    assert image_suffixes()[0] == ".nii.gz"
+    assert len(image_suffixes()[0]) == max(map(len, image_suffixes()))
     assert ".npy" in image_suffixes()
     assert is_image(Path("a.NPY"))
     assert stem(Path("x/a.b.npy")) == "a.b"

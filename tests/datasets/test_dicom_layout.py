@@ -3,6 +3,7 @@
 import copy
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import numpy.typing as npt
 import pydicom
@@ -250,3 +251,28 @@ def test_no_name_of_a_patient_file_or_folder_is_shown(
     assert "DOE" not in wrong.sentence()
     assert wrong.path is not None
     assert wrong.path.resolve() == root / "DOE_JOHN_1" / "SENTINELMASK.dcm"
+
+
+@pytest.mark.parametrize("keep_names", [True, False])
+def test_uneven_slices_are_brought_onto_a_grid_where_that_is_asked(
+    patients: Path, keep_names: bool
+) -> None:
+    pytest.importorskip("highdicom")
+    (uneven,) = (case for case in open_data(patients, KEPT).cases if case.id == "P05/ct")
+    slices = [pydicom.dcmread(path) for path in uneven.images]
+    heights = sorted(float(one.ImagePositionPatient[2]) for one in slices)
+    for one, path in zip(slices, uneven.images, strict=True):
+        x, y, z = (float(value) for value in one.ImagePositionPatient)
+        moved = z + heights[1] - heights[0] if z == heights[-1] else z
+        one.ImagePositionPatient = [x, y, moved]
+        one.save_as(path)
+    settings = ReadingSettings(keep_names=keep_names)
+    refused = diagnose(open_data(patients, settings), settings)
+    assert [p.severity for p in refused.problems if "apart" in p.message] == ["error"]
+    asked = ReadingSettings(keep_names=keep_names, resample=True)
+    found = open_data(patients, asked)
+    assert "note: 4 slices, tilted or uneven, are brought onto a grid" in _messages(found)
+    (grid,) = (case for case in found.cases if len(case.images) == 1)
+    assert nibabel.load(grid.images[0].resolve()).shape[2] > SHAPE[2]
+    assert not [p for p in diagnose(found, asked).problems if "apart" in p.message]
+    assert "P05" not in grid.id or keep_names

@@ -44,7 +44,10 @@ def test_earlier_results_are_not_inputs(folder):
     ("name", "message"),
     [
         ("missing.png", "no such file"),
-        ("notes.txt", "of unknown kind; give PNG, JPEG, TIFF, BMP, NIfTI, NRRD, MetaImage or DICOM"),
+        (
+            "notes.txt",
+            "of unknown kind; give PNG, JPEG, TIFF, BMP, NIfTI, NRRD, MetaImage or DICOM",
+        ),
     ],
 )
 def test_problems_are_kept_for_later(folder, name, message):

@@ -11,6 +11,7 @@ from ecs_med_cli import options
 from ecs_med_cli.commands.train import build_config
 from ecs_med_cli.console import plain_table
 from ecs_med_cli.declaration import Given, Option, with_options
+from ecs_med_cli.lean import sparing_pydicom
 
 if TYPE_CHECKING:
     from ecs_med.sweep.budget import BudgetSweep
@@ -50,11 +51,12 @@ def budget(
     Every method at every budget and seed is an ordinary run. Started again, only what is
     missing is done; ends with a report.
     """
-    from ecs_med.runs.lock import hold_folder
-    from ecs_med.sweep.budget import plan_budget
-    from ecs_med.sweep.executors import ExecutorOptions
-    from ecs_med.sweep.sweep import write_plan
-    from ecs_med_cli.sweep_console import SweepConsole
+    with sparing_pydicom():
+        from ecs_med.runs.lock import hold_folder
+        from ecs_med.sweep.budget import plan_budget
+        from ecs_med.sweep.executors import ExecutorOptions
+        from ecs_med.sweep.sweep import write_plan
+        from ecs_med_cli.sweep_console import SweepConsole
 
     console = SweepConsole(as_json=as_json)
     with console.only_json():

@@ -7,6 +7,7 @@ import typer
 
 from ecs_med_cli import options
 from ecs_med_cli.console import Terminal
+from ecs_med_cli.lean import sparing_pydicom
 
 if TYPE_CHECKING:
     from ecs_med.inference.predict import PredictionReport
@@ -52,10 +53,7 @@ def predict(
             "--series", help="Of DICOM: which series of an examination, by number, name, or all."
         ),
     ] = None,
-    resample: Annotated[
-        bool,
-        typer.Option("--resample", help="Of DICOM: resample slices that are tilted or uneven."),
-    ] = False,
+    resample: Annotated[bool, options.RESAMPLE.info()] = False,
     keep_names: Annotated[bool, options.KEEP_NAMES.info()] = False,
     device: Annotated[str, options.DEVICE.info()] = "auto",
     as_json: Annotated[bool, options.JSON.info()] = False,
@@ -65,10 +63,11 @@ def predict(
     A picture gives a PNG, a volume a NIfTI file, whose integers are the classes. If one of
     several inputs fails, the rest is done, failures.json says why, and the exit code is 3.
     """
-    from ecs_med.inference.dicom_inputs import DicomSettings
-    from ecs_med.inference.model import load_model
-    from ecs_med.inference.predict import predict_files
-    from ecs_med.runs.newest import newer_than, unfinished
+    with sparing_pydicom():
+        from ecs_med.inference.dicom_inputs import DicomSettings
+        from ecs_med.inference.model import load_model
+        from ecs_med.inference.predict import predict_files
+        from ecs_med.runs.newest import newer_than, unfinished
 
     terminal = Terminal(as_json=as_json)
 
@@ -113,7 +112,8 @@ def _tell_outcome(terminal: Terminal, report: "PredictionReport", *, certainty: 
     if certainty:
         terminal.say("certainty: 0 to 1 in volumes, 0 to 255 in pictures")
     if len(report.written) == 1 and not report.skipped:
-        terminal.say(f"written: {next(iter(report.written.values()))}")
+        for path in next(iter(report.files.values())):
+            terminal.say(f"written: {path}")
         return
     parts = [f"{len(report.written)} written to {report.output}"]
     if report.skipped:

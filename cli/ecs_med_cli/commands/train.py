@@ -11,6 +11,7 @@ from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med_cli import options
 from ecs_med_cli.console import Terminal, score_table
 from ecs_med_cli.declaration import Given, Option, with_options
+from ecs_med_cli.lean import sparing_pydicom
 from ecs_med_cli.progress import ProgressDisplay
 
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ def train(
 
     Ends with the score on the test cases and a picture report, in a run folder.
     """
-    from ecs_med.metrics import absent_sentence
-    from ecs_med.runs import RunFolder
-    from ecs_med.training import train as training
+    with sparing_pydicom():
+        from ecs_med.metrics import absent_sentence
+        from ecs_med.runs import RunFolder
+        from ecs_med.training import train as training
 
     settings = build_config({**what, **how}, config_file=config, resume=resume)
     terminal = Terminal(as_json=as_json)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from ecs_med.data.intake.links import LinkFolder
 from ecs_med.data.intake.pseudonyms import Pseudonyms
+from ecs_med.data.intake.resampling import resampled
 from ecs_med.types import Case, CaseCollection, Problem
 
-__all__ = ["with_hidden_names"]
+__all__ = ["with_grids", "with_hidden_names"]
 
 _SHORTEST = 3
 
@@ -38,7 +39,7 @@ def with_hidden_names(collection: CaseCollection, identities: Mapping[str, str])
             shown.setdefault(case.mask, mask)
         patient = None if case.patient is None else pseudonyms.of("patient", case.patient)
         cases.append(replace(case, id=name, images=images, mask=mask, patient=patient))
-    links.keep_only(case.id for case in cases)
+    links.clear()
     names = _names(collection)
     problems = []
     for problem in collection.problems:
@@ -51,6 +52,28 @@ def with_hidden_names(collection: CaseCollection, identities: Mapping[str, str])
         cases=tuple(sorted(cases, key=lambda case: case.id)),
         problems=tuple(problems),
     )
+
+
+def with_grids(collection: CaseCollection, identities: Mapping[str, str]) -> CaseCollection:
+    """The same with each series that is no grid brought onto one, see `resampled`.
+
+    Args:
+        collection: As a layout lists it.
+        identities: As of `with_hidden_names`.
+
+    Raises:
+        DataError: If a series cannot be read, or the result not be kept.
+    """
+    pseudonyms = Pseudonyms.local()
+    links = LinkFolder(collection.root, pseudonyms)
+    cases, problems = [], list(collection.problems)
+    for case in collection.cases:
+        found = resampled(case.images, links.folder(pseudonyms.of("case", identities[case.id])))
+        cases.append(case if found is None else replace(case, images=(found,)))
+        if found is not None:
+            message = f"{len(case.images)} slices, tilted or uneven, are brought onto a grid"
+            problems.append(Problem("note", message, path=case.images[0]))
+    return replace(collection, cases=tuple(cases), problems=tuple(problems))
 
 
 def _names(collection: CaseCollection) -> set[str]:

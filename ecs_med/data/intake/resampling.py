@@ -1,6 +1,7 @@
 """Series whose slices are tilted or unevenly apart, brought onto a grid once and kept as NIfTI."""
 
 from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 import nibabel
@@ -8,11 +9,10 @@ import numpy as np
 
 from ecs_med.data.readers import read_header
 from ecs_med.data.readers.dicom.geometry import ResamplableError
+from ecs_med.errors import EcsMedError
 from ecs_med.files import write_atomically
 
 __all__ = ["resampled"]
-
-_NAME = "resampled.nii"
 
 
 def resampled(files: Sequence[Path], folder: Path) -> Path | None:
@@ -20,7 +20,7 @@ def resampled(files: Sequence[Path], folder: Path) -> Path | None:
 
     Args:
         files: Of the series.
-        folder: Where the file is kept; one that is newer than all of `files` is taken as it is.
+        folder: Where the file is kept, and found again until one of `files` changes.
 
     Raises:
         UnreadableFileError: If the pixels cannot be read.
@@ -29,14 +29,15 @@ def resampled(files: Sequence[Path], folder: Path) -> Path | None:
         read_header(files)
     except ResamplableError as error:
         refused = error
-    except Exception:  # reading it will say why
+    except (EcsMedError, OSError):  # reading it will say why
         return None
     else:
         return None
-    path = folder / _NAME
-    newest = max(file.stat().st_mtime_ns for file in files)
-    if path.exists() and path.stat().st_mtime_ns > newest:
+    path = folder / f"resampled-{_state(files)}.nii"
+    if path.exists():
         return path
+    for old in folder.glob("resampled-*.nii"):
+        old.unlink(missing_ok=True)
     from ecs_med.data.readers.dicom.resampling import resample_series
 
     found = resample_series(refused)
@@ -51,3 +52,12 @@ def resampled(files: Sequence[Path], folder: Path) -> Path | None:
 
     write_atomically(path, write, remedy="check the folder's permissions and free space")
     return path
+
+
+def _state(files: Sequence[Path]) -> str:
+    """What changes whenever a file does, or which files there are."""
+    digest = blake2b(digest_size=8)
+    for file in files:
+        state = file.stat()
+        digest.update(f"{file.name} {state.st_size} {state.st_mtime_ns};".encode())
+    return digest.hexdigest()

@@ -30,6 +30,7 @@ _BY_WORDS: Mapping[str, tuple[str, str]] = {
     "eye": (_STRUCTURE, "Eye"),
     "fat": (_STRUCTURE, "Fat"),
     "femur": (_STRUCTURE, "Femur"),
+    "gall bladder": (_STRUCTURE, "Gallbladder"),
     "gallbladder": (_STRUCTURE, "Gallbladder"),
     "heart": (_STRUCTURE, "Heart"),
     "hemorrhage": (_ABNORMAL, "Hemorrhage"),
@@ -69,11 +70,21 @@ _BY_WORDS: Mapping[str, tuple[str, str]] = {
 """Category and type by words of a class name, as pydicom's table of SNOMED CT calls them."""
 
 _SPELLINGS = {
-    "tumour": "tumor", "neoplasm": "tumor", "cancer": "tumor", "carcinoma": "tumor",
-    "oedema": "edema", "oesophagus": "esophagus", "haemorrhage": "hemorrhage", "kidneys": "kidney",
-    "lungs": "lung", "vessels": "vessel", "polyps": "polyp", "lesions": "lesion",
-    "tool": "instrument",
+    "tumour": "tumor", "tumours": "tumor", "tumors": "tumor", "neoplasm": "tumor",
+    "cancer": "tumor", "carcinoma": "tumor", "oedema": "edema", "oesophagus": "esophagus",
+    "haemorrhage": "hemorrhage", "arteries": "artery", "bones": "bone", "cysts": "cyst",
+    "instruments": "instrument", "kidneys": "kidney", "lesions": "lesion", "lungs": "lung",
+    "muscles": "muscle", "nodules": "nodule", "polyps": "polyp", "ribs": "rib",
+    "tool": "instrument", "tools": "instrument", "veins": "vein", "vertebrae": "vertebra",
+    "vessels": "vessel",
 }  # fmt: skip
+
+_QUALIFIERS = frozenset(
+    ("left", "right", "anterior", "posterior", "superior", "inferior", "upper", "lower")
+) | {"l", "r", "of", "the", "structure", "organ", "class"}
+"""Words that leave a structure what it is; any other may make it a part, as of bone marrow."""
+
+_NEGATIONS = frozenset(("no", "non", "not", "without", "healthy", "normal", "background"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +109,9 @@ def codes_of(name: str, given: Mapping[str, Mapping[str, Any]] | None = None) ->
             and `meaning`.
 
     Returns:
-        Those given; else of the longest known words that occur in the name; else a tissue that is
-        an anatomical structure, for which the label of the segment has to speak.
+        Those given; else of the longest known words in the name, if its other words do not make
+        something else of it; else a tissue that is an anatomical structure, for which the label of
+        the segment has to speak.
     """
     from pydicom.sr.codedict import codes
     from pydicom.sr.coding import Code
@@ -115,8 +127,14 @@ def codes_of(name: str, given: Mapping[str, Mapping[str, Any]] | None = None) ->
 
 
 def _known_words(name: str) -> str:
-    words = re.findall(r"[a-z]+", name.lower())
-    text = f" {' '.join(_SPELLINGS.get(word, word) for word in words)} "
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    words = [_SPELLINGS.get(word, word) for word in re.findall(r"[^\W\d_]+", spaced.lower())]
+    text = f" {' '.join(words)} "
     found = [known for known in _BY_WORDS if f" {known} " in text]
+    if _NEGATIONS.intersection(words) or not found:
+        return ""
     # What is abnormal says more than where it lies: a liver tumour is a tumour.
-    return max(found, key=lambda known: (_BY_WORDS[known][0] != _STRUCTURE, len(known)), default="")
+    best = max(found, key=lambda known: (_BY_WORDS[known][0] != _STRUCTURE, len(known)))
+    known_words = {word for known in found for word in known.split()}
+    is_whole = all(word in known_words or word in _QUALIFIERS for word in words)
+    return best if is_whole or _BY_WORDS[best][0] != _STRUCTURE else ""

@@ -18,7 +18,7 @@ from ecs_med.data.readers.dicom.values import read_values
 from ecs_med.data.readers.grids import Affine
 from ecs_med.errors import UnreadableFileError
 
-__all__ = ["Resampled", "resample_series"]
+__all__ = ["Resampled", "labels_on_slices", "resample_series"]
 
 _SNAP = 1e-6
 """Positions this close to a pixel, in pixels, are its own: what is left is numerical noise."""
@@ -52,14 +52,41 @@ class Resampled:
         Returns:
             `(columns, rows, slices)` in the order of `planes`.
         """
-        plane = self.planes[0]
-        shape = (plane.columns, plane.rows, len(self.planes))
-        found = np.empty(shape, labels.dtype)
-        for index, (column, row, height) in enumerate(self.shifts):
-            columns = np.rint(np.arange(plane.columns) + column).astype(np.intp)
-            rows = np.rint(np.arange(plane.rows) + row).astype(np.intp)
-            found[:, :, index] = labels[np.ix_(columns, rows, [round(height)])][:, :, 0]
-        return found
+        return _back(labels, self.planes, self.shifts)
+
+
+def labels_on_slices(
+    files: Sequence[Path], labels: npt.NDArray[np.integer]
+) -> npt.NDArray[np.integer]:
+    """Labels of the grid of `resample_series` on the slices themselves; no pixel is read.
+
+    Args:
+        files: Of the series.
+        labels: `(X, Y, Z)`.
+
+    Returns:
+        `(columns, rows, slices)`, slices in order along their normal.
+
+    Raises:
+        UnreadableFileError: If the files cannot be read.
+    """
+    planes = planes_of_files(files)[0]
+    layout = _layout(planes)
+    if labels.shape != layout.size:
+        raise ValueError(f"{labels.shape} is not the grid {layout.size} of {files[0]}")
+    return _back(labels, planes, layout.shifts)
+
+
+def _back(
+    labels: npt.NDArray[np.integer], planes: Sequence[Plane], shifts: npt.NDArray[np.float64]
+) -> npt.NDArray[np.integer]:
+    plane = planes[0]
+    found = np.empty((plane.columns, plane.rows, len(planes)), labels.dtype)
+    for index, (column, row, height) in enumerate(shifts):
+        columns = np.rint(np.arange(plane.columns) + column).astype(np.intp)
+        rows = np.rint(np.arange(plane.rows) + row).astype(np.intp)
+        found[:, :, index] = labels[np.ix_(columns, rows, [round(height)])][:, :, 0]
+    return found
 
 
 def resample_series(source: ResamplableError | Sequence[Path]) -> Resampled:
@@ -78,20 +105,33 @@ def resample_series(source: ResamplableError | Sequence[Path]) -> Resampled:
             place, or lie so far apart that most of the grid would be made up.
     """
     planes = source.planes if isinstance(source, ResamplableError) else planes_of_files(source)[0]
+    layout = _layout(planes)
+    _require_slices(planes, layout.size)
+    values = read_values(Placed(tuple(planes), np.eye(4)))
+    array = _interpolated(values, layout.shifts, layout.size)
+    return Resampled(array, layout.affine, tuple(planes), layout.shifts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """A grid: its size and affine, and the slices on it, as of `Resampled`."""
+
+    size: tuple[int, int, int]
+    affine: Affine
+    shifts: npt.NDArray[np.float64]
+
+
+def _layout(planes: Sequence[Plane]) -> _Layout:
     directions = directions_of_planes(planes)
     from_first, step = _from_first(planes, directions)
     start = np.floor(from_first.min(axis=0))
     shifts = from_first - start
     more = np.ceil(shifts.max(axis=0)).astype(int)
     size = (planes[0].columns + int(more[0]), planes[0].rows + int(more[1]), 1 + int(more[2]))
-    _require_slices(planes, size)
-    values = read_values(Placed(tuple(planes), np.eye(4)))
-    array = _interpolated(values, shifts, size)
     row_mm, column_mm = planes[0].spacing or (1.0, 1.0)
     sides = np.array([directions.columns * column_mm, directions.rows * row_mm])
     origin = np.array(planes[0].position) + start[:2] @ sides
-    affine = affine_of(*sides, directions.normal * step, origin)
-    return Resampled(array, affine, tuple(planes), shifts)
+    return _Layout(size, affine_of(*sides, directions.normal * step, origin), shifts)
 
 
 def _require_slices(planes: Sequence[Plane], size: tuple[int, int, int]) -> None:

@@ -5,8 +5,8 @@ never of an array in another orientation, the attributes that real sources lack,
 was written is read back and compared, frame by frame, before the file gets its name.
 """
 
-from collections.abc import Mapping, Sequence
-from copy import deepcopy
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.data.readers.base import ResultMeaning
-from ecs_med.data.readers.dicom.codes import codes_of
+from ecs_med.data.readers.dicom.codes import SegmentCodes, codes_of
 from ecs_med.data.readers.dicom.files import guarded, open_dataset, quiet_libraries
 from ecs_med.data.readers.dicom.headers import read_header
-from ecs_med.data.readers.dicom.planes import Plane
-from ecs_med.data.readers.dicom.stack import place_series
+from ecs_med.data.readers.dicom.seg_checking import require_equal
+from ecs_med.data.readers.dicom.seg_sources import (
+    INSTEAD,
+    NOT_ALLOWED,
+    completed,
+    on_source_frames,
+)
 from ecs_med.errors import MissingExtraError, UnreadableFileError
 from ecs_med.files import RESULT_REMEDY, write_atomically
 from ecs_med.palette import class_color
@@ -29,19 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["require_writable", "write_segmentation"]
 
-_NIFTI = "write NIfTI or PNG instead"
-_EMPTY_WHERE_MISSING = (
-    "AccessionNumber",
-    "PatientBirthDate",
-    "PatientID",
-    "PatientName",
-    "PatientSex",
-    "ReferringPhysicianName",
-    "StudyDate",
-    "StudyID",
-    "StudyTime",
-)
-"""Attributes that have to be there and may be empty (type 2 of the standard)."""
+_NOT_IN_LABELS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def require_writable(like: Sequence[Path]) -> None:
@@ -53,7 +46,7 @@ def require_writable(like: Sequence[Path]) -> None:
     Raises:
         MissingExtraError: Without highdicom.
         UnreadableFileError: If it has no study or series to belong to, is a sequence of frames
-            without places in space, or cannot be read.
+            without places in space, is of a kind that highdicom does not know, or cannot be read.
     """
     _highdicom()
     path = like[0]
@@ -66,12 +59,17 @@ def require_writable(like: Sequence[Path]) -> None:
     if not header.study_uid or not header.series_uid:
         raise UnreadableFileError(
             path, "has no identifiers of study and series, to which a DICOM segmentation belongs",
-            _NIFTI,
+            INSTEAD,
         )  # fmt: skip
     if header.kind in ("slice", "enhanced") and not header.frame_of_reference_uid:
         raise UnreadableFileError(
-            path, "has no frame of reference, in which a DICOM segmentation would lie", _NIFTI
+            path, "has no frame of reference, in which a DICOM segmentation would lie", INSTEAD
         )
+    with guarded(path, NOT_ALLOWED, INSTEAD):
+        # Whatever highdicom asks of headers, it is asked now: a segmentation of one pixel.
+        numbers = np.zeros((header.num_frames, header.plane.rows, header.plane.columns), np.uint8)
+        numbers[0, 0, 0] = 1
+        _segmentation([completed(open_dataset(path))], numbers, ["any"], ResultMeaning({}))
 
 
 def write_segmentation(
@@ -86,28 +84,31 @@ def write_segmentation(
         path: Where to.
         labels: `(columns, rows, slices)` in the order of `place_series`, or `(rows, columns)` of a
             picture; stored values.
-        like: The files of the images.
+        like: The files of the images, which `require_writable` lets pass.
         meaning: Names of classes; `None`: the values that occur.
 
     Raises:
-        EcsMedError: See `require_writable`; or if the file cannot be written.
-        AssertionError: If what was written is not what was to be written, which is a fault here.
+        EcsMedError: If the sources cannot be read or do not allow it, or the file cannot be
+            written.
+        ValueError: If the shape is not that of the images, or a value has no meaning.
+        RuntimeError: If what was written is not what was to be written, which is a fault here.
     """
-    require_writable(like)
-    found = {0: "background"} | {int(value): f"class {value}" for value in np.unique(labels)}
-    meaning = meaning or ResultMeaning(found)
+    occurring = np.unique(labels).tolist()
+    meaning = meaning or ResultMeaning({0: "background"} | {v: f"class {v}" for v in occurring})
+    if strange := [value for value in occurring if value not in meaning.names]:
+        raise ValueError(f"labels hold {strange[0]}, which stands for none of {meaning.names}")
     values = list(meaning.names)[1:]
-    sources, frames = _on_source_frames(labels, like)
+    sources, frames, planes = on_source_frames(labels, like)
     numbers = np.zeros(frames.shape, np.uint8 if len(values) < 256 else np.uint16)
     for number, value in enumerate(values, 1):
         numbers[frames == value] = number
-    with guarded(like[0], "its headers do not allow a DICOM segmentation", _NIFTI):
+    with guarded(like[0], NOT_ALLOWED, INSTEAD):
         made = _segmentation(sources, numbers, [meaning.names[value] for value in values], meaning)
 
     def write(temporary: Path) -> None:
         with quiet_libraries():
             made.save_as(temporary, enforce_file_format=True)
-        _require_equal(temporary, numbers, sources)
+            require_equal(temporary, numbers, sources, planes)
 
     write_atomically(path, write, remedy=RESULT_REMEDY)
 
@@ -121,40 +122,13 @@ def _highdicom() -> Any:
     return highdicom
 
 
-def _on_source_frames(
-    labels: npt.NDArray[np.integer], like: Sequence[Path]
-) -> tuple[list["pydicom.Dataset"], npt.NDArray[np.integer]]:
-    """Headers of the source, and `(frames, rows, columns)` labels in their order."""
-    if labels.ndim == 2:
-        return [_completed(open_dataset(like[0]))], labels[None]
-    planes = place_series(like).planes
-    shape = (planes[0].columns, planes[0].rows, len(planes))
-    if labels.shape != shape:
-        raise ValueError(f"{labels.shape} does not fit the frames {shape} of {like[0]}")
-    frames = np.ascontiguousarray(labels.transpose(2, 1, 0))
-    if planes[0].frame is None:
-        return [_completed(open_dataset(plane.path)) for plane in planes], frames
-    return [_completed(open_dataset(planes[0].path))], frames[_order(planes)]
-
-
-def _order(planes: Sequence[Plane]) -> list[int]:
-    """Place among the slices of each frame as it is stored."""
-    return sorted(range(len(planes)), key=lambda index: planes[index].frame or 0)
-
-
-def _completed(dataset: "pydicom.Dataset") -> "pydicom.Dataset":
-    """A copy of a header with identifiers and empty attributes where it lacks them."""
-    found = deepcopy(dataset)
-    for own, of_file in (
-        ("SOPClassUID", "MediaStorageSOPClassUID"),
-        ("SOPInstanceUID", "MediaStorageSOPInstanceUID"),
-    ):
-        if not found.get(own):
-            setattr(found, own, found.file_meta.get(of_file, ""))
-    for keyword in _EMPTY_WHERE_MISSING:
-        if keyword not in found:
-            setattr(found, keyword, "")
-    return found
+def _labels_of(names: Sequence[str]) -> list[str]:
+    """Names as an element of one line of text can hold them."""
+    # A backslash would part two values, and an empty value is none. The standard counts 64
+    # characters, but validators bytes.
+    clean = (" ".join(_NOT_IN_LABELS.sub(" ", name.replace("\\", "/")).split()) for name in names)
+    short = (name.encode()[:64].decode(errors="ignore").strip() for name in clean)
+    return [name or f"class {number}" for number, name in enumerate(short, 1)]
 
 
 def _segmentation(
@@ -171,9 +145,14 @@ def _segmentation(
         name="ecs-med", family=_artificial_intelligence(), version=release, source="ecs-med"
     )
     segments = [
-        _described(hd, number, name, algorithm, meaning.codes)
-        for number, name in enumerate(names, 1)
+        _described(hd, number, label, codes_of(name, meaning.codes), algorithm)
+        for number, (label, name) in enumerate(zip(_labels_of(names), names, strict=True), 1)
     ]
+    if not all(str(segment).isascii() for segment in segments):
+        # The letters of the source may lack those of our names; UTF-8 has both.
+        for source in sources:
+            source.decode()
+            source.SpecificCharacterSet = "ISO_IR 192"
     made = hd.seg.Segmentation(
         source_images=sources,
         pixel_array=numbers,
@@ -207,41 +186,16 @@ def _artificial_intelligence() -> Any:
     return codes.DCM.ArtificialIntelligence
 
 
-def _described(
-    hd: Any, number: int, name: str, algorithm: Any, given: Mapping[str, Mapping[str, Any]] | None
-) -> Any:
-    found = codes_of(name, given)
+def _described(hd: Any, number: int, label: str, found: SegmentCodes, algorithm: Any) -> Any:
     red, green, blue = class_color(number)
     return hd.seg.SegmentDescription(
         segment_number=number,
-        segment_label=name[:64],
+        segment_label=label,
         segmented_property_category=found.category,
         segmented_property_type=found.type,
         algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=algorithm,
         tracking_uid=hd.UID(),
-        tracking_id=name[:64],
+        tracking_id=label,
         display_color=hd.color.CIELabColor.from_rgb(red, green, blue),
     )
-
-
-def _require_equal(
-    path: Path, numbers: npt.NDArray[np.unsignedinteger], sources: Sequence["pydicom.Dataset"]
-) -> None:
-    """Read a segmentation back and hold every frame against the labels of its source frame."""
-    import pydicom
-
-    with quiet_libraries():
-        written = pydicom.dcmread(path)
-        pixels = written.pixel_array.reshape(-1, *numbers.shape[1:])
-    index = {source.SOPInstanceUID: place for place, source in enumerate(sources)}
-    seen = 0
-    for frame, group in zip(pixels, written.PerFrameFunctionalGroupsSequence, strict=True):
-        segment = int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
-        source = group.DerivationImageSequence[0].SourceImageSequence[0]
-        place = index[source.ReferencedSOPInstanceUID]
-        if len(sources) < len(numbers):
-            place = int(source.ReferencedFrameNumber) - 1
-        assert ((numbers[place] == segment) == frame.astype(bool)).all(), "segmentation differs"
-        seen += int(frame.sum())
-    assert seen == np.count_nonzero(numbers), "segmentation lacks frames"

@@ -55,7 +55,11 @@ class Series:
         """
         first = min(self.sop_instance_uids, default="")
         named = self.uid and first
-        return "/".join((self.uid, first, *map(str, self.part))) if named else str(self.files[0])
+        return (
+            "/".join((self.uid, first, *map(str, self.part)))
+            if named
+            else str(self.files[0].resolve())
+        )
 
     def describe(self) -> str:
         """What it is in words that name nobody, such as `CT, 512 x 512 x 20, 0.79 x 0.79 x 2 mm`.
