@@ -121,5 +121,5 @@ def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_place_that_cannot_be_written(key: Path) -> None:
     key.parent.parent.parent.mkdir(parents=True, exist_ok=True)
     key.parent.parent.write_text("a file where the folder should be")
-    with pytest.raises(DataError, match="cannot be read or written .*; check its permissions"):
+    with pytest.raises(DataError, match=r"cannot be read or written .*; check its permissions"):
         Pseudonyms.local()
