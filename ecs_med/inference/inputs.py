@@ -158,12 +158,14 @@ def _search(
     kind: ScanKind | None,
 ) -> None:
     """Add what lies in a folder and below it."""
-    if holds_masks(folder.resolve().name):
-        found.notes.append(
-            f"{folder}: is called like a folder of masks; its files are segmented as images."
-        )
     kept_out = leave_out.resolve() if leave_out is not None else None
     listed = _in_folder(folder, kept_out)
+    if holds_masks(folder.resolve().name):
+        hides = listed.dicom and not settings.keep_names
+        shown = LinkFolder(folder, Pseudonyms.local()).other(folder) if hides else folder
+        found.notes.append(
+            f"{shown}: is called like a folder of masks; its files are segmented as images."
+        )
     if listed.dicom:
         found.add(_with_dicom(folder, listed, settings, kind))
         return
