@@ -50,6 +50,14 @@ def test_the_key_is_its_owners(key: Path) -> None:
     assert [path.name for path in key.parent.iterdir()] == ["key"]
 
 
+def test_a_key_that_was_removed_is_made_again(key: Path) -> None:
+    first = Pseudonyms.local().of("case", "1")
+    key.unlink()
+    second = Pseudonyms.local().of("case", "1")
+    assert first != second
+    assert Pseudonyms(key.read_bytes()).of("case", "1") == second
+
+
 def test_eight_processes_make_one_key(key: Path) -> None:
     running = [
         subprocess.Popen(
