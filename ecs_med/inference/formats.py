@@ -114,9 +114,9 @@ def settled(
         except OSError as error:
             problem = UnreadableFileError(item.path, error.strerror or "unreadable", "check it")
         found.append(replace(item, problem=problem))
-    problems = [item.problem for item in found]
-    if problems and all(isinstance(problem, MissingExtraError) for problem in problems):
-        raise problems[0]  # no fault of any input, which one sentence says
+    missing = [item.problem for item in found if isinstance(item.problem, MissingExtraError)]
+    if missing and len(missing) == len(found):
+        raise missing[0]  # no fault of any input, which one sentence says
     return found, formats
 
 
