@@ -14,6 +14,7 @@ from dicom_mask_files import AXIAL, CORONAL, OBLIQUE, affine_of, in_order, pictu
 from dicom_pictures import make_dataset, packaged
 from odd_series import STEP_MM, make_series, renewed, write_series
 from pydicom import uid
+from scipy.spatial import cKDTree
 
 from ecs_med.data.readers import ResultMeaning, read_header
 from ecs_med.data.readers.dicom import seg_writing
@@ -130,28 +131,57 @@ def test_odd_series_that_are_read_are_written(tmp_path: Path, oddity: str) -> No
 
 
 @needs_dcmqi
-@pytest.mark.parametrize("orientation", [AXIAL, SAGITTAL, CORONAL])
+@pytest.mark.parametrize("orientation", [AXIAL, SAGITTAL, CORONAL, OBLIQUE])
 def test_dcmqi_reads_the_same_voxels_in_space(tmp_path: Path, orientation: Any) -> None:
     files = _series(tmp_path / "in", orientation)
     write_segmentation(tmp_path / "s.dcm", LABELS, files, MEANING)
-    (tmp_path / "out").mkdir()
-    command = ["segimage2itkimage", "--inputDICOM", "s.dcm", "--outputDirectory", "out"]
+    _require_same_places(_by_dcmqi(tmp_path / "s.dcm"), affine_of(files), LABELS)
+
+
+def _by_dcmqi(path: Path) -> Any:
+    """The numbers of segments as dcmqi writes them."""
+    out = path.with_name("dcmqi")
+    out.mkdir()
+    command = ["segimage2itkimage", "--inputDICOM", path, "--outputDirectory", out]
     subprocess.run(
-        [*command, "--outputType", "nii", "--mergeSegments"],
-        cwd=tmp_path, check=True, capture_output=True,
-    )  # fmt: skip
-    (merged,) = (tmp_path / "out").glob("*.nii*")
-    image = nibabel.load(merged)
+        [*command, "--outputType", "nii", "--mergeSegments"], check=True, capture_output=True
+    )
+    (merged,) = out.glob("*.nii*")
+    return nibabel.load(merged)
+
+
+def _require_same_places(
+    image: Any, affine: npt.NDArray[np.float64], labels: npt.NDArray[np.uint8]
+) -> None:
+    """Hold the places in space of the segments 1 and 2 against those of the labels 1 and 4."""
     voxels = np.asarray(image.dataobj)
     for number, value in ((1, 1), (2, 4)):
         places = [
-            nibabel.affines.apply_affine(affine, np.argwhere(where))
-            for affine, where in (
-                (image.affine, voxels == number), (affine_of(files), value == LABELS)
-            )
-        ]  # fmt: skip
-        there, wanted = (found[np.lexsort(np.round(found, 2).T)] for found in places)
-        np.testing.assert_allclose(there, wanted, atol=1e-2)
+            nibabel.affines.apply_affine(own, np.argwhere(where))
+            for own, where in ((image.affine, voxels == number), (affine, labels == value))
+        ]
+        there, wanted = places
+        assert there.shape == wanted.shape
+        distances, _ = cKDTree(there).query(wanted)
+        assert distances.max() < 0.02
+
+
+@needs_dciodvfy
+@needs_dcmqi
+def test_a_real_series_with_two_segments(tmp_path: Path) -> None:
+    source = Path(__file__).parents[3].parent / "shared" / "data" / "dicom" / "hippocampus_crop_a"
+    if not source.is_dir():
+        pytest.skip("the series is not there")
+    files = sorted(source.iterdir())
+    labels = np.zeros(read_header(files).shape, np.uint8)
+    labels[5:12, 20:30, 4:20], labels[12:17, 20:30, 6:25] = 1, 4
+    require_writable(files)
+    write_segmentation(tmp_path / "s.dcm", labels, files, MEANING)
+    assert _errors(tmp_path / "s.dcm") == []
+    found = _by_source(tmp_path / "s.dcm", files)
+    np.testing.assert_array_equal(found[..., 0], labels.transpose(2, 1, 0) == 1)
+    np.testing.assert_array_equal(found[..., 1], labels.transpose(2, 1, 0) == 4)
+    _require_same_places(_by_dcmqi(tmp_path / "s.dcm"), affine_of(files), labels)
 
 
 @needs_dciodvfy
@@ -182,6 +212,9 @@ def test_pictures_without_a_place_in_space(
     dataset.file_meta.MediaStorageSOPClassUID = sop_class
     dataset.save_as(tmp_path / "in.dcm", enforce_file_format=True)
     require_writable([tmp_path / "in.dcm"])
+    write_segmentation(tmp_path / "s.dcm", DRAWN * 0, [tmp_path / "in.dcm"], MEANING)
+    assert _errors(tmp_path / "s.dcm") == []
+    assert not _by_source(tmp_path / "s.dcm", [tmp_path / "in.dcm"]).any()
     write_segmentation(tmp_path / "s.dcm", DRAWN, [tmp_path / "in.dcm"], MEANING)
     assert _errors(tmp_path / "s.dcm") == []
     found = _by_source(tmp_path / "s.dcm", [tmp_path / "in.dcm"])[0]
@@ -190,13 +223,20 @@ def test_pictures_without_a_place_in_space(
 
 
 @needs_dciodvfy
-def test_enhanced_ct_of_several_frames(tmp_path: Path) -> None:
-    try:
-        path = packaged("eCT_Supplemental.dcm")
-    except (FileNotFoundError, ValueError):
-        pytest.skip("pydicom-data is not installed")
-    if not path.is_file():
-        pytest.skip("pydicom-data is not installed")
+@pytest.mark.parametrize("told", ["once", "by each frame"])
+def test_enhanced_ct_of_several_frames(tmp_path: Path, told: str) -> None:
+    path = packaged("eCT_Supplemental.dcm")
+    if told == "by each frame":
+        dataset = pydicom.dcmread(path)
+        shared = dataset.SharedFunctionalGroupsSequence[0]
+        groups = dataset.PerFrameFunctionalGroupsSequence
+        for keyword in ("PlaneOrientationSequence", "PixelMeasuresSequence"):
+            found = shared[keyword] if keyword in shared else groups[0][keyword]
+            for group in groups:
+                group[keyword] = found
+            shared.pop(keyword, None)
+        path = tmp_path / "in.dcm"
+        dataset.save_as(path)
     labels = np.zeros(read_header([path]).shape, np.uint8)
     labels[100:200, 50:80, 0], labels[10:20, 30:90, 1] = 1, 4
     require_writable([path])
