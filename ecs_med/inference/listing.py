@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecs_med.data.names import MASK_SUFFIX, holds_images, holds_masks, is_foreign, is_litter
-from ecs_med.data.readers import available_readers, is_image, stem
+from ecs_med.data.readers import available_readers, companions, is_image, stem
 from ecs_med.errors import DataError
 from ecs_med.inference.scans import PredictionInput
 from ecs_med.runs.outputs import own_outputs
@@ -23,16 +23,34 @@ class Listed:
     """What lies in a folder and below it.
 
     Attributes:
+        folder: The folder.
         items: Pictures and volumes, and folders that cannot be searched.
         passed_over: What else is there by the reason why it is not segmented.
         dicom: DICOM files, of which only the first bytes were read.
         num_unknown: How many other files there are.
     """
 
+    folder: Path
     items: list[PredictionInput] = field(default_factory=list)
     passed_over: dict[Path, str] = field(default_factory=dict)
     dicom: list[Path] = field(default_factory=list)
     num_unknown: int = 0
+
+    def put(
+        self, path: Path, is_own: bool, dicom: set[Path], images: set[Path], masks: set[Path]
+    ) -> None:
+        """Put in a file that lies beside those in `dicom`, `images` and `masks`."""
+        is_known = path in dicom or path in images
+        if is_known and is_own:
+            self.passed_over[path] = _OWN
+        elif path in dicom:
+            self.dicom.append(path)
+        elif is_known and path not in masks:
+            self.items.append(PredictionInput((path,), below=self.folder))
+        elif not is_known and is_foreign(path.name):
+            self.passed_over[path] = FOREIGN
+        elif not is_known:
+            self.num_unknown += 1
 
 
 def list_folder(folder: Path, kept_out: Path | None = None) -> Listed:
@@ -42,7 +60,7 @@ def list_folder(folder: Path, kept_out: Path | None = None) -> Listed:
         folder: Where to look.
         kept_out: A folder, resolved, that is not searched where it lies inside.
     """
-    found = Listed()
+    found = Listed(folder)
 
     def unreadable(error: OSError) -> None:
         found.items.append(PredictionInput((Path(error.filename),), folder, unsearchable(error)))
@@ -55,7 +73,8 @@ def list_folder(folder: Path, kept_out: Path | None = None) -> Listed:
             continue
         paths = [here / entry for entry in sorted(files) if not is_litter(entry)]
         dicom = {path for path in paths if is_dicom_image(path)}
-        images = {path for path in paths if path not in dicom and is_image(path)}
+        others = (path for path in paths if path not in dicom and not _is_directory(path))
+        images = {path for path in others if is_image(path)}
         masks = _masks(here, folders, images)
         found.passed_over |= dict.fromkeys(sorted(masks), _MASKS)
         folders[:] = sorted(
@@ -65,18 +84,10 @@ def list_folder(folder: Path, kept_out: Path | None = None) -> Listed:
             and here / entry not in masks
             and (here / entry).resolve() != kept_out
         )
+        beside = {*companions(images)}
         for path in paths:
-            is_known = path in dicom or path in images
-            if is_known and own.holds(path.name):
-                found.passed_over[path] = _OWN
-            elif path in dicom:
-                found.dicom.append(path)
-            elif is_known and path not in masks:
-                found.items.append(PredictionInput((path,), below=folder))
-            elif not is_known and is_foreign(path.name):
-                found.passed_over[path] = FOREIGN
-            elif not is_known:
-                found.num_unknown += 1
+            if path not in beside:
+                found.put(path, own.holds(path.name), dicom, images, masks)
     return found
 
 
@@ -102,4 +113,9 @@ def unsearchable(error: OSError, shown: Path | None = None) -> DataError:
 
 def is_dicom_image(path: Path) -> bool:
     """Whether a file is DICOM by its name or first bytes; a list of such files is not wanted."""
-    return path.name.upper() != "DICOMDIR" and available_readers()["dicom"].recognizes(path)
+    return not _is_directory(path) and available_readers()["dicom"].recognizes(path)
+
+
+def _is_directory(path: Path) -> bool:
+    """Whether a file lists the DICOM files around it, as on discs; it is DICOM itself."""
+    return path.name.upper() == "DICOMDIR"

@@ -68,7 +68,10 @@ class Pseudonyms:
         """
         path = key_path()
         try:
-            return cls(_key(path, path.stat().st_mtime_ns if path.exists() else 0))
+            if not path.exists():
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _make(path)
+            return cls(_key(path, path.stat().st_mtime_ns))
         except OSError as error:
             raise DataError(
                 f"{path}: the key for names of DICOM cases cannot be read or written "
@@ -78,10 +81,6 @@ class Pseudonyms:
 
 @lru_cache(maxsize=4)
 def _key(path: Path, _changed: int) -> bytes:
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _make(path)
-        path.chmod(0o600)  # files written in one step have the mode of the user's umask
     key = path.read_bytes()
     if len(key) < KEY_BYTES:
         raise DataError(

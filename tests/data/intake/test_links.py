@@ -111,7 +111,7 @@ def test_where_there_are_no_symbolic_links(
     states = _states(cache)
     folder.case("case-1", _files(place))
     assert _states(cache) == states
-    times = os.stat(place / "Doe_07")
+    times = (place / "Doe_07").stat()
     (place / "Doe_07").unlink()
     (place / "Doe_07").write_text("x")
     os.utime(place / "Doe_07", ns=(times.st_atime_ns, times.st_mtime_ns))

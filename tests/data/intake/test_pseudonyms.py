@@ -50,6 +50,14 @@ def test_the_key_is_its_owners(key: Path) -> None:
     assert [path.name for path in key.parent.iterdir()] == ["key"]
 
 
+def test_a_key_that_was_removed_is_made_again(key: Path) -> None:
+    first = Pseudonyms.local().of("case", "1")
+    key.unlink()
+    second = Pseudonyms.local().of("case", "1")
+    assert first != second
+    assert Pseudonyms(key.read_bytes()).of("case", "1") == second
+
+
 def test_eight_processes_make_one_key(key: Path) -> None:
     running = [
         subprocess.Popen(
@@ -121,5 +129,5 @@ def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_place_that_cannot_be_written(key: Path) -> None:
     key.parent.parent.parent.mkdir(parents=True, exist_ok=True)
     key.parent.parent.write_text("a file where the folder should be")
-    with pytest.raises(DataError, match="cannot be read or written .*; check its permissions"):
+    with pytest.raises(DataError, match=r"cannot be read or written .*; check its permissions"):
         Pseudonyms.local()
