@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ecs_med.data.names import MASK_SUFFIX, holds_images, holds_masks, is_foreign, is_litter
-from ecs_med.data.readers import available_readers, is_image, stem
+from ecs_med.data.readers import available_readers, companions, is_image, stem
 from ecs_med.errors import DataError
 from ecs_med.inference.scans import PredictionInput
 from ecs_med.runs.outputs import own_outputs
@@ -23,16 +23,34 @@ class Listed:
     """What lies in a folder and below it.
 
     Attributes:
+        folder: The folder.
         items: Pictures and volumes, and folders that cannot be searched.
         passed_over: What else is there by the reason why it is not segmented.
         dicom: DICOM files, of which only the first bytes were read.
         num_unknown: How many other files there are.
     """
 
+    folder: Path
     items: list[PredictionInput] = field(default_factory=list)
     passed_over: dict[Path, str] = field(default_factory=dict)
     dicom: list[Path] = field(default_factory=list)
     num_unknown: int = 0
+
+    def put(
+        self, path: Path, is_own: bool, dicom: set[Path], images: set[Path], masks: set[Path]
+    ) -> None:
+        """Put in a file that lies beside those in `dicom`, `images` and `masks`."""
+        is_known = path in dicom or path in images
+        if is_known and is_own:
+            self.passed_over[path] = _OWN
+        elif path in dicom:
+            self.dicom.append(path)
+        elif is_known and path not in masks:
+            self.items.append(PredictionInput((path,), below=self.folder))
+        elif not is_known and is_foreign(path.name):
+            self.passed_over[path] = FOREIGN
+        elif not is_known:
+            self.num_unknown += 1
 
 
 def list_folder(folder: Path, kept_out: Path | None = None) -> Listed:
@@ -42,7 +60,7 @@ def list_folder(folder: Path, kept_out: Path | None = None) -> Listed:
         folder: Where to look.
         kept_out: A folder, resolved, that is not searched where it lies inside.
     """
-    found = Listed()
+    found = Listed(folder)
 
     def unreadable(error: OSError) -> None:
         found.items.append(PredictionInput((Path(error.filename),), folder, unsearchable(error)))
@@ -66,18 +84,10 @@ def list_folder(folder: Path, kept_out: Path | None = None) -> Listed:
             and here / entry not in masks
             and (here / entry).resolve() != kept_out
         )
+        beside = {*companions(images)}
         for path in paths:
-            is_known = path in dicom or path in images
-            if is_known and own.holds(path.name):
-                found.passed_over[path] = _OWN
-            elif path in dicom:
-                found.dicom.append(path)
-            elif is_known and path not in masks:
-                found.items.append(PredictionInput((path,), below=folder))
-            elif not is_known and is_foreign(path.name):
-                found.passed_over[path] = FOREIGN
-            elif not is_known:
-                found.num_unknown += 1
+            if path not in beside:
+                found.put(path, own.holds(path.name), dicom, images, masks)
     return found
 
 
