@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS ?= dicom,itk,offline-weights,ray,slurm,tensorboard
+EXTRAS ?= dicom,offline-weights,ray,slurm,tensorboard
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-stamp

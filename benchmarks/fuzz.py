@@ -2,9 +2,11 @@
 
     python benchmarks/fuzz.py --files 2000 --output benchmarks/results/fuzz.json
 
+    python benchmarks/fuzz.py --files 300 --kinds NIfTI,NRRD,MHA,MHD --alone --output volumes.json
+
 Every file is read within a limit of ten seconds; memory is the rise of a process's peak above
 what it was after importing, for which one whole file of each kind is read. The same seed makes the
-same files.
+same files. `--alone` gives each file a process of its own, forked from one that has imported all.
 """
 
 import argparse
@@ -36,6 +38,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--files", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", type=_words, default=(), help="how names of kinds begin")
+    parser.add_argument("--alone", action="store_true", help="each file in a process of its own")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     rows: list[dict[str, Any]] = []
@@ -44,10 +48,13 @@ def main() -> None:
 
         samples = Path(folder) / "samples"
         write_samples(samples)
+        if arguments.alone:
+            _warm_up(samples, arguments.kinds)
         started = time.perf_counter()
-        for start in range(0, arguments.files, BATCH):
-            numbers = range(start, min(start + BATCH, arguments.files))
-            rows += _batch(numbers, arguments.files, arguments.seed, samples)
+        batch = 1 if arguments.alone else BATCH
+        for start in range(0, arguments.files, batch):
+            numbers = range(start, min(start + batch, arguments.files))
+            rows += _batch(numbers, arguments, samples)
             sys.stderr.write(f"{len(rows)} files\n")
         seconds = time.perf_counter() - started
         largest = max(path.stat().st_size for path in samples.rglob("*") if path.is_file())
@@ -56,14 +63,18 @@ def main() -> None:
     arguments.output.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
-def _batch(numbers: range, files: int, seed: int, samples: Path) -> list[dict[str, Any]]:
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
+
+
+def _batch(numbers: range, arguments: argparse.Namespace, samples: Path) -> list[dict[str, Any]]:
     """Some of the files, in a new process; one that a file ends, or blocks in C, is counted."""
     rows: list[dict[str, Any]] = []
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork" if arguments.alone else "spawn")
     while len(rows) < len(numbers):
         receiver, sender = context.Pipe(duplex=False)
         left = numbers[len(rows) :]
-        process = context.Process(target=_work, args=(left, files, seed, samples, sender))
+        process = context.Process(target=_work, args=(left, arguments, samples, sender))
         process.start()
         sender.close()
         rows += _received(receiver, left)
@@ -88,13 +99,16 @@ def _received(receiver: Any, numbers: range) -> list[dict[str, Any]]:
     return rows
 
 
-def _work(numbers: range, files: int, seed: int, samples: Path, sender: Any) -> None:
+def _work(numbers: range, arguments: argparse.Namespace, samples: Path, sender: Any) -> None:
     from fuzz_mutations import attempts, try_one
+    from fuzz_samples import KINDS
 
+    kinds = [kind for kind in KINDS if kind.name.startswith(arguments.kinds or "")]
     signal.signal(signal.SIGALRM, _ring)
-    chosen = list(attempts(files, seed))
+    chosen = list(attempts(arguments.files, arguments.seed, kinds))
     scratch = Path(tempfile.mkdtemp(dir=samples.parent)) / "wrong"
-    _warm_up(samples)
+    if not arguments.alone:
+        _warm_up(samples, arguments.kinds)
     before = _peak_mb()
     sender.send(before)
     for number in numbers:
@@ -116,12 +130,13 @@ def _work(numbers: range, files: int, seed: int, samples: Path, sender: Any) -> 
         sender.send(row)
 
 
-def _warm_up(samples: Path) -> None:
+def _warm_up(samples: Path, kinds: tuple[str, ...]) -> None:
     """Import what reading imports late: libraries are no part of a file's memory."""
     from fuzz_samples import KINDS
 
     for kind in KINDS:
-        if kind.form not in ("tar", "tar.gz", "bytes"):
+        wanted = kind.name.startswith(kinds or "")
+        if wanted and kind.form not in ("tar", "tar.gz", "bytes"):
             kind.read(_copied(samples / kind.folder, samples.parent / f"warm-{time.time_ns()}"))
 
 

@@ -218,7 +218,8 @@ def _members(
     numbers = count(1)
 
     def named(name: str) -> PurePosixPath:
-        return PurePosixPath(rename(next(numbers), name)) if rename else _safe(archive, name)
+        path = _safe(archive, name, tells=rename is None)
+        return PurePosixPath(rename(next(numbers), name)) if rename else path
 
     if isinstance(opened, zipfile.ZipFile):
         for info in opened.infolist():
@@ -249,10 +250,11 @@ def _require_end(archive: Path, opened: tarfile.TarFile) -> None:
         raise UnreadableFileError(archive, "ends early or is damaged", REMEDY)
 
 
-def _safe(archive: Path, name: str) -> PurePosixPath:
+def _safe(archive: Path, name: str, *, tells: bool = True) -> PurePosixPath:
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or DRIVE.match(name):
-        raise _refused(archive, f"holds the path '{name[:80]}', which leads out of its folder")
+        told = f"the path '{name[:80]}'" if tells else "a path"
+        raise _refused(archive, f"holds {told}, which leads out of its folder")
     return path
 
 

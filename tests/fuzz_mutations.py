@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import random
+import re
 import shutil
 import struct
 import traceback
@@ -29,6 +30,17 @@ _DICOM_UIDS = (
     b"1.2.840.10008.1.2.4.80", b"1.2.840.10008.1.2.4.90", b"1.2.840.10008.1.2.4.100", b"1.2.3", b"",
     b"1.2.840.10008.5.1.4.1.1.2", b"1.2.840.10008.5.1.4.1.1.66.4",
 )  # fmt: skip
+
+_HEADER_VALUES = (
+    b"", b"0", b"-1", b"1", b"2", b"3", b"4", b"999999999", b"99999999999999999999", b"1e308",
+    b"nan", b"inf", b"-inf", b"1e-320", b"none", b"(0,0,0)", b"(1e200,0,0)", b"(nan,0,0)", b"(1,2)",
+    b"((", b"x" * 10_000, b"1 " * 10_000, b"\xff\xfe", b"\0", b"\xc3\xa9", b"../../../etc/passwd",
+    b"/dev/zero", b"LIST", b"LOCAL", b"%d.raw 1 9 1", b"volume.raw", b"volume.mhd", b"volume.nhdr",
+    b".", b"..", b"raw", b"gzip", b"bzip2", b"ascii", b"double", b"block", b"MET_DOUBLE", b"True",
+    b"False", b"big", b"scanner-xyz", b"list", b"time", b"domain", b"12 11 6", b"11 12 6",
+    b"12 11 7",
+)  # fmt: skip
+"""What a line of a text header may say instead."""
 
 _RAW = "\0raw:"
 """Before text that is to stand in a JSON file without quotes."""
@@ -377,6 +389,35 @@ def _tar_header(content: bytes, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
+def _header_line(content: bytes, chance: random.Random) -> bytes:
+    """A line of a text header left out, said twice or elsewhere, or with another value."""
+    last = (b"\n\n", 0) if content.startswith(b"NRRD") else (b"\n", content.find(b"ElementData"))
+    end = content.find(*last)
+    lines = content[:end].split(b"\n")
+    for _ in range(chance.choice((1, 1, 2))):
+        at = chance.randrange(len(lines))
+        name, sign, value = re.fullmatch(
+            rb"([^:=]*)(:=|: | = )?(.*)", lines[at], re.DOTALL
+        ).groups()
+        other = chance.choice(_HEADER_VALUES)
+        match chance.randrange(6):
+            case 0:
+                del lines[at : at + 1 if len(lines) > 1 else at]
+            case 1:
+                lines.insert(chance.randrange(len(lines) + 1), lines[at])
+            case 2:
+                lines.insert(at, name.upper() + (sign or b": ") + other)
+            case 3:
+                words = value.split(b" ")
+                words[chance.randrange(len(words))] = other
+                lines[at] = name + (sign or b"") + b" ".join(words)
+            case 4:
+                lines[at] = name + chance.choice((b":=", b" : ", b"=", b": ")) + value
+            case _:
+                lines[at] = name + (sign or b"") + other
+    return b"\n".join(lines) + content[end:]
+
+
 def _dicom_elements(content: bytes) -> list[tuple[int, int, int, bytes]]:
     """Start, start of the value, its length and VR of the explicit elements of group 8 to 0x3006.
 
@@ -479,6 +520,7 @@ _SPECIAL: dict[str, tuple[tuple[Change, str], ...]] = {
     "text": ((_text_otherwise, "another encoding"),),
     "nifti": _OF_NIFTI,
     "nifti.gz": tuple((_inside_gzip(change), name) for change, name in _OF_NIFTI + _BYTES[:4]),
+    "header": ((_header_line, "a line of the header"),),
     "png": ((_png_chunk, "header"),),
     "tiff": ((_tiff_tag, "tag"),),
     "bmp": ((_bmp_size, "header"),),

@@ -1,16 +1,19 @@
 """Whole files of every kind that ecs-med reads, and what reads each of them."""
 
 import csv
+import gzip
 import io
 import json
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from sweep_folders import SweepSpec, write_run
@@ -128,6 +131,7 @@ def _write_volumes(root: Path, random: np.random.Generator) -> None:
     nibabel.Nifti2Image(values, SPACING).to_filename(folder / "second.nii")
     for name in ("labels.nii", "labels.nii.gz"):
         nibabel.Nifti1Image(labels, SPACING).to_filename(folder / name)
+    _write_text_headers(folder, values, labels)
     for number in range(2):
         for part, array in (("imagesTr", values), ("labelsTr", labels)):
             path = root / "set" / part / f"case_{number}.nii.gz"
@@ -147,6 +151,40 @@ def _write_volumes(root: Path, random: np.random.Generator) -> None:
         "test": [],
     }
     (root / "set" / "dataset.json").write_text(json.dumps(description))
+
+
+def _write_text_headers(
+    folder: Path, values: npt.NDArray[np.int16], labels: npt.NDArray[np.uint8]
+) -> None:
+    """NRRD and MetaImage, plain and deflated, with their voxels inside and beside them."""
+    place = "space directions: {}(1,0,0) (0,1,0) (0,0,2)\nspace origin: (5,6,7)\n"
+    nrrd = "NRRD0004\ntype: {}\ndimension: {}\nspace: left-posterior-superior\nsizes: {}\n"
+    nrrd += place + "kinds: {}domain domain domain\nendian: little\nencoding: {}\n{}\n"
+    meta = "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False\n"
+    meta += "CompressedData = {}\nTransformMatrix = 1 0 0 0 1 0 0 0 1\nOffset = 5 6 7\n"
+    meta += "ElementSpacing = 1 1 2\nDimSize = 12 11 6\nElementType = MET_SHORT\n"
+    meta += "ElementDataFile = {}\n"
+    plain, both = values.tobytes(order="F"), np.stack([labels, np.roll(labels, 5, 0)])
+    segments = "".join(
+        f"Segment{n}_LabelValue:=1\nSegment{n}_Layer:={n}\nSegment{n}_Name:=part {n}\n"
+        for n in range(2)
+    )
+    image = ("short", 3, "12 11 6", "", "")
+    (folder / "volume.raw").write_bytes(plain)
+    for name, header, voxels in (
+        ("volume.nrrd", nrrd.format(*image, "raw", ""), plain),
+        ("packed.nrrd", nrrd.format(*image, "gzip", ""), gzip.compress(plain, mtime=0)),
+        ("volume.nhdr", nrrd.format(*image, "raw", "data file: volume.raw\n"), b""),
+        ("volume.mha", meta.format("False", "LOCAL"), plain),
+        ("packed.mha", meta.format("True", "LOCAL"), zlib.compress(plain)),
+        ("volume.mhd", meta.format("False", "volume.raw"), b""),
+        (
+            "labels.seg.nrrd",
+            nrrd.format("uchar", 4, "2 12 11 6", "none ", "list ", "raw", segments),
+            both.tobytes(order="F"),
+        ),
+    ):
+        (folder / name).write_bytes(header.encode() + voxels)
 
 
 def _write_lists(root: Path) -> None:
@@ -348,6 +386,15 @@ KINDS: tuple[Kind, ...] = (
         _mask("labels.nii.gz", "volume.nii.gz"),
         3,
     ),
+    Kind("NRRD", "volumes/volume.nrrd", "header", _picture("volume.nrrd"), 4),
+    Kind("NRRD, gzip", "volumes/packed.nrrd", "header", _picture("packed.nrrd"), 3),
+    Kind("NRRD, beside", "volumes/volume.nhdr", "header", _picture("volume.nhdr"), 3),
+    Kind(
+        "NRRD mask", "volumes/labels.seg.nrrd", "header", _mask("labels.seg.nrrd", "volume.nrrd"), 3
+    ),
+    Kind("MHA", "volumes/volume.mha", "header", _picture("volume.mha"), 4),
+    Kind("MHA, zlib", "volumes/packed.mha", "header", _picture("packed.mha"), 3),
+    Kind("MHD", "volumes/volume.mhd", "header", _picture("volume.mhd"), 3),
     Kind("dataset.json", "set/dataset.json", "json", _data(), 5),
     Kind("list, JSON", "lists/cases.json", "json", _data("cases.json"), 4),
     Kind("list by part", "lists/parts.json", "json", _data("parts.json"), 4),

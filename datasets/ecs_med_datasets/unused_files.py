@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ecs_med.data.names import FOREIGN_SUFFIXES
-from ecs_med.data.readers import image_suffixes
+from ecs_med.data.readers import companions, image_suffixes
 from ecs_med.types import Case, Problem
 from ecs_med_datasets.naming import in_mask_folder, looks_like_mask
 from ecs_med_datasets.scanning import Walk, split_name
 
 __all__ = ["UnusedFile", "files_of", "unused_files"]
 
-_COMPANIONS = {".hdr": ".img", ".raw": ".mhd", ".brik": ".head", ".rec": ".par"}
+_COMPANIONS = {".hdr": ".img", ".brik": ".head", ".rec": ".par"}
 """Second file of a format that keeps two, and the file that stands for both."""
 
 
@@ -57,8 +57,10 @@ def unused_files(
         told: Findings; the files and folders that they name are left out.
     """
     base = root.as_posix().rstrip("/") + "/"
-    used = {path.as_posix().removeprefix(base) for case in cases for path in files_of(case)}
+    files = [path for case in cases for path in files_of(case)]
+    used = {path.as_posix().removeprefix(base) for path in files}
     lively = {str(parent) for name in used for parent in PurePosixPath(name).parents}
+    used |= {path.as_posix().removeprefix(base) for path in companions(files)}
     named = {
         problem.path.as_posix().removeprefix(base)
         for problem in told

@@ -15,7 +15,7 @@ __all__ = [
 ]
 
 FOREIGN_SUFFIXES = (
-    *(".mha", ".mhd", ".nrrd", ".nhdr", ".npy", ".npz", ".svs", ".hdr", ".mgz"),
+    *(".npy", ".npz", ".svs", ".hdr", ".mgz"),
     *(".gif", ".webp", ".heic", ".heif", ".avif", ".jfif", ".jp2", ".ppm", ".pgm", ".tga", ".psd"),
     *(".img", ".mgh", ".mnc", ".head", ".brik", ".par", ".rec", ".pbm"),
     *(".mat", ".h5", ".hdf5", ".ndpi", ".czi", ".mrxs", ".mp4", ".avi", ".mov", ".mkv", ".wmv"),

@@ -1,58 +1,27 @@
-"""DICOM among the inputs of a prediction: which series are segmented, and under what names."""
+"""DICOM among the inputs of a prediction, from files, folders and archives."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
-from itertools import islice
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecs_med.data.intake.links import LinkFolder
 from ecs_med.data.intake.pseudonyms import Pseudonyms
-from ecs_med.data.intake.resampling import resampled
-from ecs_med.errors import DataError, EcsMedError
+from ecs_med.data.intake.unpacking import unpacked
+from ecs_med.errors import DataError, EcsMedError, UnreadableFileError
+from ecs_med.inference.dicom_choice import Choice, DicomInputs, DicomSettings
+from ecs_med.inference.dicom_names import Namer
+from ecs_med.inference.listing import Listed, is_dicom_image, unsearchable
 from ecs_med.inference.scans import PredictionInput
-from ecs_med.types import ScanKind
+from ecs_med.types import Problem, ScanKind
 
 if TYPE_CHECKING:
     from ecs_med.data.readers.dicom.series import Series
 
-__all__ = ["DicomInputs", "DicomSettings", "take_in_dicom"]
+__all__ = ["DicomInputs", "DicomSettings", "take_in_archive", "take_in_dicom", "take_in_folder"]
 
-ALL = "all"
-FEWEST_SLICES = 3
-"""A volume of fewer beside a larger one is a localizer or a key image."""
-
-_MOST_LISTED = 20
-_SMALL = f"series of fewer than {FEWEST_SLICES} slices beside a larger one"
-_NOT_ASKED_FOR = "series that are not asked for"
-_OTHER_KIND = "DICOM of another kind than the model takes, beside scans that it takes"
-
-
-@dataclass(frozen=True, slots=True)
-class DicomSettings:
-    """What a user says of DICOM inputs.
-
-    Attributes:
-        series: Number in the list of an examination, name of the case, or `all`; `None`: there
-            is one alone.
-        resample: Bring slices that are tilted or unevenly apart onto a grid, instead of refusing
-            them.
-        keep_names: Call results as folders and files are called, which may name patients.
-    """
-
-    series: str | None = None
-    resample: bool = False
-    keep_names: bool = False
-
-
-@dataclass(slots=True)
-class DicomInputs:
-    """What was taken in; attributes as of `FoundInputs`."""
-
-    items: list[PredictionInput] = field(default_factory=list)
-    passed_over: dict[Path, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+_MASKS = "DICOM segmentations or contours"
+_OTHERS = "DICOM that is no image"
 
 
 def take_in_dicom(
@@ -78,206 +47,82 @@ def take_in_dicom(
     from ecs_med.data.readers.dicom.series import find_series
 
     found = find_series(files)
-    namer = _Namer(place, below, found.series, keep_names=settings.keep_names)
+    namer = Namer(place, below, found.series, keep_names=settings.keep_names)
     taken = DicomInputs()
     for path, error in found.unreadable:
         shown = namer.shown(path)
-        taken.items.append(PredictionInput((shown,), below, type(error)(
-            shown, error.reason, error.remedy
-        )))  # fmt: skip
-    choice = _Choice(settings, namer, taken, kind)
+        problem = UnreadableFileError(shown, error.reason, error.remedy)
+        taken.items.append(PredictionInput((shown,), below, problem))
+    choice = Choice(settings, namer, taken, kind)
     choice.choose(found.series)
-    masks = "DICOM segmentations or contours"
-    taken.passed_over |= {namer.shown(path): masks for path in found.masks}
-    others = "DICOM that is no image"
-    taken.passed_over |= {namer.shown(path): others for path in found.others}
-    taken.notes += _text_in_pixels(choice.chosen, namer)
+    taken.passed_over |= {namer.shown(path): _MASKS for path in found.masks}
+    taken.passed_over |= {namer.shown(path): _OTHERS for path in found.others}
+    taken.text_in_pixels = _text_in_pixels(choice.chosen, namer)
     if not settings.keep_names:
         namer.links.clear()
     return taken
 
 
-class _Namer:
-    """Names of cases, and the paths under which files are shown."""
+def take_in_folder(
+    folder: Path, listed: Listed, settings: DicomSettings, kind: ScanKind | None = None
+) -> DicomInputs:
+    """The DICOM files of a folder, and what else lies there, under names that tell as little.
 
-    def __init__(
-        self,
-        place: Path | Sequence[Path],
-        below: Path | None,
-        series: Sequence["Series"],
-        *,
-        keep_names: bool,
-    ) -> None:
-        self.below = below
-        self.keeps = keep_names
-        self._place = place
-        self._names = _kept_names(series) if keep_names else {}
-
-    @cached_property
-    def _pseudonyms(self) -> Pseudonyms:
-        return Pseudonyms.local()
-
-    @cached_property
-    def links(self) -> LinkFolder:
-        return LinkFolder(self._place, self._pseudonyms)
-
-    def shown(self, path: Path) -> Path:
-        return path if self.keeps else self.links.other(path)
-
-    def hidden(self, series: "Series") -> str:
-        return self._pseudonyms.of("case", series.identity)
-
-    def case(self, series: "Series") -> str:
-        """What results of a scan are called."""
-        return self._names[series.number] if self.keeps else self.hidden(series)
-
-    def item(self, series: "Series") -> PredictionInput:
-        """The scan as it is segmented."""
-        name = self.case(series)
-        if self.keeps:
-            return PredictionInput(series.files, self.below, case=name)
-        files, _ = self.links.case(name, series.files)
-        return PredictionInput(files, files[0].parent, case=name)
-
-
-def _kept_names(series: Sequence["Series"]) -> dict[int, str]:
-    """Names of files or folders by number of series; with numbers where a folder has several."""
-    names = {}
-    for scan in series:
-        first = scan.files[0]
-        is_called = first.stem if first.suffix.lower() == ".dcm" else first.name
-        names[scan.number] = is_called if len(scan.files) == 1 else first.parent.resolve().name
-    shared: dict[Path, list[int]] = {}
-    for scan in series:
-        if len(scan.files) > 1:
-            shared.setdefault(scan.files[0].parent, []).append(scan.number)
-    for numbers in shared.values():
-        if len(numbers) > 1:
-            names |= {n: f"{names[n]}-{place}" for place, n in enumerate(numbers, 1)}
-    return names
-
-
-@dataclass(slots=True)
-class _Choice:
-    """Which of the series that were found are segmented.
-
-    Attributes:
-        chosen: Those that are.
+    Args:
+        folder: What the user named.
+        listed: What lies there.
+        settings: As of `take_in_dicom`.
+        kind: As of `take_in_dicom`.
     """
-
-    settings: DicomSettings
-    namer: _Namer
-    taken: DicomInputs
-    kind: ScanKind | None
-    chosen: list["Series"] = field(default_factory=list)
-
-    def choose(self, series: Sequence["Series"]) -> None:
-        """Take in series, or say why not."""
-        wanted = self.settings.series
-        if wanted is not None and wanted != ALL and not wanted.isdigit():
-            self._by_name(series, wanted)
-            return
-        for group in _examinations(series):
-            ours = [s for s in group if self.kind is None or (s.kind == "volume") == self._volumes]
-            self._pass_over([s for s in group if s not in ours], _OTHER_KIND, unless=not ours)
-            ours = ours or group
-            volumes = [scan for scan in ours if scan.kind == "volume"]
-            self._take([scan for scan in ours if scan.kind != "volume"])
-            if len(volumes) > 1 and wanted != ALL:
-                self._one_of(dict(enumerate(volumes, 1)), wanted)
-            else:
-                self._take(volumes)
-
-    @property
-    def _volumes(self) -> bool:
-        return self.kind == "volume"
-
-    def _by_name(self, series: Sequence["Series"], wanted: str) -> None:
-        named = [scan for scan in series if self.namer.case(scan) == wanted]
-        if series and not named:
-            self._refuse(dict(enumerate(series, 1)), f"none is called '{wanted}'")
-            return
-        self._pass_over([scan for scan in series if scan not in named], _NOT_ASKED_FOR)
-        self._take(named)
-
-    def _one_of(self, numbered: Mapping[int, "Series"], wanted: str | None) -> None:
-        """Take one of several volumes of an examination."""
-        if wanted is not None:
-            if int(wanted) not in numbered:
-                self._refuse(numbered, f"none has the number {wanted}")
-                return
-            self._take([numbered[int(wanted)]])
-            return
-        large = [scan for scan in numbered.values() if scan.size[-1] >= FEWEST_SLICES]
-        if len(large) != 1:
-            self._refuse(numbered, "it is not known which one is meant")
-            return
-        self._pass_over([scan for scan in numbered.values() if scan not in large], _SMALL)
-        self._take(large)
-
-    def _take(self, series: Sequence["Series"]) -> None:
-        for scan in series:
-            self.taken.items += _items(scan, self.settings, self.namer, self.kind)
-        self.chosen += series
-
-    def _pass_over(self, series: Sequence["Series"], why: str, *, unless: bool = False) -> None:
-        if not unless:
-            shown = (self.namer.shown(scan.files[0]) for scan in series)
-            self.taken.passed_over |= dict.fromkeys(shown, why)
-
-    def _refuse(self, numbered: Mapping[int, "Series"], why: str) -> None:
-        listed = [
-            f"{number}: {scan.describe()} ({self.namer.case(scan)})"
-            for number, scan in islice(numbered.items(), _MOST_LISTED)
-        ]
-        more = len(numbered) - len(listed)
-        told = "; ".join([*listed, *([f"and {more} more"] if more else [])])
-        item = self.namer.item(next(iter(numbered.values())))
-        error = DataError(
-            f"{item.path.parent}: is one of {len(numbered)} series, and {why}: {told}; "
-            f"name one with `series`, or segment `{ALL}`."
-        )
-        self.taken.items.append(replace(item, problem=error))
+    taken = take_in_dicom(folder, listed.dicom, settings, folder, kind)
+    taken.notes += _beside(listed.num_unknown)
+    if settings.keep_names:
+        taken.items += listed.items
+        taken.passed_over |= listed.passed_over
+        return taken
+    pseudonyms = Pseudonyms.local()
+    links = LinkFolder(folder, pseudonyms)
+    for item in listed.items:
+        if item.problem is not None:
+            shown = links.other(item.path)
+            problem = DataError(f"{shown}: cannot be searched; check its permissions.")
+            taken.items.append(PredictionInput((shown,), problem=problem))
+            continue
+        name = pseudonyms.of("case", str(item.path.relative_to(folder)))
+        images, _ = links.case(name, item.images)
+        taken.items.append(PredictionInput(images, images[0].parent, case=name))
+    taken.passed_over |= {links.other(path): why for path, why in listed.passed_over.items()}
+    return taken
 
 
-def _examinations(series: Sequence["Series"]) -> list[list["Series"]]:
-    """Series of one study together."""
-    groups: dict[object, list[Series]] = {}
-    for scan in series:
-        groups.setdefault(scan.study_uid or scan.files[0].parent, []).append(scan)
-    return list(groups.values())
+def take_in_archive(
+    path: Path, settings: DicomSettings, kind: ScanKind | None = None
+) -> DicomInputs:
+    """The DICOM files of a zip archive, or why there are none; arguments as of `take_in_dicom`."""
+    links = LinkFolder(path, Pseudonyms.local())
+    shown = path if settings.keep_names else links.other(path)
+    try:
+        folder = unpacked(path, links, keep_names=settings.keep_names)
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        dicom = [file for file in files if is_dicom_image(file)]
+        if not dicom:
+            raise UnreadableFileError(shown, "holds no DICOM file", "unpack it yourself")
+    except (EcsMedError, OSError) as error:
+        problem = error if isinstance(error, EcsMedError) else unsearchable(error, shown)
+        return DicomInputs([PredictionInput((shown,), problem=problem)])
+    taken = take_in_dicom(path, dicom, settings, folder, kind)
+    taken.notes += _beside(len(files) - len(dicom))
+    return taken
 
 
-def _items(
-    series: "Series", settings: DicomSettings, namer: _Namer, kind: ScanKind | None
-) -> Iterator[PredictionInput]:
-    item = namer.item(series)
-    if series.kind == "sequence" and kind != "volume":
-        from ecs_med.data.readers.dicom.frames import num_frames
-
-        try:
-            count = num_frames(item.images[0])
-        except EcsMedError as error:
-            yield replace(item, problem=error)
-            return
-        width = max(4, len(str(count)))
-        for frame in range(count):
-            yield replace(item, case=f"{item.case}_{frame + 1:0{width}d}", frame=frame)
-        return
-    if settings.resample and series.kind == "volume":
-        try:
-            path = resampled(item.images, namer.links.folder(namer.hidden(series)))
-        except EcsMedError as error:
-            yield replace(item, problem=error)
-            return
-        if path is not None:
-            yield replace(item, images=(path,), source=item.images)
-            return
-    yield item
+def _beside(num_unknown: int) -> list[str]:
+    if not num_unknown:
+        return []
+    return [f"{num_unknown} file(s) beside DICOM are no images and are passed over."]
 
 
-def _text_in_pixels(series: Sequence["Series"], namer: _Namer) -> list[str]:
-    """One sentence where names may be written into pixels."""
+def _text_in_pixels(series: Sequence["Series"], namer: Namer) -> Problem | None:
+    """The first file into whose pixels names may be written."""
     from ecs_med.data.readers.dicom.files import guarded, open_dataset
     from ecs_med.data.readers.dicom.frames import burned_in
 
@@ -285,9 +130,9 @@ def _text_in_pixels(series: Sequence["Series"], namer: _Namer) -> list[str]:
         try:
             header = open_dataset(scan.files[0], tags=["BurnedInAnnotation", "Modality"])
             with guarded(scan.files[0]):
-                problem = burned_in(header, namer.shown(scan.files[0]))
+                problem = burned_in(header, scan.files[0])
         except EcsMedError:
             continue
         if problem is not None:
-            return [problem.sentence()]
-    return []
+            return replace(problem, path=namer.shown(scan.files[0]))
+    return None

@@ -214,4 +214,4 @@ def test_names() -> None:
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match="unknown kind"):
-        read_scan([tmp_path / "a.svs"])
+        read_scan([tmp_path / "a.mgz"])

@@ -71,7 +71,7 @@ def test_img_hdr_images_are_named_and_their_masks_are_not_called_lonely(tmp_path
     ]
 
 
-@pytest.mark.parametrize("suffix", [".mgz", ".mnc", ".nrrd", ".mha", ".webp", ".img.gz"])
+@pytest.mark.parametrize("suffix", [".mgz", ".mnc", ".par", ".webp", ".img.gz"])
 def test_other_formats_are_named(tmp_path: Path, suffix: str) -> None:
     touch(tmp_path, "images/a.png", "masks/a.png", f"images/b{suffix}", f"masks/b{suffix}")
     warnings = told(opened(tmp_path), "warning")

@@ -87,7 +87,7 @@ def test_webp_passed_over_is_named(tmp_path, pictures_model, capsys):
     passed = json.loads(shown.out)["passed_over"]
     assert [Path(path).name for path in passed] == ["b.webp", "c.gif"]
     assert "passed over, of a format that is not read: 2, such as " in shown.err
-    assert "convert to PNG, JPEG, TIFF, BMP or NIfTI" in shown.err
+    assert "convert to PNG, JPEG, TIFF, BMP, NIfTI" in shown.err
 
 
 def test_results_read_again_are_left_out(tmp_path, pictures_model, capsys):

@@ -1,5 +1,6 @@
 """A folder of links that stand for files whose own names shall not be seen."""
 
+import filecmp
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -106,7 +107,7 @@ def _link(link: Path, target: Path) -> None:
     """A symbolic link, or where there are none a hard link, else a copy."""
     if link.is_symlink() and link.readlink() == target:
         return
-    if not link.is_symlink() and link.exists() and link.samefile(target):
+    if not link.is_symlink() and link.exists() and _is_same(link, target):
         return
     with temporary_file(link.parent, link.name) as temporary:
         temporary.unlink()
@@ -119,13 +120,26 @@ def _link(link: Path, target: Path) -> None:
                 os.link(target, temporary)
             except OSError:
                 shutil.copyfile(target, temporary)
+                shutil.copystat(target, temporary)
+                temporary.chmod(0o600)
         temporary.replace(link)
 
 
+def _is_same(link: Path, target: Path) -> bool:
+    """Whether a hard link or a copy is what it was made of."""
+    if link.samefile(target):
+        return True
+    own, other = link.stat(), target.stat()
+    alike = (own.st_size, own.st_mtime_ns) == (other.st_size, other.st_mtime_ns)
+    filecmp.clear_cache()  # it believes times and sizes, too
+    return alike and filecmp.cmp(link, target, shallow=False)
+
+
 def _suffix(path: Path) -> str:
-    """The suffix by which a reader knows the file, else that of DICOM."""
+    """The suffix by which it is known what the file is, else that of DICOM."""
     name = path.name.lower()
-    return next((suffix for suffix in image_suffixes() if name.endswith(suffix)), ".dcm")
+    known = (*image_suffixes(), ".zip")
+    return next((suffix for suffix in known if name.endswith(suffix)), ".dcm")
 
 
 def _cannot(path: Path, error: OSError) -> DataError:

@@ -5,6 +5,7 @@ import os
 import secrets
 import stat
 import warnings
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,9 +19,20 @@ _DIGITS = 10
 
 
 def key_path() -> Path:
-    """Where the key lies (`XDG_CONFIG_HOME` is respected)."""
+    """Where the key lies (`XDG_CONFIG_HOME` is respected).
+
+    Raises:
+        DataError: If the user has no home.
+    """
     base = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(base) if base else Path.home() / ".config") / "ecs-med" / "key"
+    try:
+        parent = Path(base) if base else Path.home() / ".config"
+    except RuntimeError:
+        raise DataError(
+            "The key for names of DICOM cases has no place, as there is no home folder; set "
+            "XDG_CONFIG_HOME to a folder that stays, or keep names with `keep_names`."
+        ) from None
+    return parent / "ecs-med" / "key"
 
 
 class Pseudonyms:
@@ -92,5 +104,7 @@ def _make(path: Path) -> None:
             os.link(temporary, path)
         except FileExistsError:
             return
-        except OSError:  # no hard links here
-            temporary.replace(path)
+        except OSError:  # no hard links here; a name is taken by one process all the same
+            with suppress(FileExistsError), path.open("xb") as file:
+                path.chmod(0o600)
+                file.write(temporary.read_bytes())

@@ -9,6 +9,7 @@ import numpy as np
 
 from ecs_med.data.readers import read_header
 from ecs_med.data.readers.dicom.geometry import ResamplableError
+from ecs_med.errors import EcsMedError
 from ecs_med.files import write_atomically
 
 __all__ = ["resampled"]
@@ -28,7 +29,7 @@ def resampled(files: Sequence[Path], folder: Path) -> Path | None:
         read_header(files)
     except ResamplableError as error:
         refused = error
-    except Exception:  # reading it will say why
+    except (EcsMedError, OSError):  # reading it will say why
         return None
     else:
         return None

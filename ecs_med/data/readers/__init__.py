@@ -5,7 +5,7 @@ entry-point group `ecs_med.readers`.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,6 +21,7 @@ __all__ = [
     "ScanHeader",
     "StoredMask",
     "available_readers",
+    "companions",
     "fingerprint",
     "image_suffixes",
     "is_image",
@@ -113,6 +114,19 @@ def fingerprint(files: Sequence[Path], frame: int | None = None) -> str:
     """Text that changes whenever `read_scan` may give something else."""
     reader = reader_of(files)
     return f"{reader.name}:{frame}:{reader.fingerprint(files)}"
+
+
+def companions(files: Iterable[Path]) -> Iterator[Path]:
+    """Files beside these that belong to them, such as the voxels of a header.
+
+    Only files of formats that may need another one are opened.
+    """
+    readers = available_readers().values()
+    pairing = [reader for reader in readers if type(reader).companions is not Reader.companions]
+    for path in files:
+        for reader in pairing:
+            if reader.recognizes(path):
+                yield from reader.companions([path])
 
 
 def image_suffixes() -> tuple[str, ...]:

@@ -232,6 +232,10 @@ class Reader(ABC):
         states = [(path, path.stat()) for path in files]
         return json.dumps([(str(p.absolute()), s.st_size, s.st_mtime_ns) for p, s in states])
 
+    def companions(self, files: Sequence[Path]) -> tuple[Path, ...]:
+        """Files beside these that belong to them, such as the voxels of a header."""
+        return ()
+
     def orientation(self, path: Path) -> int:
         """The orientation tag that `header` and `read` apply, 1 to 8; 1: upright, or there is none.
 

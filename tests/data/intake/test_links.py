@@ -1,7 +1,6 @@
-"""Links that stand for files whose own names shall not be seen."""
+"""Links stand for files under names that tell nothing, whoever makes them and how often."""
 
 import os
-import shutil
 import stat
 import subprocess
 import sys
@@ -12,131 +11,133 @@ import pytest
 from ecs_med.data.intake.links import LinkFolder
 from ecs_med.data.intake.pseudonyms import Pseudonyms
 from ecs_med.errors import DataError
-from ecs_med.files import cache_folder
 
-OWN = Pseudonyms(b"key")
+_OWN = Pseudonyms(b"key")
+
+_LINK = """
+import sys
+from pathlib import Path
+from ecs_med.data.intake.links import LinkFolder
+from ecs_med.data.intake.pseudonyms import Pseudonyms
+place = Path(sys.argv[1])
+sys.stdin.readline()
+for _ in range(5):
+    files, _ = LinkFolder(place, Pseudonyms(b"key")).case("case-1", sorted(place.iterdir()))
+    assert all(link.read_text() == str(n) for n, link in enumerate(files)), files
+"""
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return cache_folder("dicom")
+    return tmp_path / "cache"
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[Path]:
-    folder = tmp_path / "SENTINEL"
+def place(tmp_path: Path) -> Path:
+    """Thirty files whose content is their number."""
+    folder = tmp_path / "Doe^John"
     folder.mkdir()
-    for name in ("I9", "I10.dcm", "I11.IMA"):
-        (folder / name).write_text(name)
-    return [folder / name for name in ("I9", "I10.dcm", "I11.IMA")]
+    for number in range(30):
+        (folder / f"Doe_{number:02d}").write_text(str(number))
+    return folder
 
 
-def make(files: list[Path]) -> tuple[Path, ...]:
-    return LinkFolder(files[0].parent, OWN).case("case-1", files)[0]
+def _files(place: Path) -> list[Path]:
+    return sorted(place.iterdir())
 
 
-def test_links_are_numbered_in_order_and_lead_to_the_files(files: list[Path], cache: Path) -> None:
-    links = make(files)
-    assert [link.name for link in links] == ["0001.dcm", "0002.dcm", "0003.ima"]
-    assert [link.resolve() for link in links] == files
-    assert "SENTINEL" not in str(links[0])
-    assert links[0].parents[2] == cache
-    for folder in links[0].parents[:3]:
+def _states(folder: Path) -> dict[Path, int]:
+    return {path: path.lstat().st_ino for path in folder.rglob("*")}
+
+
+def test_names_and_order(place: Path, cache: Path) -> None:
+    mask = place.with_name("Doe_mask.NII.gz")
+    mask.write_text("mask")
+    links, linked = LinkFolder(place, _OWN).case("case-1", _files(place), mask)
+    assert [link.name for link in links] == [f"{n:04d}.dcm" for n in range(1, 31)]
+    assert [link.read_text() for link in links] == [str(n) for n in range(30)]
+    assert linked is not None
+    assert (linked.name, linked.read_text()) == ("mask.nii.gz", "mask")
+    assert not [path for path in cache.rglob("*") if "doe" in str(path.relative_to(cache)).lower()]
+
+
+def test_folders_are_their_owners(place: Path, cache: Path) -> None:
+    links, _ = LinkFolder(place, _OWN).case("case-1", _files(place))
+    folder = links[0].parent
+    while folder != cache / "ecs-med":
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        folder = folder.parent
 
 
-def test_making_them_again_changes_nothing(files: list[Path]) -> None:
-    before = [link.lstat().st_mtime_ns for link in make(files)]
-    assert [link.lstat().st_mtime_ns for link in make(files)] == before
+def test_making_links_again_changes_nothing(place: Path, cache: Path) -> None:
+    folder = LinkFolder(place, _OWN)
+    first = folder.case("case-1", _files(place)), folder.other(place / "report.txt")
+    states = _states(cache)
+    again = LinkFolder(place, _OWN)
+    assert (again.case("case-1", _files(place)), again.other(place / "report.txt")) == first
+    assert _states(cache) == states
 
 
-def test_links_follow_changed_files(files: list[Path]) -> None:
-    make(files)
-    (last, first) = make([files[2], files[0]])
-    assert (last.resolve(), first.resolve()) == (files[2], files[0])
-    assert last.name == "0001.ima"
-
-
-def test_mask_lies_beside(files: list[Path], tmp_path: Path) -> None:
-    mask = tmp_path / "SENTINEL.nii.gz"
-    mask.touch()
-    _, link = LinkFolder(tmp_path, OWN).case("case-1", files, mask)
-    assert link is not None
-    assert (link.name, link.resolve()) == ("mask.nii.gz", mask)
-
-
-def test_files_of_one_folder_have_other_links_than_the_folder(files: list[Path]) -> None:
-    whole = make(files)
-    part = LinkFolder(files[1:], OWN).case("case-1", files[1:])[0]
-    assert [link.resolve() for link in whole] == files
-    assert [link.resolve() for link in part] == files[1:]
-
-
-def test_links_to_nothing_are_removed_and_what_was_made_of_them(files: list[Path]) -> None:
-    links = make(files)
-    (links[0].parent / "resampled-1.nii").touch()
-    files[1].unlink()
-    LinkFolder(files[0].parent, OWN).clear()
+def test_links_follow_files_that_come_and_go(place: Path) -> None:
+    folder = LinkFolder(place, _OWN)
+    folder.case("case-1", _files(place))
+    gone, _ = folder.case("case-2", [place / "Doe_29"])
+    (place / "Doe_00").unlink()
+    (place / "Doe_29").unlink()
+    links, _ = folder.case("case-1", _files(place))
+    assert [link.read_text() for link in links] == [str(n) for n in range(1, 29)]
+    folder.clear()
+    assert not gone[0].parent.exists()
     assert sorted(path.name for path in links[0].parent.iterdir()) == [
-        "0001.dcm",
-        "0003.ima",
-        "resampled-1.nii",
-    ]
-    shutil.rmtree(files[0].parent)
-    LinkFolder(files[0].parent, OWN).clear()
-    assert not links[0].parent.exists()
+        link.name for link in sorted(links)
+    ] + ["0029.dcm"]  # leads to a file that is there, and maybe another process uses it
 
 
-def test_other_files_and_folders(files: list[Path], tmp_path: Path) -> None:
-    folder = LinkFolder(tmp_path, OWN)
-    assert folder.other(files[1]).resolve() == files[1]
-    assert folder.other(files[0].parent).resolve() == files[0].parent
-    missing = folder.other(tmp_path / "SENTINEL_MISSING.dcm")
-    assert (missing.exists(), missing.suffix) == (False, ".dcm")
-
-
-@pytest.mark.parametrize("also", [(), ("link",)], ids=["hard links", "copies"])
+@pytest.mark.parametrize("hard", [True, False])
 def test_where_there_are_no_symbolic_links(
-    files: list[Path], monkeypatch: pytest.MonkeyPatch, also: tuple[str, ...]
+    place: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, hard: bool
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise OSError(1, "not here")
+        raise OSError(1, "Operation not permitted")
 
     monkeypatch.setattr(Path, "symlink_to", refuse)
-    for name in also:
-        monkeypatch.setattr(os, name, refuse)
-    links = make(files)
-    assert [link.read_text() for link in links] == [path.name for path in files]
-    assert not any(link.is_symlink() for link in links)
-    assert links[0].samefile(files[0]) != bool(also)
-    files[0].unlink()
-    files[0].write_text("changed")
-    assert make(files)[0].read_text() == "changed"
-    folder = LinkFolder(files[0].parent, OWN).other(files[0].parent)
-    assert not folder.exists()
+    if not hard:
+        monkeypatch.setattr(os, "link", refuse)
+    folder = LinkFolder(place, _OWN)
+    links, _ = folder.case("case-1", _files(place))
+    assert all(link.samefile(file) == hard for link, file in zip(links, _files(place), strict=True))
+    assert [link.read_text() for link in links] == [str(n) for n in range(30)]
+    states = _states(cache)
+    folder.case("case-1", _files(place))
+    assert _states(cache) == states
+    times = (place / "Doe_07").stat()
+    (place / "Doe_07").unlink()
+    (place / "Doe_07").write_text("x")
+    os.utime(place / "Doe_07", ns=(times.st_atime_ns, times.st_mtime_ns))
+    links, _ = folder.case("case-1", _files(place))
+    assert links[7].read_text() == "x"
+    assert folder.other(place).name.startswith("file-")  # a folder, which can only be named
+    assert not list(cache.rglob(".ecs-med-*"))
 
 
-def test_processes_at_once(files: list[Path]) -> None:
-    code = (
-        "import sys; from pathlib import Path\n"
-        "from ecs_med.data.intake.links import LinkFolder\n"
-        "from ecs_med.data.intake.pseudonyms import Pseudonyms\n"
-        "files = [Path(name) for name in sys.argv[1:]]\n"
-        "for _ in range(50):\n"
-        "    folder = LinkFolder(files[0].parent, Pseudonyms(b'key'))\n"
-        "    links, _ = folder.case('case-1', files)\n"
-        "    folder.clear()\n"
-        "    assert [link.resolve() for link in links] == files\n"
+def test_two_processes_at_once(place: Path, cache: Path) -> None:
+    running = [
+        subprocess.Popen([sys.executable, "-c", _LINK, str(place)], stdin=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for process in running:
+        process.communicate(b"\n")
+    assert [process.returncode for process in running] == [0, 0]
+    assert not list(cache.rglob(".ecs-med-*"))
+
+
+def test_a_cache_that_cannot_be_written(place: Path, cache: Path) -> None:
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(DataError) as caught:
+        LinkFolder(place, _OWN).case("case-1", _files(place))
+    assert "Doe" not in str(caught.value)
+    assert str(caught.value).endswith(
+        "so names of DICOM files cannot be kept back; set XDG_CACHE_HOME to a folder that can be "
+        "written, or keep them with `keep_names`."
     )
-    words = [sys.executable, "-c", code, *map(str, files)]
-    started = [subprocess.Popen(words) for _ in range(3)]
-    assert [process.wait(120) for process in started] == [0, 0, 0]
-    folder = make(files)[0].parent
-    assert sorted(path.name for path in folder.iterdir()) == ["0001.dcm", "0002.dcm", "0003.ima"]
-
-
-def test_a_cache_that_cannot_be_written_is_one_sentence(files: list[Path], tmp_path: Path) -> None:
-    (tmp_path / "cache").write_text("in the way")
-    with pytest.raises(DataError, match=r"no link can be made here .* set XDG_CACHE_HOME"):
-        make(files)

@@ -1,78 +1,132 @@
-"""The key of this machine, and the names that it makes."""
+"""The key is made once and stays; names come from it alone."""
 
 import hashlib
 import hmac
+import os
 import stat
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 
+from ecs_med.data.intake import pseudonyms
 from ecs_med.data.intake.pseudonyms import KEY_BYTES, Pseudonyms, key_path
 from ecs_med.errors import DataError
 
+_ASK = """
+import sys
+sys.stdin.readline()
+from ecs_med.data.intake.pseudonyms import Pseudonyms
+print(Pseudonyms.local().of("case", "1.2.3"))
+"""
+
 
 @pytest.fixture(autouse=True)
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    return tmp_path / "config" / "ecs-med"
+    return key_path()
 
 
-def test_names_are_keyed_hashes_of_kind_and_identifier() -> None:
-    own = Pseudonyms(b"k" * KEY_BYTES)
-    expected = hmac.new(b"k" * KEY_BYTES, b"case\x001.2.3", hashlib.sha256).hexdigest()[:10]
-    assert own.of("case", "1.2.3") == f"case-{expected}"
-    assert own.of("patient", "1.2.3")[-10:] != expected
-    assert Pseudonyms(b"other").of("case", "1.2.3") != own.of("case", "1.2.3")
+def test_names_are_keyed_hashes(key: Path) -> None:
+    name = Pseudonyms.local().of("case", "Doe^John")
+    content = key.read_bytes()
+    digest = hmac.new(content, b"case\0Doe^John", hashlib.sha256).hexdigest()
+    assert name == f"case-{digest[:10]}"
+    assert Pseudonyms.local().of("case", "Doe^John") == name
+    assert Pseudonyms.local().of("patient", "Doe^John")[-10:] != name[-10:]
+    assert Pseudonyms(b"x").of("case", "caf\udce9") != Pseudonyms(b"x").of("case", "caf")
 
 
-def test_names_of_files_that_are_no_text() -> None:
-    assert Pseudonyms(b"k").of("case", "M\udcfcller").startswith("case-")
+def test_the_key_is_its_owners(key: Path) -> None:
+    mask = os.umask(0o000)
+    try:
+        Pseudonyms.local()
+    finally:
+        os.umask(mask)
+    assert len(key.read_bytes()) == KEY_BYTES
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert [path.name for path in key.parent.iterdir()] == ["key"]
 
 
-def test_key_is_made_once_for_its_owner_alone(config: Path) -> None:
-    first = Pseudonyms.local().of("case", "a")
-    assert key_path() == config / "key"
-    assert len((config / "key").read_bytes()) == KEY_BYTES
-    assert stat.S_IMODE((config / "key").stat().st_mode) == 0o600
-    assert stat.S_IMODE(config.stat().st_mode) == 0o700
-    assert [path.name for path in config.iterdir()] == ["key"]
-    assert Pseudonyms.local().of("case", "a") == first
-    (config / "key").unlink()
-    assert Pseudonyms.local().of("case", "a") != first
-
-
-def test_processes_that_make_it_at_once_have_the_same_key() -> None:
-    code = (
-        "from ecs_med.data.intake.pseudonyms import Pseudonyms;"
-        "print(Pseudonyms.local().of('case', 'a'))"
-    )
-    started = [
-        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-        for _ in range(3)
+def test_eight_processes_make_one_key(key: Path) -> None:
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", _ASK], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(8)
     ]
-    names = {process.communicate()[0] for process in started}
-    assert len(names) == 1
-    assert names == {f"{Pseudonyms.local().of('case', 'a')}\n"}
+    for process in running:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    names = [process.communicate()[0].strip() for process in running]
+    assert all(process.returncode == 0 for process in running)
+    assert set(names) == {Pseudonyms(key.read_bytes()).of("case", "1.2.3")}
 
 
-def test_key_that_others_can_read_is_told(config: Path) -> None:
+def test_a_folder_without_hard_links_keeps_the_first_key(
+    key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
     Pseudonyms.local()
-    (config / "key").write_bytes(b"n" * KEY_BYTES)
-    (config / "key").chmod(0o644)
-    with pytest.warns(UserWarning, match=r"others can read the key .* chmod 600"):
+    first = key.read_bytes()
+    pseudonyms._make(key)
+    assert key.read_bytes() == first
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("content", [b"", b"short"])
+def test_a_damaged_key_is_told(key: Path, content: bytes) -> None:
+    key.parent.mkdir(parents=True)
+    key.write_bytes(content)
+    key.chmod(0o600)
+    with pytest.raises(DataError) as caught:
+        Pseudonyms.local()
+    assert str(caught.value) == (
+        f"{key}: is not the key for names of DICOM cases (it has {len(content)} bytes); restore "
+        "it, or remove it, and cases get other names."
+    )
+    assert key.read_bytes() == content
+
+
+def test_a_key_that_others_can_read_warns_once(key: Path) -> None:
+    key.parent.mkdir(parents=True)
+    key.write_bytes(bytes(range(KEY_BYTES)))
+    key.chmod(0o644)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for _ in range(3):
+            Pseudonyms.local()
+    assert [str(w.message) for w in caught] == [
+        f"{key}: others can read the key for names of DICOM cases; chmod 600 keeps it yours."
+    ]
+
+
+def test_no_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(DataError, match="set XDG_CONFIG_HOME to a folder that stays"):
         Pseudonyms.local()
 
 
-def test_what_is_no_key_is_refused(config: Path) -> None:
-    Pseudonyms.local()
-    (config / "key").write_bytes(b"short")
-    with pytest.raises(DataError, match=r"is not the key .* \(it has 5 bytes\)"):
+def test_a_place_that_cannot_be_written(key: Path) -> None:
+    key.parent.parent.parent.mkdir(parents=True, exist_ok=True)
+    key.parent.parent.write_text("a file where the folder should be")
+    with pytest.raises(DataError, match=r"cannot be read or written .*; check its permissions"):
         Pseudonyms.local()
 
 
-def test_key_that_cannot_be_made_is_one_sentence(config: Path) -> None:
-    config.parent.write_text("in the way")
-    with pytest.raises(DataError, match="the key for names of DICOM cases cannot be read"):
-        Pseudonyms.local()
+def test_a_key_that_is_removed_is_made_anew(key: Path) -> None:
+    first = Pseudonyms.local().of("case", "a")
+    key.unlink()
+    assert Pseudonyms.local().of("case", "a") != first
+    assert key.exists()

@@ -1,8 +1,7 @@
 """Writing NRRD.
 
-By hand, since the header is a few lines: ITK would take axes apart into directions and lengths and
-multiply them again, and could not name segments. So results are to the last bit on the grid of
-their case, and need no library.
+Axes are written as the vectors that they are, so that results are to the last bit on the grid of
+their case, and segments have the names that 3D Slicer shows.
 """
 
 import gzip
@@ -12,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.readers.base import ResultMeaning
-from ecs_med.data.readers.grids import Affine
+from ecs_med.data.readers.base import ResultMeaning, ScanHeader
+from ecs_med.data.readers.nrrd.header import LPS_TO_RAS
 from ecs_med.files import RESULT_REMEDY, write_atomically
 from ecs_med.palette import class_color
 
@@ -23,32 +22,29 @@ _TYPES = {"|u1": "uint8", "<i2": "int16", "<f4": "float"}
 
 
 def write_nrrd(
-    path: Path, values: npt.NDArray[Any], affine: Affine, meaning: ResultMeaning | None = None
+    path: Path, values: npt.NDArray[Any], grid: ScanHeader, meaning: ResultMeaning | None = None
 ) -> None:
     """Write a volume, compressed, all of it or nothing; equal values give equal bytes.
 
     Args:
         path: Where to.
         values: `(X, Y, Z)`, uint8, int16 or float32.
-        affine: Voxel to RAS mm.
+        grid: Where it lies; what has no position stays so.
         meaning: Names of the labels, which 3D Slicer shows.
 
     Raises:
         EcsMedError: If the file cannot be written.
     """
     stored = values.astype(values.dtype.newbyteorder("<"), copy=False)
-    lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine
     lines = [
         "NRRD0004",
         f"type: {_TYPES[stored.dtype.str]}",
         "dimension: 3",
-        "space: left-posterior-superior",
         f"sizes: {' '.join(map(str, stored.shape))}",
-        f"space directions: {' '.join(_vector(lps[:3, axis]) for axis in range(3))}",
+        *_place(grid),
         "kinds: domain domain domain",
         "endian: little",
         "encoding: gzip",
-        f"space origin: {_vector(lps[:3, 3])}",
         *(_segments(meaning) if meaning else ()),
     ]
     header = ("\n".join(lines) + "\n\n").encode()
@@ -62,6 +58,16 @@ def write_nrrd(
                     packed.write(stored[:, :, layer].tobytes(order="F"))
 
     write_atomically(path, write, remedy=RESULT_REMEDY)
+
+
+def _place(grid: ScanHeader) -> list[str]:
+    assert grid.affine is not None
+    lps = LPS_TO_RAS @ grid.affine if grid.has_position else grid.affine
+    return [
+        "space: left-posterior-superior" if grid.has_position else "space dimension: 3",
+        f"space directions: {' '.join(_vector(lps[:3, axis]) for axis in range(3))}",
+        f"space origin: {_vector(lps[:3, 3])}",
+    ]
 
 
 def _vector(values: npt.NDArray[np.float64]) -> str:

@@ -1,5 +1,6 @@
 """NRRD and MetaImage: voxels and places as ITK and nibabel have them, headers not believed."""
 
+import gzip
 from itertools import permutations, product
 from pathlib import Path
 
@@ -10,7 +11,6 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff
 
 from ecs_med.data.readers import read_header, read_scan, reader_of
 from ecs_med.data.readers.base import ResultMeaning
-from ecs_med.data.readers.itk.headers import text_header
 from ecs_med.errors import UnreadableFileError
 
 sitk = pytest.importorskip("SimpleITK")
@@ -118,6 +118,127 @@ def test_a_file_without_directions_has_no_position(tmp_path: Path) -> None:
     assert read_scan(path).array.ravel().tolist() == [1, 2]
 
 
+@pytest.mark.parametrize("kind", ["list", "vector", "RGB-color"])
+def test_an_axis_that_is_not_in_space_holds_channels_first_or_last(
+    tmp_path: Path, kind: str
+) -> None:
+    values = RNG.integers(0, 200, (3, *SHAPE)).astype(np.uint8)
+    first = FOUR_AXES.replace("2 2 2 1", "3 5 6 7").replace("domain domain domain time", "{} {}")
+    first, last = first.format(kind, "domain " * 3), first.format("domain " * 3, kind)
+    last = last.replace("3 5 6 7", "5 6 7 3")
+    for header, stored in ((first, values), (last, np.moveaxis(values, 0, -1))):
+        path = tmp_path / "a.nrrd"
+        path.write_bytes(header.encode() + b"\n" + stored.tobytes(order="F"))
+        assert read_header([path]).num_channels == 3
+        np.testing.assert_array_equal(read_scan(path).array, values)
+
+
+@pytest.mark.parametrize(
+    "space", ["space: scanner-xyz", "space: 3D-right-handed", "space dimension: 3"]
+)
+def test_a_space_that_is_not_the_body_is_no_position(tmp_path: Path, space: str) -> None:
+    path = tmp_path / "a.nrrd"
+    lines = NRRD.replace("space: left-posterior-superior", space).replace("(1,0,0)", "(0,2,0)")
+    lines = lines.replace("(0,1,0)", "(1,0,0)").replace("(0,0,0)", "(7,8,9)")
+    path.write_bytes(lines.encode() + b"\n" + bytes(8))
+    header = read_header([path])
+    said = [[0, 1, 0, 7], [2, 0, 0, 8], [0, 0, 1, 9], [0, 0, 0, 1]]
+    np.testing.assert_array_equal(header.affine, said)
+    assert not header.has_position
+    result = tmp_path / "b.nrrd"
+    reader_of([path]).write_labels(result, np.zeros((2, 2, 2), int), [path])
+    np.testing.assert_array_equal(read_header([result]).affine, said)
+    assert not read_header([result]).has_position
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "AnatomicalOrientation = LPS\n",
+        "AnatomicalOrientation = RAS\nOffset = 1 2 3\n",
+        "ElementSize = 2 3 4\nCenterOfRotation = 9 9 9\nOffset = 1 2 3\n",
+        "ElementSize = 9 9 9\nElementSpacing = 2 3 4\nPosition = 1 2 3\n",
+        "TransformMatrix = 0 1 0 -0.8 0 0.6 0.6 0 0.8\nElementSpacing = 2 3 4\nOrigin = 1 2 3\n",
+        "  Rotation : 0 -1 0 1 0 0 0 0 1\n",
+    ],
+)
+def test_metaimage_lies_where_itk_puts_it(tmp_path: Path, more: str) -> None:
+    path = tmp_path / "a.mha"
+    path.write_bytes(f"{META}{more}ElementDataFile = LOCAL\n".encode() + bytes(range(8)))
+    image = sitk.ReadImage(str(path))
+    said = np.eye(4)
+    said[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * image.GetSpacing()
+    said[:3, 3] = image.GetOrigin()
+    scan = read_scan(path)
+    assert scan.affine is not None
+    np.testing.assert_allclose(LPS @ scan.affine if scan.has_position else scan.affine, said)
+    assert scan.has_position == any(name in more for name in ("Matrix", "Off", "Pos", "Rotation"))
+    stored = sitk.GetArrayFromImage(image).transpose(2, 1, 0)
+    np.testing.assert_array_equal(scan.array[0], stored)
+
+
+@pytest.mark.parametrize("ending", [".nrrd", ".mha"])
+def test_one_slice_is_a_volume_of_one_layer(tmp_path: Path, ending: str) -> None:
+    values = RNG.integers(0, 99, (6, 5)).astype(np.int16)
+    sitk.WriteImage(sitk.GetImageFromArray(values), str(tmp_path / f"a{ending}"))
+    scan = read_scan(tmp_path / f"a{ending}")
+    np.testing.assert_array_equal(scan.array, values.T[None, ..., None])
+    assert not scan.has_position
+
+
+@pytest.mark.parametrize("stored", [">i2", "<u2", ">f4", "<f8", ">i8", "<u4"])
+@pytest.mark.parametrize("ending", ["nrrd", "mha"])
+def test_numbers_of_every_order_of_bytes(tmp_path: Path, ending: str, stored: str) -> None:
+    values = RNG.integers(0, 1000, (2, 2, 2)).astype(stored)
+    big = stored[0] == ">"
+    if ending == "nrrd":
+        kind = {"i": "int", "u": "uint"}.get(stored[1], "")
+        kind = (
+            f"{kind}{8 * values.itemsize}" if kind else {4: "float", 8: "double"}[values.itemsize]
+        )
+        header = NRRD.replace("uint8", kind) + f"endian: {'big' if big else 'little'}\n\n"
+    else:
+        kinds = {"i2": "SHORT", "u2": "USHORT", "f4": "FLOAT", "f8": "DOUBLE", "i8": "LONG_LONG"}
+        header = META.replace("UCHAR", {**kinds, "u4": "UINT"}[stored[1:]])
+        header += f"BinaryDataByteOrderMSB = {big}\nElementDataFile = LOCAL\n"
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(header.encode() + values.tobytes(order="F"))
+    scan = read_scan(path)
+    np.testing.assert_array_equal(scan.array[0], values)
+    np.testing.assert_array_equal(
+        scan.array[0], sitk.GetArrayFromImage(sitk.ReadImage(str(path))).transpose(2, 1, 0)
+    )
+    exact = scan.array.dtype.kind in "iu" and scan.array.dtype.itemsize <= 4
+    assert exact or scan.array.dtype == np.float32
+
+
+def test_what_is_deflated_must_be_whole_and_as_long_as_it_says(tmp_path: Path) -> None:
+    path, header = tmp_path / "a.nrrd", NRRD.replace("raw", "gzip").encode() + b"\n"
+    whole = bytes(range(8))
+    for packed in (gzip.compress(whole), gzip.compress(whole[:3]) + gzip.compress(whole[3:])):
+        path.write_bytes(header + packed)
+        assert read_scan(path).array.ravel(order="F").tolist() == [*whole]
+    damaged = bytearray(gzip.compress(whole))
+    damaged[-6] ^= 1
+    wrong = [bytes(damaged), gzip.compress(whole[:7]), gzip.compress(bytes(9))]
+    wrong += [gzip.compress(whole)[:-1], gzip.compress(bytes(10**7))]
+    for packed in wrong:
+        path.write_bytes(header + packed)
+        with pytest.raises(UnreadableFileError, match=r"damaged or truncated|more or fewer"):
+            read_scan(path)
+
+
+def test_voxels_may_end_where_their_file_ends(tmp_path: Path) -> None:
+    (tmp_path / "b.raw").write_bytes(b"some header" + bytes(range(8)))
+    (tmp_path / "a.nhdr").write_text(NRRD + "byte skip: -1\ndata file: b.raw\n")
+    (tmp_path / "a.mhd").write_text(META + "HeaderSize = -1\nElementDataFile = b.raw\n")
+    (tmp_path / "b.mhd").write_text(META + "HeaderSize = 11\nElementDataFile = b.raw\n")
+    for name in ("a.nhdr", "a.mhd", "b.mhd"):
+        assert read_scan(tmp_path / name).array.ravel(order="F").tolist() == [*range(8)]
+        assert reader_of([tmp_path / name]).companions([tmp_path / name]) == (tmp_path / "b.raw",)
+
+
 def test_results_are_exact_and_named(tmp_path: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(np.zeros(SHAPE, np.int16), OBLIQUE), tmp_path / "a.nii.gz")
     like = [tmp_path / "a.nii.gz"]
@@ -143,63 +264,14 @@ def test_results_are_exact_and_named(tmp_path: Path) -> None:
     )
 
 
-def slicer(path: Path, layers: np.ndarray, segments: list[tuple[str, int, int]]) -> Path:
-    """A segmentation as 3D Slicer writes it; name, layer and value of each segment."""
-    sizes = " ".join(map(str, (len(layers), *layers.shape[1:])))
-    fields = "".join(
-        f"Segment{n}_ID:=S{n}\nSegment{n}_Name:={name}\nSegment{n}_Layer:={layer}\n"
-        f"Segment{n}_LabelValue:={value}\n"
-        for n, (name, layer, value) in enumerate(segments)
-    )
-    path.write_bytes(
-        f"NRRD0004\ntype: uint8\ndimension: 4\nspace: LPS\nsizes: {sizes}\n"
-        "space directions: none (1,0,0) (0,1,0) (0,0,1)\nkinds: list domain domain domain\n"
-        f"encoding: raw\nspace origin: (0,0,0)\n{fields}\n".encode()
-        + layers.tobytes(order="F")
-    )
-    return path
-
-
-def test_segments_of_slicer_are_told_apart_by_layer_and_value(tmp_path: Path) -> None:
-    layers = np.zeros((2, *SHAPE), np.uint8)
-    layers[0, 0, 0, 0] = layers[0, 1, 1, 1] = layers[1, 2, 2, 2] = 1
-    segments = [("Liver", 0, 1), ("Tumour", 1, 1)]
-    path = slicer(tmp_path / "a.seg.nrrd", layers, segments)
-    reader = reader_of([path])
-    stored = reader.read_stored_labels(path)
-    assert reader.stem(path) == "a"
-    assert stored.names == {1: "Liver", 2: "Tumour"}
-    assert (stored.values[0, 0, 0], stored.values[1, 1, 1], stored.values[2, 2, 2]) == (1, 1, 2)
-    assert np.count_nonzero(stored.values) == 3
-    assert stored.overlaps == {}
-    layers[1, 0, 0, 0] = 1
-    stored = reader.read_stored_labels(slicer(path, layers, segments))
-    assert stored.overlaps == {3: (1, 2)}
-    assert stored.values[0, 0, 0] == 3
-    layers[1, 3, 3, 3] = 7
-    with pytest.raises(UnreadableFileError, match="of the value 7, which no segment has"):
-        reader.read_stored_labels(slicer(path, layers, segments))
-    with pytest.raises(UnreadableFileError, match="two segments one value"):
-        reader.read_stored_labels(slicer(path, layers, [("a", 0, 1), ("b", 0, 1)]))
-    with pytest.raises(UnreadableFileError, match="does not say which segments"):
-        reader.read_stored_labels(slicer(path, layers, []))
-
-
-def test_channels_may_be_the_last_axis(tmp_path: Path) -> None:
-    path = tmp_path / "a.nrrd"
-    values = RNG.integers(0, 9, (2, 3, 4, 2)).astype(np.uint8)
-    path.write_bytes(
-        b"NRRD0004\ntype: uint8\ndimension: 4\nspace: LPS\nsizes: 2 3 4 2\n"
-        b"space directions: (1,0,0) (0,1,0) (0,0,1) none\nkinds: domain domain domain list\n"
-        b"encoding: raw\nspace origin: (0,0,0)\n\n" + values.tobytes(order="F")
-    )
-    np.testing.assert_array_equal(read_scan(path).array, np.moveaxis(values, -1, 0))
-
-
 NRRD = (
     "NRRD0004\ntype: uint8\ndimension: 3\nspace: left-posterior-superior\nsizes: 2 2 2\n"
     "space directions: (1,0,0) (0,1,0) (0,0,1)\nkinds: domain domain domain\nencoding: raw\n"
     "space origin: (0,0,0)\n"
+)
+FOUR_AXES = (
+    "NRRD0004\ntype: uint8\ndimension: 4\nsizes: 2 2 2 1\nkinds: domain domain domain time\n"
+    "encoding: raw\n"
 )
 META = (
     "ObjectType = Image\nNDims = 3\nBinaryData = True\nDimSize = 2 2 2\nElementType = MET_UCHAR\n"
@@ -210,9 +282,13 @@ META = (
     ("name", "header", "said"),
     [
         ("a.nrrd", NRRD.replace("2 2 2", "2 2 9"), "needs 36 bytes of voxels"),
-        ("a.nrrd", NRRD.replace("2 2 2", "9999 9999 9999"), "are read at most"),
+        ("a.nrrd", NRRD.replace("2 2 2", "9999 9999 9999"), "values, and .* are read at most"),
         ("a.nrrd", NRRD.replace("2 2 2", "2 2 x"), "no whole numbers"),
-        ("a.nrrd", NRRD.replace("2 2 2", "2 2 2 2").replace("n: 3", "n: 4"), "4 axes in space"),
+        (
+            "a.nrrd",
+            FOUR_AXES,
+            "has 4 axes, where a volume",
+        ),
         ("a.nrrd", NRRD.replace("dimension: 3", "dimension: 2"), "another number of sizes"),
         ("a.nrrd", NRRD.replace("uint8", "block"), "of a type that is not read"),
         ("a.nrrd", NRRD.replace("raw", "hex"), "neither raw nor by gzip"),
@@ -223,21 +299,39 @@ META = (
         ("a.nhdr", NRRD + "data file: LIST\n", "in several files"),
         ("a.nhdr", NRRD + "data file: b%02d.raw 1 2 1\n", "in several files"),
         ("a.nhdr", NRRD + "data file: b.raw\n", "cannot be read"),
+        ("a.nhdr", NRRD + "data file: ../b.raw\ndata file:=b.raw\n", "does not lie beside it"),
+        ("a.nhdr", NRRD + "data file: ../b.raw\ndata file: b.raw\n", "says something twice"),
+        ("a.nhdr", NRRD + "data file: b.raw\nDATAFILE: ../b.raw\n", "says something twice"),
+        ("a.nrrd", NRRD + "byte skip: 999999999\n", "needs 8 bytes of voxels"),
+        ("a.nrrd", NRRD + "line skip: 1\n", "to be skipped"),
+        ("a.nrrd", NRRD.replace("uint8", "int16"), "the order of bytes"),
+        ("a.nrrd", NRRD.replace("2 2 2", "2 2 1"), "needs 4 bytes .* its data holds 8"),
+        ("a.nrrd", NRRD.replace("raw", "gzip"), "damaged or truncated"),
+        ("a.nrrd", NRRD.replace("(0,1,0)", "none"), "read in two ways"),
+        ("a.nrrd", NRRD.replace("(0,1,0)", "(0,nan,0)"), "that is no numbers"),
+        ("a.nrrd", NRRD + 'space units: "m" "m" "m"\n', "other units than mm"),
+        ("a.nrrd", FOUR_AXES.replace("time", "list").replace(" 1\n", " 2000\n"), "2,000 values a"),
         ("a.mhd", META + "ElementDataFile = ../b.raw\n", "does not lie beside it"),
         ("a.mhd", META + "ElementDataFile = b.raw\n", "cannot be read"),
+        ("a.mhd", META + "ElementDataFile : ../b.raw\n", "does not lie beside it"),
+        ("a.mhd", META + "  ElementDataFile = ../b.raw\n", "does not lie beside it"),
+        ("a.mha", META + "DIMSIZE : 9 9 9\nElementDataFile = LOCAL\n", "says something twice"),
+        ("a.mha", META + "Offset = 1 1 1\nPosition = 0 0 0\n", "says something twice"),
+        ("a.mha", META + "HeaderSize = 9\nElementDataFile = LOCAL\n", "to be skipped"),
+        ("a.mha", META + "DistanceUnits = cm\nElementDataFile = LOCAL\n", "other units than mm"),
+        (
+            "a.mha",
+            META + "ElementToIntensityFunctionSlope = 2\nElementDataFile = LOCAL\n",
+            "scaled",
+        ),
+        (
+            "a.mha",
+            META + "ElementNumberOfChannels = 2000\nElementDataFile = LOCAL\n",
+            "2,000 values",
+        ),
         ("a.mha", META.replace("2 2 2", "2 2 9") + "ElementDataFile = LOCAL\n", "needs 36 bytes"),
         ("a.mha", META.replace("True", "False") + "ElementDataFile = LOCAL\n", "as text"),
         ("a.mha", META, "is no MetaImage file"),
-        ("a.nrrd", NRRD.replace("left-posterior-superior", "scanner-xyz"), "that is not that of"),
-        ("a.nrrd", NRRD + 'space units: "m" "m" "m"\n', "other units than mm"),
-        ("a.nhdr", NRRD + "data file: ../b.raw\ndata file:=a.nhdr\n", "something twice"),
-        ("a.nhdr", NRRD + "data file: ../b.raw\nDataFile: a.raw\n", "something twice"),
-        ("a.nhdr", NRRD + "data file: ../b.raw\n data  file: a.raw\n", "something twice"),
-        ("a.nrrd", NRRD + "Sizes:=1 1 1\n", "something twice"),
-        ("a.mhd", META + "ElementDataFile : ../b.raw\nElementDataFile = a.raw\n", "beside it"),
-        ("a.mhd", META + "  ElementDataFile = ../b.raw\nElementDataFile = a.raw\n", "beside it"),
-        ("a.mhd", META + "DimSize = 1 1 1\nElementDataFile = a.raw\n", "something twice"),
-        ("a.mha", META.replace("NDims", "Dims") + "ElementDataFile = LOCAL\n", "is no MetaImage"),
     ],
 )
 def test_headers_are_not_believed(tmp_path: Path, name: str, header: str, said: str) -> None:
@@ -253,6 +347,6 @@ def test_data_beside_a_header_belong_to_what_is_known_of_a_file(tmp_path: Path) 
     path = write(tmp_path / "a.mhd", np.zeros(SHAPE, np.uint8), packed=False)
     reader = reader_of([path])
     before = reader.fingerprint([path])
-    (tmp_path / "a.raw").write_bytes(bytes(5 * 6 * 7 + 1))
+    (tmp_path / "a.raw").write_bytes(bytes(5 * 6 * 7))
     assert reader.fingerprint([path]) != before
-    assert text_header(path).sizes == SHAPE
+    assert read_header([path]).shape == SHAPE

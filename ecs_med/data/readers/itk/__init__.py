@@ -1,1 +1,0 @@
-"""NRRD and MetaImage: what 3D Slicer, ITK-SNAP and challenges exchange."""
