@@ -139,13 +139,15 @@ def _search(
     """Add what lies in a folder and below it."""
     kept_out = leave_out.resolve() if leave_out is not None else None
     listed = list_folder(folder, kept_out)
+    if holds_masks(folder.resolve().name):
+        hides = listed.dicom and not settings.keep_names
+        shown = LinkFolder(folder, Pseudonyms.local()).other(folder) if hides else folder
+        found.notes.append(
+            f"{shown}: is called like a folder of masks; its files are segmented as images."
+        )
     if listed.dicom:
         found.add(take_in_folder(folder, listed, settings, kind))
         return
-    if holds_masks(folder.resolve().name):
-        found.notes.append(
-            f"{folder}: is called like a folder of masks; its files are segmented as images."
-        )
     found.passed_over |= listed.passed_over
     if not listed.items:
         told = FoundInputs([], listed.passed_over).told()

@@ -73,7 +73,8 @@ def list_folder(folder: Path, kept_out: Path | None = None) -> Listed:
             continue
         paths = [here / entry for entry in sorted(files) if not is_litter(entry)]
         dicom = {path for path in paths if is_dicom_image(path)}
-        images = {path for path in paths if path not in dicom and is_image(path)}
+        others = (path for path in paths if path not in dicom and not _is_directory(path))
+        images = {path for path in others if is_image(path)}
         masks = _masks(here, folders, images)
         found.passed_over |= dict.fromkeys(sorted(masks), _MASKS)
         folders[:] = sorted(
@@ -112,4 +113,9 @@ def unsearchable(error: OSError, shown: Path | None = None) -> DataError:
 
 def is_dicom_image(path: Path) -> bool:
     """Whether a file is DICOM by its name or first bytes; a list of such files is not wanted."""
-    return path.name.upper() != "DICOMDIR" and available_readers()["dicom"].recognizes(path)
+    return not _is_directory(path) and available_readers()["dicom"].recognizes(path)
+
+
+def _is_directory(path: Path) -> bool:
+    """Whether a file lists the DICOM files around it, as on discs; it is DICOM itself."""
+    return path.name.upper() == "DICOMDIR"

@@ -192,8 +192,9 @@ def test_refused_with_its_place(tmp_path, name):
         READER.read(series.files)
     sentence = str(caught.value)
     assert "\n" not in sentence
+    assert sentence.count(f"{tmp_path}") == 1
     for path in [paths[index] for index in named]:
-        assert str(path) in sentence
+        assert path.name in sentence
     for part in words:
         assert part in sentence
     assert not any(word in sentence for word in ("SENTINEL", *map(str, uids_of(datasets))))

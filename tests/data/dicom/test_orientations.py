@@ -102,7 +102,9 @@ def test_frames_are_ordered_by_position_and_scaled_each(tmp_path):
 
 def test_missing_frame_is_named(tmp_path):
     (path,) = write_series(tmp_path, [enhanced([30, 35, 32.5, 40])])
-    with pytest.raises(ResamplableError, match=r"frame 2 lies at 35.00 mm .* frame 4 of .* 40.00"):
+    with pytest.raises(
+        ResamplableError, match=r"frame 2 lies at 35.00 mm and .* frame 4, at 40.00"
+    ):
         READER.header([path])
 
 

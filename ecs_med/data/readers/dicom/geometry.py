@@ -132,7 +132,7 @@ def _require_even(
         guess = f", as if {missing} slice{'s were' if missing > 1 else ' were'} missing"
     raise ResamplableError(
         here.path, f"{here.itself}lies at {heights[worst]:.2f} mm and the next slice, "
-        f"{after.name}, at {heights[worst + 1]:.2f} mm: {steps[worst]:.4g} mm apart, where "
+        f"{after.beside(here)}, at {heights[worst + 1]:.2f} mm: {steps[worst]:.4g} mm apart, where "
         f"{usual:.4g} mm are usual in this series{guess}",
         "export the series whole, or use `resample`", planes,
     )  # fmt: skip
@@ -150,16 +150,17 @@ def _require_straight(
         angle = np.degrees(np.arctan2(beside, height))
         raise ResamplableError(
             planes[0].path, f"slices are tilted by {angle:.1f} degrees against the direction in "
-            f"which they are stacked (gantry tilt), so that {planes[-1].name} lies {beside:.1f} mm "
-            "aside", "use `resample`", planes,
+            f"which they are stacked (gantry tilt), so that {planes[-1].beside(planes[0])} lies "
+            f"{beside:.1f} mm aside", "use `resample`", planes,
         )  # fmt: skip
     off = positions - np.linspace(positions[0], positions[-1], len(positions))
     sideways = np.linalg.norm(off - np.outer(off @ directions.normal, directions.normal), axis=1)
     worst = int(sideways.argmax())
     if sideways[worst] > _PIXEL_SHARE * pixel:
+        plane = planes[worst]
         raise ResamplableError(
-            planes[worst].path, f"{planes[worst].itself}lies {sideways[worst]:.3g} mm beside the "
-            f"line from {planes[0].name} to {planes[-1].name}", "use `resample`", planes,
+            plane.path, f"{plane.itself}lies {sideways[worst]:.3g} mm beside the line from "
+            f"{planes[0].beside(plane)} to {planes[-1].beside(plane)}", "use `resample`", planes,
         )  # fmt: skip
 
 

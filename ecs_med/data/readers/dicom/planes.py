@@ -61,10 +61,13 @@ class Plane:
     dark_is_high: bool = False
     sop_instance_uid: str = ""
 
-    @property
-    def name(self) -> str:
-        """File and frame, for messages."""
-        return str(self.path) if self.frame is None else f"frame {self.frame + 1} of {self.path}"
+    def beside(self, other: "Plane") -> str:
+        """File and frame, for a message that begins with the file of another slice."""
+        if self.frame is not None and self.path == other.path:
+            return f"frame {self.frame + 1}"
+        together = self.path.parent == other.path.parent
+        file = self.path.name if together else str(self.path)
+        return file if self.frame is None else f"frame {self.frame + 1} of {file}"
 
     @property
     def itself(self) -> str:
@@ -123,7 +126,7 @@ def require_alike(planes: Sequence[Plane]) -> None:
         difference = _difference(plane, first)
         if difference:
             raise UnreadableFileError(
-                plane.path, f"{plane.itself}{difference} {first.name}",
+                plane.path, f"{plane.itself}{difference} {first.beside(plane)}",
                 "give the files of one series only",
             )  # fmt: skip
 

@@ -85,16 +85,17 @@ def _require_one_series(headers: Sequence[ImageHeader]) -> None:
 def _fault_of_company(header: ImageHeader, headers: Sequence[ImageHeader]) -> str:
     """Why a file does not belong to the others; empty: it does."""
     first = headers[0]
+    other = first.plane.beside(header.plane)
     if header.kind not in ("slice", "enhanced"):
         return "is no slice of a volume"
     if header.kind == "enhanced" and len(headers) > 1:
         return "holds a volume of its own"
     if header.series_uid != first.series_uid:
-        return f"is of another series than {first.plane.path}"
+        return f"is of another series than {other}"
     if header.frame_of_reference_uid != first.frame_of_reference_uid:
-        return f"says where it lies in another frame of reference than {first.plane.path}"
+        return f"says where it lies in another frame of reference than {other}"
     if header.plane.dark_is_high != first.plane.dark_is_high:
-        return f"shows high values dark, or bright, and {first.plane.path} the other way"
+        return f"shows high values dark, or bright, and {other} the other way"
     return ""
 
 
@@ -149,14 +150,16 @@ def _require_same_values(first: Plane, second: Plane) -> None:
     ):
         x, y, z = first.position or ()
         raise UnreadableFileError(
-            second.path, f"lies in the same place as {first.path}, at ({x:.2f}, {y:.2f}, {z:.2f}) "
-            "mm, and holds other pixels", "export each volume as a series of its own",
+            second.path, f"lies in the same place as {first.beside(second)}, at ({x:.2f}, {y:.2f}, "
+            f"{z:.2f}) mm, and holds other pixels", "export each volume as a series of its own",
         )  # fmt: skip
 
 
 def _copies_told(copies: Sequence[tuple[Plane, Plane]]) -> tuple[Problem, ...]:
     return tuple(
-        Problem("warning", f"is a copy of {original.path} and left out", "Remove it", copy.path)
+        Problem(
+            "warning", f"is a copy of {original.beside(copy)} and left out", "Remove it", copy.path
+        )
         for copy, original in copies
     )
 
