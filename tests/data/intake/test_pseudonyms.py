@@ -50,14 +50,6 @@ def test_the_key_is_its_owners(key: Path) -> None:
     assert [path.name for path in key.parent.iterdir()] == ["key"]
 
 
-def test_a_key_that_was_removed_is_made_again(key: Path) -> None:
-    first = Pseudonyms.local().of("case", "1")
-    key.unlink()
-    second = Pseudonyms.local().of("case", "1")
-    assert first != second
-    assert Pseudonyms(key.read_bytes()).of("case", "1") == second
-
-
 def test_eight_processes_make_one_key(key: Path) -> None:
     running = [
         subprocess.Popen(
@@ -131,3 +123,10 @@ def test_a_place_that_cannot_be_written(key: Path) -> None:
     key.parent.parent.write_text("a file where the folder should be")
     with pytest.raises(DataError, match=r"cannot be read or written .*; check its permissions"):
         Pseudonyms.local()
+
+
+def test_a_key_that_is_removed_is_made_anew(key: Path) -> None:
+    first = Pseudonyms.local().of("case", "a")
+    key.unlink()
+    assert Pseudonyms.local().of("case", "a") != first
+    assert key.exists()

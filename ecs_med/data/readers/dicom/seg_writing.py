@@ -203,6 +203,8 @@ def _segmentation(
         content_description="Made by a model, not checked by a person",
     )
     made.SeriesDescription = "Segmentation by ecs-med"
+    # Optional, and names the hospital, the station and the serial number of the source's machine.
+    made.pop("ContributingEquipmentSequence", None)
     if not sources[0].get("FrameOfReferenceUID"):
         # Asked for where a picture does not say how it lies; may be empty.
         made.PatientOrientation = None
