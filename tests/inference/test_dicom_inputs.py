@@ -198,6 +198,14 @@ def test_a_tree_of_patients(tmp_path: Path) -> None:
     assert all(item.images[0].parent == tmp_path / item.folder / "ct" for item in kept)
 
 
+def test_resampled_series_keep_their_folders(tmp_path: Path) -> None:
+    for patient in ("P1", "P2"):
+        write_series(tmp_path / patient / "ct", _tilted())
+    items = _find(tmp_path, resample=True, keep_names=True).items
+    assert sorted(str(item.folder / item.stem) for item in items) == ["P1/ct", "P2/ct"]
+    assert all(len(item.source) == 5 for item in items)
+
+
 def test_masks_and_reports_are_told(tmp_path: Path) -> None:
     pytest.importorskip("highdicom")
     folder = tmp_path / "Doe"

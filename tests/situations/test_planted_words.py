@@ -86,7 +86,7 @@ def _plant(folder: Path, case: str) -> None:
         uids = {str(before[k].value): k for k in ("SOPInstanceUID", "SeriesInstanceUID",
                 "StudyInstanceUID", "FrameOfReferenceUID")}  # fmt: skip
         plant(path, case)
-        known = f"{WORD}_PatientID".encode()  # the patients differ
+        known = str(pydicom.dcmread(path).PatientID).encode()  # the patients differ
         path.write_bytes(path.read_bytes().replace(known, known[:-1] + case.encode()))
         after = pydicom.dcmread(path)
         new = {old: str(after[key].value) for old, key in uids.items()}
