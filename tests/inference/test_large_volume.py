@@ -66,7 +66,8 @@ def test_a_prediction_takes_the_volume_its_labels_and_little_else(tmp_path: Path
         (large - small) * 2**20 / voxels
         for small, large in zip(peaks[::2], peaks[1::2], strict=True)
     ]
-    assert all(2 < each < 4.5 for each in taken), taken
+    # What a smaller prediction has freed is taken again, so that one may seem to take less.
+    assert 2 < max(taken) < 4.5, taken
     labels = [
         np.asarray(nibabel.load(tmp_path / "results" / f"{n}.nii.gz").dataobj) for n in SLICES
     ]
