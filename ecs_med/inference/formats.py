@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
 
 from ecs_med.data.readers import Reader, available_readers, reader_of
-from ecs_med.errors import EcsMedError, SettingsError, UnreadableFileError
+from ecs_med.errors import EcsMedError, MissingExtraError, SettingsError, UnreadableFileError
 from ecs_med.files import regular_file
 from ecs_med.inference.scans import PredictionInput
 
@@ -98,6 +98,9 @@ def settled(
 
     Returns:
         The items, those with their `problem`, and the formats of those without one.
+
+    Raises:
+        MissingExtraError: If none can, for want of what is not installed.
     """
     file = None if output is None or output.is_dir() else output
     found, formats = [], []
@@ -111,6 +114,9 @@ def settled(
         except OSError as error:
             problem = UnreadableFileError(item.path, error.strerror or "unreadable", "check it")
         found.append(replace(item, problem=problem))
+    missing = [item.problem for item in found if isinstance(item.problem, MissingExtraError)]
+    if missing and len(missing) == len(found):
+        raise missing[0]  # no fault of any input, which one sentence says
     return found, formats
 
 
@@ -160,7 +166,7 @@ def read_codes(path: Path, class_names: Sequence[str]) -> Mapping[str, Mapping[s
             f"{path}: {place or 'it'}: {first['msg']}; write a class, and below it category and "
             "type, each with value and meaning."
         ) from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise SettingsError(f"{path}: no codes can be read ({reason}); check the file.") from error
     strange = [name for name in found if name not in class_names]

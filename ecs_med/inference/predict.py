@@ -120,8 +120,9 @@ def predict(
     """Segment pictures, volumes, and folders of them.
 
     Every result has the grid of its input: a picture gives a PNG of the same height and width,
-    a volume a file of its own format, shape and affine. Pixels hold the values that the masks of
-    training hold (see `LabelScheme.decode`): class indices, but for label files with gaps.
+    a volume a file of its own format, shape and affine, a DICOM series NIfTI. Pixels hold the
+    values that the masks of training hold (see `LabelScheme.decode`): class indices, but for label
+    files with gaps. A DICOM SEG has a segment for each class but the first, in their order.
 
     Args:
         inputs: Files and folders, which are searched with their sub-folders.
@@ -131,9 +132,12 @@ def predict(
         certainty: Also write `<stem>-certainty`: the corrector's highest probability, as float32
             in 0..1 for volumes, as 8 bits (255 = certain) for pictures.
         skip_existing: Leave inputs alone whose results are all there.
-        to: Formats of the results: `nifti`, `png`, `nrrd`, `dicom-seg`; `None`: that of the input,
-            of DICOM NIfTI.
-        codes: JSON or YAML file with SNOMED codes of classes for DICOM SEG, see `read_codes`.
+        to: Formats of the results, a list or one text with commas: `nifti`, `nrrd`, `dicom-seg` of
+            volumes, `png`, `dicom-seg` of pictures; `None`: that of the input, of DICOM NIfTI or
+            PNG. Each input gives a file of each format.
+        codes: JSON or YAML file with SNOMED codes for DICOM SEG, of all classes or some:
+            `{class: {category: {value, meaning}, type: {value, meaning}}}`; the others have those
+            that their names suggest.
         series: Of DICOM: which of several series of an examination, by number, name or `all`.
         resample: Of DICOM: bring slices that are tilted or unevenly apart onto a grid.
         keep_names: Of DICOM: call results as files and folders are called, which may name

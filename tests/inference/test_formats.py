@@ -15,13 +15,22 @@ from dicom_pictures import make_dataset
 from PIL import Image
 
 from ecs_med.data.masks.reading import LabelScheme
+from ecs_med.data.readers import available_readers, read_header
 from ecs_med.data.readers.dicom import seg_writing
 from ecs_med.data.readers.nifti import NiftiReader
-from ecs_med.errors import EcsMedError, SettingsError, SomeInputsFailed, UnreadableFileError
+from ecs_med.errors import (
+    EcsMedError,
+    MissingExtraError,
+    SettingsError,
+    SomeInputsFailed,
+    UnreadableFileError,
+)
 from ecs_med.inference.formats import read_codes
 from ecs_med.inference.predict import predict
+from ecs_med.runs.outputs import own_outputs
 
 RNG = np.random.default_rng(0)
+SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "dicom"
 SPACING = (0.7, 0.8, 2.5)
 VOXELS = RNG.choice(np.array([0, 100], np.int16), (7, 6, 5))
 
@@ -40,9 +49,16 @@ def _affine_points(affine, where):
 def test_seg_and_nifti_hold_the_same_voxels(make_model, orientation):
     highdicom = pytest.importorskip("highdicom")
     files = series(Path("in"), VOXELS, orientation=orientation, spacing=SPACING)
-    report = predict("in", model=make_model("volume"), to="dicom-seg,nifti", output="out")
+    report = predict("in", model=make_model("volume"), to="dicom-seg,nifti,nrrd", output="out")
     ((first, *further),) = report.files.values()
-    assert (first.suffix, [path.name for path in further]) == (".dcm", [f"{first.stem}.nii.gz"])
+    names = [first.name, *(path.name for path in further)]
+    assert names == [f"{first.stem}{suffix}" for suffix in (".dcm", ".nii.gz", ".nrrd")]
+    for path in (first, *further):
+        assert own_outputs(path.parent).holds(path.name)
+    slicer = read_header([further[1]])
+    np.testing.assert_allclose(slicer.affine, affine_of(files), atol=1e-5)
+    stored = available_readers()["nrrd"].read_stored_labels(further[1]).values
+    np.testing.assert_array_equal(stored, VOXELS > 50)
     assert list(report.written.values()) == [first]
     volume = nibabel.load(further[0])
     np.testing.assert_array_equal(np.asarray(volume.dataobj), VOXELS > 50)
@@ -75,6 +91,38 @@ def test_nifti_of_a_series_says_where_it_lies_and_nothing_else(make_model):
         np.testing.assert_allclose(header.get_zooms(), SPACING, rtol=1e-5)
         assert (header["descrip"], header["aux_file"]) == (b"", b"")
         assert not header.extensions
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("a.nii.gz", ".nii.gz"), ("series", ".nii.gz"), ("photo.dcm", ".png"), ("a.jpg", ".png")],
+)
+def test_where_none_is_asked_for_formats_suit_the_input(
+    make_model, write_picture, write_volume, name, suffix
+):
+    kind = "volume" if suffix == ".nii.gz" else "picture"
+    if name == "a.nii.gz":
+        write_volume(Path(name), VOXELS)
+    elif name == "series":
+        series(Path(name), VOXELS)
+    elif name == "a.jpg":
+        write_picture(Path(name), VOXELS[..., 0])
+    else:
+        picture(Path(name), RNG.integers(0, 255, (8, 9, 3)).astype(np.uint8))
+    report = predict(name, model=make_model(kind), output="out")
+    ((path,),) = report.files.values()
+    assert path.name.endswith(suffix)
+    assert path.parent == Path("out")
+    assert not [note for note in report.notes if "patient's name" in note]
+
+
+def test_what_segmentations_carry_is_said_once(make_model):
+    pytest.importorskip("highdicom")
+    for name in ("one", "two"):
+        series(Path("in", name), VOXELS)
+    report = predict("in", model=make_model("volume"), to="nifti,dicom-seg", output="out")
+    assert len(report.written) == 2
+    assert len([note for note in report.notes if "patient's name" in note]) == 1
 
 
 def test_certainty_beside_seg_is_nifti_of_volumes_and_png_of_pictures(make_model):
@@ -177,6 +225,13 @@ def test_a_file_name_holds_one_format_of_one_input(make_model, write_picture, wr
         predict("a.png", model=model, to="png,nifti", output="x.png")
     assert predict("in", model=model, output="x.dcm").files.popitem()[1] == (Path("x.dcm"),)
     assert pydicom.dcmread("x.dcm").Modality == "SEG"
+    for source in ("in", "a.nii.gz"):
+        assert predict(source, model=model, output="y.nrrd").files.popitem()[1] == (Path("y.nrrd"),)
+        np.testing.assert_allclose(
+            read_header([Path("y.nrrd")]).affine,
+            affine_of(sorted(Path("in").iterdir())) if source == "in" else np.eye(4),
+            atol=1e-5,
+        )
 
 
 def test_report_as_json_names_every_file(make_model):
@@ -201,6 +256,16 @@ def test_frames_of_a_cine_are_results_of_their_own(make_model):
             np.testing.assert_array_equal(np.asarray(image), frame // 255)
     report = predict("cine.dcm", model=model, to="png", output="out", skip_existing=True)
     assert list(report.skipped.values()) == results
+    report = predict("cine.dcm", model=model, output="more", overlay=True, certainty=True)
+    assert [len(files) for files in report.files.values()] == [3, 3, 3]
+    for (labels, drawn, certainty), frame in zip(report.files.values(), frames, strict=True):
+        assert drawn.stem == f"{labels.stem}-overlay"
+        with Image.open(drawn) as image:
+            assert image.size == (9, 8)
+        # The corrector of the fixture is sure by 0.8 where it is dark, and by 0.5 elsewhere.
+        with Image.open(certainty) as image:
+            expected = np.where(frame > 0, 0.5, 0.8) * 255
+            np.testing.assert_allclose(np.asarray(image), expected, atol=1)
 
 
 @pytest.mark.parametrize("kind", ["tilted", "gap"])
@@ -254,7 +319,13 @@ def test_without_highdicom_one_sentence_names_the_extra(make_model, monkeypatch)
     model = make_model("volume")
     with pytest.raises(EcsMedError, match=r"ecs-med\[dicom\]"):
         predict("in", model=model, to="dicom-seg")
+    series(Path("more/second"), VOXELS)
+    series(Path("more/third"), VOXELS)
+    # One sentence for all, and not that two of two inputs failed.
+    with pytest.raises(MissingExtraError):
+        predict("more", model=model, to="nifti,dicom-seg", output="out")
     assert model.segmenter.calls == []
+    assert not Path("out").exists()
 
 
 def test_a_segmentation_that_reads_back_otherwise_is_no_failure_of_the_input(
@@ -324,15 +395,30 @@ def test_codes_that_cannot_be_written_are_refused(content, words):
 
 def test_codes_that_cannot_be_read_are_refused(tmp_path):
     Path("codes.json").write_text("{")
-    for path in ("codes.json", "none.json"):
+    Path("deep.json").write_text("[" * 100_000)
+    Path("deep.yaml").write_text("[" * 5_000)
+    Path("latin.yaml").write_bytes(b"f\xfcr: {}")
+    for path in ("codes.json", "none.json", "deep.json", "deep.yaml", "latin.yaml"):
         with pytest.raises(SettingsError, match=f"{path}: no codes can be read"):
             read_codes(Path(path), ("background", "bright"))
+
+
+def test_a_real_series_without_identifiers_is_refused_before_the_model_runs(make_model):
+    pytest.importorskip("highdicom")
+    source = SHARED / "ct_abdomen"
+    if not source.is_dir():
+        pytest.skip("the series is not there")
+    model = make_model("volume")
+    with pytest.raises(UnreadableFileError, match="no identifiers of study and series"):
+        predict(source, model=model, to="nifti,dicom-seg", output="out")
+    assert model.segmenter.calls == []
+    assert not list(Path("out").rglob("*.nii.gz"))
 
 
 @pytest.mark.skipif(shutil.which("dciodvfy") is None, reason="dciodvfy is not installed")
 def test_a_real_series_gives_a_valid_segmentation(make_model):
     pytest.importorskip("highdicom")
-    source = Path(__file__).parents[2].parent / "shared" / "data" / "dicom" / "hippocampus_crop_a"
+    source = SHARED / "hippocampus_crop_a"
     if not source.is_dir():
         pytest.skip("the series is not there")
     scheme = LabelScheme(class_names=("background", "bright"))

@@ -53,7 +53,7 @@ def test_second_setup_does_nothing(project: Path) -> None:
     assert first.returncode == 0, first.stderr
     pip, install = calls(project)
     assert pip == "-m pip install --quiet --upgrade pip>=25.1"
-    assert install == "-m pip install --group dev -e .[offline-weights,ray,slurm,tensorboard]"
+    assert install == "-m pip install --group dev -e .[dicom,offline-weights,ray,slurm,tensorboard]"
     second = make_setup(project)
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
     assert len(calls(project)) == 2

@@ -1,4 +1,4 @@
-"""`ecs-med predict`: segment pictures, NIfTI volumes and folders of them."""
+"""`ecs-med predict`: segment pictures, volumes, DICOM and folders of them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,12 +40,12 @@ def predict(
     to: Annotated[
         str | None,
         typer.Option(
-            "--to", help="Formats of results: nifti, png, nrrd, dicom-seg; several with commas."
+            "--to", help="Formats of results: nifti, nrrd, dicom-seg, png; several with commas."
         ),
     ] = None,
     codes: Annotated[
         Path | None,
-        typer.Option("--codes", help="JSON or YAML file with SNOMED codes of classes."),
+        typer.Option("--codes", help="JSON or YAML file with SNOMED codes for dicom-seg."),
     ] = None,
     series: Annotated[
         str | None,
@@ -60,8 +60,9 @@ def predict(
 ) -> None:
     """Segment scans; every result has the grid of its input.
 
-    A picture gives a PNG, a volume a NIfTI file, whose integers are the classes. If one of
-    several inputs fails, the rest is done, failures.json says why, and the exit code is 3.
+    A picture gives a PNG, a volume a file of its own format, a DICOM series NIfTI; their integers
+    are the classes. If one of several inputs fails, the rest is done, failures.json says why, and
+    the exit code is 3.
     """
     with sparing_pydicom():
         from ecs_med.inference.dicom_inputs import DicomSettings

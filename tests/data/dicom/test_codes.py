@@ -23,7 +23,11 @@ def test_every_structure_of_the_table_has_codes(name: str) -> None:
         # Not the whole of what they name, or not at all.
         ("bone marrow", codes.SCT.Tissue.value), ("no tumor", codes.SCT.Tissue.value),
         ("class 1", codes.SCT.Tissue.value), ("", codes.SCT.Tissue.value),
-        ("foie", codes.SCT.Tissue.value), ("delivery", codes.SCT.Tissue.value),
+        # Of two things, one is where the other lies, and none of our words says which.
+        ("kidney vein", codes.SCT.Tissue.value), ("pancreas_fat", codes.SCT.Tissue.value),
+        ("lesion-free liver", codes.SCT.Tissue.value), ("PortalVein", codes.SCT.PortalVein.value),
+        ("Polyp", codes.SCT.Lesion.value), ("foie", codes.SCT.Tissue.value),
+        ("delivery", codes.SCT.Tissue.value),
     ],
 )  # fmt: skip
 def test_a_name_gives_the_code_of_what_it_names(name: str, wanted: str) -> None:

@@ -9,7 +9,9 @@ from odd_series import make_series, true_affine, write_series
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import EnhancedCTImageStorage
+from situations.inputs_space import random_model
 
+import ecs_med
 from ecs_med.data.readers.dicom.geometry import ResamplableError
 from ecs_med.data.readers.dicom.reader import DicomReader
 from ecs_med.data.readers.dicom.series import find_series
@@ -51,6 +53,25 @@ def test_same_place_in_all_orientations(tmp_path, axes, signs):
     )).max() < 1e-9  # fmt: skip
     # Slices run along the normal, whichever way the series was written.
     assert np.linalg.det(scan.affine) > 0
+
+
+def test_labels_are_equal_in_space_in_all_orientations(tmp_path):
+    model = random_model(tmp_path / "run")
+    found = []
+    for number, (axes, signs) in enumerate(TURNS):
+        directions, origin, stored = turned(axes, signs)
+        datasets = make_series(
+            directions[:2].ravel(), directions[2], stored, origin, PixelSpacing=[1, 1],
+            RescaleIntercept=0,
+        )  # fmt: skip
+        files = write_series(tmp_path / str(number), datasets, seed=number)
+        labels = ecs_med.segment(model, files).labels
+        affine = READER.header(files).affine
+        image = nibabel.as_closest_canonical(nibabel.Nifti1Image(labels, affine))
+        found.append(np.asarray(image.dataobj))
+    assert set(np.unique(found[0])) == {0, 1, 2}
+    for labels in found:
+        assert np.array_equal(labels, found[0])
 
 
 def enhanced(places, orientation=(1, 0, 0, 0, 1, 0), **elements):

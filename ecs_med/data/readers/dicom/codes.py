@@ -84,7 +84,9 @@ _QUALIFIERS = frozenset(
 ) | {"l", "r", "of", "the", "structure", "organ", "class"}
 """Words that leave a structure what it is; any other may make it a part, as of bone marrow."""
 
-_NEGATIONS = frozenset(("no", "non", "not", "without", "healthy", "normal", "background"))
+_NEGATIONS = frozenset(
+    ("no", "non", "not", "without", "free", "absent", "healthy", "normal", "background", "outside")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,9 @@ def codes_of(name: str, given: Mapping[str, Mapping[str, Any]] | None = None) ->
             and `meaning`.
 
     Returns:
-        Those given; else of the longest known words in the name, if its other words do not make
-        something else of it; else a tissue that is an anatomical structure, for which the label of
-        the segment has to speak.
+        Those given; else of the known words in the name, if they are of one thing and its other
+        words do not make something else of it (a vein of the kidney is neither); else a tissue
+        that is an anatomical structure, for which the label of the segment has to speak.
     """
     from pydicom.sr.codedict import codes
     from pydicom.sr.coding import Code
@@ -131,10 +133,12 @@ def _known_words(name: str) -> str:
     words = [_SPELLINGS.get(word, word) for word in re.findall(r"[^\W\d_]+", spaced.lower())]
     text = f" {' '.join(words)} "
     found = [known for known in _BY_WORDS if f" {known} " in text]
-    if _NEGATIONS.intersection(words) or not found:
-        return ""
+    # A gall bladder is no bladder.
+    found = [known for known in found if not any(known in x.split()[1:] for x in found)]
     # What is abnormal says more than where it lies: a liver tumour is a tumour.
-    best = max(found, key=lambda known: (_BY_WORDS[known][0] != _STRUCTURE, len(known)))
+    special = [known for known in found if _BY_WORDS[known][0] != _STRUCTURE]
+    if _NEGATIONS.intersection(words) or len(special or found) != 1:
+        return ""
     known_words = {word for known in found for word in known.split()}
     is_whole = all(word in known_words or word in _QUALIFIERS for word in words)
-    return best if is_whole or _BY_WORDS[best][0] != _STRUCTURE else ""
+    return (special or found)[0] if special or is_whole else ""

@@ -15,14 +15,16 @@ import numpy.typing as npt
 
 from ecs_med.data.readers.base import ResultMeaning
 from ecs_med.data.readers.dicom.codes import SegmentCodes, codes_of
-from ecs_med.data.readers.dicom.files import guarded, open_dataset, quiet_libraries
+from ecs_med.data.readers.dicom.files import guarded, quiet_libraries
 from ecs_med.data.readers.dicom.headers import read_header
+from ecs_med.data.readers.dicom.planes import Plane
 from ecs_med.data.readers.dicom.seg_checking import require_equal
 from ecs_med.data.readers.dicom.seg_sources import (
     INSTEAD,
     NOT_ALLOWED,
-    completed,
     on_source_frames,
+    planes_in_order,
+    source_headers,
 )
 from ecs_med.errors import MissingExtraError, UnreadableFileError
 from ecs_med.files import RESULT_REMEDY, write_atomically
@@ -46,7 +48,8 @@ def require_writable(like: Sequence[Path]) -> None:
     Raises:
         MissingExtraError: Without highdicom.
         UnreadableFileError: If it has no study or series to belong to, is a sequence of frames
-            without places in space, is of a kind that highdicom does not know, or cannot be read.
+            without places in space, is of a kind that highdicom does not know, has slices of
+            several studies or of one identifier, or cannot be read.
     """
     _highdicom()
     path = like[0]
@@ -65,11 +68,31 @@ def require_writable(like: Sequence[Path]) -> None:
         raise UnreadableFileError(
             path, "has no frame of reference, in which a DICOM segmentation would lie", INSTEAD
         )
+    planes = planes_in_order(like)
+    _require_one_identity(planes)
     with guarded(path, NOT_ALLOWED, INSTEAD):
         # Whatever highdicom asks of headers, it is asked now: a segmentation of one pixel.
-        numbers = np.zeros((header.num_frames, header.plane.rows, header.plane.columns), np.uint8)
+        of_file = [plane for plane in planes if plane.path == planes[0].path]
+        numbers = np.zeros((len(of_file), of_file[0].rows, of_file[0].columns), np.uint8)
         numbers[0, 0, 0] = 1
-        _segmentation([completed(open_dataset(path))], numbers, ["any"], ResultMeaning({}))
+        _segmentation(source_headers(of_file), numbers, ["any"], ResultMeaning({}))
+
+
+def _require_one_identity(planes: Sequence[Plane]) -> None:
+    """Refuse files that cannot be told apart by what a segmentation says of its sources."""
+    named: dict[str, Path] = {}
+    first = read_header(planes[0].path)
+    for path in dict.fromkeys(plane.path for plane in planes):
+        header = read_header(path)
+        uid = header.plane.sop_instance_uid
+        reason = "" if uid else "has no identifier, by which a DICOM segmentation would refer to it"
+        if uid in named:
+            reason = f"has the identifier of {named[uid]}, though it is another slice"
+        if header.study_uid != first.study_uid:
+            reason = f"is of another study than {planes[0].path}"
+        if reason:
+            raise UnreadableFileError(path, reason, INSTEAD)
+        named[uid] = path
 
 
 def write_segmentation(
@@ -99,9 +122,9 @@ def write_segmentation(
         raise ValueError(f"labels hold {strange[0]}, which stands for none of {meaning.names}")
     values = list(meaning.names)[1:]
     sources, frames, planes = on_source_frames(labels, like)
-    numbers = np.zeros(frames.shape, np.uint8 if len(values) < 256 else np.uint16)
-    for number, value in enumerate(values, 1):
-        numbers[frames == value] = number
+    number_of = np.zeros(max(values, default=0) + 1, np.uint8 if len(values) < 256 else np.uint16)
+    number_of[values] = np.arange(1, len(values) + 1)
+    numbers = number_of[frames]
     with guarded(like[0], NOT_ALLOWED, INSTEAD):
         made = _segmentation(sources, numbers, [meaning.names[value] for value in values], meaning)
 
@@ -148,11 +171,10 @@ def _segmentation(
         _described(hd, number, label, codes_of(name, meaning.codes), algorithm)
         for number, (label, name) in enumerate(zip(_labels_of(names), names, strict=True), 1)
     ]
-    if not all(str(segment).isascii() for segment in segments):
-        # The letters of the source may lack those of our names; UTF-8 has both.
-        for source in sources:
-            source.decode()
-            source.SpecificCharacterSet = "ISO_IR 192"
+    # The letters of the source may lack those of our names, and highdicom knows few of the ways
+    # to say which they are; UTF-8 has all. What is taken over comes from the first source.
+    sources[0].decode()
+    sources[0].SpecificCharacterSet = "ISO_IR 192"
     made = hd.seg.Segmentation(
         source_images=sources,
         pixel_array=numbers,
