@@ -24,8 +24,9 @@ from planted import ROOT, WORD, leaks, plant
 from situations.inputs_state import TINY, ended, write_model
 
 from ecs_med.data.readers.dicom.files import quiet_libraries
-from ecs_med.errors import SomeInputsFailed
-from ecs_med.inference.predict import predict
+from ecs_med.inference.dicom_inputs import DicomSettings
+from ecs_med.inference.model import load_model
+from ecs_med.inference.predict import predict, predict_files
 
 SHAPE = (24, 20, 6)
 
@@ -122,7 +123,9 @@ def test_the_words_are_there(hospital: Path) -> None:
     assert len(found) > 80
     file = next((hospital / f"{WORD}^GOOD" / "CT").iterdir())
     content = file.read_bytes()
-    kinds = set(re.findall(rb"(AE|AS|CS|DA|DS|DT|IS|LO|LT|PN|SH|ST|TM|UI)..Sentinel_", content))
+    kinds = set(
+        re.findall(rb"(AE|AS|CS|DA|DS|DT|IS|LO|LT|PN|SH|ST|TM|UI)..Sentinel_", content, re.DOTALL)
+    )
     kinds |= set(re.findall(rb"(UC|UR|UT)\0\0....Sentinel_", content, re.DOTALL))
     assert len(kinds) == 17, kinds
     assert b"Sentinel_private" in content
@@ -147,11 +150,13 @@ def test_predictions(hospital: Path, archives: list[Path], tmp_path: Path) -> No
         "leads out of its folder",
         "is a damaged archive",
         "no such file or folder",
+        "pixels are there",
+        "holds frames without places in space",
     ):
         assert reason in failures, failures
     assert "DICOM that is no image" in report["passed_over"].values()
-    results = sorted(path.name for path in (tmp_path / "out").glob("*.nii.gz"))
-    assert results, failures
+    results = sorted(path.name for path in (tmp_path / "out").rglob("*.nii.gz"))
+    assert len(results) == 2, failures  # of the folder, and of the archive
     assert all(re.fullmatch(r"case-[0-9a-f]{10}\.nii\.gz", name) for name in results)
     assert leaks([out, err], [tmp_path / "out", tmp_path / "run"]) == []
     assert leaks_of_cache(tmp_path / "cache") == []
@@ -159,6 +164,33 @@ def test_predictions(hospital: Path, archives: list[Path], tmp_path: Path) -> No
     shown = [Path(path) for path in report["failures"] if "others" in path]
     assert shown
     assert all(path.readlink().is_relative_to(hospital.parent) for path in shown)
+
+
+INHERITED = {
+    "AccessionNumber",
+    "FrameOfReferenceUID",
+    "PatientID",
+    "PatientName",
+    "ReferencedSOPInstanceUID",
+    "ReferringPhysicianName",
+    "SeriesInstanceUID",
+    "StudyDescription",
+    "StudyID",
+    "StudyInstanceUID",
+}
+"""What a segmentation has of its source: whose and of which study it is, and of which images."""
+
+
+def inherited(segmentation: Path) -> set[str]:
+    """Elements with planted words; the file is removed."""
+    found = set()
+    with quiet_libraries():
+        for element in pydicom.dcmread(segmentation).iterall():
+            value = str(element.value)
+            if element.VR != "SQ" and (WORD.lower() in value.lower() or value.startswith(ROOT)):
+                found.add(element.keyword)
+    segmentation.unlink()
+    return found
 
 
 def test_resampled_series_and_segmentations(
@@ -172,63 +204,27 @@ def test_resampled_series_and_segmentations(
     for name, value in places(tmp_path).items():
         monkeypatch.setenv(name, value)
     model = write_model(tmp_path / "run", kind="volume", channels=1)
-    names = (f"{WORD}_MISSING", f"{WORD}^GOOD", f"{WORD}_CUT")
-    with warnings.catch_warnings(record=True) as warned, pytest.raises(SomeInputsFailed) as ended:
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
-        predict(
-            [hospital / name for name in names],
-            model=model,
-            output=tmp_path / "out",
-            resample=True,
+        report = predict_files(
+            load_model(model),
+            [hospital / f"{WORD}{name}" for name in ("_MISSING", "^GOOD", "_CUT")],
+            tmp_path / "out",
+            dicom=DicomSettings(resample=True),
             to="nifti,dicom-seg",
         )
-    failures = (tmp_path / "out" / "failures.json").read_text()
-    # Dates that are words cannot be handed on.
-    assert "its headers do not allow a DICOM segmentation" in failures
-    said = [*capfd.readouterr(), caplog.text, str(ended.value)]
+    assert [len(paths) for paths in report.files.values()] == [2, 2]
+    assert list((tmp_path / "cache").rglob("resampled-*.nii"))
+    for path in [path for paths in report.files.values() for path in paths]:
+        if path.suffix == ".dcm":
+            found = inherited(path)
+            assert {"PatientName", "PatientID", "StudyInstanceUID"} <= found <= INHERITED
+    # Said once, with a prediction that has one.
+    assert sum("patient's name" in note for note in report.notes) == 1
+    said = [*capfd.readouterr(), caplog.text, json.dumps(report.to_json())]
     said += [str(warning.message) for warning in warned]
     assert leaks(map(str.encode, said), [tmp_path / "out"]) == []
     assert leaks_of_cache(tmp_path / "cache") == []
-    assert list((tmp_path / "cache").rglob("resampled-*.nii"))
-
-
-INHERITED = {
-    "PatientName",
-    "PatientID",
-    "StudyDescription",
-    "ReferringPhysicianName",
-    "StudyID",
-    "AccessionNumber",
-    "StudyInstanceUID",
-    "FrameOfReferenceUID",
-    "SeriesInstanceUID",
-    "ReferencedSOPInstanceUID",
-}
-"""What a segmentation has of its source: whose it is, and which images it is of."""
-
-
-def test_a_segmentation_inherits_patient_and_study_alone(tmp_path: Path, monkeypatch) -> None:
-    pytest.importorskip("highdicom")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for path in planted_series(tmp_path / WORD, "1"):
-        dataset = pydicom.dcmread(path)
-        # Of a kind that a segmentation can hold.
-        dates = ("PatientBirthDate", "StudyDate", "StudyTime", "AcquisitionTime")
-        for keyword in (*dates, "PatientSex", "PatientAge", "PatientWeight"):
-            setattr(dataset, keyword, "")
-        dataset.save_as(path)
-    model = write_model(tmp_path / "run", kind="volume", channels=1)
-    report = predict(tmp_path / WORD, model=model, output=tmp_path / "out", to="dicom-seg")
-    ((result,),) = report.files.values()
-    found = set()
-    with quiet_libraries():
-        for element in pydicom.dcmread(result).iterall():
-            value = str(element.value)
-            if element.VR != "SQ" and (WORD.lower() in value.lower() or value.startswith(ROOT)):
-                found.add(element.keyword)
-    assert {"PatientName", "PatientID", "StudyInstanceUID"} <= found <= INHERITED
-    # Said once, with a prediction that has one.
-    assert sum("patient's name" in note for note in report.notes) == 1
 
 
 def test_training(tmp_path: Path) -> None:
