@@ -46,10 +46,12 @@ def plant(path: Path, case: str = "1") -> Path:
     dataset = pydicom.dcmread(path)
     patches = []
     for kinds, written_as in ((_SHORT, "LO"), (_LONG, "UT")):
-        for number, (keyword, kind) in enumerate(kinds.items()):
+        for keyword, kind in kinds.items():
             tag = tag_for_keyword(keyword)
-            assert tag is not None
-            dataset.add_new(tag, written_as, f"{WORD}_{number}")
+            if tag is None:
+                continue
+            text = f"{WORD}_{keyword}"[:60]
+            dataset.add_new(tag, written_as, text)
             place = tag.to_bytes(4, "big")
             stored = place[1::-1] + place[3:1:-1]
             patches.append((stored + written_as.encode(), stored + kind.encode()))

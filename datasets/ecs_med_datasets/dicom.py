@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from ecs_med.config import ReadingSettings
 from ecs_med.data.intake.collections import with_grids, with_hidden_names
 from ecs_med.data.layout import Layout
 from ecs_med.data.readers import available_readers, is_image
-from ecs_med.data.readers.dicom.files import is_dicom, open_dataset, quiet_libraries
+from ecs_med.data.readers.dicom.files import guarded, is_dicom, open_dataset, quiet_libraries
+from ecs_med.data.readers.dicom.frames import burned_in
 from ecs_med.data.readers.dicom.headers import read_header
 from ecs_med.data.readers.dicom.series import FoundSeries, Series, find_series
 from ecs_med.errors import DataError, UnreadableFileError
@@ -85,6 +87,7 @@ class DicomLayout(Layout):
             *pairing.problems,
             *_not_used(others, files, pairing, walk, root),
             *_modality_problems([scans[i] for i in used], cases, root),
+            *_text_in_pixels([scans[i] for i in used]),
         ]
         collection = CaseCollection(
             name=root.resolve().name or "data",
@@ -216,3 +219,20 @@ def _modality_problems(
             "Move away series that are not to be learnt from",
             root,
         )
+
+
+def _text_in_pixels(series: Sequence[Series]) -> Iterator[Problem]:
+    """Scans into whose pixels names may be written, told once with the first of them."""
+    first, count = None, 0
+    for scan in series:
+        path = scan.files[0]
+        try:
+            header = open_dataset(path, tags=["BurnedInAnnotation", "Modality"])
+            with guarded(path):
+                found = burned_in(header, path)
+        except UnreadableFileError:
+            continue
+        first, count = first or found, count + (found is not None)
+    if first is not None:
+        more = f" (so of {count} scans)" if count > 1 else ""
+        yield replace(first, message=f"{first.message}{more}")

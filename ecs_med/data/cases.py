@@ -47,6 +47,7 @@ class PreparedCase:
         reference: npt.NDArray[np.uint8] | None = None,
     ) -> Self:
         """Prepare a scan that is read already."""
+        stack = prepare_scan(scan, preparation)
         return cls(
             header=ScanHeader(
                 shape=scan.spatial_shape,
@@ -55,8 +56,8 @@ class PreparedCase:
                 kind=scan.kind,
                 has_position=scan.has_position,
             ),
-            # A copy, because torch refuses to wrap arrays that a reader left read-only.
-            slices=torch.tensor(prepare_scan(scan, preparation)),
+            # Those of a volume are its own; a picture's may be the scan itself, read-only even.
+            slices=torch.from_numpy(stack) if scan.is_volume else torch.tensor(stack),
             preparation=preparation,
             reference=reference,
             scan=scan,

@@ -1,6 +1,9 @@
 """`predict` and `evaluate` with a real but untrained network: what they print, write, end with."""
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel
@@ -141,3 +144,27 @@ def test_evaluate_prints_one_table(run, scan, tmp_path, monkeypatch, capsys):
 def test_evaluate_on_nothing(run, tmp_path, capsys):
     assert ended("evaluate", "--data", tmp_path / "gone", "--model", run) == 2
     assert "no such file or folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--help"], ["predict", "in"]])
+def test_libraries_of_dicom_stay_away_where_there_is_none(run, scan, tmp_path, words):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a", "b"):
+        shutil.copy(scan, folder / f"{name}.nii.gz")
+    (folder / "README").write_text("no image")
+    more = ["--model", str(run), "--device", "cpu"] if words[0] == "predict" else []
+    code = f"""
+import sys
+from ecs_med_cli.app import main
+try:
+    main({[*words, *more]!r})
+except SystemExit as end:
+    assert end.code == 0, end.code
+print([n for n in ("pydicom", "highdicom", "SimpleITK") if sys.modules.get(n) is not None])
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("\n[]\n")

@@ -276,3 +276,18 @@ def test_uneven_slices_are_brought_onto_a_grid_where_that_is_asked(
     assert nibabel.load(grid.images[0].resolve()).shape[2] > SHAPE[2]
     assert not [p for p in diagnose(found, asked).problems if "apart" in p.message]
     assert "P05" not in grid.id or keep_names
+
+
+def test_text_in_pixels_is_told_once_with_a_count(tmp_path: Path) -> None:
+    for number in range(4):
+        path = picture(tmp_path / f"p{number}.dcm", np.full((8, 8, 3), number, np.uint8))
+        dataset = pydicom.dcmread(path)
+        dataset.BurnedInAnnotation = ("YES", "NO", "YES", "YES")[number]
+        dataset.save_as(path)
+    told = [p for p in open_data(tmp_path).problems if "burned" in p.message]
+    assert [p.message for p in told] == [
+        "its header says that text is burned into its pixels (so of 3 scans)"
+    ]
+    assert told[0].severity == "warning"
+    assert told[0].path is not None
+    assert told[0].path.resolve() == tmp_path / "p0.dcm"

@@ -23,6 +23,8 @@ def test_every_structure_of_the_table_has_codes(name: str) -> None:
         # Not the whole of what they name, or not at all.
         ("bone marrow", codes.SCT.Tissue.value), ("no tumor", codes.SCT.Tissue.value),
         ("class 1", codes.SCT.Tissue.value), ("", codes.SCT.Tissue.value),
+        ("left atrium", codes.SCT.LeftAtrium.value), ("Lymph nodes", codes.SCT.LymphNode.value),
+        ("superior_vena_cava", codes.SCT.SuperiorVenaCava.value), ("left lung", "39607008"),
         # Of two things, one is where the other lies, and none of our words says which.
         ("kidney vein", codes.SCT.Tissue.value), ("pancreas_fat", codes.SCT.Tissue.value),
         ("lesion-free liver", codes.SCT.Tissue.value), ("PortalVein", codes.SCT.PortalVein.value),

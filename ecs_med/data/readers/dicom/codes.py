@@ -19,9 +19,12 @@ _BY_WORDS: Mapping[str, tuple[str, str]] = {
     "aorta": (_STRUCTURE, "Aorta"),
     "artery": (_STRUCTURE, "Artery"),
     "bladder": (_STRUCTURE, "Bladder"),
+    "blood vessel": (_STRUCTURE, "BloodVessel"),
     "bone": (_STRUCTURE, "Bone"),
     "brain": (_STRUCTURE, "Brain"),
     "breast": (_STRUCTURE, "Breast"),
+    "cerebellum": (_STRUCTURE, "Cerebellum"),
+    "clavicle": (_STRUCTURE, "Clavicle"),
     "colon": (_STRUCTURE, "Colon"),
     "cyst": (_ABNORMAL, "Cyst"),
     "duodenum": (_STRUCTURE, "Duodenum"),
@@ -32,21 +35,27 @@ _BY_WORDS: Mapping[str, tuple[str, str]] = {
     "femur": (_STRUCTURE, "Femur"),
     "gall bladder": (_STRUCTURE, "Gallbladder"),
     "gallbladder": (_STRUCTURE, "Gallbladder"),
+    "gray matter": (_STRUCTURE, "GrayMatter"),
     "heart": (_STRUCTURE, "Heart"),
     "hemorrhage": (_ABNORMAL, "Hemorrhage"),
     "hippocampus": (_STRUCTURE, "Hippocampus"),
+    "humerus": (_STRUCTURE, "Humerus"),
     "inferior vena cava": (_STRUCTURE, "InferiorVenaCava"),
     "instrument": (_OBJECT, "InstrumentDevice"),
     "kidney": (_STRUCTURE, "Kidney"),
+    "left atrium": (_STRUCTURE, "LeftAtrium"),
     "left ventricle": (_STRUCTURE, "LeftVentricle"),
     "lesion": (_ABNORMAL, "Lesion"),
     "liver": (_STRUCTURE, "Liver"),
     "lung": (_STRUCTURE, "Lung"),
+    "lymph node": (_STRUCTURE, "LymphNode"),
+    "mandible": (_STRUCTURE, "Mandible"),
     "mass": (_ABNORMAL, "Mass"),
     "muscle": (_STRUCTURE, "Muscle"),
     "necrosis": (_ABNORMAL, "Necrosis"),
     "nodule": (_ABNORMAL, "Nodule"),
     "optic disc": (_STRUCTURE, "OpticDiscStructure"),
+    "optic nerve": (_STRUCTURE, "OpticNerve"),
     "pancreas": (_STRUCTURE, "Pancreas"),
     "polyp": (_ABNORMAL, "Lesion"),
     "portal vein": (_STRUCTURE, "PortalVein"),
@@ -54,18 +63,29 @@ _BY_WORDS: Mapping[str, tuple[str, str]] = {
     "rectum": (_STRUCTURE, "Rectum"),
     "retina": (_STRUCTURE, "Retina"),
     "rib": (_STRUCTURE, "Rib"),
+    "right atrium": (_STRUCTURE, "RightAtrium"),
     "right ventricle": (_STRUCTURE, "RightVentricle"),
+    "sacrum": (_STRUCTURE, "Sacrum"),
+    "scapula": (_STRUCTURE, "Scapula"),
     "skin": (_STRUCTURE, "Skin"),
+    "small bowel": (_STRUCTURE, "SmallIntestine"),
     "small intestine": (_STRUCTURE, "SmallIntestine"),
+    "spinal cord": (_STRUCTURE, "SpinalCord"),
     "spleen": (_STRUCTURE, "Spleen"),
     "stomach": (_STRUCTURE, "Stomach"),
+    "superior vena cava": (_STRUCTURE, "SuperiorVenaCava"),
+    "thalamus": (_STRUCTURE, "Thalamus"),
+    "thyroid gland": (_STRUCTURE, "Thyroid"),
     "thyroid": (_STRUCTURE, "Thyroid"),
     "trachea": (_STRUCTURE, "Trachea"),
     "tumor": (_ABNORMAL, "Neoplasm"),
+    "urinary bladder": (_STRUCTURE, "Bladder"),
     "uterus": (_STRUCTURE, "Uterus"),
     "vein": (_STRUCTURE, "Vein"),
+    "vena cava": (_STRUCTURE, "VenaCava"),
     "vertebra": (_STRUCTURE, "Vertebra"),
     "vessel": (_STRUCTURE, "BloodVessel"),
+    "white matter": (_STRUCTURE, "WhiteMatter"),
 }
 """Category and type by words of a class name, as pydicom's table of SNOMED CT calls them."""
 
@@ -75,8 +95,8 @@ _SPELLINGS = {
     "haemorrhage": "hemorrhage", "arteries": "artery", "bones": "bone", "cysts": "cyst",
     "instruments": "instrument", "kidneys": "kidney", "lesions": "lesion", "lungs": "lung",
     "muscles": "muscle", "nodules": "nodule", "polyps": "polyp", "ribs": "rib",
-    "tool": "instrument", "tools": "instrument", "veins": "vein", "vertebrae": "vertebra",
-    "vessels": "vessel",
+    "grey": "gray", "nodes": "node", "tool": "instrument", "tools": "instrument", "veins": "vein",
+    "vertebrae": "vertebra", "vessels": "vessel",
 }  # fmt: skip
 
 _QUALIFIERS = frozenset(
@@ -134,7 +154,7 @@ def _known_words(name: str) -> str:
     text = f" {' '.join(words)} "
     found = [known for known in _BY_WORDS if f" {known} " in text]
     # A gall bladder is no bladder.
-    found = [known for known in found if not any(known in x.split()[1:] for x in found)]
+    found = [known for known in found if sum(f" {known} " in f" {x} " for x in found) == 1]
     # What is abnormal says more than where it lies: a liver tumour is a tumour.
     special = [known for known in found if _BY_WORDS[known][0] != _STRUCTURE]
     if _NEGATIONS.intersection(words) or len(special or found) != 1:

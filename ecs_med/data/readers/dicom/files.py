@@ -2,9 +2,10 @@
 
 import logging
 import struct
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -43,18 +44,51 @@ def quiet_libraries() -> Iterator[None]:
     """Keep back what DICOM libraries warn of and log: they quote values, and those name patients.
 
     pydicom converts a value when it is asked for, so this belongs around reading values, too.
+    Filters of warnings are those of the whole process: as long as any thread is inside, all are
+    quiet, and the last one to leave puts everything back.
     """
-    loggers = [logging.getLogger(name) for name in _LIBRARIES]
-    before = [(logger.propagate, logger.handlers) for logger in loggers]
-    for logger in loggers:
-        logger.propagate, logger.handlers = False, [logging.NullHandler()]
+    _quiet.enter()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
+        yield
     finally:
-        for logger, (propagate, handlers) in zip(loggers, before, strict=True):
-            logger.propagate, logger.handlers = propagate, handlers
+        _quiet.leave()
+
+
+class _Quiet:
+    """Silence that several threads share."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._num_inside = 0
+        self._undo = ExitStack()
+
+    def enter(self) -> None:
+        with self._lock:
+            if not self._num_inside:
+                self._undo.enter_context(warnings.catch_warnings())
+                for name in _LIBRARIES:
+                    self._undo.enter_context(_silent(logging.getLogger(name)))
+            self._num_inside += 1
+            warnings.simplefilter("ignore")
+
+    def leave(self) -> None:
+        with self._lock:
+            self._num_inside -= 1
+            if not self._num_inside:
+                self._undo.close()
+
+
+@contextmanager
+def _silent(logger: logging.Logger) -> Iterator[None]:
+    before = logger.propagate, logger.handlers
+    logger.propagate, logger.handlers = False, [logging.NullHandler()]
+    try:
+        yield
+    finally:
+        logger.propagate, logger.handlers = before
+
+
+_quiet = _Quiet()
 
 
 @contextmanager

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 
 __all__ = ["require_writable", "write_segmentation"]
 
+_LABEL_BYTES = 64
+"""The standard counts characters, but validators bytes."""
+
 _NOT_IN_LABELS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -146,12 +149,20 @@ def _highdicom() -> Any:
 
 
 def _labels_of(names: Sequence[str]) -> list[str]:
-    """Names as an element of one line of text can hold them."""
-    # A backslash would part two values, and an empty value is none. The standard counts 64
-    # characters, but validators bytes.
-    clean = (" ".join(_NOT_IN_LABELS.sub(" ", name.replace("\\", "/")).split()) for name in names)
-    short = (name.encode()[:64].decode(errors="ignore").strip() for name in clean)
-    return [name or f"class {number}" for number, name in enumerate(short, 1)]
+    """Names as an element of one line of text can hold them, each another."""
+    # A backslash would part two values, and an empty value is none.
+    clean = [" ".join(_NOT_IN_LABELS.sub(" ", name.replace("\\", "/")).split()) for name in names]
+    labels: list[str] = []
+    for number, name in enumerate(clean, 1):
+        label = _cut(name, _LABEL_BYTES) or f"class {number}"
+        if label in labels:
+            label = f"{_cut(label, _LABEL_BYTES - len(f' {number}'))} {number}"
+        labels.append(label)
+    return labels
+
+
+def _cut(text: str, num_bytes: int) -> str:
+    return text.encode(errors="replace")[:num_bytes].decode(errors="ignore").strip()
 
 
 def _segmentation(
@@ -192,6 +203,8 @@ def _segmentation(
         content_description="Made by a model, not checked by a person",
     )
     made.SeriesDescription = "Segmentation by ecs-med"
+    # Optional, and names the hospital, the station and the serial number of the source's machine.
+    made.pop("ContributingEquipmentSequence", None)
     if not sources[0].get("FrameOfReferenceUID"):
         # Asked for where a picture does not say how it lies; may be empty.
         made.PatientOrientation = None
