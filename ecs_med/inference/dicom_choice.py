@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ecs_med.data.intake.resampling import resampled
-from ecs_med.errors import DataError, EcsMedError
+from ecs_med.errors import DataError, EcsMedError, UnreadableFileError
 from ecs_med.inference.dicom_names import Namer
 from ecs_med.inference.scans import PredictionInput
 from ecs_med.types import Problem, ScanKind
@@ -164,7 +164,12 @@ def _items(
     series: "Series", settings: DicomSettings, namer: Namer, kind: ScanKind | None
 ) -> Iterator[PredictionInput]:
     item = namer.item(series)
-    if series.kind == "sequence" and kind != "volume":
+    if series.kind == "sequence" and kind == "volume":
+        reason = "holds frames without places in space, and the model takes volumes"
+        problem = UnreadableFileError(item.path, reason, "name a model of pictures")
+        yield replace(item, problem=problem)
+        return
+    if series.kind == "sequence":
         from ecs_med.data.readers.dicom.frames import num_frames
 
         try:

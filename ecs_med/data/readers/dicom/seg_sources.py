@@ -17,6 +17,7 @@ from ecs_med.data.readers.dicom.stack import planes_of_files
 
 if TYPE_CHECKING:
     import pydicom
+    from pydicom.tag import BaseTag
 
 __all__ = ["INSTEAD", "NOT_ALLOWED", "on_source_frames", "planes_in_order", "source_headers"]
 
@@ -37,6 +38,27 @@ _EMPTY_WHERE_MISSING = (
     "StudyTime",
 )
 """Attributes that have to be there and may be empty (type 2 of the standard)."""
+
+_ABOUT_PEOPLE = (0x0008, 0x0010, 0x0012, 0x0032, 0x0038)
+"""Groups of patients, visits, requests, trials, and of who did what where and why."""
+
+_TAKEN_OVER = {
+    *_EMPTY_WHERE_MISSING,
+    "ImageType",
+    "IssuerOfAccessionNumberSequence",
+    "IssuerOfPatientID",
+    "IssuerOfPatientIDQualifiersSequence",
+    "Modality",
+    "PatientAge",
+    "PatientBirthTime",
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SpecificCharacterSet",
+    "StudyDescription",
+    "TimezoneOffsetFromUTC",
+}
+"""What is taken of those: whose study it is, so that archives find it, and no histories, comments,
+diagnoses, further names and numbers, which the standard leaves open and highdicom would copy."""
 
 
 def _is_date(text: str) -> bool:
@@ -138,7 +160,8 @@ def _completed(header: "pydicom.Dataset") -> "pydicom.Dataset":
     for tag in list(header.keys()):
         element = header.get_item(tag, keep_deferred=True)
         # Large elements were left in the file, which is closed: nothing may ask for them.
-        if tag.is_private or (element.is_raw and element.value is None and element.length):
+        is_left = element.is_raw and element.value is None and element.length
+        if tag.is_private or is_left or not _is_taken_over(tag):
             del header[tag]
     for own, of_file in (
         ("SOPClassUID", "MediaStorageSOPClassUID"),
@@ -155,6 +178,12 @@ def _completed(header: "pydicom.Dataset") -> "pydicom.Dataset":
     if header.get("LossyImageCompression") not in ("00", "01"):
         header.pop("LossyImageCompression", None)
     return header
+
+
+def _is_taken_over(tag: "BaseTag") -> bool:
+    from pydicom.datadict import keyword_for_tag
+
+    return tag.group not in _ABOUT_PEOPLE or keyword_for_tag(tag) in _TAKEN_OVER
 
 
 def _make_picture(header: "pydicom.Dataset") -> None:
