@@ -146,6 +146,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _let_threads_sleep()
     with lasting_streams(), _ended_like_ctrl_c():
         code = _run(arguments)
+    # Where Ctrl-C hits inside of `exec` of a text, as in the making of a dataclass, Python notes
+    # that it has to die by the signal, whatever exit code is asked for; the next one clears that.
+    exec("")
     sys.exit(code)
 
 

@@ -60,6 +60,8 @@ def take_in_dicom(
     taken.text_in_pixels = _text_in_pixels(choice.chosen, namer)
     if not settings.keep_names:
         namer.links.clear()
+    if below is None:
+        _require_scan(taken, next(iter(taken.passed_over), None))
     return taken
 
 
@@ -79,6 +81,7 @@ def take_in_folder(
     if settings.keep_names:
         taken.items += listed.items
         taken.passed_over |= listed.passed_over
+        _require_scan(taken, folder)
         return taken
     pseudonyms = Pseudonyms.local()
     links = LinkFolder(folder, pseudonyms)
@@ -92,6 +95,7 @@ def take_in_folder(
         images, _ = links.case(name, item.images)
         taken.items.append(PredictionInput(images, images[0].parent, case=name))
     taken.passed_over |= {links.other(path): why for path, why in listed.passed_over.items()}
+    _require_scan(taken, links.other(folder))
     return taken
 
 
@@ -112,7 +116,17 @@ def take_in_archive(
         return DicomInputs([PredictionInput((shown,), problem=problem)])
     taken = take_in_dicom(path, dicom, settings, folder, kind)
     taken.notes += _beside(len(files) - len(dicom))
+    _require_scan(taken, shown)
     return taken
+
+
+def _require_scan(taken: DicomInputs, shown: Path | None) -> None:
+    """Say that there is nothing to segment where all is passed over."""
+    if taken.items or shown is None:
+        return
+    reasons = ", ".join(dict.fromkeys(taken.passed_over.values()))
+    problem = DataError(f"{shown}: no scan to segment here, only {reasons}; give a series.")
+    taken.items.append(PredictionInput((shown,), problem=problem))
 
 
 def _beside(num_unknown: int) -> list[str]:

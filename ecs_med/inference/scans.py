@@ -47,9 +47,9 @@ class PredictionInput:
     @property
     def folder(self) -> Path:
         """The folder of its results, relative to that of all."""
-        parent = self.path.parent
         if self.below is None:
             return Path()
+        parent = (self.source or self.images)[0].parent
         # A series that is called as its folder lies beside it.
         if self.case == parent.resolve().name and parent.resolve() != self.below.resolve():
             parent = parent.parent

@@ -14,7 +14,7 @@ from dicom_mask_files import seg, structures
 from dicom_pictures import make_dataset
 from odd_series import AXIAL, STORED, make_series, true_affine, write_series
 from PIL import Image
-from pydicom.uid import BasicTextSRStorage
+from pydicom.uid import BasicTextSRStorage, SegmentationStorage
 
 from ecs_med.data.readers import read_scan
 from ecs_med.data.readers.dicom.series import FoundSeries, Series
@@ -198,6 +198,14 @@ def test_a_tree_of_patients(tmp_path: Path) -> None:
     assert all(item.images[0].parent == tmp_path / item.folder / "ct" for item in kept)
 
 
+def test_resampled_series_keep_their_folders(tmp_path: Path) -> None:
+    for patient in ("P1", "P2"):
+        write_series(tmp_path / patient / "ct", _tilted())
+    items = _find(tmp_path, resample=True, keep_names=True).items
+    assert sorted(str(item.folder / item.stem) for item in items) == ["P1/ct", "P2/ct"]
+    assert all(len(item.source) == 5 for item in items)
+
+
 def test_masks_and_reports_are_told(tmp_path: Path) -> None:
     pytest.importorskip("highdicom")
     folder = tmp_path / "Doe"
@@ -222,6 +230,23 @@ def test_masks_and_reports_are_told(tmp_path: Path) -> None:
     assert "passed over, DICOM segmentations or contours: 2, such as " in _told(found)
     assert "2 file(s) beside DICOM are no images and are passed over." in found.notes
     _assert_hidden(found, "Doe")
+
+
+@pytest.mark.parametrize("keep_names", [True, False])
+def test_masks_alone_are_nothing_to_segment(tmp_path: Path, keep_names: bool) -> None:
+    (tmp_path / "in").mkdir()
+    (mask,) = make_series(stored=SMALL[:1], Modality="SEG", SOPClassUID=SegmentationStorage)
+    mask.save_as(tmp_path / "in" / "a.dcm", enforce_file_format=True)
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.write(tmp_path / "in" / "a.dcm", "a.dcm")
+    for given in (tmp_path / "in", tmp_path / "in" / "a.dcm", archive):
+        (item,) = _find(given, keep_names=keep_names).items
+        assert str(item.problem) == (
+            f"{item.path}: no scan to segment here, only DICOM segmentations or contours; give a "
+            "series."
+        )
+        assert (given == item.path) == keep_names
 
 
 def test_other_formats_beside_dicom(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_pictures import make_dataset
-from odd_series import STEP_MM, make_series, renewed, write_series
+from odd_series import COLUMNS, ROWS, STEP_MM, make_series, renewed, write_series
 from pydicom import uid
 from written_seg import (
     LABELS,
@@ -18,6 +18,7 @@ from written_seg import (
     dciodvfy_errors,
     needs_dciodvfy,
     needs_dcmqi,
+    read_by_dcmqi,
     segments_by_source,
     small_series,
 )
@@ -60,6 +61,20 @@ def test_odd_series_that_are_read_are_written(tmp_path: Path, oddity: str) -> No
     thickness = pydicom.dcmread(tmp_path / "s.dcm").SharedFunctionalGroupsSequence[0]
     measured = thickness.PixelMeasuresSequence[0].SliceThickness
     assert measured == (STEP_MM if "thickness" in oddity else 5)
+    sides = read_by_dcmqi(tmp_path / "s.dcm").header.get_zooms()
+    np.testing.assert_allclose(sides, read_header(files).spacing_mm, rtol=1e-4)
+
+
+@needs_dcmqi
+def test_a_gap_between_slices_does_not_make_them_as_far_apart_as_they_are_thick(
+    tmp_path: Path,
+) -> None:
+    datasets = make_series()
+    labels = np.ones((COLUMNS, ROWS, len(datasets) - 1), np.uint8)
+    files = write_series(tmp_path / "in", datasets[:4] + datasets[5:])
+    write_segmentation(tmp_path / "s.dcm", labels, files, MEANING)
+    image = read_by_dcmqi(tmp_path / "s.dcm")
+    np.testing.assert_allclose(image.header.get_zooms()[2], STEP_MM, rtol=1e-4)
 
 
 @needs_dciodvfy

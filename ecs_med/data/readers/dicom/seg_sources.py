@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.data.readers.dicom.files import guarded, open_dataset
-from ecs_med.data.readers.dicom.geometry import SAME_PLACE_MM
 from ecs_med.data.readers.dicom.headers import read_header
 from ecs_med.data.readers.dicom.planes import Plane
 from ecs_med.data.readers.dicom.stack import planes_of_files
@@ -24,6 +23,9 @@ __all__ = ["INSTEAD", "NOT_ALLOWED", "on_source_frames", "planes_in_order", "sou
 
 NOT_ALLOWED = "its headers do not allow a DICOM segmentation"
 INSTEAD = "write NIfTI or PNG instead"
+_EVEN_SHARE = 0.05
+"""How far a slice may lie off an even grid, in steps, as `place_planes` lets it."""
+
 _EMPTY_WHERE_MISSING = (
     "AccessionNumber",
     "PatientBirthDate",
@@ -211,21 +213,24 @@ def _share_groups(header: "pydicom.Dataset") -> None:
 
 
 def _say_sides(sources: Sequence["pydicom.Dataset"], planes: Sequence[Plane]) -> None:
-    """Let the third side of voxels be what positions say, which readers trust less than elements.
+    """Let the third side of voxels be what positions say.
+
+    Where these are not quite even, readers take what stands here, and without it the thickness.
 
     Frames have to be of some thickness; where that is unknown, they reach from one to the next.
     """
     if planes[0].position is None or planes[0].orientation is None:
         return
     normal = np.cross(planes[0].orientation[:3], planes[0].orientation[3:])
-    steps = np.diff(np.array([plane.position for plane in planes]) @ normal)
-    usual = float(np.median(steps)) if steps.size else planes[0].spacing_between or 1.0
-    even = steps.size > 0 and np.ptp(steps) <= SAME_PLACE_MM * len(steps)
+    heights = np.array([plane.position for plane in planes]) @ normal
+    spacing = planes[0].spacing_between or planes[0].thickness or 1.0
+    if len(heights) > 1:
+        spacing = float(np.median(np.diff(heights)))
+        even = np.linspace(heights[0], heights[-1], len(heights))
+        if np.abs(heights - even).max() <= _EVEN_SHARE * spacing:
+            spacing = float(even[1] - even[0])
     for source in sources:
         groups = source.get("SharedFunctionalGroupsSequence")
         sides = groups[0].PixelMeasuresSequence[0] if groups else source
-        sides.SliceThickness = sides.get("SliceThickness") or f"{usual:.8g}"
-        if even:
-            sides.SpacingBetweenSlices = f"{float(np.mean(steps)):.8g}"
-        else:
-            sides.pop("SpacingBetweenSlices", None)
+        sides.SliceThickness = sides.get("SliceThickness") or f"{spacing:.8g}"
+        sides.SpacingBetweenSlices = f"{spacing:.8g}"
