@@ -5,6 +5,7 @@ order would break comparisons to the last bit between this process and its child
 """
 
 import os
+import sys
 
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -13,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Programs of the development group, such as dciodvfy, lie beside the interpreter.
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
 
 TINY = {"iterations": 2, "batch": 2, "crop": 32, "max_size": 32, "device": "cpu"}
 TINY |= {"encoder": "test_resnet", "encoder_weights": "none"}

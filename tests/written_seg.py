@@ -57,6 +57,8 @@ def read_by_dcmqi(path: Path) -> Any:
     """The numbers of segments as dcmqi writes them."""
     out = path.with_name("dcmqi")
     out.mkdir()
+    if shutil.which("segimage2itkimage") is None:
+        pytest.skip("segimage2itkimage (dcmqi) is not installed")
     command = ["segimage2itkimage", "--inputDICOM", path, "--outputDirectory", out]
     subprocess.run(
         [*command, "--outputType", "nii", "--mergeSegments"], check=True, capture_output=True
