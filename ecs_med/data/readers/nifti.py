@@ -32,7 +32,7 @@ from ecs_med.data.readers.nifti_header import (
     second_affine,
 )
 from ecs_med.data.readers.nifti_oddities import oddities_of
-from ecs_med.data.readers.results import header_in_space
+from ecs_med.data.readers.results import header_in_space, stored_labels
 from ecs_med.errors import UnreadableFileError
 from ecs_med.files import RESULT_REMEDY, write_atomically
 from ecs_med.types import Problem
@@ -137,11 +137,7 @@ class NiftiReader(Reader):
         Raises:
             ValueError: If the shape is not that of `like`, or labels are negative or beyond 32767.
         """
-        highest = int(labels.max(initial=0))
-        if labels.min(initial=0) < 0 or highest > np.iinfo(np.int16).max:
-            raise ValueError(f"labels must lie in 0..32767, got {labels.min()}..{highest}")
-        kind = np.uint8 if highest < 256 else np.int16
-        _write_like(path, labels.astype(kind, copy=False), like)
+        _write_like(path, stored_labels(labels), like)
 
     def write_map(self, path: Path, values: npt.NDArray[np.floating], like: Sequence[Path]) -> None:
         """Write a map as float32; otherwise as `write_labels`."""

@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from ecs_med.data.readers.base import ScanHeader
 from ecs_med.errors import UnreadableFileError
 
-__all__ = ["header_in_space"]
+__all__ = ["header_in_space", "stored_labels"]
 
 
 def header_in_space(like: Sequence[Path], frame: int | None, format_name: str) -> ScanHeader:
@@ -30,3 +33,18 @@ def header_in_space(like: Sequence[Path], frame: int | None, format_name: str) -
             "write PNG instead",
         )  # fmt: skip
     return header
+
+
+def stored_labels(labels: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    """Labels of a volume in the type that files hold: uint8 if all are below 256, else int16.
+
+    Args:
+        labels: Not copied where they have that type.
+
+    Raises:
+        ValueError: If labels are negative or beyond 32767.
+    """
+    highest = int(labels.max(initial=0))
+    if labels.min(initial=0) < 0 or highest > np.iinfo(np.int16).max:
+        raise ValueError(f"labels must lie in 0..32767, got {labels.min()}..{highest}")
+    return labels.astype(np.uint8 if highest < 256 else np.int16, copy=False)

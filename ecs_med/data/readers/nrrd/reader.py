@@ -23,7 +23,7 @@ from ecs_med.data.readers.nrrd.nrrd_header import nrrd_header
 from ecs_med.data.readers.nrrd.segments import laid_together, segments_of
 from ecs_med.data.readers.nrrd.voxels import read_voxels
 from ecs_med.data.readers.nrrd.writing import write_nrrd
-from ecs_med.data.readers.results import header_in_space
+from ecs_med.data.readers.results import header_in_space, stored_labels
 from ecs_med.errors import UnreadableFileError
 
 __all__ = ["NrrdReader"]
@@ -118,12 +118,7 @@ class NrrdReader(Reader):
         Raises:
             ValueError: If the shape is not that of `like`, or labels are negative or beyond 32767.
         """
-        highest = int(labels.max(initial=0))
-        if labels.min(initial=0) < 0 or highest > np.iinfo(np.int16).max:
-            raise ValueError(f"labels must lie in 0..32767, got {labels.min()}..{highest}")
-        kind = np.uint8 if highest < 256 else np.int16
-        grid = self._grid(like, labels.shape)
-        write_nrrd(path, labels.astype(kind, copy=False), grid, meaning)
+        write_nrrd(path, stored_labels(labels), self._grid(like, labels.shape), meaning)
 
     def write_map(self, path: Path, values: npt.NDArray[np.floating], like: Sequence[Path]) -> None:
         """Write a map as float32; otherwise as `write_labels`."""
