@@ -25,11 +25,14 @@ from ecs_med.errors import SettingsError
 __all__ = [
     "any_process",
     "average_gradients",
+    "gather_rows",
+    "global_memory",
     "is_main_process",
     "local_rank",
     "main_process_first",
     "mean",
     "mean_over_processes",
+    "own_rows",
     "process_group",
     "rank",
     "share",
@@ -155,6 +158,33 @@ def average_gradients(network: nn.Module) -> None:
     parts = (message / size).split([gradient.numel() for gradient in gradients])
     for gradient, part in zip(gradients, parts, strict=True):
         gradient.copy_(part.view(gradient.shape))
+
+
+def global_memory(values: torch.Tensor) -> torch.Tensor:
+    """Memory for the global batch, of which `values` are some rows.
+
+    Random numbers are drawn in memory order, as on the whole batch in one process.
+    """
+    wide = values.new_empty((len(values) * world_size(), *values.shape[1:]))
+    if values.ndim == 4 and not values.is_contiguous():
+        return wide.to(memory_format=torch.channels_last)
+    return wide
+
+
+def own_rows(wide: torch.Tensor) -> torch.Tensor:
+    """This process's rows of the global batch."""
+    rows = len(wide) // world_size()
+    return wide[rank() * rows : (rank() + 1) * rows]
+
+
+def gather_rows(values: torch.Tensor) -> torch.Tensor:
+    """The global batch, of which `values` are this process's rows; without a gradient."""
+    if world_size() == 1:
+        return values
+    sent = values.detach().contiguous()
+    parts = [torch.empty_like(sent) for _ in range(world_size())]
+    torch.distributed.all_gather(parts, sent)
+    return torch.cat(parts)
 
 
 def wait_for_all() -> None:

@@ -1,7 +1,7 @@
 """The nouns of the engine: cases, what a folder holds, batches."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
@@ -21,6 +21,7 @@ __all__ = [
     "Partition",
     "Problem",
     "ScanKind",
+    "StrongView",
     "UnlabeledCase",
     "printable",
 ]
@@ -186,6 +187,26 @@ class CaseCollection:
 
 
 @dataclass(frozen=True, slots=True)
+class StrongView:
+    """Images that were varied in intensity and mixed with one another, so that labels must follow.
+
+    Attributes:
+        images: `(M, C, *spatial)`, normalised, floating point.
+        bring: From a map of the images as they were, `(M, *spatial)` of any type, to the map of
+            these.
+
+    Example:
+        >>> import torch
+        >>> view = StrongView(torch.zeros(2, 1, 4, 4), bring=lambda labels: labels.flip(0))
+        >>> view.bring(torch.tensor([[1], [2]])).tolist()
+        [[2], [1]]
+    """
+
+    images: "torch.Tensor"
+    bring: "Callable[[torch.Tensor], torch.Tensor]"
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
     """What one training step consumes, already on the device.
 
@@ -194,8 +215,8 @@ class Batch:
         labels: Their reference labels, `(N, *spatial)`, int64, `IGNORE_INDEX` where void.
         unlabeled_images: `(M, C, *spatial)`, or `None` where the method uses none.
         unlabeled_valid: `(M, *spatial)`, bool, `False` in zero padding.
-        unlabeled_strong: A second view of `unlabeled_images`, of the same shape and geometry, more
-            strongly varied in intensity; `None` where there is none.
+        unlabeled_strong: Strongly varied views of `unlabeled_images`, as many as the method asks
+            for (`Method.strong_views`).
         valid: `(N, *spatial)`, bool, `False` in zero padding of labelled images, which is void.
             `None`: there is no padding.
         unlabeled_pixels: `(N, *spatial)`, bool: pixels of labelled images that nobody has labelled,
@@ -213,6 +234,6 @@ class Batch:
     labels: "torch.Tensor"
     unlabeled_images: "torch.Tensor | None" = None
     unlabeled_valid: "torch.Tensor | None" = None
-    unlabeled_strong: "torch.Tensor | None" = None
+    unlabeled_strong: "tuple[StrongView, ...]" = ()
     valid: "torch.Tensor | None" = None
     unlabeled_pixels: "torch.Tensor | None" = None

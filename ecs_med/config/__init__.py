@@ -9,6 +9,7 @@ from ecs_med.config.train import (
     OptimizerSettings,
     OutsideMask,
     ReadingSettings,
+    StrongSettings,
     TrainConfig,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "ReadingSettings",
     "Settings",
     "Spacing",
+    "StrongSettings",
     "TrainConfig",
     "merge_settings",
     "read_settings",

@@ -29,6 +29,7 @@ __all__ = [
     "OptimizerSettings",
     "OutsideMask",
     "ReadingSettings",
+    "StrongSettings",
     "TrainConfig",
 ]
 
@@ -85,6 +86,40 @@ class ReadingSettings(Settings):
     """Percentiles of a volume's own intensities that become 0 and 1."""
 
 
+class StrongSettings(Settings):
+    """Strongly varied views of unlabelled images, for methods that learn from them.
+
+    The defaults are those of FixMatch for segmentation as Yang et al. 2023 ("Revisiting Weak-to-
+    Strong Consistency", UniMatch) state them. Colour is varied in RGB pictures alone.
+    """
+
+    jitter: float = Field(0.5, ge=0, le=1)
+    """Strength of random brightness, contrast and saturation."""
+    hue: float = Field(0.25, ge=0, le=0.5)
+    """Largest rotation of the hue, in turns."""
+    jitter_share: float = Field(0.8, ge=0, le=1)
+    """Share of the images that are jittered."""
+    grey_share: float = Field(0.2, ge=0, le=1)
+    """Share of the RGB pictures that become grey."""
+    blur_share: float = Field(0.5, ge=0, le=1)
+    """Share of the images that are blurred, by a Gaussian of 0.1 to 2 pixels."""
+    cutmix: float = Field(0.5, ge=0, le=1)
+    """Share of the images that get a box of another image."""
+    cutmix_area: tuple[float, float] = (0.02, 0.4)
+    """Range of the share of the image that the box covers."""
+    zoom: tuple[float, float] = (1.0, 1.0)
+    """Range of the side of a random window, as a share of the image's, that is brought to its
+    size."""
+
+    @model_validator(mode="after")
+    def _check_ranges(self) -> Self:
+        for name in ("cutmix_area", "zoom"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high <= 1:
+                raise ValueError(f"{name} must be two numbers, 0 < lowest <= highest <= 1")
+        return self
+
+
 class AugmentationSettings(Settings):
     """Random transforms of training images; the default is the paper's crop and flip."""
 
@@ -94,6 +129,8 @@ class AugmentationSettings(Settings):
     """Range of the random zoom before cropping; `(0.5, 2.0)` is common."""
     jitter: float = Field(0.0, ge=0, le=1)
     """Strength of random brightness, contrast and, in RGB pictures, saturation."""
+    strong: StrongSettings = StrongSettings()
+    """Strongly varied views of unlabelled images, for methods that learn from them."""
 
     @model_validator(mode="after")
     def _check_scale(self) -> Self:

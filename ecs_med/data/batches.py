@@ -19,9 +19,17 @@ from ecs_med.config import AugmentationSettings
 from ecs_med.data.augment import apply_own_transform, training_transform
 from ecs_med.data.store import PreparedSlice, SliceStore
 from ecs_med.distributed import rank, world_size
-from ecs_med.types import Batch
+from ecs_med.types import Batch, StrongView
 
-__all__ = ["Normalization", "TrainingBatches", "batch_loader", "draw_seed", "nth_case", "to_device"]
+__all__ = [
+    "Normalization",
+    "TrainingBatches",
+    "ViewMaker",
+    "batch_loader",
+    "draw_seed",
+    "nth_case",
+    "to_device",
+]
 
 _LABELED, _UNLABELED = 1, 2
 _OWN_TRANSFORM = 10
@@ -178,8 +186,26 @@ class Normalization:
         return (values - mean) / std
 
 
-def to_device(raw: RawBatch, device: torch.device, normalization: Normalization) -> Batch:
-    """Move what `TrainingBatches` gives and normalise it there; padding becomes exactly 0."""
+ViewMaker = Callable[
+    [torch.Tensor, torch.Tensor, Callable[[torch.Tensor], torch.Tensor]], tuple[StrongView, ...]
+]
+"""From images in 0..1, what of them is valid, and the normalisation, to strong views."""
+
+
+def to_device(
+    raw: RawBatch,
+    device: torch.device,
+    normalization: Normalization,
+    strong: ViewMaker | None = None,
+) -> Batch:
+    """Move what `TrainingBatches` gives and normalise it there; padding becomes exactly 0.
+
+    Args:
+        raw: Of `TrainingBatches`.
+        device: Where to.
+        normalization: The encoder's.
+        strong: Makes strong views of the unlabelled images; `None`: there are none.
+    """
 
     def images(prefix: str) -> tuple[torch.Tensor, torch.Tensor]:
         valid = raw[f"{prefix}valid"].to(device, non_blocking=True).bool()
@@ -189,5 +215,11 @@ def to_device(raw: RawBatch, device: torch.device, normalization: Normalization)
 
     labels = raw["labels"].to(device, non_blocking=True).long()
     labeled, valid = images("")
-    others = images("unlabeled_") if "unlabeled_image" in raw else (None, None)
-    return Batch(labeled, labels, others[0], others[1], valid=valid)
+    if "unlabeled_image" not in raw:
+        return Batch(labeled, labels, valid=valid)
+    others, others_valid = images("unlabeled_")
+    views: tuple[StrongView, ...] = ()
+    if strong is not None:
+        values = raw["unlabeled_image"].to(device, non_blocking=True).float()
+        views = strong(values, others_valid, normalization)
+    return Batch(labeled, labels, others, others_valid, unlabeled_strong=views, valid=valid)

@@ -2,7 +2,7 @@
 
 from ecs_med.losses.binary import binary_cross_entropy
 from ecs_med.losses.correction import correction_map, corrector_loss, right_map
-from ecs_med.losses.cross_entropy import cross_entropy
+from ecs_med.losses.cross_entropy import cross_entropy, weighted_cross_entropy
 from ecs_med.losses.pseudo_labels import certainty, negated_focal_loss, pseudo_labels
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "negated_focal_loss",
     "pseudo_labels",
     "right_map",
+    "weighted_cross_entropy",
 ]

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 from ecs_med.distributed import mean_over_processes
 from ecs_med.types import IGNORE_INDEX
 
-__all__ = ["as_labels", "cross_entropy", "positive"]
+__all__ = ["as_labels", "cross_entropy", "positive", "weighted_cross_entropy"]
 
 
 def cross_entropy(
@@ -43,6 +43,30 @@ def cross_entropy(
         return pixelwise.sum() / positive(mean_over_processes(valid.sum()))
     weights = class_weights.to(pixelwise)[labels.where(valid, 0)] * valid
     return (weights * pixelwise).sum() / positive(mean_over_processes(weights.sum()))
+
+
+def weighted_cross_entropy(
+    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor, valid: torch.Tensor
+) -> torch.Tensor:
+    """Cross-entropy with a weight for each pixel, over the number of valid ones.
+
+    Other than in `cross_entropy` the weights do not divide: where few pixels are sure, the loss is
+    small.
+
+    Args:
+        logits: `(N, C, *spatial)`, before the softmax.
+        labels: `(N, *spatial)`, integers in 0..C-1; `IGNORE_INDEX` counts as invalid.
+        weights: `(N, *spatial)`, 0 and up, or bool; no gradient flows into them.
+        valid: `(N, *spatial)`, bool, `False` in padding.
+
+    Returns:
+        A scalar; 0 where nothing is valid. With several processes its mean over them is the loss of
+        the global batch.
+    """
+    valid = valid & (labels != IGNORE_INDEX)
+    pixelwise = F.cross_entropy(logits, labels, ignore_index=IGNORE_INDEX, reduction="none")
+    weighted = pixelwise * weights.detach() * valid
+    return weighted.sum() / positive(mean_over_processes(valid.sum()))
 
 
 def positive(count: torch.Tensor) -> torch.Tensor:

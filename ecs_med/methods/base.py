@@ -14,9 +14,9 @@ from ecs_med.methods.optimizers import SHORT_RUN, build_optimizer
 from ecs_med.networks import Initialization
 from ecs_med.networks.modes import forward_without_keeping
 from ecs_med.runs import MethodFacts, ValidationRow
-from ecs_med.types import Batch
+from ecs_med.types import Batch, StrongView
 
-__all__ = ["Method", "NetworkPlan", "StepResult", "unlabeled_valid"]
+__all__ = ["Method", "NetworkPlan", "StepResult", "strong_view", "unlabeled_valid"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +118,8 @@ class Method(ABC):
     """Settings of a run, beside its section and its optimisers, that others do not use."""
     uses_unlabeled: ClassVar[bool] = False
     """Whether batches carry unlabelled images, where there are any."""
+    strong_views: ClassVar[int] = 0
+    """How many strongly varied views of the unlabelled images its step takes."""
     needs_origin: ClassVar[bool] = False
     """Whether the segmenter has to come from a finished run (`start_from`)."""
     always_validates: ClassVar[bool] = False
@@ -283,3 +285,11 @@ def unlabeled_valid(batch: Batch) -> torch.Tensor:
     if batch.unlabeled_valid is not None:
         return batch.unlabeled_valid
     return torch.ones_like(batch.unlabeled_images[:, 0], dtype=torch.bool)
+
+
+def strong_view(batch: Batch, number: int = 0) -> StrongView:
+    """A strong view of the unlabelled images; the images as they are where the batch has none."""
+    if number < len(batch.unlabeled_strong):
+        return batch.unlabeled_strong[number]
+    assert batch.unlabeled_images is not None
+    return StrongView(batch.unlabeled_images, bring=lambda values: values)

@@ -36,8 +36,9 @@ from ecs_med.losses import binary_cross_entropy
 from ecs_med.methods.base import NetworkPlan, StepResult
 from ecs_med.methods.s4gan import S4Gan, S4GanSettings, any_valid
 from ecs_med.networks import one_hot
-from ecs_med.networks.classifier import MeanTeacher, build_classifier
+from ecs_med.networks.classifier import build_classifier
 from ecs_med.networks.parallel import noise_like
+from ecs_med.networks.teacher import MeanTeacher
 from ecs_med.types import IGNORE_INDEX, Batch
 
 __all__ = ["S4GanMlmt", "S4GanMlmtSettings", "shown_classes"]

@@ -1,8 +1,6 @@
-"""MLMT: a classifier of what a picture shows, its mean teacher, and switching off the rest."""
+"""MLMT: a classifier of what a picture shows, and switching off the rest."""
 
-import copy
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import nn
@@ -11,7 +9,6 @@ from ecs_med.networks.initialization import Initialization
 from ecs_med.networks.weights import build_encoder
 
 __all__ = [
-    "MeanTeacher",
     "MultiLabelClassifier",
     "build_classifier",
     "has_background",
@@ -44,51 +41,6 @@ class MultiLabelClassifier(nn.Module):
         """Logits of the presence of each class, `(B, N)`, of images `(B, C, H, W)`."""
         logits: torch.Tensor = self.head(self.encoder(images)[-1].mean(dim=(2, 3)))
         return logits
-
-
-class MeanTeacher(nn.Module):
-    """A network whose weights are the moving average of those of another one.
-
-    It starts as a copy, stays in evaluation mode and has no gradients. Running statistics of
-    batch normalization are averaged as weights are. The number of updates is part of its state.
-
-    Args:
-        student: Whose weights are averaged.
-        decay: Of the average. The first updates average with `1 - 1 / (updates + 1)` where that is
-            less, else a short run would keep its random start.
-
-    Source:
-        Tarvainen and Valpola 2017, "Mean teachers are better role models".
-    """
-
-    num_updates: torch.Tensor
-
-    def __init__(self, student: nn.Module, decay: float) -> None:
-        super().__init__()
-        self.network = copy.deepcopy(student).requires_grad_(False)
-        self.decay = decay
-        self.register_buffer("num_updates", torch.zeros((), dtype=torch.int64))
-        self.train(False)
-
-    def train(self, mode: bool = True) -> "MeanTeacher":
-        """Stay in evaluation mode."""
-        return super().train(False)
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """What the averaged network says."""
-        return cast(torch.Tensor, self.network(inputs))
-
-    @torch.no_grad()
-    def follow(self, student: nn.Module) -> None:
-        """Move the average towards `student`, of which the teacher is a copy."""
-        decay = min(1 - 1 / (self.num_updates.item() + 1), self.decay)
-        ours, theirs = self.network.state_dict(), student.state_dict()
-        for name, value in ours.items():
-            if value.is_floating_point():
-                value.lerp_(theirs[name], 1 - decay)
-            else:
-                value.copy_(theirs[name])
-        self.num_updates += 1
 
 
 def build_classifier(

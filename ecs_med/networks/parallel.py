@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ecs_med.distributed import mean_over_processes, rank, world_size
+from ecs_med.distributed import global_memory, mean_over_processes, own_rows, world_size
 
 __all__ = ["GlobalBatchNorm", "GlobalDropout", "batch_mean", "make_parallel", "noise_like"]
 
@@ -93,7 +93,7 @@ class GlobalDropout(nn.Dropout):
         """Drop elements of `(B, *rest)` with probability `p`, scaling the others up."""
         if not self.training or world_size() == 1:
             return super().forward(input)
-        return input * _own_rows(_global(input).bernoulli_(1 - self.p).div_(1 - self.p))
+        return input * own_rows(global_memory(input).bernoulli_(1 - self.p).div_(1 - self.p))
 
 
 def noise_like(values: torch.Tensor) -> torch.Tensor:
@@ -105,7 +105,7 @@ def noise_like(values: torch.Tensor) -> torch.Tensor:
     Returns:
         The same shape, type and device.
     """
-    return _own_rows(_global(values).normal_())
+    return own_rows(global_memory(values).normal_())
 
 
 def batch_mean(values: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
@@ -122,22 +122,6 @@ def batch_mean(values: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
     if world_size() > 1:
         total = _sum_over_processes(total) / world_size()
     return total / mean_over_processes(counts.sum()).clamp(min=1 / world_size())
-
-
-def _global(values: torch.Tensor) -> torch.Tensor:
-    """Memory for the global batch, of which `values` are some rows.
-
-    Random numbers are drawn in memory order, as on the whole batch in one process.
-    """
-    wide = values.new_empty((len(values) * world_size(), *values.shape[1:]))
-    if values.ndim == 4 and not values.is_contiguous():
-        return wide.to(memory_format=torch.channels_last)
-    return wide
-
-
-def _own_rows(wide: torch.Tensor) -> torch.Tensor:
-    rows = len(wide) // world_size()
-    return wide[rank() * rows : (rank() + 1) * rows]
 
 
 def make_parallel(network: nn.Module) -> nn.Module:

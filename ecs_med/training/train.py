@@ -23,6 +23,7 @@ from ecs_med.errors import DeviceMemoryError, SettingsError
 from ecs_med.files import remedy_of_writing
 from ecs_med.inference.model import load_model, save_model
 from ecs_med.litter import clear_litter
+from ecs_med.methods import Method
 from ecs_med.runs import Metrics
 from ecs_med.runs.history import HistoryFile
 from ecs_med.runs.lock import hold_folder
@@ -43,6 +44,7 @@ from ecs_med.training.manifest import Clock, EnergyMeter, RunNotes, now
 from ecs_med.training.opening import Opening, open_run, refuse_existing_run
 from ecs_med.training.scoring import SILENT_CORRECTOR, Scoring, is_silent
 from ecs_med.training.trainer import MethodTrainer
+from ecs_med.views import StrongViews
 
 __all__ = ["train"]
 
@@ -213,6 +215,7 @@ class _Run:
             max_iterations=last,
             epoch_length=every,
             first_iteration=self.first,
+            strong=_strong_views(self.method, config),
         )
         log = Log(
             self.history,
@@ -306,6 +309,11 @@ class _Run:
                 f"{self.config.device} ran out of memory at batch {self.config.batch} and crop "
                 f"{self.config.crop}; lower `batch` or `crop` (or `max_size`) and start a new run."
             ) from error
+
+
+def _strong_views(method: Method, config: TrainConfig) -> StrongViews | None:
+    count = method.strong_views
+    return StrongViews(config.augmentation.strong, count) if count else None
 
 
 def _all_but_the_end(listener: Listener) -> Callable[[int, int], None]:

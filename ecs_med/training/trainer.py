@@ -19,7 +19,7 @@ import torch
 from monai.engines import IterationEvents, Trainer
 from monai.utils.enums import CommonKeys
 
-from ecs_med.data.batches import Normalization, RawBatch, draw_seed, to_device
+from ecs_med.data.batches import Normalization, RawBatch, ViewMaker, draw_seed, to_device
 from ecs_med.distributed import mean_over_processes
 from ecs_med.methods import Method
 from ecs_med.methods.optimizers import polynomial_decay, set_learning_rate
@@ -44,6 +44,7 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
         max_iterations: Length of the whole run.
         epoch_length: Iterations per epoch, that is between validations.
         first_iteration: Iterations already done, when resuming.
+        strong: Makes strong views of the unlabelled images.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
         max_iterations: int,
         epoch_length: int,
         first_iteration: int = 0,
+        strong: ViewMaker | None = None,
     ) -> None:
         super().__init__(
             device=device,
@@ -64,7 +66,7 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
             data_loader=loader,
             epoch_length=epoch_length,
             decollate=False,
-            prepare_batch=lambda raw, device, non_blocking: to_device(raw, device, normalization),
+            prepare_batch=lambda raw, device, _: to_device(raw, device, normalization, strong),
         )
         # Exceptions are raised; that Ignite logs them too would print every one twice.
         self.logger.setLevel(logging.CRITICAL)

@@ -12,8 +12,8 @@ from torch import nn
 from ecs_med.config import OptimizerSettings
 from ecs_med.distributed import mean_over_processes, process_group, rank, world_size
 from ecs_med.methods import available_methods, method_class
-from ecs_med.networks.classifier import MeanTeacher
 from ecs_med.networks.parallel import make_parallel
+from ecs_med.networks.teacher import MeanTeacher
 from ecs_med.types import IGNORE_INDEX, Batch
 
 NUM_CLASSES = 3

@@ -11,7 +11,7 @@ from torch import nn
 from ecs_med.config import OptimizerSettings
 from ecs_med.methods.base import StepResult
 from ecs_med.methods.s4gan_mlmt import S4GanMlmt, S4GanMlmtSettings, shown_classes
-from ecs_med.networks.classifier import MeanTeacher
+from ecs_med.networks.teacher import MeanTeacher
 from ecs_med.types import Batch
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)

@@ -5,9 +5,10 @@ import torch
 from torch import nn
 
 from ecs_med.networks import Initialization, build_segmenter, corrector_input
-from ecs_med.networks.classifier import MeanTeacher, build_classifier
+from ecs_med.networks.classifier import build_classifier
 from ecs_med.networks.deeplab import deeplabv3plus
 from ecs_med.networks.discriminators import ConvolutionalDiscriminator, ImageDiscriminator
+from ecs_med.networks.teacher import MeanTeacher
 
 TINY = Initialization("test_resnet", "none")
 # Four 4 x 4 convolutions, weights and biases, after a first one from `channels` to 64.
