@@ -10,6 +10,7 @@ from monai.transforms import (
     MapTransform,
     RandFlipd,
     Randomizable,
+    RandRotate90d,
     RandSpatialCropd,
     RandZoomd,
     SpatialPadd,
@@ -58,6 +59,12 @@ def training_transform(crop: int, settings: AugmentationSettings) -> Compose:
         steps.append(RandFlipd(maps, prob=0.5, spatial_axis=1, allow_missing_keys=True))
     if settings.jitter:
         steps.append(ColorJitterd(["image"], settings.jitter))
+    # Compose seeds its transforms in order: what is new comes last, so that the draws of the others
+    # stay what they were.
+    if settings.flip_vertical is True:
+        steps.append(RandFlipd(maps, prob=0.5, spatial_axis=0, allow_missing_keys=True))
+    if settings.rotate is True:
+        steps.append(RandRotate90d(maps, prob=0.75, max_k=3, allow_missing_keys=True))
     return Compose(steps)
 
 

@@ -179,10 +179,11 @@ class Normalization:
     std: tuple[float, ...]
 
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
-        """Images `(B, C, H, W)`, uint8 in 0..255 or floating point in 0..1, as float32."""
+        """Images `(B, C, *spatial)`, uint8 in 0..255 or floating point in 0..1, as float32."""
         values = images.float() / 255 if images.dtype == torch.uint8 else images.float()
-        mean = torch.tensor(self.mean, device=values.device)[:, None, None]
-        std = torch.tensor(self.std, device=values.device)[:, None, None]
+        by_channel = (-1, *[1] * (values.ndim - 2))
+        mean = torch.tensor(self.mean, device=values.device).view(by_channel)
+        std = torch.tensor(self.std, device=values.device).view(by_channel)
         return (values - mean) / std
 
 

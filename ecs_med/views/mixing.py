@@ -1,8 +1,10 @@
-"""Boxes, and images that are pasted into one another."""
+"""Boxes, images that are pasted into one another, and windows that are brought to size."""
 
+import math
 from collections.abc import Callable
 
 import torch
+from torch.nn import functional as F
 
 from ecs_med.distributed import gather_rows, own_rows
 from ecs_med.views.draws import chance, uniform
@@ -10,7 +12,7 @@ from ecs_med.views.draws import chance, uniform
 __all__ = ["boxes", "cutmix_boxes", "partner", "paste", "zoom_windows"]
 
 _RATIO = 0.3
-"""Shortest side of a box over the longest, before it is cut to the image."""
+"""Shortest side of a box over the longest, both as shares of the image's sides."""
 
 
 def boxes(images: torch.Tensor, sides: torch.Tensor) -> torch.Tensor:
@@ -21,14 +23,15 @@ def boxes(images: torch.Tensor, sides: torch.Tensor) -> torch.Tensor:
         sides: `(B, D)` or `(D,)`, sides of the boxes as shares of the image's, 0..1.
 
     Returns:
-        `(B, *spatial)`, bool, `True` inside; sides are rounded to whole pixels.
+        `(B, *spatial)`, bool, `True` inside; sides are rounded to whole pixels, and every place
+        within the image is equally likely.
     """
     spatial = images.shape[2:]
     drawn = uniform(images, len(spatial))
     inside = torch.ones(len(images), *spatial, dtype=torch.bool, device=images.device)
     for axis, size in enumerate(spatial):
         side = (sides[..., axis] * size).round().expand(len(images))
-        start = (drawn[:, axis] * (size - side + 1)).floor().clamp(max=size - side)
+        start = (drawn[:, axis] * (size - side + 1)).floor().minimum(size - side)
         places = torch.arange(size, device=images.device)
         along = (places >= start[:, None]) & (places < (start + side)[:, None])
         inside &= along.view(len(images), *[-1 if a == axis else 1 for a in range(len(spatial))])
@@ -43,22 +46,24 @@ def cutmix_boxes(
     Args:
         images: `(B, C, *spatial)`.
         share: Probability that an image is mixed at all.
-        area: Range of the share of an image that its box covers; sides differ by 0.3 to 1 / 0.3.
+        area: Range of the share of an image that its box covers; sides differ by 0.3 to 1 / 0.3,
+            less where a side would be longer than the image's.
 
     Returns:
         `(B, *spatial)`, bool.
 
     Source:
         Yun et al. 2019, "CutMix"; French et al. 2020 for segmentation; the ranges are those of
-        Yang et al. 2023 (UniMatch).
+        Yang et al. 2023 (UniMatch), whose boxes are drawn until one lies within the image.
     """
     dimensions = images.ndim - 2
     covered = uniform(images, 1, low=area[0], high=area[1])
-    longest = -torch.log(torch.tensor(_RATIO)).item()
-    logs = uniform(images, dimensions, low=-longest / 2, high=longest / 2)
+    logs = uniform(images, dimensions, high=-math.log(_RATIO))
     logs = logs - logs.mean(dim=1, keepdim=True)
-    sides = (covered ** (1 / dimensions) * logs.exp()).clamp(max=1.0)
-    inside = boxes(images, sides)
+    # The side of a cube of that size, stretched as far as the longest side stays within the image.
+    side = covered.log() / dimensions
+    room = (-side / logs.amax(dim=1, keepdim=True).clamp(min=1e-6)).clamp(max=1)
+    inside = boxes(images, (side + room * logs).exp().clamp(max=1))
     return inside & chance(images, share).view(-1, *[1] * dimensions)
 
 
@@ -88,24 +93,21 @@ def zoom_windows(
 
     Args:
         images: `(B, C, *spatial)`; gives number, size and type.
-        zoom: Range of the window's side as a share of the image's.
+        zoom: Range of the window's side as a share of the image's, at most 1.
 
     Returns:
-        From `(B, C, *spatial)`, floating point, and `bilinear` or `nearest`, to the same shape.
+        From `(B, C, *spatial)`, floating point, and `bilinear` (in volumes trilinear) or `nearest`,
+        to the same shape.
     """
     dimensions = images.ndim - 2
     side = uniform(images, low=zoom[0], high=zoom[1])
     centre = (uniform(images, dimensions) * 2 - 1) * (1 - side[:, None])
-    theta = images.new_zeros(len(images), dimensions, dimensions + 1)
-    for axis in range(dimensions):
-        theta[:, axis, axis] = side
-    theta[:, :, -1] = centre
-    grid = torch.nn.functional.affine_grid(
-        theta, [len(images), 1, *images.shape[2:]], align_corners=False
-    )
+    scales = torch.eye(dimensions, dtype=images.dtype, device=images.device) * side[:, None, None]
+    theta = torch.cat([scales, centre[:, :, None]], dim=2)
+    grid = F.affine_grid(theta, [len(images), 1, *images.shape[2:]], align_corners=False)
 
     def resample(values: torch.Tensor, mode: str) -> torch.Tensor:
-        return torch.nn.functional.grid_sample(
+        return F.grid_sample(
             values, grid.to(values), mode=mode, padding_mode="border", align_corners=False
         )
 

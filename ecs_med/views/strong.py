@@ -20,6 +20,7 @@ class StrongViews:
     Attributes:
         settings: How much they vary.
         count: Views of each batch.
+        has_colors: Whether three channels are red, green and blue, as in pictures.
 
     Example:
         >>> make = StrongViews(StrongSettings(cutmix=1), count=2)
@@ -30,6 +31,7 @@ class StrongViews:
 
     settings: StrongSettings
     count: int
+    has_colors: bool = True
 
     def __call__(
         self,
@@ -52,7 +54,7 @@ class StrongViews:
         valid: torch.Tensor,
         normalize: Callable[[torch.Tensor], torch.Tensor],
     ) -> StrongView:
-        varied = vary_intensity(images, valid, self.settings)
+        varied = vary_intensity(images, valid, self.settings, self.has_colors)
         inside = cutmix_boxes(images, self.settings.cutmix, self.settings.cutmix_area)
         is_zoomed = self.settings.zoom != (1.0, 1.0)
         resample = zoom_windows(images, self.settings.zoom) if is_zoomed else None
@@ -65,7 +67,9 @@ class StrongViews:
 
         varied = paste(varied, partner(varied), inside, channels=True)
         if resample is not None:
-            varied = resample(varied, "bilinear")
+            # Padding is 0 in the images: what it adds to a mean is taken out of the divisor, too.
+            weight = paste(valid, partner(valid), inside)[:, None].to(images)
+            varied = resample(varied, "bilinear") / resample(weight, "bilinear").clamp(min=1e-3)
         normalized = normalize(varied) * bring(valid)[:, None]
         return StrongView(normalized.contiguous(memory_format=_layout(images)), bring)
 
