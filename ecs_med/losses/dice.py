@@ -47,5 +47,6 @@ def dice_loss(
     sums = torch.stack(
         [(found * reference).sum(axes), found.square().sum(axes) + reference.sum(axes)]
     )
-    overlap, size = sum_over_processes(sums)
-    return (1 - (2 * overlap + _NOTHING) / (size + _NOTHING)).mean()
+    overlap, size = sum_over_processes(sums).unbind()
+    each = 1 - (2 * overlap + _NOTHING) / (size + _NOTHING)
+    return each.mean()
