@@ -36,6 +36,7 @@ __all__ = [
     "process_group",
     "rank",
     "share",
+    "sum_over_processes",
     "wait_for_all",
     "world_size",
 ]
@@ -119,6 +120,20 @@ def mean_over_processes(value: torch.Tensor) -> torch.Tensor:
     total = total.clone()
     torch.distributed.all_reduce(total)
     return (total / size).to(value.dtype if value.is_floating_point() else torch.float32)
+
+
+def sum_over_processes(value: torch.Tensor) -> torch.Tensor:
+    """Sum over the processes, with its gradient; with one process the value itself.
+
+    For losses that are no mean over pixels: every process gets the same value, and as it depends
+    on each process's part, gradients of all of them come back to each.
+    """
+    if world_size() == 1:
+        return value
+    from torch.distributed.nn.functional import all_reduce
+
+    total: torch.Tensor = all_reduce(value)
+    return total
 
 
 def share(of: torch.Tensor, among: torch.Tensor) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from ecs_med.losses.binary import binary_cross_entropy
 from ecs_med.losses.correction import correction_map, corrector_loss, right_map
 from ecs_med.losses.cross_entropy import cross_entropy, weighted_cross_entropy
+from ecs_med.losses.dice import dice_loss
 from ecs_med.losses.pseudo_labels import certainty, negated_focal_loss, pseudo_labels
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "correction_map",
     "corrector_loss",
     "cross_entropy",
+    "dice_loss",
     "negated_focal_loss",
     "pseudo_labels",
     "right_map",

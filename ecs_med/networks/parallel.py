@@ -6,17 +6,15 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ecs_med.distributed import global_memory, mean_over_processes, own_rows, world_size
+from ecs_med.distributed import (
+    global_memory,
+    mean_over_processes,
+    own_rows,
+    sum_over_processes,
+    world_size,
+)
 
 __all__ = ["GlobalBatchNorm", "GlobalDropout", "batch_mean", "make_parallel", "noise_like"]
-
-
-def _sum_over_processes(value: torch.Tensor) -> torch.Tensor:
-    """With its gradient: every process's loss depends on every process's value."""
-    from torch.distributed.nn.functional import all_reduce
-
-    total: torch.Tensor = all_reduce(value)
-    return total
 
 
 class GlobalBatchNorm(nn.Module):
@@ -70,10 +68,10 @@ class GlobalBatchNorm(nn.Module):
         values = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
         # Every process has as many pixels: parts of the global batch are of equal size.
         count = x.numel() // x.shape[1] * world_size()
-        mean = _sum_over_processes(values.sum(axes)) / count
+        mean = sum_over_processes(values.sum(axes)) / count
         centred = values - mean.view(shape)
         # Two messages rather than E[x^2] - E[x]^2, which cancels.
-        variance = _sum_over_processes(centred.square().sum(axes)) / count
+        variance = sum_over_processes(centred.square().sum(axes)) / count
         scale = torch.rsqrt(variance + self.eps) * self.weight
         with torch.no_grad():
             momentum = self.momentum or 0.0
@@ -120,7 +118,7 @@ def batch_mean(values: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
     """
     total = (values * counts.view(-1, *[1] * (values.ndim - 1))).sum(dim=0)
     if world_size() > 1:
-        total = _sum_over_processes(total) / world_size()
+        total = sum_over_processes(total) / world_size()
     return total / mean_over_processes(counts.sum()).clamp(min=1 / world_size())
 
 
