@@ -12,7 +12,7 @@ from ecs_med.distributed import share
 from ecs_med.losses import correction_map, corrector_loss, right_map
 from ecs_med.methods.base import Method, NetworkPlan, StepResult
 from ecs_med.methods.optimizers import SHORT_RUN
-from ecs_med.networks import build_corrector, corrector_input, one_hot
+from ecs_med.networks import corrector_input, one_hot
 from ecs_med.runs import ValidationRow
 from ecs_med.types import IGNORE_INDEX, Batch
 
@@ -46,13 +46,7 @@ class CorrectingMethod(Method):
     @classmethod
     def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:
         """The corrector, DeepLabv3+ whatever the segmenter is."""
-        corrector = build_corrector(
-            plan.corrector,
-            in_channels=plan.in_channels,
-            num_classes=plan.num_classes,
-            output_stride=plan.corrector_output_stride,
-        )
-        return {"corrector": corrector}
+        return {"corrector": plan.build_corrector(cls.corrector_kind)}
 
     def _correct(self, images: torch.Tensor, class_map: torch.Tensor) -> torch.Tensor:
         return self.forward(self.networks["corrector"], corrector_input(images, class_map))
