@@ -1,5 +1,7 @@
 """Networks of a few weights, and batches with everything that makes counting hard."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -16,6 +18,29 @@ def pixelwise(in_channels: int, out_channels: int) -> nn.Module:
         nn.ReLU(),
         nn.Conv2d(6, out_channels, 1),
     )
+
+
+class Halved(nn.Module):
+    """From `(B, in, H, W)` to `(B, out, H, W)` in two halves, with features of two depths."""
+
+    def __init__(self, in_channels: int, out_channels: int, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.first = nn.Sequential(nn.Conv2d(in_channels, 6, 3, padding=1), nn.BatchNorm2d(6))
+        self.second = nn.Conv2d(6, 4, 3, padding=1)
+        self.norm = nn.BatchNorm2d(10)
+        self.drop = nn.Dropout(dropout)
+        self.head = nn.Conv2d(10, out_channels, 1)
+
+    def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        shallow = self.first(images).relu()
+        return shallow, self.second(shallow).tanh()
+
+    def decode(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        logits: torch.Tensor = self.head(self.drop(self.norm(torch.cat([*features], dim=1))))
+        return logits
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.decode(self.encode(inputs))
 
 
 class Judge(nn.Module):

@@ -120,7 +120,15 @@ class DeepLabV2(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits `(B, N, H, W)` of `(B, C, H, W)`, bilinear from the encoder's resolution."""
-        deepest = self.encoder(images)[-1]
+        return self.decode(self.encode(images))
+
+    def encode(self, images: torch.Tensor) -> Sequence[torch.Tensor]:
+        """The image, of which the decoder takes the size, and the deepest features."""
+        return images, self.encoder(images)[-1]
+
+    def decode(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """Logits of what `encode` gave."""
+        images, deepest = features
         logits = torch.stack([convolution(deepest) for convolution in self.pyramid]).sum(dim=0)
         return F.interpolate(logits, images.shape[-2:], mode="bilinear", align_corners=False)
 
