@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from ecs_med.errors import SettingsError
 from ecs_med.networks.deeplab import build_corrector
+from ecs_med.networks.halves import check_halves, encode
 from ecs_med.networks.initialization import Initialization
 from ecs_med.networks.modes import evaluating
 
@@ -33,6 +34,10 @@ __all__ = [
 
 _RATES = (12, 24, 36)
 """Dilations of the atrous pyramid, those of DeepLabv3+."""
+_STRIDE = 4
+"""Of the details in DeepLabv3+."""
+_SIDE = 64
+"""Of the image that tells the channels and strides of features."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class CorrectorPlan:
 
 
 class FeatureCorrector(nn.Module, ABC):
-    """A corrector that sees the image by the segmenter's encoder.
+    """A corrector that sees the image by the first half of the segmenter (`networks.halves`).
 
     The segmenter is held by a reference and is no part of it: its weights are neither saved with
     the corrector nor moved by its optimiser. A copy stands on the same segmenter, or on the copy of
@@ -84,8 +89,8 @@ class FeatureCorrector(nn.Module, ABC):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Judge a segmentation; no gradient reaches the segmenter.
 
-        The encoder runs in the segmenter's mode where the corrector is trained, and in evaluation
-        mode where it is not.
+        The segmenter stays in its mode where the corrector is in training mode, and is evaluated
+        where that is.
 
         Args:
             inputs: `(B, C + N, *spatial)`, see `corrector_input`.
@@ -96,7 +101,7 @@ class FeatureCorrector(nn.Module, ABC):
         images, class_map = inputs[:, : self.in_channels], inputs[:, self.in_channels :]
         mode = nullcontext() if self.training else evaluating(self.segmenter)
         with torch.no_grad(), mode:
-            features = self.segmenter.get_submodule("encoder")(images)
+            features = encode(self.segmenter, images)
         return self.judge(features, class_map)
 
     @abstractmethod
@@ -104,8 +109,8 @@ class FeatureCorrector(nn.Module, ABC):
         """Judge a segmentation where the features are there already.
 
         Args:
-            features: Of the segmenter's encoder, each `(B, K, *spatial)`, from the image's
-                resolution to the lowest; gradients flow into them unless they are detached.
+            features: What `encode` gives of the segmenter, from the finest to the deepest;
+                gradients flow into them unless they are detached.
             class_map: `(B, N, *spatial)` at the image's resolution.
 
         Returns:
@@ -126,20 +131,23 @@ class _Reference:
 class DecoderCorrector(FeatureCorrector):
     """A second decoder of DeepLabv3+, into which the class map comes where details do.
 
-    Atrous pyramid on the deepest features, brought to the resolution of those at stride 4 and
-    concatenated with these and with features of the class map; two separable convolutions, logits,
-    bilinear to the image's resolution.
+    Atrous pyramid on the deepest features, brought to the resolution of the details, which are the
+    first features at stride 4 or more, and concatenated with these and with features of the class
+    map; two separable convolutions; logits, bilinear to the image's resolution.
 
     Args:
-        segmenter: With an `encoder` of segmentation-models-pytorch, or one that is called alike and
-            has `out_channels`.
+        segmenter: That `check_halves` lets pass, for images of two dimensions.
         in_channels: Channels of the image.
         num_classes: N.
         width: Channels of the decoder.
         narrow: Channels that details, and the class map, are brought to.
 
     Raises:
-        SettingsError: If the segmenter has no such encoder.
+        SettingsError: If the segmenter cannot be divided.
+
+    Source:
+        Chen et al. 2018, "Encoder-Decoder with Atrous Separable Convolution", for all but the class
+        map.
     """
 
     def __init__(
@@ -151,13 +159,15 @@ class DecoderCorrector(FeatureCorrector):
         narrow: int = 48,
     ) -> None:
         super().__init__(segmenter, in_channels)
-        channels = _feature_channels(segmenter)
-        self._details = min(2, len(channels) - 1)
+        check_halves(segmenter, "The corrector")
+        with torch.no_grad(), evaluating(segmenter):
+            features = encode(segmenter, torch.zeros(1, in_channels, _SIDE, _SIDE))
+        self._number = _number_of_details(features)
+        deepest, details = (features[number].shape[1] for number in (-1, self._number))
         self.pyramid = nn.Sequential(
-            ASPP(channels[-1], width, _RATES, separable=True, dropout=0.5),
-            _separable(width, width),
+            ASPP(deepest, width, _RATES, separable=True, dropout=0.5), _separable(width, width)
         )
-        self.details = _normalized(nn.Conv2d(channels[self._details], narrow, 1, bias=False))
+        self.details = _normalized(nn.Conv2d(details, narrow, 1, bias=False))
         self.classes = _normalized(nn.Conv2d(num_classes, narrow, 3, padding=1, bias=False))
         self.fused = nn.Sequential(_separable(width + 2 * narrow, width), _separable(width, width))
         self.head = nn.Conv2d(width, num_classes + 1, 1)
@@ -166,7 +176,7 @@ class DecoderCorrector(FeatureCorrector):
 
     def judge(self, features: Sequence[torch.Tensor], class_map: torch.Tensor) -> torch.Tensor:
         """See `FeatureCorrector.judge`."""
-        details = self.details(features[self._details])
+        details = self.details(features[self._number])
         size = details.shape[-2:]
         deep = F.interpolate(self.pyramid(features[-1]), size, mode="bilinear", align_corners=False)
         # Shares of the classes in each place: what is thin stays visible, other than by sampling.
@@ -175,15 +185,10 @@ class DecoderCorrector(FeatureCorrector):
         return F.interpolate(logits, class_map.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def _feature_channels(segmenter: nn.Module) -> Sequence[int]:
-    encoder = getattr(segmenter, "encoder", None)
-    channels: Sequence[int] | None = getattr(encoder, "out_channels", None)
-    if not channels:
-        raise SettingsError(
-            "This method's corrector stands on the segmenter's encoder, and this network has none; "
-            "choose another `network`."
-        )
-    return channels
+def _number_of_details(features: Sequence[torch.Tensor]) -> int:
+    strides = (_SIDE // feature.shape[-1] for feature in features)
+    found = (number for number, stride in enumerate(strides) if stride >= _STRIDE)
+    return next(found, len(features) - 1)
 
 
 def _normalized(convolution: nn.Module) -> nn.Sequential:

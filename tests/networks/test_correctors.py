@@ -16,6 +16,7 @@ from ecs_med.networks.correctors import (
     FeatureCorrector,
     corrector_kind,
 )
+from ecs_med.networks.halves import encode
 
 TINY = Initialization("test_resnet", "none")
 FEATURES = [name for name, kind in CORRECTORS.items() if not kind.has_encoder]
@@ -74,7 +75,7 @@ def test_both_doors_say_the_same_and_the_first_leaves_the_segmenter(kind: str) -
     images, class_map = sample()
     for network in (segmenter, corrector):
         network.eval()
-    features = segmenter.get_submodule("encoder")(images)
+    features = encode(segmenter, images)
     expected = corrector.judge(features, class_map)
     found = corrector(corrector_input(images, class_map))
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
@@ -125,9 +126,9 @@ def test_the_class_map_comes_in_as_shares_of_places_of_four_pixels() -> None:
     torch.testing.assert_close(seen[0], by_hand)
 
 
-def test_a_segmenter_without_an_encoder_is_refused_in_words() -> None:
+def test_a_segmenter_that_cannot_be_divided_is_refused_in_words() -> None:
     plan = CorrectorPlan(nn.Conv2d(3, 4, 1), TINY, in_channels=3, num_classes=4)
-    with pytest.raises(SettingsError, match="stands on the segmenter's encoder"):
+    with pytest.raises(SettingsError, match=r"corrector looks between .* Conv2d cannot be divided"):
         corrector_kind("decoder").build(plan)
 
 
