@@ -299,13 +299,19 @@ class Method(ABC):
         Returns:
             The sum, detached.
         """
-        self.optimizers[name].zero_grad(set_to_none=True)
-        total = torch.zeros((), device=next(self.networks[name].parameters()).device)
+        return self.update_together((name,), losses)
+
+    def update_together(self, names: Sequence[str], losses: Iterable[torch.Tensor]) -> torch.Tensor:
+        """As `update`, of several networks on one sum of losses."""
+        for name in names:
+            self.optimizers[name].zero_grad(set_to_none=True)
+        total = torch.zeros((), device=next(self.networks[names[0]].parameters()).device)
         for loss in losses:
             loss.backward()
             total = total + loss.detach()
-        average_gradients(self.networks[name])
-        self.optimizers[name].step()
+        for name in names:
+            average_gradients(self.networks[name])
+            self.optimizers[name].step()
         return total
 
 

@@ -16,7 +16,7 @@ from ecs_med.networks import corrector_input, one_hot
 from ecs_med.runs import ValidationRow
 from ecs_med.types import IGNORE_INDEX, Batch
 
-__all__ = ["CorrectingMethod", "CorrectorOnly", "CorrectorSettings"]
+__all__ = ["CorrectingMethod", "CorrectorOnly", "CorrectorSettings", "signals_on_labeled"]
 
 
 class CorrectorSettings(Settings):
@@ -68,7 +68,7 @@ class CorrectingMethod(Method):
 
         def terms() -> Iterator[torch.Tensor]:
             corrected = self._correct(batch.images, probabilities)
-            signals.update(_signals_on_labeled(corrected.detach(), target, self.num_classes))
+            signals.update(signals_on_labeled(corrected.detach(), target, self.num_classes))
             yield self._weighted(corrected, target)
             reference = one_hot(batch.labels, self.num_classes)
             judged = self._correct(batch.images, reference)
@@ -115,10 +115,16 @@ class CorrectorOnly(CorrectingMethod):
         return row.corrector.miou
 
 
-def _signals_on_labeled(
+def signals_on_labeled(
     corrected: torch.Tensor, target: torch.Tensor, num_classes: int
 ) -> dict[str, torch.Tensor]:
-    """How often S is right, and how often C amends it rightly where it is wrong."""
+    """How often S is right, and how often C amends it rightly where it is wrong.
+
+    Args:
+        corrected: Logits of C on labelled images, `(B, N+1, *spatial)`, detached.
+        target: Their correction map, `(B, *spatial)`.
+        num_classes: N.
+    """
     valid = target != IGNORE_INDEX
     wrong = valid & (target != num_classes)
     return {
