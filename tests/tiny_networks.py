@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from ecs_med.networks.correctors import FeatureCorrector
 from ecs_med.types import IGNORE_INDEX, Batch
 
 NUM_CLASSES = 3
@@ -41,6 +42,21 @@ class Halved(nn.Module):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         return self.decode(self.encode(inputs))
+
+
+class FeatureJudge(FeatureCorrector):
+    """From features of `Halved` and N probabilities to N+1 logits."""
+
+    def __init__(self, segmenter: nn.Module, num_classes: int, dropout: float = 0.0) -> None:
+        super().__init__(segmenter, in_channels=1)
+        self.norm = nn.BatchNorm2d(10 + num_classes)
+        self.drop = nn.Dropout(dropout)
+        self.head = nn.Conv2d(10 + num_classes, num_classes + 1, 3, padding=1)
+
+    def judge(self, features: Sequence[torch.Tensor], class_map: torch.Tensor) -> torch.Tensor:
+        joined = torch.cat([*features, class_map], dim=1)
+        logits: torch.Tensor = self.head(self.drop(self.norm(joined)))
+        return logits
 
 
 class Judge(nn.Module):

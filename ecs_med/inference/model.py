@@ -17,8 +17,9 @@ from ecs_med.devices import choose_device
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.files import require_readable
 from ecs_med.inference.tiles import OVERLAP, Buffer, tile_sides, tiled_rows
-from ecs_med.networks import Initialization, build_corrector, build_segmenter, corrector_input
+from ecs_med.networks import Initialization, build_segmenter, corrector_input
 from ecs_med.networks.classifier import build_classifier, switch_off_absent
+from ecs_med.networks.correctors import CorrectorPlan, corrector_kind
 from ecs_med.networks.modes import evaluating
 from ecs_med.runs import ModelSpec, RunFolder
 from ecs_med.runs.newest import newest_run
@@ -268,10 +269,11 @@ def _networks(spec: ModelSpec, path: Path) -> dict[str, Any]:
     corrector, classifier = None, None
     try:
         segmenter = build_segmenter(first, **size, network=spec.network, settings=settings)
-        if spec.corrector_encoder is not None:
-            second = Initialization(spec.corrector_encoder, "none")
+        if spec.corrector is not None:
+            second = Initialization(spec.corrector_encoder or "none", "none")
             stride = spec.corrector_output_stride
-            corrector = build_corrector(second, **size, output_stride=stride)
+            plan = CorrectorPlan(segmenter, second, **size, output_stride=stride)
+            corrector = corrector_kind(spec.corrector).build(plan)
         if spec.presence is not None:
             classifier = build_classifier(first, **size)
     except SettingsError as error:

@@ -12,6 +12,7 @@ from ecs_med.config import OptimizerSettings, Settings
 from ecs_med.distributed import average_gradients
 from ecs_med.methods.optimizers import SHORT_RUN, build_optimizer
 from ecs_med.networks import Initialization
+from ecs_med.networks.correctors import CorrectorPlan, corrector_kind
 from ecs_med.networks.modes import forward_without_keeping
 from ecs_med.runs import MethodFacts, ValidationRow
 from ecs_med.types import Batch, StrongView
@@ -32,6 +33,7 @@ class NetworkPlan:
         num_classes: N.
         mean: Of each image channel in 0..1, which is subtracted from what networks see.
         std: Of each image channel, by which it is divided.
+        first_corrector: Of the run that this one begins with, where it is of the method's kind.
     """
 
     settings: Settings
@@ -42,11 +44,30 @@ class NetworkPlan:
     num_classes: int
     mean: Sequence[float]
     std: Sequence[float]
+    first_corrector: nn.Module | None = None
 
     @property
     def in_channels(self) -> int:
         """Channels of the image."""
         return len(self.mean)
+
+    def build_corrector(self, kind: str) -> nn.Module:
+        """A corrector of the kind, a key of `CORRECTORS`, with its first weights.
+
+        Raises:
+            SettingsError: If it cannot be built on this segmenter, or with this encoder.
+        """
+        plan = CorrectorPlan(
+            self.segmenter,
+            self.corrector,
+            in_channels=self.in_channels,
+            num_classes=self.num_classes,
+            output_stride=self.corrector_output_stride,
+        )
+        corrector = corrector_kind(kind).build(plan)
+        if self.first_corrector is not None:
+            corrector.load_state_dict(self.first_corrector.state_dict())
+        return corrector
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +132,8 @@ class Method(ABC):
     """Its numbers; `Settings` has none."""
     extra_networks: ClassVar[tuple[str, ...]] = ()
     """Names of the networks beside the segmenter."""
+    corrector_kind: ClassVar[str] = "network"
+    """Of the network `corrector`, where there is one: a key of `CORRECTORS`."""
     frozen_networks: ClassVar[tuple[str, ...]] = ()
     """Networks that no optimiser moves, in evaluation mode and without gradient: a segmenter that
     stays as it is, a mean teacher."""
@@ -205,6 +228,13 @@ class Method(ABC):
         """The network that predictions are made with; of the segmenter's architecture."""
         return self.segmenter
 
+    def corrector(self) -> nn.Module | None:
+        """The network that judges what `predictor` segments; `None` without one.
+
+        One that stands on a segmenter's features stands on those of `predictor`.
+        """
+        return self.networks.get("corrector")
+
     def presence(self) -> tuple[nn.Module, float] | None:
         """What switches off classes that a picture does not show, when predicting.
 
@@ -269,13 +299,19 @@ class Method(ABC):
         Returns:
             The sum, detached.
         """
-        self.optimizers[name].zero_grad(set_to_none=True)
-        total = torch.zeros((), device=next(self.networks[name].parameters()).device)
+        return self.update_together((name,), losses)
+
+    def update_together(self, names: Sequence[str], losses: Iterable[torch.Tensor]) -> torch.Tensor:
+        """As `update`, of several networks on one sum of losses."""
+        for name in names:
+            self.optimizers[name].zero_grad(set_to_none=True)
+        total = torch.zeros((), device=next(self.networks[names[0]].parameters()).device)
         for loss in losses:
             loss.backward()
             total = total + loss.detach()
-        average_gradients(self.networks[name])
-        self.optimizers[name].step()
+        for name in names:
+            average_gradients(self.networks[name])
+            self.optimizers[name].step()
         return total
 
 

@@ -12,11 +12,11 @@ from ecs_med.distributed import share
 from ecs_med.losses import correction_map, corrector_loss, right_map
 from ecs_med.methods.base import Method, NetworkPlan, StepResult
 from ecs_med.methods.optimizers import SHORT_RUN
-from ecs_med.networks import build_corrector, corrector_input, one_hot
+from ecs_med.networks import corrector_input, one_hot
 from ecs_med.runs import ValidationRow
 from ecs_med.types import IGNORE_INDEX, Batch
 
-__all__ = ["CorrectingMethod", "CorrectorOnly", "CorrectorSettings"]
+__all__ = ["CorrectingMethod", "CorrectorOnly", "CorrectorSettings", "signals_on_labeled"]
 
 
 class CorrectorSettings(Settings):
@@ -46,13 +46,7 @@ class CorrectingMethod(Method):
     @classmethod
     def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:
         """The corrector, DeepLabv3+ whatever the segmenter is."""
-        corrector = build_corrector(
-            plan.corrector,
-            in_channels=plan.in_channels,
-            num_classes=plan.num_classes,
-            output_stride=plan.corrector_output_stride,
-        )
-        return {"corrector": corrector}
+        return {"corrector": plan.build_corrector(cls.corrector_kind)}
 
     def _correct(self, images: torch.Tensor, class_map: torch.Tensor) -> torch.Tensor:
         return self.forward(self.networks["corrector"], corrector_input(images, class_map))
@@ -74,7 +68,7 @@ class CorrectingMethod(Method):
 
         def terms() -> Iterator[torch.Tensor]:
             corrected = self._correct(batch.images, probabilities)
-            signals.update(_signals_on_labeled(corrected.detach(), target, self.num_classes))
+            signals.update(signals_on_labeled(corrected.detach(), target, self.num_classes))
             yield self._weighted(corrected, target)
             reference = one_hot(batch.labels, self.num_classes)
             judged = self._correct(batch.images, reference)
@@ -121,10 +115,16 @@ class CorrectorOnly(CorrectingMethod):
         return row.corrector.miou
 
 
-def _signals_on_labeled(
+def signals_on_labeled(
     corrected: torch.Tensor, target: torch.Tensor, num_classes: int
 ) -> dict[str, torch.Tensor]:
-    """How often S is right, and how often C amends it rightly where it is wrong."""
+    """How often S is right, and how often C amends it rightly where it is wrong.
+
+    Args:
+        corrected: Logits of C on labelled images, `(B, N+1, *spatial)`, detached.
+        target: Their correction map, `(B, *spatial)`.
+        num_classes: N.
+    """
     valid = target != IGNORE_INDEX
     wrong = valid & (target != num_classes)
     return {

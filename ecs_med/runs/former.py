@@ -1,7 +1,7 @@
 """Files of runs by former versions of ecs-med, as this version writes them.
 
 Until format 2 of `model.json`, volumes were sliced along the axes of their files. Such a model goes
-on slicing so: its networks know nothing else.
+on slicing so: its networks know nothing else. And all correctors were networks with an encoder.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,11 @@ _PLANES = {"auto": "auto", "0": "sagittal", "1": "coronal", "2": "axial"}
 
 def spec_of_former(values: Any) -> Any:
     """The content of a `model.json`, that of format 1 as format 2 says it; others as they are."""
-    if not isinstance(values, Mapping) or values.get("format") != 1:
+    if not isinstance(values, Mapping):
+        return values
+    if values.get("corrector_encoder") is not None and "corrector" not in values:
+        values = {**values, "corrector": "network"}
+    if values.get("format") != 1:
         return values
     preparation = values.get("preparation")
     if not isinstance(preparation, Mapping):

@@ -43,8 +43,10 @@ class ModelSpec(Record):
     """What it was told."""
     encoder: str | None
     """Segmenter's encoder, `None` where the network has none."""
+    corrector: str | None = None
+    """Kind of the corrector, a key of `CORRECTORS`; `None` without one."""
     corrector_encoder: str | None
-    """Corrector's encoder, or `None` without a corrector."""
+    """Corrector's encoder; `None` without a corrector, or where it stands on the segmenter's."""
     presence: float | None = Field(None, ge=0, le=1)
     """Classes that the image-level classifier takes for less probable are switched off; `None`
     without a classifier."""

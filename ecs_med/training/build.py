@@ -9,6 +9,7 @@ from ecs_med.inference.model import Model, load_model
 from ecs_med.methods import Method, NetworkPlan, method_class, method_settings, optimizer_settings
 from ecs_med.networks import NETWORKS, Initialization, build_segmenter
 from ecs_med.networks.classifier import has_background
+from ecs_med.networks.correctors import corrector_kind
 from ecs_med.networks.encoders import freeze_norm
 from ecs_med.networks.parallel import make_parallel
 from ecs_med.runs import ModelSpec, Origin
@@ -70,8 +71,10 @@ def _networks(
     )
     if config.frozen_norm:
         freeze_norm(segmenter.get_submodule("encoder"))
+    cls, first_corrector = method_class(config.method), None
     if first:
         segmenter.load_state_dict(first.segmenter.state_dict())
+        first_corrector = first.corrector if first.spec.corrector == cls.corrector_kind else None
     network_plan = NetworkPlan(
         method_settings(config),
         segmenter,
@@ -79,11 +82,12 @@ def _networks(
         config.corrector_output_stride,
         plan.scheme.num_classes,
         *NETWORKS.get(config.network).statistics(initializations[0].encoder, plan.images.channels),
+        first_corrector=first_corrector,
     )
-    more = method_class(config.method).build_networks(network_plan)
-    networks = {"segmenter": segmenter, **more}
-    if first and first.corrector is not None and "corrector" in networks:
-        networks["corrector"].load_state_dict(first.corrector.state_dict())
+    networks = {"segmenter": segmenter, **cls.build_networks(network_plan)}
+    if first_corrector is not None and "corrector" in networks:
+        # Where the method has built it without the plan.
+        networks["corrector"].load_state_dict(first_corrector.state_dict())
     return networks
 
 
@@ -97,7 +101,9 @@ def _model(
     """What the method has so far, as it is to be applied."""
     assert config.run is not None
     assert config.crop is not None
-    corrector = method.networks.get("corrector")
+    corrector = method.corrector()
+    kind = method.corrector_kind if corrector is not None else None
+    own_encoder = kind is not None and corrector_kind(kind).has_encoder
     presence = method.presence() if has_background(plan.scheme.class_names) else None
     channels = plan.images.channels
     mean, std = NETWORKS.get(config.network).statistics(initialization.encoder, channels)
@@ -112,7 +118,8 @@ def _model(
         network=config.network,
         network_settings=config.network_settings,
         encoder=None if config.encoder == "none" else config.encoder,
-        corrector_encoder=config.corrector_encoder if corrector is not None else None,
+        corrector=kind,
+        corrector_encoder=config.corrector_encoder if own_encoder else None,
         presence=presence[1] if presence else None,
         corrector_output_stride=config.corrector_output_stride,
         crop=config.crop,

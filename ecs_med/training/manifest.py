@@ -15,9 +15,10 @@ import torch
 from ecs_med.config import TrainConfig
 from ecs_med.devices import describe_device
 from ecs_med.distributed import world_size
-from ecs_med.methods import method_class
+from ecs_med.methods import Method, method_class
 from ecs_med.networks import Initialization
-from ecs_med.runs import DataFacts, InitialWeights, Manifest
+from ecs_med.networks.correctors import corrector_kind
+from ecs_med.runs import DataFacts, InitialWeights, Manifest, Origin
 from ecs_med.training.checkpoint import Progress
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.listener import RunPlan
@@ -79,6 +80,19 @@ class EnergyMeter:
         return self._before_wh + (last - self._first) / _MILLIJOULES_PER_WATT_HOUR
 
 
+def _corrector_in_words(
+    method: type[Method], initialization: Initialization, origin: Origin | None
+) -> str | None:
+    if not method.uses_corrector():
+        return None
+    kind = corrector_kind(method.corrector_kind)
+    if kind.has_encoder:
+        return initialization.sentence()
+    taken = origin is not None and origin.spec.corrector == method.corrector_kind
+    source = f"the weights of the run {origin.run}" if origin and taken else "random weights"
+    return f"{kind.words} with {source}"
+
+
 class RunNotes:
     """Collects what a run has to say of itself, until it is written as `manifest.json`.
 
@@ -87,6 +101,7 @@ class RunNotes:
         plan: The data.
         initializations: Of segmenter and corrector.
         schedule: Of the validations.
+        origin: The run that it begins with.
     """
 
     def __init__(
@@ -95,6 +110,7 @@ class RunNotes:
         plan: DataPlan,
         initializations: tuple[Initialization, Initialization],
         schedule: Schedule,
+        origin: Origin | None = None,
     ) -> None:
         method, split = method_class(config.method), plan.split
         self.warnings: list[str] = []
@@ -103,7 +119,7 @@ class RunNotes:
         self._method = method.facts()
         self._initialization = InitialWeights(
             segmenter=initializations[0].sentence(),
-            corrector=initializations[1].sentence() if self._method.uses_corrector else None,
+            corrector=_corrector_in_words(method, initializations[1], origin),
         )
         self._data = DataFacts(
             name=plan.collection.name,

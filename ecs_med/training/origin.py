@@ -59,7 +59,7 @@ def settings_from(origin: Origin, config: TrainConfig) -> TrainConfig:
             "usual_plane": spec.preparation.usual_plane,
             "spacing": spec.preparation.spacing_mm or "none",
         }
-    if method_class(config.method).uses_corrector() and spec.corrector_encoder is not None:
+    if _has_corrector_for(origin, config.method) and spec.corrector_encoder is not None:
         networks["corrector_encoder"] = spec.corrector_encoder
         more["corrector_output_stride"] = spec.corrector_output_stride
     for name, value in networks.items():
@@ -82,9 +82,14 @@ def _other_networks(origin: Origin, name: str, theirs: object, asked: object) ->
 
 def networks_from(origin: Origin, method: str) -> frozenset[str]:
     """Names of the networks that get their first weights from the run, or need none."""
-    if method_class(method).uses_corrector() and origin.spec.corrector_encoder is None:
+    if method_class(method).uses_corrector() and not _has_corrector_for(origin, method):
         return frozenset({"segmenter"})
     return frozenset({"segmenter", "corrector"})
+
+
+def _has_corrector_for(origin: Origin, method: str) -> bool:
+    cls = method_class(method)
+    return cls.uses_corrector() and origin.spec.corrector == cls.corrector_kind
 
 
 def check_origin(origin: Origin, config: TrainConfig, plan: DataPlan) -> Origin:

@@ -130,7 +130,9 @@ class _Run:
         self.config, self.plan, self.folder = opening.config, opening.plan, opening.folder
         self.schedule = opening.schedule
         self._take_folder(resume=resume)
-        self.notes = RunNotes(self.config, self.plan, opening.initializations, self.schedule)
+        self.notes = RunNotes(
+            self.config, self.plan, opening.initializations, self.schedule, opening.origin
+        )
         for sentence in opening.warnings:
             self._warn(sentence)
         with warnings.catch_warnings(record=True) as caught:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 import torch.multiprocessing as mp
-from tiny_networks import Halved, Judge, Pooled
+from tiny_networks import FeatureJudge, Halved, Judge, Pooled
 from torch import nn
 
 from ecs_med.config import OptimizerSettings, StrongSettings
@@ -61,6 +61,12 @@ def networks_of(method_name: str) -> dict[str, nn.Module]:
     match method_name:
         case "ecs" | "corrector":
             networks["corrector"] = network(1 + NUM_CLASSES, NUM_CLASSES + 1)
+        case "ecmt":
+            networks["segmenter"] = segmenter = Halved(1, NUM_CLASSES, dropout=0.5)
+            networks["corrector"] = corrector = FeatureJudge(segmenter, NUM_CLASSES, dropout=0.5)
+            networks["teacher"] = MeanTeacher(segmenter, 0.99)
+            networks["corrector_teacher"] = average = MeanTeacher(corrector, 0.99)
+            average.network.stand_on(networks["teacher"].network)  # type: ignore[operator]
         case "advsemiseg":
             networks["discriminator"] = network(NUM_CLASSES, 1)
         case "s4gan" | "s4gan+mlmt":
