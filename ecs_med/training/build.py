@@ -61,17 +61,17 @@ def _networks(
     """The segmenter and those of the method, with their first weights."""
     first = load_model(origin.run, "cpu") if origin else None
     torch.manual_seed(config.seed)
-    segmenter = build_segmenter(
-        initializations[0],
-        in_channels=plan.images.channels,
-        num_classes=plan.scheme.num_classes,
-        network=config.network,
-        settings=config.network_settings,
-    )
-    if config.frozen_norm:
-        freeze_norm(segmenter.get_submodule("encoder"))
+    segmenter = _segmenter(config, plan, initializations[0])
     if first:
         segmenter.load_state_dict(first.segmenter.state_dict())
+
+    def another_segmenter() -> nn.Module:
+        another = _segmenter(config, plan, initializations[0])
+        if first and hasattr(another, "encoder"):
+            encoder = segmenter.get_submodule("encoder")
+            another.get_submodule("encoder").load_state_dict(encoder.state_dict())
+        return another
+
     network_plan = NetworkPlan(
         method_settings(config),
         segmenter,
@@ -79,12 +79,27 @@ def _networks(
         config.corrector_output_stride,
         plan.scheme.num_classes,
         *NETWORKS.get(config.network).statistics(initializations[0].encoder, plan.images.channels),
+        another_segmenter=another_segmenter,
     )
     more = method_class(config.method).build_networks(network_plan)
     networks = {"segmenter": segmenter, **more}
     if first and first.corrector is not None and "corrector" in networks:
         networks["corrector"].load_state_dict(first.corrector.state_dict())
     return networks
+
+
+def _segmenter(config: TrainConfig, plan: DataPlan, initialization: Initialization) -> nn.Module:
+    """A segmenter with its first weights, but for those that a run gives it."""
+    segmenter = build_segmenter(
+        initialization,
+        in_channels=plan.images.channels,
+        num_classes=plan.scheme.num_classes,
+        network=config.network,
+        settings=config.network_settings,
+    )
+    if config.frozen_norm:
+        freeze_norm(segmenter.get_submodule("encoder"))
+    return segmenter
 
 
 def _model(
