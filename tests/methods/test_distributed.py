@@ -9,12 +9,14 @@ import torch.multiprocessing as mp
 from tiny_networks import Judge, Pooled
 from torch import nn
 
-from ecs_med.config import OptimizerSettings
+from ecs_med.config import OptimizerSettings, StrongSettings
 from ecs_med.distributed import mean_over_processes, process_group, rank, world_size
 from ecs_med.methods import available_methods, method_class
+from ecs_med.methods.self_training import StageTeacher
 from ecs_med.networks.parallel import make_parallel
 from ecs_med.networks.teacher import MeanTeacher
 from ecs_med.types import IGNORE_INDEX, Batch
+from ecs_med.views import StrongViews
 
 NUM_CLASSES = 3
 NUM_STEPS = 3
@@ -64,6 +66,12 @@ def networks_of(method_name: str) -> dict[str, nn.Module]:
             networks["discriminator"] = network(NUM_CLASSES, 1)
         case "s4gan" | "s4gan+mlmt":
             networks["discriminator"] = Judge(1 + NUM_CLASSES, dropout=0.5)
+        case "cps":
+            networks["second"] = network(1, NUM_CLASSES)
+        case "fixmatch" | "mean-teacher":
+            networks["teacher"] = MeanTeacher(networks["segmenter"], 0.9)
+        case "self-training":
+            networks["teacher"] = StageTeacher(networks["segmenter"], NUM_CLASSES)
     if method_name == "s4gan+mlmt":
         networks["classifier"] = Pooled(1, NUM_CLASSES)
         networks["teacher"] = MeanTeacher(networks["classifier"], 0.999)
@@ -87,7 +95,11 @@ def run_steps(method_name: str) -> dict[str, Any]:
         batch = Batch(*(part(v) for v in (whole.images, whole.labels)))
         if method.uses_unlabeled:
             unlabeled = (part(whole.unlabeled_images), part(whole.unlabeled_valid))
-            batch = Batch(batch.images, batch.labels, *unlabeled)
+            torch.manual_seed(step)
+            # Half of the boxes come from an image of the other process.
+            views = StrongViews(StrongSettings(cutmix=1.0, zoom=(0.5, 1.0)), method.strong_views)
+            strong = views(*unlabeled, lambda values: values)
+            batch = Batch(batch.images, batch.labels, *unlabeled, unlabeled_strong=strong)
         torch.manual_seed(step)
         method.train_mode()
         result = method.step(batch, progress=0.5)
