@@ -1,7 +1,7 @@
 """The contract of a training method."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
@@ -10,7 +10,7 @@ from torch import nn
 
 from ecs_med.config import OptimizerSettings, Settings
 from ecs_med.distributed import average_gradients
-from ecs_med.methods.optimizers import SHORT_RUN, build_optimizer
+from ecs_med.methods.optimizers import SHORT_RUN, build_optimizer, polynomial_decay
 from ecs_med.networks import Initialization
 from ecs_med.networks.correctors import CorrectorPlan, corrector_kind
 from ecs_med.networks.modes import forward_without_keeping
@@ -34,6 +34,9 @@ class NetworkPlan:
         mean: Of each image channel in 0..1, which is subtracted from what networks see.
         std: Of each image channel, by which it is divided.
         first_corrector: Of the run that this one begins with, where it is of the method's kind.
+        another_segmenter: Builds one more segmenter of the same architecture. Weights that its
+            encoder brings (packaged, of the hub, a file or a run) are those of the first one's,
+            everything else is drawn anew.
     """
 
     settings: Settings
@@ -44,6 +47,7 @@ class NetworkPlan:
     num_classes: int
     mean: Sequence[float]
     std: Sequence[float]
+    another_segmenter: Callable[[], nn.Module]
     first_corrector: nn.Module | None = None
 
     @property
@@ -137,6 +141,9 @@ class Method(ABC):
     frozen_networks: ClassVar[tuple[str, ...]] = ()
     """Networks that no optimiser moves, in evaluation mode and without gradient: a segmenter that
     stays as it is, a mean teacher."""
+    moved_alike: ClassVar[Mapping[str, str]] = {}
+    """Networks whose optimiser is that of another one (`{"second": "segmenter"}`) unless a user
+    gives them their own."""
     own_settings: ClassVar[tuple[str, ...]] = ()
     """Settings of a run, beside its section and its optimisers, that others do not use."""
     uses_unlabeled: ClassVar[bool] = False
@@ -204,13 +211,16 @@ class Method(ABC):
         """An optimiser for every network that is trained, in a run of so many iterations.
 
         The segmenter's is SGD at 0.01 (Mendel et al. 2020, section 4.4), or Adam at 3e-4 in a short
-        run (`SHORT_RUN`); that of any other network is Adam at 1e-4.
+        run (`SHORT_RUN`); that of any other network is Adam at 1e-4, but for those that are moved
+        as the segmenter is (`moved_alike`).
         """
         short = iterations < SHORT_RUN
         segmenter = {"name": "adam", "lr": 3e-4} if short else {"name": "sgd", "lr": 0.01}
         other = {"name": "adam", "lr": 1e-4}
         return {
-            name: OptimizerSettings.parse(segmenter if name == "segmenter" else other)
+            name: OptimizerSettings.parse(
+                segmenter if cls.moved_alike.get(name, name) == "segmenter" else other
+            )
             for name in cls.trained_networks()
         }
 
@@ -265,6 +275,15 @@ class Method(ABC):
     def selection_score(cls, row: ValidationRow) -> float | None:
         """What the best model of a run is chosen by, higher is better: the segmenter's mIoU."""
         return row.validation.miou
+
+    def decay(self, iteration: int, max_iterations: int) -> float:
+        """Factor on the initial learning rates: the paper's `polynomial_decay` over the run.
+
+        Args:
+            iteration: Iterations done, 0 to below `max_iterations`.
+            max_iterations: Length of the run.
+        """
+        return polynomial_decay(iteration, max_iterations)
 
     def train_mode(self) -> None:
         """Put all networks into training mode, but those that stay as they are."""

@@ -45,7 +45,7 @@ def _groups(network: nn.Module, settings: OptimizerSettings) -> list[dict[str, A
     ]
 
 
-def polynomial_decay(iteration: int, max_iterations: int, power: float = 0.9) -> float:
+def polynomial_decay(iteration: float, max_iterations: float, power: float = 0.9) -> float:
     """Factor on the initial learning rate.
 
     Args:

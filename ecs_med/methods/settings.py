@@ -68,7 +68,9 @@ def optimizer_settings(config: TrainConfig) -> dict[str, OptimizerSettings]:
         for name in config.optimizers:
             _check_known("optimizers", name, sorted(known))
     defaults = cls.default_optimizers(config.iterations or SHORT_RUN)
-    return {name: config.optimizers.get(name, default) for name, default in defaults.items()}
+    chosen = {name: config.optimizers.get(name, default) for name, default in defaults.items()}
+    alike = {name: chosen[other] for name, other in cls.moved_alike.items()}
+    return chosen | {n: same for n, same in alike.items() if n not in config.optimizers}
 
 
 def shared_optimizers(config: TrainConfig, methods: Iterable[str]) -> dict[str, OptimizerSettings]:

@@ -62,19 +62,19 @@ def _networks(
     """The segmenter and those of the method, with their first weights."""
     first = load_model(origin.run, "cpu") if origin else None
     torch.manual_seed(config.seed)
-    segmenter = build_segmenter(
-        initializations[0],
-        in_channels=plan.images.channels,
-        num_classes=plan.scheme.num_classes,
-        network=config.network,
-        settings=config.network_settings,
-    )
-    if config.frozen_norm:
-        freeze_norm(segmenter.get_submodule("encoder"))
+    segmenter = _segmenter(config, plan, initializations[0])
     cls, first_corrector = method_class(config.method), None
     if first:
         segmenter.load_state_dict(first.segmenter.state_dict())
         first_corrector = first.corrector if first.spec.corrector == cls.corrector_kind else None
+
+    def another_segmenter() -> nn.Module:
+        another = _segmenter(config, plan, initializations[0])
+        if first and hasattr(another, "encoder"):
+            encoder = segmenter.get_submodule("encoder")
+            another.get_submodule("encoder").load_state_dict(encoder.state_dict())
+        return another
+
     network_plan = NetworkPlan(
         method_settings(config),
         segmenter,
@@ -82,6 +82,7 @@ def _networks(
         config.corrector_output_stride,
         plan.scheme.num_classes,
         *NETWORKS.get(config.network).statistics(initializations[0].encoder, plan.images.channels),
+        another_segmenter=another_segmenter,
         first_corrector=first_corrector,
     )
     networks = {"segmenter": segmenter, **cls.build_networks(network_plan)}
@@ -89,6 +90,20 @@ def _networks(
         # Where the method has built it without the plan.
         networks["corrector"].load_state_dict(first_corrector.state_dict())
     return networks
+
+
+def _segmenter(config: TrainConfig, plan: DataPlan, initialization: Initialization) -> nn.Module:
+    """A segmenter with its first weights, but for those that a run gives it."""
+    segmenter = build_segmenter(
+        initialization,
+        in_channels=plan.images.channels,
+        num_classes=plan.scheme.num_classes,
+        network=config.network,
+        settings=config.network_settings,
+    )
+    if config.frozen_norm:
+        freeze_norm(segmenter.get_submodule("encoder"))
+    return segmenter
 
 
 def _model(

@@ -3,7 +3,7 @@
     run()                                  Ignite's engine, which fires the events
       for each batch:
         seed the random numbers of this iteration
-        set the learning rates             lr * (1 - iteration / max)^0.9
+        set the learning rates             lr * (1 - iteration / max)^0.9, or the method's
         method.step(batch)
         MODEL_COMPLETED, ITERATION_COMPLETED   logging, validation, checkpoints
 
@@ -22,7 +22,7 @@ from monai.utils.enums import CommonKeys
 from ecs_med.data.batches import Normalization, RawBatch, ViewMaker, draw_seed, to_device
 from ecs_med.distributed import mean_over_processes
 from ecs_med.methods import Method
-from ecs_med.methods.optimizers import polynomial_decay, set_learning_rate
+from ecs_med.methods.optimizers import set_learning_rate
 
 __all__ = ["MethodTrainer"]
 
@@ -79,7 +79,7 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
     def _iteration(self, engine: Any, batchdata: RawBatch) -> dict[str, Any]:
         done = engine.state.iteration - 1
         torch.manual_seed(draw_seed(self._seed, _STREAM, done))
-        factor = polynomial_decay(done, self._max_iterations)
+        factor = self.method.decay(done, self._max_iterations)
         for optimizer in self.method.optimizers.values():
             set_learning_rate(optimizer, optimizer.defaults["lr"] * factor)
         batch = engine.prepare_batch(batchdata, engine.state.device, engine.non_blocking)

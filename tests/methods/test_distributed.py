@@ -12,6 +12,7 @@ from torch import nn
 from ecs_med.config import OptimizerSettings, StrongSettings
 from ecs_med.distributed import mean_over_processes, process_group, rank, world_size
 from ecs_med.methods import available_methods, method_class
+from ecs_med.methods.self_training import StageTeacher
 from ecs_med.networks.parallel import make_parallel
 from ecs_med.networks.teacher import MeanTeacher
 from ecs_med.types import IGNORE_INDEX, Batch
@@ -71,8 +72,12 @@ def networks_of(method_name: str) -> dict[str, nn.Module]:
             networks["discriminator"] = network(NUM_CLASSES, 1)
         case "s4gan" | "s4gan+mlmt":
             networks["discriminator"] = Judge(1 + NUM_CLASSES, dropout=0.5)
-        case "bcp":
+        case "bcp" | "fixmatch" | "mean-teacher":
             networks["teacher"] = MeanTeacher(networks["segmenter"], 0.9)
+        case "cps":
+            networks["second"] = network(1, NUM_CLASSES)
+        case "self-training":
+            networks["teacher"] = StageTeacher(networks["segmenter"], NUM_CLASSES)
         case "unimatch":
             networks["segmenter"] = Halved(1, NUM_CLASSES, dropout=0.5)
         case "unimatch-v2":
