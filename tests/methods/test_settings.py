@@ -20,7 +20,10 @@ from ecs_med.methods import (
 )
 from ecs_med.methods.settings import shared_optimizers
 
-OURS = ("advsemiseg", "corrector", "ecs", "s4gan", "s4gan+mlmt", "supervised")
+OURS = (
+    *("advsemiseg", "bcp", "corrector", "ecs", "fixmatch", "s4gan", "s4gan+mlmt", "supervised"),
+    *("unimatch", "unimatch-v2"),
+)
 ADAM = OptimizerSettings(name="adam", lr=1e-4)
 SHORT = {"segmenter": OptimizerSettings(name="adam", lr=3e-4)}
 
