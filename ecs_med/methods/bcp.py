@@ -100,22 +100,18 @@ class Bcp(TeachingMethod):
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """One update of the segmenter, and the teacher follows."""
         result = StepResult({})
-        if batch.unlabeled_images is None:
-            mixture = self._among_labeled(batch)
-        elif progress < self.settings.first_stage:
-            mixture = self._among_labeled(batch)
-            result.signals["dropped_share"] = batch.images.new_tensor(math.nan)
-        else:
-            mixture = self._with_unlabeled(batch, result.signals)
+        is_first = batch.unlabeled_images is None or progress < self.settings.first_stage
+        mixture = self._among_labeled(batch) if is_first else self._with_unlabeled(batch, result)
         logits = self.forward(self.segmenter, mixture.images)
-        labeled = self._loss(logits, mixture, mixture.is_labeled)
-        result.losses["segmentation"] = labeled.detach()
-        terms = labeled
+        total = self._loss(logits, mixture, mixture.is_labeled)
+        result.losses["segmentation"] = total.detach()
         if batch.unlabeled_images is not None:
+            # In the first stage there is no such pixel: 0, so that histories have one shape.
             unlabeled = self._loss(logits, mixture, ~mixture.is_labeled)
             result.losses["unlabeled"] = unlabeled.detach()
-            terms = labeled + self.settings.unlabeled_weight * unlabeled
-        self.update("segmenter", [terms])
+            result.signals.setdefault("dropped_share", unlabeled.new_tensor(math.nan))
+            total = total + self.settings.unlabeled_weight * unlabeled
+        self.update("segmenter", [total])
         self.teacher.follow(self.segmenter)
         return result
 
@@ -141,9 +137,9 @@ class Bcp(TeachingMethod):
             (inside, ~inside),
         )
 
-    def _with_unlabeled(self, batch: Batch, signals: dict[str, torch.Tensor]) -> _Mixture:
+    def _with_unlabeled(self, batch: Batch, result: StepResult) -> _Mixture:
         assert batch.unlabeled_images is not None
-        labels = self._label(batch, signals)
+        labels = self._label(batch, result)
         inside, is_inward = self._box(batch.images), _alternating(batch.images)
         is_labeled = inside == is_inward
         return _Mixture(
@@ -153,14 +149,15 @@ class Bcp(TeachingMethod):
             (is_inward, ~is_inward),
         )
 
-    def _label(self, batch: Batch, signals: dict[str, torch.Tensor]) -> torch.Tensor:
+    def _label(self, batch: Batch, result: StepResult) -> torch.Tensor:
         """The teacher's labels of unlabelled images, `IGNORE_INDEX` in padding."""
         assert batch.unlabeled_images is not None
         found = self.teach(batch.unlabeled_images).argmax(dim=1)
         # Before objects are looked for: they must neither lie in padding nor touch through it.
         found = found.masked_fill(~unlabeled_valid(batch), IGNORE_INDEX)
         labels = largest_components(found) if self.settings.largest_component else found
-        signals["dropped_share"] = share(labels != found, (found > 0) & (found != IGNORE_INDEX))
+        foreground = (found > 0) & (found != IGNORE_INDEX)
+        result.signals["dropped_share"] = share(labels != found, foreground)
         return labels
 
     def _loss(self, logits: torch.Tensor, mixture: _Mixture, among: torch.Tensor) -> torch.Tensor:

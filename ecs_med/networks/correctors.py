@@ -30,6 +30,7 @@ __all__ = [
     "DecoderCorrector",
     "FeatureCorrector",
     "corrector_kind",
+    "feature_channels",
 ]
 
 _RATES = (12, 24, 36)
@@ -160,10 +161,8 @@ class DecoderCorrector(FeatureCorrector):
     ) -> None:
         super().__init__(segmenter, in_channels)
         check_halves(segmenter, "The corrector")
-        with torch.no_grad(), evaluating(segmenter):
-            features = encode(segmenter, torch.zeros(1, in_channels, _SIDE, _SIDE))
-        self._number = _number_of_details(features)
-        deepest, details = (features[number].shape[1] for number in (-1, self._number))
+        numbers, channels = feature_channels(segmenter, in_channels)
+        self._number, details, deepest = numbers[0], channels[0], channels[-1]
         self.pyramid = nn.Sequential(
             ASPP(deepest, width, _RATES, separable=True, dropout=0.5), _separable(width, width)
         )
@@ -185,10 +184,25 @@ class DecoderCorrector(FeatureCorrector):
         return F.interpolate(logits, class_map.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def _number_of_details(features: Sequence[torch.Tensor]) -> int:
-    strides = (_SIDE // feature.shape[-1] for feature in features)
-    found = (number for number, stride in enumerate(strides) if stride >= _STRIDE)
-    return next(found, len(features) - 1)
+def feature_channels(segmenter: nn.Module, in_channels: int) -> tuple[list[int], list[int]]:
+    """Which features of a segmenter a small decoder looks at.
+
+    Args:
+        segmenter: That `check_halves` lets pass, for images of two dimensions.
+        in_channels: Channels of the image.
+
+    Returns:
+        Numbers and channels of three features at most: details, which are the first at stride 4 or
+        more; the first at twice their stride or more; the deepest.
+    """
+    with torch.no_grad(), evaluating(segmenter):
+        features = encode(segmenter, torch.zeros(1, in_channels, _SIDE, _SIDE))
+    strides = [_SIDE // feature.shape[-1] for feature in features]
+    last = len(strides) - 1
+    details = next((n for n, stride in enumerate(strides) if stride >= _STRIDE), last)
+    middle = next((n for n, stride in enumerate(strides) if stride >= 2 * strides[details]), last)
+    numbers = sorted({details, middle, last})
+    return numbers, [features[number].shape[1] for number in numbers]
 
 
 def _normalized(convolution: nn.Module) -> nn.Sequential:
@@ -228,8 +242,15 @@ def _decoder(plan: CorrectorPlan) -> nn.Module:
     return DecoderCorrector(plan.segmenter, plan.in_channels, plan.num_classes)
 
 
+def _mask(plan: CorrectorPlan) -> nn.Module:
+    from ecs_med.networks.mask_corrector import MaskCorrector
+
+    return MaskCorrector(plan.segmenter, plan.in_channels, plan.num_classes)
+
+
 CORRECTORS: Mapping[str, CorrectorKind] = {
     "network": CorrectorKind(_network, has_encoder=True),
+    "mask": CorrectorKind(_mask, words="a small decoder on the segmenter's features and a mask"),
     "decoder": CorrectorKind(_decoder, words="a second decoder on the segmenter's encoder"),
 }
 """By the name that the spec of a model has for them."""

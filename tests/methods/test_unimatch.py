@@ -104,6 +104,26 @@ def test_what_remains_without_unlabeled_images_is_supervised(name: str) -> None:
         torch.testing.assert_close(ours.grad, theirs.grad)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_losses_are_in_float32_where_passes_are_not(name: str) -> None:
+    weak, views = images(0)
+    exact = build(name, threshold=0)
+    torch.manual_seed(0)
+    expected = exact.step(as_batch(weak, views)).losses
+    method = build(name, threshold=0)
+    method.segmenter.float()
+    method.autocast = torch.bfloat16
+    if name == "unimatch-v2":
+        method.teacher.float()
+    weak.labeled, weak.unlabeled = weak.labeled.float(), weak.unlabeled.float()
+    for view in views:
+        view.images = view.images.float()
+    torch.manual_seed(0)
+    for key, loss in method.step(as_batch(weak, views)).losses.items():
+        assert loss.dtype == torch.float32
+        assert loss.item() == pytest.approx(expected[key].item(), abs=0.1)
+
+
 def test_a_sure_pixel_among_four_weighs_a_quarter() -> None:
     probabilities = torch.tensor([[[0.9, 0.6, 0.5, 0.2, 0.9], [0.1, 0.4, 0.5, 0.8, 0.1]]])
     valid = torch.tensor([[True, True, True, True, False]])
