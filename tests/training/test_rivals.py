@@ -3,10 +3,10 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
+from interrupted_runs import killed_and_resumed, tensors
 from safetensors.torch import load_file
 from torch import nn
 
@@ -19,34 +19,6 @@ from ecs_med.training.train import train
 
 Build = Callable[..., TrainConfig]
 RIVALS = ("advsemiseg", "s4gan", "s4gan+mlmt")
-
-
-class Killed(BaseException):
-    """Stands for a death that nothing in the program sees coming."""
-
-
-def tensors(run: Path) -> dict[str, bytes]:
-    last = sorted((run / "checkpoints").glob("*.safetensors"))[-1]
-    found = load_file(last)
-    return {k: v.numpy().tobytes() for k, v in found.items()}
-
-
-def killed_and_resumed(config: TrainConfig, patch: pytest.MonkeyPatch, step: int) -> Path:
-    cls = method_class(config.method)
-    real, count = cls.step, 0
-
-    def mortal(self: Any, batch: Any, progress: float = 0.0) -> Any:
-        nonlocal count
-        count += 1
-        if count == step:
-            raise Killed
-        return real(self, batch, progress)
-
-    with patch.context() as inside:
-        inside.setattr(cls, "step", mortal)
-        with pytest.raises(Killed):
-            train(config)
-    return train(config, resume=True)
 
 
 @pytest.mark.parametrize("method", RIVALS)
