@@ -38,7 +38,7 @@ class EcsPlusSettings(TeachingSettings):
     dice: bool = False
     uses_corrector: bool = True
     ramp: float = 0.0
-    align: bool = False
+    apart: bool = False
 
 
 class EcsPlus(TeachingMethod):
@@ -77,7 +77,12 @@ class EcsPlus(TeachingMethod):
             self.teacher.follow(self.segmenter)
             return result
         labels, weights = self._correct(batch, result)
-        self.update("segmenter", self._terms(batch, result, labels, weights))
+        terms = self._terms(batch, result, labels, weights)
+        if self.settings.apart:
+            for term in terms:
+                self.update("segmenter", [term])
+        else:
+            self.update("segmenter", terms)
         self.teacher.follow(self.segmenter)
         return result
 
