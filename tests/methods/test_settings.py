@@ -20,7 +20,9 @@ from ecs_med.methods import (
 )
 from ecs_med.methods.settings import shared_optimizers
 
-OURS = ("advsemiseg", "corrector", "ecs", "s4gan", "s4gan+mlmt", "supervised")
+OURS = (
+    *("advsemiseg", "corrector", "ecmt", "ecs", "fixmatch", "s4gan", "s4gan+mlmt", "supervised"),
+)
 ADAM = OptimizerSettings(name="adam", lr=1e-4)
 SHORT = {"segmenter": OptimizerSettings(name="adam", lr=3e-4)}
 
@@ -56,7 +58,8 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_every_method_says_what_reports_need() -> None:
     assert available_methods() == OURS
     facts = {name: method_class(name).facts() for name in OURS}
-    assert {name for name, fact in facts.items() if fact.uses_corrector} == {"corrector", "ecs"}
+    correcting = {name for name, fact in facts.items() if fact.uses_corrector}
+    assert correcting == {"corrector", "ecmt", "ecs"}
     assert {n for n, f in facts.items() if not f.uses_unlabeled} == {"corrector", "supervised"}
     assert facts["ecs"].short_name == "ECS"
     assert facts["ecs"].settings == (
