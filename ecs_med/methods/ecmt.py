@@ -13,9 +13,10 @@ A is a strong view. One iteration, p being softmax S(x) and p_u softmax S(x_u), 
 S, E and D move together on the sum of the three losses, so that the encoder learns to correct as
 well as to segment. The averages predict and judge in the end.
 
-From the publication: both tasks on one encoder, with a decoder each, trained jointly on labelled
-images; features of image and segmentation are fused for the correction; the average corrects what
-the student predicts. What it leaves open, or this package decides (the authors' code was not used):
+The publication's abstract says: both tasks on one encoder, with a decoder each, trained jointly on
+labelled images; features of image and segmentation are fused for the correction; the average
+corrects what the student predicts. The rest is decided here, where neither its full text nor its
+code was at hand, so that published scores are not to be expected to the digit:
 
 - How features are fused: `ecs_med.networks.correctors.DecoderCorrector`.
 - D learns on the segmentation of the moment alone; the reference, of which ECS also lets it say
@@ -27,7 +28,10 @@ the student predicts. What it leaves open, or this package decides (the authors'
   weights are. Batch normalization sees (S and D: x; S: A(x_u)), in this order, and p_u is made in
   between.
 
-Cost: 8 units, and of the decoder D two passes forward and one back.
+Pseudo-labels in history and report are those that the averages make of their own segmentation.
+
+Cost: 8 units, and of the decoder D two passes forward and one back (measured with EfficientNet-
+Lite0 at 96 px on a CPU: 8.8 together, ECS 14.8).
 """
 
 from collections.abc import Iterator

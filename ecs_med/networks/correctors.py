@@ -1,8 +1,11 @@
 """What kinds of corrector there are, and those that stand on the segmenter's features.
 
 Every corrector is a module from `corrector_input(images, class_map)` to N+1 logits, of which the
-last one says "right". To add a kind, give `CORRECTORS` a `CorrectorKind`: runs name it in their
-spec, and training and `load_model` build it from there.
+last one says "right". To add a kind, derive from `FeatureCorrector` (or not), and give `CORRECTORS`
+a `CorrectorKind`: a method names it by `corrector_kind` and builds it by `NetworkPlan`, its runs
+name it in their spec, and `load_model` builds it again on the network that predicts.
+
+A training step that has the features already asks `FeatureCorrector.judge`.
 """
 
 from abc import ABC, abstractmethod

@@ -60,7 +60,8 @@ def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_every_method_says_what_reports_need() -> None:
     assert available_methods() == OURS
     facts = {name: method_class(name).facts() for name in OURS}
-    assert {name for name, fact in facts.items() if fact.uses_corrector} == {"corrector", "ecs"}
+    correcting = {name for name, fact in facts.items() if fact.uses_corrector}
+    assert correcting == {"corrector", "ecmt", "ecs"}
     assert {n for n, f in facts.items() if not f.uses_unlabeled} == {"corrector", "supervised"}
     assert facts["ecs"].short_name == "ECS"
     assert facts["ecs"].settings == (

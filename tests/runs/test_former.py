@@ -40,6 +40,15 @@ def test_settings_of_this_version_stay_as_they_are() -> None:
         assert spec_of_former(content) == content
 
 
+@pytest.mark.parametrize("encoder", ["resnet34", None])
+def test_correctors_of_former_models_are_networks(encoder: str | None) -> None:
+    now = spec_of_former({"format": 2, "corrector_encoder": encoder})
+    assert now.get("corrector") == (None if encoder is None else "network")
+    for kind in ("decoder", None):
+        values = {"format": 2, "corrector": kind, "corrector_encoder": encoder}
+        assert spec_of_former(values) == values
+
+
 def test_a_plan_of_a_former_sweep_is_read(tmp_path: Path) -> None:
     plan = {
         "version": 1,

@@ -12,7 +12,8 @@ from ecs_med.data.readers import Scan
 from ecs_med.inference import model as model_module
 from ecs_med.inference.model import Model
 from ecs_med.inference.predictor import segment
-from ecs_med.networks import Initialization, build_corrector, build_segmenter
+from ecs_med.networks import Initialization, build_segmenter
+from ecs_med.networks.correctors import CORRECTORS, CorrectorPlan, corrector_kind
 from ecs_med.runs.spec import ModelSpec
 
 SMALL = 6000
@@ -32,7 +33,7 @@ def picture(height, width, seed=0):
 def make_model(tmp_path_factory):
     """Real networks with random weights, whose classes change from place to place."""
 
-    def make(tile=64, num_classes=4, **preparation):
+    def make(tile=64, num_classes=4, kind="network", **preparation):
         torch.manual_seed(3)
         names = ("background", *(f"class {i}" for i in range(1, num_classes)))
         spec = ModelSpec(
@@ -44,16 +45,17 @@ def make_model(tmp_path_factory):
             mean=(0.5,) * 3,
             std=(0.25,) * 3,
             encoder="resnet18",
-            corrector_encoder="resnet18",
+            corrector=kind,
+            corrector_encoder="resnet18" if kind == "network" else None,
             crop=32,
             tile=tile,
             initialization="none",
         )
         size = {"in_channels": 3, "num_classes": num_classes}
-        networks = [
-            build(Initialization("resnet18", "none"), **size)
-            for build in (build_segmenter, build_corrector)
-        ]
+        first = Initialization("resnet18", "none")
+        segmenter = build_segmenter(first, **size)
+        plan = CorrectorPlan(segmenter, first, **size)
+        networks = [segmenter, corrector_kind(kind).build(plan)]
         for network in networks:
             for part in network.modules():
                 if isinstance(part, nn.BatchNorm2d):
@@ -103,8 +105,9 @@ def test_tiles_row_by_row_give_what_all_at_once_gives(monkeypatch, make_model, h
     assert len(np.unique(whole.labels)) > 1
 
 
-def test_logits_of_tiles_are_bit_equal(make_model):
-    model = make_model()
+@pytest.mark.parametrize("kind", CORRECTORS)
+def test_logits_of_tiles_are_bit_equal(make_model, kind):
+    model = make_model(kind=kind)
     pixels = torch.tensor(picture(150, 170))
     with torch.inference_mode(), model.evaluating():
         logits = model.logits(pixels[None])
