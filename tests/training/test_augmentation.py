@@ -1,5 +1,7 @@
 """Whether images have an up: by their kind, their layout and their colours."""
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import nibabel
@@ -7,16 +9,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ecs_med.config import AugmentationSettings
+from ecs_med.config import AugmentationSettings, TrainConfig
 from ecs_med.data.checks.facts import gather_facts
+from ecs_med.errors import SettingsError, TrainingInterrupted
+from ecs_med.runs import RunFolder
 from ecs_med.training.augmentation import (
     augmentation_sentence,
     decided_augmentation,
     images_with_up,
 )
+from ecs_med.training.listener import NullListener, RunPlan
+from ecs_med.training.train import train
 from ecs_med.types import Case, CaseCollection
 from ecs_med_datasets.benchmark_layouts import CamVidLayout, CityscapesLayout
 from ecs_med_datasets.pascal_voc import PascalVocLayout
+
+Build = Callable[..., TrainConfig]
 
 
 def picture(path: Path, colored: float, size: int = 80) -> Case:
@@ -93,3 +101,38 @@ def test_what_is_done_is_said_with_its_reason() -> None:
         "up); 2 strong views of unlabelled images (jitter 0.5 in 80%, grey in 20%, CutMix in 100%, "
         "windows of 0.5 to 1)"
     )
+
+
+class Recorder(NullListener):
+    """Remembers the plan."""
+
+    plan: RunPlan
+
+    def started(self, plan: RunPlan) -> None:
+        self.plan = plan
+
+
+def test_a_run_says_what_it_does_to_its_images(settings: Build) -> None:
+    recorder = Recorder()
+    run = RunFolder(train(settings(method="fixmatch"), recorder))
+    expected = (
+        "mirrored left and right, top and bottom, turned by quarters (colour pictures are taken to "
+        "have no up); a strong view of unlabelled images (jitter 0.5 in 80%, grey in 20%, blur in "
+        "50%, CutMix in 50%)"
+    )
+    assert recorder.plan.augmentation == expected
+    assert run.read_manifest().augmentation == expected
+    assert expected in run.report_file.read_text()
+    kept = run.read_config().augmentation
+    assert (kept.flip_vertical, kept.rotate) == (True, True)
+
+
+def test_a_run_goes_on_as_it_was_decided(settings: Build) -> None:
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(TrainingInterrupted):
+        train(settings(method="supervised"), stop=stop)
+    refused = settings(method="supervised", augmentation={"rotate": False})
+    with pytest.raises(SettingsError, match=r"with `augmentation\.rotate` True, not False"):
+        train(refused, resume=True)
+    train(settings(method="supervised", augmentation={"rotate": "auto"}), resume=True)
