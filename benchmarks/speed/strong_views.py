@@ -2,8 +2,9 @@
 
     python benchmarks/speed/strong_views.py [--batch 8] [--repeats 7] [--output result.json]
 
-CPU seconds of this process with one thread, the least of all repeats; of a view, the mean of eight. The step is one of the
-default network with `tf_efficientnet_lite0` on labelled images alone: forward, loss and backward.
+CPU seconds of this process with one thread, the least of all repeats; of a view, the mean of
+eight. The step is one of the default network with `tf_efficientnet_lite0` on labelled images
+alone: forward, loss and backward.
 """
 
 import argparse
