@@ -171,6 +171,8 @@ class CaseCollection:
         labels: Class name by stored mask value or colour, where the layout declares them
             (`dataset.json`, `labelmap.txt`); `None` where it does not.
         problems: What the layout noticed while scanning; files are not decoded yet.
+        is_upright: Whether its pictures are known to have an up, as photographs do, so that
+            training does not turn them.
 
     Example:
         >>> case = Case("p1", images=(Path("p1.png"),))
@@ -184,6 +186,7 @@ class CaseCollection:
     cases: tuple[Case, ...]
     labels: DeclaredLabels | None = None
     problems: tuple[Problem, ...] = field(default=())
+    is_upright: bool = False
 
 
 @dataclass(frozen=True, slots=True)

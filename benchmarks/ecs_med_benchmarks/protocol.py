@@ -52,8 +52,9 @@ class Protocol(Settings):
     """First weights of the encoders: `imagenet`, `none`, a file, or `auto`, those at hand."""
     keep: Literal["best", "last"] = "best"
     """Which model of a run is tested: the best on validation, or the last one."""
-    augmentation: AugmentationSettings = AugmentationSettings()
-    """Random transforms of labelled and unlabelled images alike."""
+    augmentation: AugmentationSettings = AugmentationSettings(flip_vertical=False, rotate=False)
+    """Random transforms of labelled and unlabelled images alike; mirrored left and right alone, as
+    in the literature, whatever the images show."""
     optimizers: dict[str, OptimizerSettings] = Field(default_factory=dict)
     """By network; where one is left out, the method decides by the length of the run."""
     image_threshold: float = Field(0.6, ge=0, le=1)

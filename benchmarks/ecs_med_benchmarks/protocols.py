@@ -142,7 +142,9 @@ HIPPOCAMPUS = Protocol(
     crop=128,
     min_size=128,  # the decoder, at a quarter of it, is too coarse for slices of 35 x 50 voxels
     # No flip: left and right are not alike in a head.
-    augmentation=AugmentationSettings(flip=False, scale=(0.85, 1.2)),
+    augmentation=AugmentationSettings(
+        flip=False, flip_vertical=False, rotate=False, scale=(0.85, 1.2)
+    ),
 )
 """Task04 of the Medical Segmentation Decathlon (Antonelli et al. 2022).
 

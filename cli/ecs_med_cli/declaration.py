@@ -51,6 +51,8 @@ class Option:
             of what is installed.
         setting: What it sets, dotted, where that is not the setting of its own name.
         read: From what is typed to the value of the setting; a `ValueError` says what is wrong.
+        has_opposite: Whether `--no-NAME` says the opposite of `--NAME`, which takes no value;
+            neither leaves the setting open.
     """
 
     flags: str
@@ -58,6 +60,7 @@ class Option:
     help: str
     setting: str = ""
     read: Callable[[Any], Any] | None = None
+    has_opposite: bool = False
 
     @property
     def flag(self) -> str:
@@ -80,11 +83,14 @@ class Option:
 
     def info(self, text: str | None = None) -> Any:
         """The declaration for `Annotated` in a signature, with the command's own help if given."""
-        return typer.Option(*self.flags.split(), help=text or self.help)
+        flags = self.flags.split()
+        if self.has_opposite:
+            flags = [f"{self.flag}/--no-{self.flag[2:]}"]
+        return typer.Option(*flags, help=text or self.help)
 
     def parameter(self) -> inspect.Parameter:
         """The parameter of a command that takes this option."""
-        is_flag = self.type is bool
+        is_flag = self.type is bool and not self.has_opposite
         return inspect.Parameter(
             self.name,
             inspect.Parameter.KEYWORD_ONLY,
@@ -98,7 +104,7 @@ class Option:
         Raises:
             SettingsError: If `read` cannot make anything of it.
         """
-        if typed is None or typed is False:
+        if typed is None or (typed is False and not self.has_opposite):
             return
         try:
             value = typed if self.read is None else self.read(typed)

@@ -155,6 +155,25 @@ TRAINING = (
         Option("--scale", tuple[float, float], "Random zoom, lowest and highest, such as 0.5 2.0."),
         Option("--jitter", float, "Random brightness and contrast, 0 to 1."),
         Option("--no-flip", bool, "Never mirror left and right.", "flip", _not),
+        Option(
+            "--flip-vertical",
+            bool,
+            "Mirror top and bottom; else of colour pictures that are no photographs.",
+            has_opposite=True,
+        ),
+        Option("--rotate", bool, "Turn by quarters; else as --flip-vertical.", has_opposite=True),
+        Option(
+            "--strong-jitter",
+            float,
+            "Jitter of strong views, for methods that use them; else 0.5.",
+            "strong.jitter",
+        ),
+        Option(
+            "--cutmix",
+            float,
+            "Share of strong views with a box of another image; else 0.5.",
+            "strong.cutmix",
+        ),
     ),
     *READING,
 )

@@ -165,6 +165,7 @@ _PLAN_LINES = (
     ("Encoder", "encoder"),
     ("Weights", "initialization"),
     ("Device", "device"),
+    ("Augmented", "augmentation"),
     ("Validation", "validation"),
     ("Run folder", "run"),
 )

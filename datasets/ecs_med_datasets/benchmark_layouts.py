@@ -35,6 +35,8 @@ class PublishedLayout(Layout):
     """Cases with masks that literature uses."""
     structural: ClassVar[frozenset[str]]
     """Lower-case names of its folders, which are nobody's patient."""
+    is_upright: ClassVar[bool] = True
+    """Whether its pictures have an up; photographs do."""
 
     @abstractmethod
     def find(self, root: Path) -> Path | None:
@@ -65,7 +67,13 @@ class PublishedLayout(Layout):
         cases = self.list_cases(folder, root, problems)
         problems.append(self._compare_numbers(cases, root))
         found = CaseCollection(
-            self.name, root, self.name, tuple(cases), self.labels, tuple(problems)
+            self.name,
+            root,
+            self.name,
+            tuple(cases),
+            self.labels,
+            tuple(problems),
+            self.is_upright,
         )
         return collect(found, settings, self.structural, accounted=False)
 

@@ -126,10 +126,11 @@ class AugmentationSettings(Settings):
     flip: bool = True
     """Mirror left and right with probability 1/2."""
     flip_vertical: bool | Literal["auto"] = "auto"
-    """Mirror top and bottom with probability 1/2; `auto`: where images have no up, see
-    `ecs_med.training.resolve.has_up`."""
+    """Mirror top and bottom with probability 1/2; `auto`: where images are taken to have
+    no up (pictures in colour that are no photographs), see `ecs_med.training.augmentation`."""
     rotate: bool | Literal["auto"] = "auto"
-    """Turn by 0, 90, 180 or 270 degrees, each with probability 1/4; `auto`: as `flip_vertical`."""
+    """Turn by 0, 90, 180 or 270 degrees, each with probability 1/4; `auto`: as for
+    `flip_vertical`."""
     scale: tuple[float, float] = (1.0, 1.0)
     """Range of the random zoom before cropping; `(0.5, 2.0)` is common."""
     jitter: float = Field(0.0, ge=0, le=1)

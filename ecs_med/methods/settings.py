@@ -117,6 +117,8 @@ def fixed_settings(config: TrainConfig, *, with_defaults: bool = False) -> dict[
     section = cls.settings_class.parse(given.pop("method_settings", {}).get(cls.name, {}))
     network = network_settings(config.network, given.pop("network_settings", {}))
     moved = given.pop("optimizers", {})
+    for name, value in given.pop("augmentation", {}).items():
+        given[f"augmentation.{name}"] = value
     return {
         **{name: value for name, value in given.items() if value not in (None, "auto")},
         **{f"network_settings.{name}": value for name, value in decided(network).items()},

@@ -2,6 +2,8 @@
 
 Until format 2 of `model.json`, volumes were sliced along the axes of their files. Such a model goes
 on slicing so: its networks know nothing else. And all correctors were networks with an encoder.
+
+Before there was `flip_vertical`, pictures were mirrored left and right alone.
 """
 
 from collections.abc import Mapping
@@ -33,6 +35,9 @@ def spec_of_former(values: Any) -> Any:
 def config_of_former(values: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a `config.json`, that of former versions as this one says it."""
     now, reading = dict(values), values.get("reading")
+    augmentation = values.get("augmentation")
+    if isinstance(augmentation, Mapping) and "flip_vertical" not in augmentation:
+        now["augmentation"] = {**augmentation, "flip_vertical": False, "rotate": False}
     if not isinstance(reading, Mapping) or "axis" not in reading:
         return now
     now["reading"] = {name: value for name, value in reading.items() if name != "axis"}

@@ -109,6 +109,8 @@ class Manifest(Record):
     """Where the networks began."""
     validation: str
     """How often and on what the model was validated, one sentence."""
+    augmentation: str | None = None
+    """What happened to training images at random, in words; former versions do not say it."""
     transform: str | None = None
     """The transform of training images that the caller gave, in words."""
     seed: int

@@ -16,6 +16,7 @@ from ecs_med.files import cache_folder
 from ecs_med.methods import method_class
 from ecs_med.runs import DataContents, RunFolder
 from ecs_med.splits import Split, absent_classes_warning
+from ecs_med.training.augmentation import images_with_up
 from ecs_med.training.preflight import (
     contents_of,
     draw_for,
@@ -120,6 +121,7 @@ def plan_data(
     readable = [case for case in used if found.facts[case.id].is_readable]
     volumes = [fact for fact in found.facts.values() if fact.is_volume]
     images = look_at_images(readable, config, volumes)
+    images = images._replace(up=images_with_up(collection, found.facts.values()))
     warnings = (
         *changed,
         *split.warnings,

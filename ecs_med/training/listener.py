@@ -20,6 +20,7 @@ class RunPlan:
         encoder: Encoder of the segmenter.
         initialization: First weights of the segmenter.
         device: Device, precision and sizes.
+        augmentation: What happens to training images at random.
         validation: How often and on what the model is validated.
         run: Run folder.
         iterations: Of the whole run.
@@ -32,6 +33,7 @@ class RunPlan:
     encoder: str
     initialization: str
     device: str
+    augmentation: str
     validation: str
     run: str
     iterations: int

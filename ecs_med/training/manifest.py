@@ -19,6 +19,7 @@ from ecs_med.methods import Method, method_class
 from ecs_med.networks import Initialization
 from ecs_med.networks.correctors import corrector_kind
 from ecs_med.runs import DataFacts, InitialWeights, Manifest, Origin
+from ecs_med.training.augmentation import augmentation_sentence
 from ecs_med.training.checkpoint import Progress
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.listener import RunPlan
@@ -116,6 +117,9 @@ class RunNotes:
         self.warnings: list[str] = []
         self._config = config
         self._schedule = schedule
+        self._augmentation = augmentation_sentence(
+            config.augmentation, plan.images.up, method.strong_views
+        )
         self._method = method.facts()
         self._initialization = InitialWeights(
             segmenter=initializations[0].sentence(),
@@ -158,6 +162,7 @@ class RunNotes:
                 f"{config.device}, {config.precision}, batch {config.batch}, crop {config.crop}, "
                 f"{_sides(config)}"
             ),
+            augmentation=self._augmentation,
             validation=self._schedule.sentence(),
             run=str(config.run),
             iterations=config.iterations,
@@ -186,6 +191,7 @@ class RunNotes:
             git_commit=_git_commit(),
             initialization=self._initialization,
             validation=self._schedule.sentence(),
+            augmentation=self._augmentation,
             transform=progress.transform,
             seed=config.seed,
             command=(Path(sys.argv[0]).name, *sys.argv[1:]),

@@ -20,6 +20,7 @@ from ecs_med.methods import method_class, with_own_settings
 from ecs_med.names import file_name
 from ecs_med.networks import Initialization, choose_initialization
 from ecs_med.networks.base import NETWORKS, Network, network_settings
+from ecs_med.training.augmentation import ImagesWithUp, decided_augmentation
 from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["Images", "default_run_folder", "look_at_images", "resolve"]
@@ -44,6 +45,8 @@ class Images(NamedTuple):
     """Side of a pixel that slices are resampled to; `None`: they are not."""
     notes: tuple[str, ...] = ()
     """What was decided that a person should know, one sentence each."""
+    up: ImagesWithUp | None = None
+    """Why they have an up, by which it is decided whether training turns them."""
 
 
 def look_at_images(
@@ -162,6 +165,7 @@ def resolve(
             "min_size": min_size,
             "usual_plane": config.usual_plane or images.usual_plane,
             "spacing": _decided_spacing(config, images),
+            "augmentation": decided_augmentation(config.augmentation, images.up),
             "crop": config.crop or _fitting_crop(target_size(images.size, max_size, min_size)),
             "network_settings": told.model_dump(mode="json"),
             "encoder": initializations[0].encoder if network.has_encoder else "none",

@@ -217,7 +217,7 @@ class _Run:
             max_iterations=last,
             epoch_length=every,
             first_iteration=self.first,
-            strong=_strong_views(self.method, config),
+            strong=_strong_views(self.method, config, self.plan.images.kind == "picture"),
         )
         log = Log(
             self.history,
@@ -313,9 +313,9 @@ class _Run:
             ) from error
 
 
-def _strong_views(method: Method, config: TrainConfig) -> StrongViews | None:
+def _strong_views(method: Method, config: TrainConfig, has_colors: bool) -> StrongViews | None:
     count = method.strong_views
-    return StrongViews(config.augmentation.strong, count) if count else None
+    return StrongViews(config.augmentation.strong, count, has_colors) if count else None
 
 
 def _all_but_the_end(listener: Listener) -> Callable[[int, int], None]:

@@ -108,6 +108,20 @@ def test_groups_stand_where_the_signature_has_them() -> None:
     assert seen == [("b", {"one": 0, "deep": {"second": True}}, True), ("b", {}, False)]
 
 
+def test_an_option_with_an_opposite_sets_both_and_is_open_without_either() -> None:
+    seen: list[Any] = []
+
+    @with_options(group=(Option("--turn", bool, "", "deep.turn", has_opposite=True),))
+    def command(*, group: Given) -> None:
+        seen.append(group)
+
+    program = typer.Typer()
+    program.command()(command)
+    for words in ([], ["--turn"], ["--no-turn"]):
+        typer.main.get_command(program).main(words, standalone_mode=False)
+    assert seen == [{}, {"deep": {"turn": True}}, {"deep": {"turn": False}}]
+
+
 @pytest.mark.parametrize(
     ("sentence", "said"),
     [
@@ -116,6 +130,7 @@ def test_groups_stand_where_the_signature_has_them() -> None:
         ("give `void_values=-1`.", "give --void-values=-1."),
         ("give `mask_colors='#000000,#ffffff'`.", "give --mask-colors '#000000,#ffffff'."),
         ("leave out `resume`; `run` and `flip`.", "leave out --resume; --run and --no-flip."),
+        ("see `flip_vertical` and `rotate`.", "see --flip-vertical and --rotate."),
         ("choose another `output`.", "choose another --output."),
         ("see `ecs-med check`.", "see `ecs-med check`."),
         ("`frozen_norm` and `nothing=1` stay.", "`frozen_norm` and `nothing=1` stay."),

@@ -15,9 +15,8 @@ from ecs_med_cli.progress import ProgressDisplay
 
 
 def plan(iterations: int = 100, iteration: int = 0) -> RunPlan:
-    words = dict.fromkeys(
-        ("data", "cases", "method", "encoder", "initialization", "device", "validation"), "-"
-    )
+    names = ("data", "cases", "method", "encoder", "initialization", "device", "validation")
+    words = dict.fromkeys((*names, "augmentation"), "-")
     return RunPlan(**words, run="runs/x", iterations=iterations, iteration=iteration)
 
 

@@ -32,6 +32,16 @@ def test_pictures_mean_the_same_as_before(tmp_path: Path) -> None:
     assert RunFolder(tmp_path).read_config().orientation == "RAS"
 
 
+def test_former_pictures_were_mirrored_left_and_right_alone(tmp_path: Path) -> None:
+    values = {"data": "x", "augmentation": {"flip": True, "scale": [0.5, 2], "jitter": 0}}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    augmentation = RunFolder(tmp_path).read_config().augmentation
+    assert (augmentation.flip_vertical, augmentation.rotate) == (False, False)
+    assert (augmentation.flip, augmentation.scale) == (True, (0.5, 2.0))
+    now = {"augmentation": {"flip_vertical": "auto"}}
+    assert config_of_former(now) == now
+
+
 def test_settings_of_this_version_stay_as_they_are() -> None:
     values = {"data": "x", "plane": "coronal", "spacing": 0.7, "reading": {"layout": "auto"}}
     assert config_of_former(values) == values

@@ -82,7 +82,10 @@ def test_a_run_with_other_settings_is_refused_by_name(cell: Cell) -> None:
     for changes, match in (
         ({"batch": 16}, "run with `batch=16`, and this sweep asks for 2"),
         ({"seed": 9}, "run with `seed=9`"),
-        ({"augmentation": {"jitter": 0.3}}, "run with `augmentation="),
+        (
+            {"augmentation": {"jitter": 0.3}},
+            "run with `augmentation.jitter=0.3`, and this sweep asks for 0.0",
+        ),
     ):
         ran = cell.config.model_dump(mode="json") | changes
         (cell.folder / "config.json").write_text(json.dumps(ran))
@@ -93,6 +96,8 @@ def test_a_run_with_other_settings_is_refused_by_name(cell: Cell) -> None:
 def test_what_the_plan_leaves_open_and_where_things_lie_may_differ(cell: Cell) -> None:
     changes = {"max_size": 128, "precision": "fp32", "data": "elsewhere", "run": "moved"}
     ran = cell.config.model_dump(mode="json") | changes
+    assert ran["augmentation"]["rotate"] == "auto"
+    ran["augmentation"] |= {"flip_vertical": True, "rotate": True}
     (cell.folder / "config.json").write_text(json.dumps(ran))
     refuse_other_settings(cell)
 

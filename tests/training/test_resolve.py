@@ -8,6 +8,7 @@ from PIL import Image
 
 from ecs_med.config import OptimizerSettings, TrainConfig
 from ecs_med.errors import DataError, SettingsError
+from ecs_med.training.augmentation import ImagesWithUp
 from ecs_med.training.resolve import Images, default_run_folder, look_at_images, resolve
 from ecs_med.types import Case
 
@@ -66,6 +67,20 @@ def test_everything_open_is_decided() -> None:
     assert (resolved.encoder, resolved.corrector_encoder) == ("resnet50", "resnet34")
     assert first[0].source == "none"
     assert resolve(resolved, Images("picture", 3, (352, 352)), RUN)[0] == resolved
+
+
+@pytest.mark.parametrize("up", [None, "grey", "photograph", "volume"])
+def test_images_without_an_up_are_turned(up: ImagesWithUp | None) -> None:
+    images = Images("picture", 3, (352, 352), up=up)
+
+    def decided(**asked: object) -> tuple[object, object]:
+        found = resolve(config(device="cpu", augmentation=asked), images, RUN)[0].augmentation
+        return found.flip_vertical, found.rotate
+
+    assert decided() == (up is None, up is None)
+    assert decided(rotate=False) == (up is None, False)
+    assert decided(flip_vertical=True, rotate="auto") == (True, up is None)
+    assert decided(flip_vertical=True, rotate=True) == (True, True)
 
 
 def test_a_crop_that_networks_cannot_take_is_refused() -> None:

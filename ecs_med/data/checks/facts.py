@@ -32,6 +32,13 @@ from ecs_med.types import IGNORE_INDEX, Case, CaseCollection, Problem, ScanKind
 
 __all__ = ["CaseFacts", "ClassCount", "DataSummary", "PartitionCount", "gather_facts", "summarize"]
 
+_LOOKED_AT = 128
+"""Pixels along the shorter side that are looked at for colour, at least, where there are more."""
+_COLOR = 16
+"""Of 255; how far the channels of a pixel in colour are apart."""
+_COLORED_SHARE = 0.1
+"""Of the pixels of a picture in colour, at least."""
+
 SetKind = Literal["pictures", "volumes", "sequences", "mixed", "none"]
 
 
@@ -50,6 +57,7 @@ class CaseFacts:
         orientation: Where they run to, such as `LPS`; empty where the file does not say it.
         oblique_degrees: Angle between them and the axes of the body.
         class_pixels: Pixels of every class, then of void; `None` without a readable mask.
+        is_grey: Whether it is a picture that shows hardly any colour.
         problems: What is wrong with its image.
         mask_problems: What is wrong with its mask, or with both together.
     """
@@ -64,6 +72,7 @@ class CaseFacts:
     orientation: str = ""
     oblique_degrees: float = 0.0
     class_pixels: tuple[int, ...] | None = None
+    is_grey: bool = False
     problems: tuple[Problem, ...] = ()
     mask_problems: tuple[Problem, ...] = ()
 
@@ -188,6 +197,7 @@ def gather_facts(
         orientation=axis_codes(placed) if placed is not None else "",
         oblique_degrees=oblique_degrees(placed) if placed is not None else 0.0,
         class_pixels=class_pixels,
+        is_grey=not scan.is_volume and _is_grey(scan.array),
         problems=tuple(problems),
         mask_problems=mask_problems,
     )
@@ -211,6 +221,17 @@ def _look_at_mask(
     if scheme is None:
         return None, "", problems
     return _count(labels, scheme.num_classes), array_digest(labels), problems
+
+
+def _is_grey(pixels: npt.NDArray[np.generic]) -> bool:
+    """Whether fewer than a tenth of the pixels, `(3, *spatial)` of 8 bits, have a colour.
+
+    A scale, an annotation or the colours of a Doppler window do not make an ultrasound picture
+    one in colour; losses of JPEG are no colour.
+    """
+    step = max(1, min(pixels.shape[-2:]) // _LOOKED_AT)
+    some = pixels[..., ::step, ::step].astype(np.int16)
+    return float((some.max(axis=0) - some.min(axis=0) > _COLOR).mean()) < _COLORED_SHARE
 
 
 def _any_values(scan: Scan) -> LabelScheme:

@@ -110,6 +110,7 @@ def _environment(manifest: Manifest | None) -> list[tuple[str, str]]:
         ("time", duration(manifest.seconds)),
         ("of this, validation", duration(manifest.validation_seconds)),
         ("validation", manifest.validation),
+        *([("augmentation", manifest.augmentation)] if manifest.augmentation else []),
         ("speed", f"{decimal(manifest.images_per_second, 1)} images/s"),
         ("peak memory", f"{count(manifest.peak_memory_mb)} MB"),
         ("precision", manifest.precision),
