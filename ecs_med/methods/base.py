@@ -236,6 +236,17 @@ class Method(ABC):
         """What the best model of a run is chosen by, higher is better: the segmenter's mIoU."""
         return row.validation.miou
 
+    def validated(self, row: ValidationRow) -> None:  # noqa: B027 - most methods do not react
+        """React to a validation, such as by trusting a corrector as far as it has earned.
+
+        Called after each validation, in every process with the same row, once the best model is
+        kept and before the checkpoint is saved. What is to be remembered belongs into buffers of
+        `networks`, so that checkpoints hold it; nothing else is there after a resumption.
+
+        Args:
+            row: Without what hidden masks tell (`pseudo_labels` is `None`).
+        """
+
     def train_mode(self) -> None:
         """Put all networks into training mode, but those that stay as they are."""
         for name, network in self.networks.items():
