@@ -68,20 +68,23 @@ class ErrorDetection(Record):
         return self.foreground if known else self.all_pixels
 
     def weakness(self) -> str | None:
-        """A sentence where the corrector is no better than the segmenter's confidence, else `None`.
+        """A sentence where the corrector knows no more than its segmenter, else `None`.
 
-        Compared is the AUROC on foreground pixels, since what is missed stays missed where nothing
-        doubts it; where no foreground pixel is wrong, or all of them are, that on all pixels.
+        That is where its AUROC is not above the one of the segmenter's confidence, or not above
+        0.5, on foreground pixels, since what is missed stays missed where nothing doubts it; where
+        no foreground pixel is wrong, or all of them are, on all pixels.
         """
         group = self.decisive
         own, plain = group.corrector.auroc, group.confidence.auroc
-        if own is None or plain is None or own > plain:
+        if own is None or plain is None or own > max(plain, 0.5):
             return None
+        rival = "the segmenter's own confidence" if own <= plain else "guessing"
         where = "foreground pixels" if group is self.foreground else "pixels"
         return (
-            "The corrector finds the segmenter's errors no better than the segmenter's own "
-            f"confidence: AUROC {own:.3f} against {plain:.3f} on the {where} of the validation "
-            "cases; its certainty tells little, and a method without a corrector may do as well."
+            f"The corrector finds the segmenter's errors no better than {rival}: on the {where} of "
+            f"the validation cases its AUROC is {own:.3f}, that of the segmenter's confidence "
+            f"{plain:.3f}, that of guessing 0.5; its certainty tells little, and a method without "
+            "a corrector may do as well."
         )
 
 

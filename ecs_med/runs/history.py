@@ -66,6 +66,11 @@ class PseudoLabelHealth(Record):
         return self.detection.foreground.corrector.auroc if self.detection else None
 
     @property
+    def foreground_auroc_of_confidence(self) -> float | None:
+        """The same of the segmenter's own confidence."""
+        return self.detection.foreground.confidence.auroc if self.detection else None
+
+    @property
     def gain(self) -> float | None:
         """MIoU that correcting gives; `None` without hidden masks."""
         if self.miou is None or self.segmenter_miou is None:

@@ -174,7 +174,7 @@ def test_certain_pixels_are_told_apart_and_extremes_are_no_error() -> None:
     assert bins[-1] == 0
     assert doubt_of_segmenter(logits[:, :2], logits.argmax(1))[0, 0].tolist() == bins
     sure = torch.tensor([[0.0, 1.0, float("nan")], [1.0, 0.0, float("nan")]])[None, :, None]
-    highest, lowest, even = doubt_of_corrector(sure)[0, 0].tolist()
+    lowest, highest, even = doubt_of_corrector(sure)[0, 0].tolist()
     assert (lowest, highest) == (0, 4095)
     assert even in {2047, 2048}
 
@@ -205,9 +205,11 @@ def with_aurocs(own: float | None, plain: float | None, foreground: bool = True)
 def test_a_corrector_no_better_than_confidence_is_told() -> None:
     sentence = with_aurocs(0.61, 0.72).weakness()
     assert sentence is not None
-    assert "AUROC 0.610 against 0.720 on the foreground pixels" in sentence
+    assert "no better than the segmenter's own confidence: on the foreground pixels" in sentence
+    assert "its AUROC is 0.610, that of the segmenter's confidence 0.720" in sentence
     assert with_aurocs(0.72, 0.72).weakness() is not None
     assert with_aurocs(0.721, 0.72).weakness() is None
+    assert "no better than guessing" in str(with_aurocs(0.2, 0.06).weakness())
 
 
 def test_without_errors_in_the_foreground_all_pixels_decide() -> None:
