@@ -241,7 +241,9 @@ class Method(ABC):
 
         Called after each validation, in every process with the same row, once the best model is
         kept and before the checkpoint is saved. What is to be remembered belongs into buffers of
-        `networks`, so that checkpoints hold it; nothing else is there after a resumption.
+        a network, so that checkpoints hold it; nothing else is there after a resumption. Best is a
+        module of its own, among `extra_networks` and `frozen_networks`: buffers of a segmenter or
+        corrector would go into the model's file, which is loaded without them.
 
         Args:
             row: Without what hidden masks tell (`pseudo_labels` is `None`).

@@ -21,9 +21,9 @@ def test_both_detectors_are_told_at_the_chosen_iteration(run):
     assert "At iteration 900, on 50 validation images" in text
     assert "AUROC 0.972 and 0.752, the segmenter's own confidence with 0.912 and 0.692" in text
     assert "4.1 % of all pixels and 21.0 % of the foreground pixels wrong" in text
-    assert "“right” is 0.024, that of the segmenter's largest probability 0.040" in text
-    assert "foreground pixels of 16 unlabelled images, against their hidden masks" in text
-    assert "AUROC 0.700, that of the segmenter's confidence 0.550" in text
+    assert "“right” is off by 0.024 in the mean" in text
+    assert "the segmenter's largest probability by 0.040" in text
+    assert "16 unlabelled images, against their hidden masks, these are 0.700 and 0.550" in text
     assert examine_honesty(read_run(run)).warnings == ()
 
 

@@ -81,26 +81,29 @@ def _reading(
 ) -> list[str]:
     cases = plural(scores.num_cases, f"validation {record.unit}")
     whole, front = detection.all_pixels, detection.foreground
-    sentences = [
+    told = (
         f"At iteration {count(iteration)}, on {cases}, the segmenter had "
         f"{percent(whole.wrong_share)} of all pixels and {percent(front.wrong_share)} of the "
         f"foreground pixels wrong. The corrector finds them with AUROC "
         f"{decimal(whole.corrector.auroc)} and {decimal(front.corrector.auroc)}, the segmenter's "
         f"own confidence with {decimal(whole.confidence.auroc)} and "
-        f"{decimal(front.confidence.auroc)}.",
-        "The expected calibration error of the corrector's probability of “right” is "
-        f"{decimal(detection.calibration.expected_error)}, that of the segmenter's largest "
-        f"probability {decimal(detection.confidence_calibration.expected_error)}.",
-    ]
+        f"{decimal(front.confidence.auroc)}."
+    )
     unlabeled = record.history.pseudo_labels_at(record.chosen_iteration)
     if unlabeled is not None and unlabeled[1].foreground_auroc is not None:
         health = unlabeled[1]
-        sentences.append(
-            f"On the foreground pixels of {plural(health.num_cases, f'unlabelled {record.unit}')}, "
-            f"against their hidden masks, it is AUROC {decimal(health.foreground_auroc)}, that of "
-            f"the segmenter's confidence {decimal(health.foreground_auroc_of_confidence)}."
+        told += (
+            f" On the foreground pixels of {plural(health.num_cases, f'unlabelled {record.unit}')}"
+            f", against their hidden masks, these are {decimal(health.foreground_auroc)} and "
+            f"{decimal(health.foreground_auroc_of_confidence)}."
         )
-    return sentences
+    calibrated = (
+        "The corrector's probability of “right” is off by "
+        f"{decimal(detection.calibration.expected_error)} in the mean (expected calibration "
+        "error), the segmenter's largest probability by "
+        f"{decimal(detection.confidence_calibration.expected_error)}."
+    )
+    return [told, calibrated]
 
 
 def _rows(record: RunRecord, detection: ErrorDetection) -> list[HonestyRow]:
