@@ -13,6 +13,7 @@ from plugins import install
 from safetensors.torch import load_file
 
 from ecs_med.config import TrainConfig
+from ecs_med.metrics import ErrorDetection
 from ecs_med.training.train import train
 
 Build = Callable[..., TrainConfig]
@@ -87,6 +88,14 @@ def test_each_validation_is_told_without_what_hidden_masks_say(settings: Build, 
     assert [row["iteration"] for row in logged] == [2, 4]
     assert all(row["pseudo_labels"]["detection"] for row in logged), "for reports they are known"
     assert rows == [row | {"pseudo_labels": None} for row in logged]
+
+
+def test_a_chosen_corrector_that_knows_nothing_is_warned_of_at_the_end(
+    settings: Build, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ErrorDetection, "weakness", lambda _: "It knows nothing.")
+    manifest = json.loads((train(settings()) / "manifest.json").read_text())
+    assert manifest["warnings"].count("It knows nothing.") == 1
 
 
 @pytest.mark.parametrize("died_at", [0.4, 0.6])
