@@ -24,6 +24,7 @@ from ecs_med.errors import SettingsError
 
 __all__ = [
     "any_process",
+    "as_main_process_says",
     "average_gradients",
     "gather_rows",
     "global_memory",
@@ -158,6 +159,20 @@ def any_process(flag: bool, device: torch.device) -> bool:
     value = torch.tensor([float(flag)], device=device)
     torch.distributed.all_reduce(value, op=torch.distributed.ReduceOp.MAX)
     return bool(value.item())
+
+
+def as_main_process_says(text: str | None, device: torch.device) -> str | None:
+    """The text that the main process gives, in every process; all of them have to call this.
+
+    Args:
+        text: Whatever, but in the main process.
+        device: Where the processes' tensors lie.
+    """
+    if world_size() == 1:
+        return text
+    told = [text]
+    torch.distributed.broadcast_object_list(told, src=0, device=device)
+    return told[0]
 
 
 def average_gradients(network: nn.Module) -> None:

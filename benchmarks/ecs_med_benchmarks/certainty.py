@@ -6,34 +6,42 @@ leave it as correlations only.
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.stats import spearmanr
 from torch.nn import functional as F
 
 from ecs_med.data.cases import prepare_case
 from ecs_med.data.layout import open_data
 from ecs_med.errors import DataError, SettingsError
 from ecs_med.inference.model import Model, load_model
+from ecs_med.metrics import (
+    DoubtCounts,
+    doubt_of_corrector,
+    doubt_of_segmenter,
+)
 from ecs_med.records import Record
 from ecs_med.runs import RunFolder
 from ecs_med.splits import Split
 from ecs_med.splits.ordering import digest
 from ecs_med.types import IGNORE_INDEX, Case, UnlabeledCase
+from ecs_med_benchmarks.rank_correlation import PixelSample, RankCorrelation
 
 __all__ = [
     "ALL_PIXELS",
+    "FOREGROUND",
     "CertaintyCorrelation",
-    "RankCorrelation",
+    "Coefficient",
     "certainty_and_error",
     "measure_certainty",
-    "spearman",
 ]
 
 ALL_PIXELS = "all pixels"
 """In place of a class: everything but void."""
+FOREGROUND = "foreground"
+"""In place of a class: everything but void and background."""
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -42,20 +50,24 @@ _SLICES = 8
 """Slices of a volume, evenly spread."""
 
 
-class RankCorrelation(Record):
-    """Rank correlations over pixels of one kind of images."""
+class Coefficient(NamedTuple):
+    """What is known of some pixels of one kind of images.
 
+    Attributes:
+        images: `labeled` or `unlabeled`.
+        name: A class, `ALL_PIXELS` or `FOREGROUND`.
+        rho: Rank correlation; `None` where undefined.
+        num_pixels: Pixels behind it.
+        auroc: Of the corrector's 1 - P(right) as a detector of errors, on all such pixels.
+        confidence_auroc: Of the segmenter's own 1 - largest probability.
+    """
+
+    images: str
+    name: str
     rho: float | None
-    """Over pixels of all classes, -1 to 1; `None` where it is undefined (fewer than two pixels, or
-    one of the two quantities constant)."""
-    rho_per_class: tuple[float | None, ...]
-    """Over the pixels of one reference class each, background first; likewise."""
     num_pixels: int
-    """Pixels behind `rho`."""
-    num_pixels_per_class: tuple[int, ...]
-    """Pixels behind each of `rho_per_class`."""
-    num_images: int
-    """Images (or volumes) that the pixels come from."""
+    auroc: float | None
+    confidence_auroc: float | None
 
 
 class CertaintyCorrelation(Record):
@@ -85,19 +97,22 @@ class CertaintyCorrelation(Record):
         parts = [("labeled", self.on_labeled), ("unlabeled", self.on_unlabeled)]
         return [(kind, found) for kind, found in parts if found is not None]
 
-    def coefficients(self) -> list[tuple[str, str, float | None, int]]:
-        """Kind of images, class or `ALL_PIXELS`, coefficient, number of pixels."""
-        names = (ALL_PIXELS, *self.class_names)
-        return [
-            (kind, name, rho, num_pixels)
-            for kind, found in self.parts()
-            for name, rho, num_pixels in zip(
-                names,
-                (found.rho, *found.rho_per_class),
-                (found.num_pixels, *found.num_pixels_per_class),
-                strict=True,
-            )
-        ]
+    def coefficients(self) -> list[Coefficient]:
+        """Of all pixels, of the foreground and of each class, for each kind of images."""
+        return [row for kind, found in self.parts() for row in _rows(kind, found, self.class_names)]
+
+
+def _rows(kind: str, found: RankCorrelation, class_names: Sequence[str]) -> list[Coefficient]:
+    rhos = (found.rho, found.rho_foreground, *found.rho_per_class)
+    numbers = (found.num_pixels, found.num_pixels_foreground, *found.num_pixels_per_class)
+    aurocs: list[tuple[float | None, float | None]] = [(None, None)] * len(rhos)
+    if found.detection is not None:
+        whole, front = found.detection.all_pixels, found.detection.foreground
+        groups = (whole, front, *found.detection.per_class)
+        aurocs = [(group.corrector.auroc, group.confidence.auroc) for group in groups]
+    names = (ALL_PIXELS, FOREGROUND, *class_names)
+    rows = zip(names, rhos, numbers, aurocs, strict=True)
+    return [Coefficient(kind, name, rho, number, *pair) for name, rho, number, pair in rows]
 
 
 def measure_certainty(
@@ -178,33 +193,6 @@ def certainty_and_error(
     return pairs.numpy(), labels[counted].numpy()
 
 
-def spearman(first: Floats, second: Floats) -> float | None:
-    """Spearman's coefficient of two quantities `(n,)`; equal values share the mean of their ranks.
-
-    Returns:
-        -1 to 1; `None` for fewer than two pixels or where one of the two is constant.
-
-    Example:
-        >>> import numpy as np
-        >>> round(spearman(np.array([1.0, 2.0, 3.0]), np.array([0.1, 9.0, 0.5])), 3)
-        0.5
-    """
-    if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
-        return None
-    return float(spearmanr(first, second).statistic)
-
-
-def correlate(everywhere: Floats, by_class: Sequence[Floats], num_images: int) -> RankCorrelation:
-    """Correlations of two quantities `(n, 2)`, over all pixels and over those of each class."""
-    return RankCorrelation(
-        rho=spearman(everywhere[:, 0], everywhere[:, 1]),
-        rho_per_class=tuple(spearman(pairs[:, 0], pairs[:, 1]) for pairs in by_class),
-        num_pixels=len(everywhere),
-        num_pixels_per_class=tuple(len(pairs) for pairs in by_class),
-        num_images=num_images,
-    )
-
-
 def _correlation(
     model: Model,
     cases: Iterable[tuple[Case | UnlabeledCase, Path]],
@@ -212,37 +200,31 @@ def _correlation(
     *,
     lenient: bool = False,
 ) -> RankCorrelation:
-    nothing = np.empty((0, 2))
-    everywhere = [nothing]
-    by_class = [[nothing] for _ in range(model.spec.num_classes)]
+    sample = PixelSample(model.spec.num_classes, pixels_per_image)
+    doubts = DoubtCounts(model.spec.num_classes)
     for case, mask in cases:
         try:
-            pairs, labels = _case_pairs(model, case, mask)
+            pairs, labels = _case_pairs(model, case, mask, doubts)
         except DataError:
             if lenient:  # a hidden mask outside the scheme; training has never read it
                 continue
             raise
-        rng = np.random.default_rng(int.from_bytes(digest(f"pixels:{case.id}")[:8]))
-        everywhere.append(pairs[_drawn(np.arange(len(pairs)), pixels_per_image, rng)])
-        for label, drawn in enumerate(by_class):
-            drawn.append(pairs[_drawn(np.flatnonzero(labels == label), pixels_per_image, rng)])
-    members = [np.concatenate(drawn) for drawn in by_class]
-    return correlate(np.concatenate(everywhere), members, len(everywhere) - 1)
+        sample.add(pairs, labels, case.id)
+    return sample.correlation().model_copy(update={"detection": doubts.detection()})
 
 
-def _drawn(positions: Integers, limit: int, rng: np.random.Generator) -> Integers:
-    """All positions, or `limit` of them without replacement."""
-    if len(positions) <= limit:
-        return positions
-    return rng.choice(positions, limit, replace=False)
-
-
-def _case_pairs(model: Model, case: Case | UnlabeledCase, mask: Path) -> tuple[Floats, Integers]:
+def _case_pairs(
+    model: Model, case: Case | UnlabeledCase, mask: Path, doubts: DoubtCounts
+) -> tuple[Floats, Integers]:
+    """The two quantities at the pixels of a case, whose doubts are counted on the way."""
     prepared = prepare_case(case, model.spec.preparation, model.spec.labels, mask)
     slices, reference = prepared.spread(_SLICES)
     assert reference is not None
     parts = []
     for part, labels in zip(slices.split(1), reference.split(1), strict=True):
         logits = model.logits(part)
-        parts.append(certainty_and_error(logits, model.correct(part, logits), labels))
+        corrected, segmented = model.correct(part, logits), logits.argmax(dim=1)
+        own, plain = doubt_of_corrector(corrected), doubt_of_segmenter(logits, segmented)
+        doubts.add(own.cpu(), plain.cpu(), segmented.cpu(), labels)
+        parts.append(certainty_and_error(logits, corrected, labels))
     return np.concatenate([p for p, _ in parts]), np.concatenate([c for _, c in parts])

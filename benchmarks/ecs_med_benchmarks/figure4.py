@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ecs_med.reporting.plots import Drawing, Pen, draw_figure
 from ecs_med.reporting.table import Value
 from ecs_med.reporting.text import decimal, plural
-from ecs_med_benchmarks.certainty import ALL_PIXELS, CertaintyCorrelation
+from ecs_med_benchmarks.certainty import ALL_PIXELS, FOREGROUND, CertaintyCorrelation
 from ecs_med_benchmarks.panels import BELOW, Look, add_axis_name, add_legend, add_panel, mean, span
 
 if TYPE_CHECKING:
@@ -33,15 +33,17 @@ def certainty_rows(runs: Iterable[CertaintyCorrelation], dataset: str) -> list[d
             "num_labeled": run.num_labeled,
             "num_unlabeled": run.num_unlabeled,
             "seed": run.seed,
-            "images": kind,
-            "class": name,
-            "rho": rho,
-            "num_pixels": num_pixels,
-            "num_images": dict(run.parts())[kind].num_images,
+            "images": row.images,
+            "class": row.name,
+            "rho": row.rho,
+            "num_pixels": row.num_pixels,
+            "num_images": dict(run.parts())[row.images].num_images,
+            "auroc": row.auroc,
+            "confidence_auroc": row.confidence_auroc,
             "run": run.run.name,
         }
         for run in runs
-        for kind, name, rho, num_pixels in run.coefficients()
+        for row in run.coefficients()
     ]
 
 
@@ -61,7 +63,9 @@ def draw_figure4(found: Sequence[CertaintyCorrelation], dataset: str) -> Drawing
     if not found:
         return None
     panels = _panels(found)
-    names = [ALL_PIXELS, *found[0].class_names]
+    classes = found[0].class_names
+    # One foreground class is the foreground.
+    names = [ALL_PIXELS, *([FOREGROUND] if len(classes) > 2 else []), *classes]
     left = 0.35 + 0.088 * max(len(_short(name)) for name in names)
     limits = _limits([v for marks in panels.values() for key in marks for v in _known(marks, key)])
     height = _ROW_INCHES * (len(names) + 0.6)
@@ -98,8 +102,8 @@ def _panels(found: Sequence[CertaintyCorrelation]) -> dict[str, Marks]:
     for labeled, runs in budgets.items():
         marks: Marks = defaultdict(list)
         for run in runs:
-            for kind, name, rho, _ in run.coefficients():
-                marks[name, kind].append(rho)
+            for row in run.coefficients():
+                marks[row.name, row.images].append(row.rho)
         number = round(mean(run.num_labeled for run in runs))
         panels[number, f"{labeled} ({number:,} labelled)"] = dict(marks)
     return {title: panels[number, title] for number, title in sorted(panels)}

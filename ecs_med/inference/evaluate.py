@@ -13,8 +13,8 @@ from ecs_med.data.cases import PreparedCase, prepare_case
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.readers import read_header
 from ecs_med.errors import DataError
-from ecs_med.inference.predictor import BATCH, CorrectorView, check_scan, segment_cases
-from ecs_med.losses import correction_map
+from ecs_med.inference.corrector_counts import CorrectorCounts
+from ecs_med.inference.predictor import BATCH, check_scan, segment_cases
 from ecs_med.metrics import (
     Scores,
     absent_references,
@@ -32,7 +32,7 @@ from ecs_med.types import IGNORE_INDEX, Case
 if TYPE_CHECKING:
     from ecs_med.inference.model import Model
 
-__all__ = ["CaseScores", "Evaluation", "corrector_confusion", "evaluate_cases"]
+__all__ = ["CaseScores", "Evaluation", "evaluate_cases"]
 
 Labels = npt.NDArray[np.uint8]
 
@@ -153,7 +153,7 @@ def evaluate_cases(
     names = model.spec.class_names
     read = prepared or partial(_read, model=model, scheme=labels or model.spec.labels)
     total = torch.zeros(len(names), len(names), dtype=torch.int64)
-    corrections = torch.zeros(len(names) + 1, len(names) + 1, dtype=torch.int64)
+    corrections = CorrectorCounts(len(names)) if corrector else None
     per_case: list[CaseScores] = []
     with model.evaluating():
         items = ((case, read(_with_mask(case))) for case in cases)
@@ -163,8 +163,11 @@ def evaluate_cases(
                 torch.from_numpy(result.labels), torch.tensor(found.reference), len(names)
             )
             total += matrix
-            if result.view is not None:
-                corrections += corrector_confusion(result.view, found, len(names))
+            if corrections is not None:
+                labels_of_slices = found.labels
+                assert result.view is not None
+                assert labels_of_slices is not None
+                corrections.add(result.view, labels_of_slices)
             distances = None
             if surface and found.header.spacing_mm is not None:
                 distances = _distances(
@@ -176,7 +179,7 @@ def evaluate_cases(
     count = len(per_case)
     mean = known_mean([case.foreground_dice for case in per_case])
     scores = scores_from_confusion(total, names, num_cases=count, dice_per_case=mean)
-    of_corrector = _corrector_scores(corrections, names, count) if corrector else None
+    of_corrector = corrections.scores(names, count) if corrections else None
     return Evaluation(_with_distances(scores, per_case), tuple(per_case), of_corrector)
 
 
@@ -189,32 +192,6 @@ def _with_mask(case: Case) -> Case:
 def _read(case: Case, model: "Model", scheme: LabelScheme) -> PreparedCase:
     check_scan(model, read_header(case.images, case.frame), case.images[0])
     return prepare_case(case, model.spec.preparation, scheme)
-
-
-def corrector_confusion(view: CorrectorView, case: PreparedCase, num_classes: int) -> torch.Tensor:
-    """Count pixels by correction map (eq. 1) and by the corrector's class; void is not counted.
-
-    Args:
-        view: Of all slices of the case.
-        case: With a reference.
-        num_classes: N.
-
-    Returns:
-        `(N+1, N+1)`, int64; row = correction map, column = corrector.
-    """
-    reference = case.labels
-    assert reference is not None
-    target = correction_map(view.segmented, reference, num_classes)
-    return confusion_matrix(view.corrected, target, num_classes + 1)
-
-
-def _corrector_scores(
-    matrix: torch.Tensor, class_names: Sequence[str], num_cases: int
-) -> CorrectorScores:
-    scores = scores_from_confusion(matrix, (*class_names, "right"), num_cases=num_cases)
-    return CorrectorScores(
-        miou=scores.miou, iou_per_class=scores.iou_per_class, num_cases=num_cases
-    )
 
 
 def _distances(

@@ -6,7 +6,7 @@ one size share a forward pass.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -19,6 +19,7 @@ from ecs_med.data.prepare import native_bands
 from ecs_med.data.readers import Scan, ScanHeader, read_scan
 from ecs_med.errors import SettingsError
 from ecs_med.losses import certainty as largest_probability
+from ecs_med.metrics import doubt_of_corrector, doubt_of_segmenter
 
 if TYPE_CHECKING:
     from ecs_med.inference.model import Model
@@ -51,16 +52,20 @@ class CorrectorView:
         segmented: Class by the segmenter, `(D, H, W)`, uint8.
         corrected: Class by the corrector, the same; the number of classes means "right".
         certainty: Highest probability of the corrector, float32 in 0..1.
+        corrector_doubt: Bin of its 1 - P(right), int16; see `ecs_med.metrics.doubt`.
+        segmenter_doubt: Bin of the segmenter's 1 - largest probability, likewise.
     """
 
     segmented: torch.Tensor
     corrected: torch.Tensor
     certainty: torch.Tensor
+    corrector_doubt: torch.Tensor
+    segmenter_doubt: torch.Tensor
 
     @classmethod
     def joined(cls, parts: Sequence["CorrectorView"]) -> "CorrectorView":
         """One view of the slices of several."""
-        names = ("segmented", "corrected", "certainty")
+        names = [field.name for field in fields(cls)]
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
@@ -318,10 +323,13 @@ def _segmented(
 
 
 def _view(logits: torch.Tensor, probabilities: torch.Tensor) -> CorrectorView:
+    segmented = _largest(logits, 1)
     return CorrectorView(
-        segmented=_largest(logits, 1),
+        segmented=segmented,
         corrected=_largest(probabilities, 1),
         certainty=largest_probability(probabilities).cpu(),
+        corrector_doubt=doubt_of_corrector(probabilities).cpu(),
+        segmenter_doubt=doubt_of_segmenter(logits, segmented).cpu(),
     )
 
 

@@ -285,6 +285,19 @@ class Method(ABC):
         """
         return polynomial_decay(iteration, max_iterations)
 
+    def validated(self, row: ValidationRow) -> None:  # noqa: B027 - most methods do not react
+        """React to a validation, such as by trusting a corrector as far as it has earned.
+
+        Called after each validation, in every process with the same row, once the best model is
+        kept and before the checkpoint is saved. What is to be remembered belongs into buffers of
+        a network, so that checkpoints hold it; nothing else is there after a resumption. Best is a
+        module of its own, among `extra_networks` and `frozen_networks`: buffers of a segmenter or
+        corrector would go into the model's file, which is loaded without them.
+
+        Args:
+            row: Without what hidden masks tell (`pseudo_labels` is `None`).
+        """
+
     def train_mode(self) -> None:
         """Put all networks into training mode, but those that stay as they are."""
         for name, network in self.networks.items():

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from ecs_med.errors import RunFolderError
 from ecs_med.files import regular_file, told, write_text
-from ecs_med.metrics import Scores
+from ecs_med.metrics import ErrorDetection, Scores
 from ecs_med.records import Record
 
 __all__ = [
@@ -33,6 +33,13 @@ class CorrectorScores(Record):
     """N+1 values; `None` for a class that does not occur."""
     num_cases: int
     """Cases scored."""
+    detection: ErrorDetection | None = None
+    """Its 1 - P(right) as a detector of the segmenter's errors; `None` without a pixel, and in runs
+    of former versions."""
+
+    def weakness(self) -> str | None:
+        """A sentence where it is no better than the segmenter's own confidence, else `None`."""
+        return self.detection.weakness() if self.detection else None
 
 
 class PseudoLabelHealth(Record):
@@ -50,6 +57,18 @@ class PseudoLabelHealth(Record):
     """Of the segmenter alone on the same pixels."""
     correction_accuracy: float | None = None
     """Share of the segmenter's errors that the corrector amends rightly."""
+    detection: ErrorDetection | None = None
+    """The corrector's 1 - P(right) as a detector of the segmenter's errors, for reports alone."""
+
+    @property
+    def foreground_auroc(self) -> float | None:
+        """AUROC of that detector on foreground pixels: whether it finds what was missed."""
+        return self.detection.foreground.corrector.auroc if self.detection else None
+
+    @property
+    def foreground_auroc_of_confidence(self) -> float | None:
+        """The same of the segmenter's own confidence."""
+        return self.detection.foreground.confidence.auroc if self.detection else None
 
     @property
     def gain(self) -> float | None:
@@ -91,6 +110,10 @@ class ValidationRow(Record):
     """On some unlabelled cases, where there is a corrector."""
     best: bool = False
     """Whether the model was kept as the best so far."""
+
+    def without_hidden_masks(self) -> "ValidationRow":
+        """The row without what hidden masks tell, which training must never learn."""
+        return self.model_copy(update={"pseudo_labels": None})
 
 
 Row = TrainRow | ValidationRow

@@ -14,19 +14,26 @@ import torch
 from ecs_med.data.cases import PreparedCase
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
+from ecs_med.distributed import as_main_process_says
 from ecs_med.errors import DataError
 from ecs_med.inference.evaluate import Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
 from ecs_med.inference.predictor import look_at_slices
 from ecs_med.losses import correction_map, pseudo_labels
-from ecs_med.metrics import confusion_matrix, scores_from_confusion
+from ecs_med.metrics import DoubtCounts, confusion_matrix, scores_from_confusion
 from ecs_med.runs import PseudoLabelHealth, ValidationRow
 from ecs_med.splits import HiddenReferences, Split
 from ecs_med.training.data_plan import Stores
 from ecs_med.training.schedule import Schedule, cases_in_between
 from ecs_med.types import Case, UnlabeledCase
 
-__all__ = ["SILENT_CORRECTOR", "Scoring", "is_silent", "pseudo_label_health"]
+__all__ = [
+    "SILENT_CORRECTOR",
+    "Scoring",
+    "is_silent",
+    "pseudo_label_health",
+    "row_of_main_process",
+]
 
 SILENT_CORRECTOR = (
     "The corrector calls more than 99.9 % of the unlabelled pixels right, so it corrects nothing "
@@ -125,7 +132,7 @@ def pseudo_label_health(
     """
     classes = model.spec.num_classes
     own = torch.zeros(classes, classes, dtype=torch.int64)
-    amended = own.clone()
+    amended, doubts = own.clone(), DoubtCounts(classes)
     totals = dict.fromkeys(("cases", "pixels", "right", "certainty", "wrong", "repaired"), 0.0)
     with model.evaluating():
         step = max(1, len(unlabeled) // num_cases)
@@ -143,6 +150,7 @@ def pseudo_label_health(
             totals["certainty"] += view.certainty.sum().item()
             if reference is None:
                 continue
+            doubts.add(view.corrector_doubt, view.segmenter_doubt, view.segmented, reference)
             labels = pseudo_labels(view.segmented, view.corrected, classes)
             own += confusion_matrix(view.segmented, reference, classes)
             amended += confusion_matrix(labels, reference, classes)
@@ -158,7 +166,24 @@ def pseudo_label_health(
         miou=scores_from_confusion(amended, names).miou if known else None,
         segmenter_miou=scores_from_confusion(own, names).miou if known else None,
         correction_accuracy=_ratio(totals["repaired"], totals["wrong"]),
+        detection=doubts.detection(),
     )
+
+
+def row_of_main_process(row: ValidationRow | None, device: torch.device) -> ValidationRow:
+    """What a method may know of a validation: the same in all processes, which all call this.
+
+    Args:
+        row: Of the main process, the only one that scores; `None` in the others.
+        device: Where the processes' tensors lie.
+
+    Returns:
+        The row without what hidden masks tell.
+    """
+    text = row.without_hidden_masks().to_line() if row else None
+    told = as_main_process_says(text, device)
+    assert told is not None
+    return ValidationRow.model_validate_json(told)
 
 
 def is_silent(health: PseudoLabelHealth) -> bool:

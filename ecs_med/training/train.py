@@ -24,7 +24,7 @@ from ecs_med.files import remedy_of_writing
 from ecs_med.inference.model import load_model, save_model
 from ecs_med.litter import clear_litter
 from ecs_med.methods import Method
-from ecs_med.runs import Metrics
+from ecs_med.runs import Metrics, ValidationRow
 from ecs_med.runs.history import HistoryFile
 from ecs_med.runs.lock import hold_folder
 from ecs_med.training.build import build_model
@@ -42,7 +42,7 @@ from ecs_med.training.interruption import Interruption, StopToken
 from ecs_med.training.listener import Listener, NullListener
 from ecs_med.training.manifest import Clock, EnergyMeter, RunNotes, now
 from ecs_med.training.opening import Opening, open_run, refuse_existing_run
-from ecs_med.training.scoring import SILENT_CORRECTOR, Scoring, is_silent
+from ecs_med.training.scoring import SILENT_CORRECTOR, Scoring, is_silent, row_of_main_process
 from ecs_med.training.trainer import MethodTrainer
 from ecs_med.views import StrongViews
 
@@ -243,18 +243,23 @@ class _Run:
         self._take_stock()
 
     def _validate(self, iteration: int) -> None:
-        if not is_main_process():
-            return
+        row = self._score(iteration) if is_main_process() else None
+        if self.schedule.num_all:
+            self.method.validated(row_of_main_process(row, self.device))
+
+    def _score(self, iteration: int) -> ValidationRow | None:
+        """Score the model and keep it where it is the best; `None` where nothing is scored."""
         choosing = self.config.keep == "best"
         is_last = iteration == self.config.iterations
         if not choosing and is_last:
             self._keep_last(iteration)
         if not self.schedule.num_all:
-            return
+            return None
         row = self.scoring.in_between(self.model, iteration, is_last=is_last)
         if row.pseudo_labels is not None and is_silent(row.pseudo_labels):
             self._warn(SILENT_CORRECTOR)
-        score, best = self.method.selection_score(row), self.progress.best_score
+        score = self.method.selection_score(row.without_hidden_masks())
+        best = self.progress.best_score
         if choosing and (best is None or (score is not None and score > best)):
             row = row.model_copy(update={"best": True})
             save_model(self.model)
@@ -266,6 +271,7 @@ class _Run:
             )
         self.history.append(row)
         self.listener.validated(row)
+        return row
 
     def _keep_last(self, iteration: int) -> None:
         """Keep the model as it is, as published protocols do; nothing is scored before the test."""
@@ -295,6 +301,10 @@ class _Run:
             corrector = whole.corrector or self.progress.corrector
             self._note(validation=whole.scores, corrector=corrector)
             self._take_stock()
+        of_corrector = self.progress.corrector
+        weakness = of_corrector.weakness() if of_corrector else None
+        if weakness is not None:
+            self._warn(weakness)
         manifest = self.notes.manifest(self.progress, self.device)
         return finish_run(model, self.plan, self.stores, self.progress, manifest)
 

@@ -12,7 +12,8 @@ from PIL import Image
 import ecs_med
 from ecs_med.errors import SettingsError
 from ecs_med.training.train import train
-from ecs_med_benchmarks.certainty import certainty_and_error, measure_certainty, spearman
+from ecs_med_benchmarks.certainty import certainty_and_error, measure_certainty
+from ecs_med_benchmarks.rank_correlation import spearman
 from ecs_med_datasets.phantom import write_phantom
 
 VOID = 255
@@ -73,7 +74,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def all_pairs(run: Path, role: str) -> np.ndarray:
-    """Right^2, negative cross-entropy and class of all pixels of a role but void, `(n, 3)`."""
+    """Right^2, negative cross-entropy, class and error of all pixels but void, `(n, 4)`."""
     model = ecs_med.load_model(run, "cpu")
     data = Path(json.loads((run / "config.json").read_text())["data"])
     cases = json.loads((run / "split.json").read_text())["cases"]
@@ -89,7 +90,12 @@ def all_pairs(run: Path, role: str) -> np.ndarray:
         chances = logits[0].double().softmax(0).numpy()
         labels = np.array(Image.open(mask))
         rows += [
-            (right[y, x] ** 2, math.log(chances[labels[y, x], y, x]), labels[y, x])
+            (
+                right[y, x] ** 2,
+                math.log(chances[labels[y, x], y, x]),
+                labels[y, x],
+                chances[:, y, x].argmax() != labels[y, x],
+            )
             for y, x in np.ndindex(*labels.shape)
             if labels[y, x] != VOID
         ]
@@ -133,6 +139,28 @@ def test_without_bounds_it_is_the_correlation_of_all_pixels(run: Path) -> None:
             own = pairs[pairs[:, 2] == label, :2]
             assert part.num_pixels_per_class[label] == len(own)
             assert part.rho_per_class[label] == pytest.approx(ranked(own), abs=1e-9)
+        front = pairs[pairs[:, 2] > 0]
+        assert part.num_pixels_foreground == len(front)
+        assert part.rho_foreground == pytest.approx(ranked(front[:, :2]), abs=1e-9)
+        assert part.detection is not None
+        assert part.detection.foreground.num_pixels == len(front)
+        expected = share_of_pairs(binned(front[:, 0]), front[:, 3] > 0)
+        assert part.detection.foreground.corrector.auroc == pytest.approx(expected, abs=1e-3)
+
+
+def binned(right_squared: np.ndarray) -> np.ndarray:
+    """As fine as doubts are kept: after two iterations all of P(right) lies within 0.002."""
+    log_odds = np.log(right_squared**0.5 / (1 - right_squared**0.5))
+    bins: np.ndarray = np.round((log_odds / (8 + abs(log_odds)) + 1) / 2 * 4095)
+    return bins
+
+
+def share_of_pairs(right: np.ndarray, wrong: np.ndarray) -> float:
+    """In how many pairs of a wrong and a right pixel the wrong one is called right less."""
+    others = right[~wrong]
+    less = (right[wrong][:, None] < others).mean()
+    equal = (right[wrong][:, None] == others).mean()
+    return float(less + equal / 2)
 
 
 def test_a_method_without_a_corrector_is_refused(run: Path, tmp_path: Path) -> None:

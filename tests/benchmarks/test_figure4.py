@@ -3,15 +3,21 @@
 from pathlib import Path
 from typing import Any
 
-from ecs_med_benchmarks.certainty import ALL_PIXELS, CertaintyCorrelation, RankCorrelation
+import torch
+
+from ecs_med.metrics import DoubtCounts
+from ecs_med_benchmarks.certainty import ALL_PIXELS, FOREGROUND, CertaintyCorrelation
 from ecs_med_benchmarks.figure4 import certainty_rows, draw_figure4
+from ecs_med_benchmarks.rank_correlation import RankCorrelation
 
 
 def correlation(rho: float | None, *per_class: float | None) -> RankCorrelation:
     return RankCorrelation(
         rho=rho,
         rho_per_class=per_class,
+        rho_foreground=per_class[1],
         num_pixels=100,
+        num_pixels_foreground=40,
         num_pixels_per_class=(60, 40),
         num_images=5,
     )
@@ -30,6 +36,12 @@ FOUND = CertaintyCorrelation(
 )
 
 
+def drawn_names(found: CertaintyCorrelation) -> str:
+    drawing = draw_figure4([found], "kvasir")
+    assert drawing is not None
+    return drawing.svg
+
+
 def replace(found: CertaintyCorrelation, **changed: Any) -> CertaintyCorrelation:
     return found.model_copy(update=changed)
 
@@ -38,14 +50,43 @@ def test_rows_are_one_per_group_and_class() -> None:
     rows = certainty_rows([FOUND], "kvasir")
     assert [(row["images"], row["class"], row["rho"]) for row in rows] == [
         ("labeled", ALL_PIXELS, 0.7),
+        ("labeled", FOREGROUND, 0.8),
         ("labeled", "background", 0.6),
         ("labeled", "polyp", 0.8),
         ("unlabeled", ALL_PIXELS, 0.4),
+        ("unlabeled", FOREGROUND, None),
         ("unlabeled", "background", 0.5),
         ("unlabeled", "polyp", None),
     ]
-    assert [row["num_pixels"] for row in rows[:3]] == [100, 60, 40]
+    assert [row["num_pixels"] for row in rows[:4]] == [100, 40, 60, 40]
     assert rows[0]["num_images"] == 5
+    assert rows[0]["auroc"] is None, "errors were not counted"
+
+
+def test_rows_tell_how_well_errors_are_found_beside_the_segmenter() -> None:
+    counts = DoubtCounts(2)
+    own, plain = (torch.tensor(bins, dtype=torch.int16) for bins in ([1, 9, 5, 3], [7, 1, 2, 2]))
+    counts.add(own, plain, torch.tensor([0, 0, 1, 0]), torch.tensor([0, 1, 1, 1]))
+    part = FOUND.on_labeled.model_copy(update={"detection": counts.detection()})
+    rows = certainty_rows([replace(FOUND, on_labeled=part)], "kvasir")
+    aurocs = [(row["class"], row["auroc"], row["confidence_auroc"]) for row in rows[:4]]
+    assert aurocs == [
+        (ALL_PIXELS, 0.75, 0.125),
+        (FOREGROUND, 0.5, 0.25),
+        ("background", None, None),
+        ("polyp", 0.5, 0.25),
+    ]
+
+
+def test_the_foreground_has_a_row_of_its_own_where_it_is_more_than_one_class() -> None:
+    assert ">foreground<" not in drawn_names(FOUND)
+    part = correlation(0.7, 0.6, 0.8, 0.1)
+    more = {"num_pixels_per_class": (60, 30, 10), "rho_foreground": 0.25}
+    part = part.model_copy(update=more)
+    names = ("background", "polyp", "instrument")
+    assert ">foreground<" in drawn_names(
+        replace(FOUND, class_names=names, on_labeled=part, on_unlabeled=None)
+    )
 
 
 def test_without_hidden_masks_there_is_one_group() -> None:

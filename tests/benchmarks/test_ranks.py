@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from ecs_med_benchmarks.certainty import correlate, spearman
+from ecs_med_benchmarks.rank_correlation import correlate, spearman
 
 
 def slow_spearman(first: list[float], second: list[float]) -> float:
@@ -53,4 +53,6 @@ def test_classes_are_correlated_apart() -> None:
     found = correlate(pairs, [pairs[labels == label] for label in range(3)], num_images=2)
     assert found.rho_per_class == (pytest.approx(1), None, pytest.approx(-1))
     assert found.num_pixels_per_class == (3, 0, 3)
+    assert found.rho_foreground == pytest.approx(-1)
+    assert found.num_pixels_foreground == 3
     assert found.rho == pytest.approx(slow_spearman(*pairs.T.tolist()))

@@ -13,7 +13,8 @@ from ecs_med.config import Preparation
 from ecs_med.data.cases import prepare_case
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.errors import DataError
-from ecs_med.inference.evaluate import corrector_confusion, evaluate_cases
+from ecs_med.inference.corrector_counts import CorrectorCounts
+from ecs_med.inference.evaluate import evaluate_cases
 from ecs_med.inference.model import Model
 from ecs_med.inference.predictor import segment_cases
 from ecs_med.runs import CorrectorScores, ModelSpec
@@ -93,12 +94,12 @@ def test_one_matrix_over_the_whole_set(pair: Model, cases: list[Case]) -> None:
     prepared = [
         (case, prepare_case(case, pair.spec.preparation, pair.spec.labels)) for case in cases
     ]
-    found = sum(
-        corrector_confusion(result.view, case, 3)
-        for _, case, result in segment_cases(pair, prepared, corrector=True)
-        if result.view is not None
-    )
-    assert isinstance(found, torch.Tensor)
+    counted = CorrectorCounts(3)
+    for _, case, result in segment_cases(pair, prepared, corrector=True):
+        assert result.view is not None
+        assert case.labels is not None
+        counted.add(result.view, case.labels)
+    found = counted.corrections
     assert found.tolist() == counts.tolist()
     assert found.sum().item() == 28 * 32 + 28 * 64
     ious = [counts[k, k] / (counts[k].sum() + counts[:, k].sum() - counts[k, k]) for k in range(4)]

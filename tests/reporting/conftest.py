@@ -10,9 +10,11 @@ import pytest
 from sweep_folders import METHODS
 
 from ecs_med.config import TrainConfig
-from ecs_med.metrics import Scores
+from ecs_med.metrics import Calibration, Detection, ErrorDetection, PixelGroup, Scores
 from ecs_med.reporting.run.gallery import GalleryItem, write_gallery
 from ecs_med.runs import (
+    CorrectorMetrics,
+    CorrectorScores,
     DataFacts,
     InitialWeights,
     Manifest,
@@ -76,6 +78,7 @@ def history_rows(num_iterations=1000, every=100, right_share=0.94, gain=0.02, co
                 iteration=iteration,
                 validation=scores(dice),
                 best=done <= 0.92,
+                corrector=corrector_scores(done) if corrector else None,
                 pseudo_labels=health(done, right_share, gain) if corrector else None,
             )
 
@@ -89,6 +92,54 @@ def health(done, right_share, gain):
         right_share=right_share + 0.03 * done * (1 - right_share),
         correction_accuracy=0.35 + 0.25 * done,
         mean_certainty=0.7 + 0.2 * done,
+        detection=detection(0.61 + 0.1 * done, 0.55),
+    )
+
+
+def corrector_scores(done, lead=0.06):
+    """Of a corrector that is ahead of the segmenter's confidence by `lead`."""
+    confidence = 0.62 + 0.08 * done
+    return CorrectorScores(
+        miou=0.3 + 0.2 * done,
+        iou_per_class=(0.3, 0.4, None, 0.95),
+        num_cases=50,
+        detection=detection(confidence + lead, confidence),
+    )
+
+
+def detection(own, plain):
+    """AUROC on foreground pixels as given, higher on all pixels; a class that does not occur."""
+
+    def detector(auroc, precision):
+        return Detection(auroc=auroc, average_precision=precision)
+
+    def group(num_pixels, wrong, shift):
+        detectors = {
+            "corrector": detector(own + shift, 0.3 + own / 4),
+            "confidence": detector(plain + shift, 0.3 + plain / 4),
+        }
+        return PixelGroup(num_pixels=num_pixels, wrong_share=wrong, **detectors)
+
+    nothing = {"num_pixels": 0, "wrong_share": None}
+    unknown = {name: detector(None, None) for name in ("corrector", "confidence")}
+    foreground = group(312_450, 0.2104, 0.0)
+    return ErrorDetection(
+        all_pixels=group(3_276_800, 0.0413, 0.22),
+        foreground=foreground,
+        per_class=(group(2_964_350, 0.0235, 0.18), foreground, PixelGroup(**nothing, **unknown)),
+        calibration=calibration(0.12),
+        confidence_calibration=calibration(0.2),
+    )
+
+
+def calibration(slope):
+    """Most pixels are called right with certainty; the three lowest parts are empty."""
+    centers = [(index + 0.5) / 15 for index in range(15)]
+    return Calibration(
+        predicted=tuple(None if i < 3 else c for i, c in enumerate(centers)),
+        observed=tuple(None if i < 3 else c - slope * c * (1 - c) for i, c in enumerate(centers)),
+        num_pixels=tuple(0 if i < 3 else 4**i // 50 for i in range(15)),
+        expected_error=slope / 5,
     )
 
 
@@ -139,6 +190,7 @@ def make_run(
     names=CLASS_NAMES,
     right_share=0.94,
     gain=0.02,
+    lead=0.06,
     gallery=True,
     warnings=("Class 'instrument' has no labelled pixel.",),
 ):
@@ -155,11 +207,13 @@ def make_run(
     Split.from_roles(cases, roles, seed=3, asked="10%").write(folder.split_file)
     rows = history_rows(right_share=right_share, gain=gain, corrector=facts.uses_corrector)
     add_rows(run, rows)
+    chosen = CorrectorMetrics(validation=corrector_scores(0.9, lead))
     Metrics(
         best_iteration=900,
         validation=scores(0.8314, names=names),
         test=scores(0.8172, names=names),
         class_names=tuple(names),
+        corrector=chosen if facts.uses_corrector else None,
     ).write(folder.metrics_file)
     manifest(facts, unit, members, warnings).write(folder.manifest_file)
     if gallery:

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+import torch
 from sweep_folders import SweepSpec, change_json, write_sweep
 
+from ecs_med.metrics import DoubtCounts
 from ecs_med.reporting.sweep.gallery import SampleGallery, sample_gallery
 from ecs_med.reporting.sweep.grid import arrange
 from ecs_med.reporting.sweep.health import health_reading, read_health
@@ -63,6 +65,21 @@ def test_an_idle_corrector_is_named(folders):
     sentences = health_reading(read_health(grid_of(folders)), "image")
     assert "With 100 and 200 labelled images the corrector finds more than 99.9 %" in sentences[0]
     assert sentences[1].startswith("Correcting makes them worse with 100 labelled images")
+
+
+def test_a_corrector_that_finds_no_errors_is_named(folders):
+    """Of 4 foreground pixels 2 are wrong; the corrector doubts one of them less than all others."""
+    counts = DoubtCounts(2)
+    own, plain = (torch.tensor(bins, dtype=torch.int16) for bins in ([1, 9, 4, 3], [8, 9, 5, 7]))
+    counts.add(own, plain, torch.tensor([0, 0, 1, 1]), torch.tensor([1, 1, 1, 1]))
+    for folder in folders:
+        if folder.name.startswith("ecs-1-8"):
+            line = kept_row(folder, detection=counts.detection().to_json())
+            (folder / "history.jsonl").write_text(line, encoding="utf-8")
+    rows = read_health(grid_of(folders))
+    assert [(row.auroc, row.confidence_auroc) for row in rows] == [(0.5, 1.0), (None, None)]
+    (sentence,) = (text for text in health_reading(rows, "image") if "own confidence" in text)
+    assert sentence.startswith("With 100 labelled images the corrector finds errors")
 
 
 def test_the_gallery_shows_one_seed_for_every_cell(folders):

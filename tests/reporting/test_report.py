@@ -36,7 +36,7 @@ def test_the_page_is_whole_and_asks_nothing_of_the_network(run, page_of):
 
 def test_every_chart_says_in_words_what_it_shows(run, page_of):
     charts = [attrs for attrs in page_of(run).all("svg") if attrs["class"] == "chart"]
-    assert len(charts) == 5
+    assert len(charts) == 8
     assert all(len(attrs["aria-label"]) > 20 for attrs in charts)
 
 

@@ -78,6 +78,12 @@ def test_a_corrector_that_mends_half_of_the_errors(
     assert health.miou == pytest.approx((24 / 28 + 4 / 8) / 2)
     assert health.mean_certainty == pytest.approx(1, abs=1e-6)
     assert not is_silent(health)
+    assert health.detection is not None
+    # Of 8 wrong rows 4 are doubted more than all right ones, 4 as much as they are.
+    assert health.detection.all_pixels.corrector.auroc == pytest.approx(0.5 + 0.5 / 2)
+    assert health.detection.all_pixels.confidence.auroc == 0.5
+    assert health.detection.foreground.wrong_share == 1
+    assert health.foreground_auroc is None, "no foreground pixel is right"
 
 
 def test_without_hidden_masks_scores_are_unknown(
@@ -88,6 +94,7 @@ def test_without_hidden_masks_scores_are_unknown(
     assert health.right_share == 1
     assert health.miou is None
     assert health.correction_accuracy is None
+    assert health.detection is None
     assert is_silent(health)
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
+from ecs_med.inference.corrector_counts import CorrectorCounts
 from ecs_med.methods.correcting import CorrectorOnly
 from ecs_med.runs import CorrectorScores
 from ecs_med.training.train import train
@@ -125,7 +126,7 @@ def test_the_last_corrector_is_kept_and_its_course_is_scored(
     def made_up(*_: Any) -> CorrectorScores:
         return CorrectorScores(miou=next(mious), iou_per_class=(None,) * 4, num_cases=1)
 
-    monkeypatch.setattr("ecs_med.inference.evaluate._corrector_scores", made_up)
+    monkeypatch.setattr(CorrectorCounts, "scores", made_up)
     run = train(settings(method="corrector", start_from=base, keep="last"))
     rows = validations(run)
     assert [row["corrector"]["miou"] for row in rows] == [0.9, 0.1]

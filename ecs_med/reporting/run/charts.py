@@ -8,7 +8,16 @@ from ecs_med.reporting.run.reading import RunRecord
 from ecs_med.reporting.text import count, decimal
 from ecs_med.runs import PseudoLabelHealth, TrainRow, ValidationRow
 
-__all__ = ["Chart", "learning_rates", "losses", "pseudo_labels", "selection", "validation"]
+__all__ = [
+    "Chart",
+    "drawn",
+    "learning_rates",
+    "losses",
+    "pseudo_labels",
+    "room_around",
+    "selection",
+    "validation",
+]
 
 _SHARES = (-0.02, 1.02)
 _SELECTION = ("selected_share", "fooled_share", "recognized_share", "presence_accuracy")
@@ -47,7 +56,7 @@ def losses(record: RunRecord) -> Chart:
     caption = "Lower is better; the losses have different scales."
     if group > 1:
         caption += f" Each point is the mean of {group} logged values."
-    return _chart("losses", "Training losses over iterations.", lines, caption)
+    return drawn("losses", "Training losses over iterations.", lines, caption)
 
 
 def validation(record: RunRecord) -> Chart:
@@ -75,7 +84,7 @@ def validation(record: RunRecord) -> Chart:
         mark = Mark(chosen, f"chosen: {count(chosen)}")
         caption += f" The weights of iteration {count(chosen)} were kept: {chosen_by}."
     title = "Validation scores over iterations."
-    return _chart("validation", title, lines, caption, mark=mark, limits=_limits(lines))
+    return drawn("validation", title, lines, caption, mark=mark, limits=room_around(lines))
 
 
 def learning_rates(record: RunRecord) -> Chart:
@@ -86,7 +95,7 @@ def learning_rates(record: RunRecord) -> Chart:
         lambda row: {name: rate for name, rate in row.lr.items() if rate > 0},
     )
     title = "Learning rates over iterations."
-    return _chart("rates", title, lines, "Logarithmic scale.", digits=6, log=True)
+    return drawn("rates", title, lines, "Logarithmic scale.", digits=6, log=True)
 
 
 def pseudo_labels(record: RunRecord) -> tuple[Chart, Chart]:
@@ -107,14 +116,14 @@ def pseudo_labels(record: RunRecord) -> tuple[Chart, Chart]:
         line("mean certainty", lambda scores: scores.mean_certainty),
     ]
     return (
-        _chart(
+        drawn(
             "pseudo",
             "mIoU on unlabelled images.",
             quality,
             "mIoU against the hidden masks. Pseudo-labels above the segmenter: correcting helps.",
-            limits=_limits(quality),
+            limits=room_around(quality),
         ),
-        _chart(
+        drawn(
             "corrector",
             "The corrector on unlabelled images.",
             behavior,
@@ -131,10 +140,10 @@ def selection(record: RunRecord) -> Chart:
     has_discriminator = any("selected_share" in row.signals for row in rows)
     lines = _lines(rows, lambda row: row.signals, _SELECTION) if has_discriminator else []
     caption = "Shares, 0 to 1. Data selected close to 0: the unlabelled images are ignored."
-    return _chart("selection", "The discriminator.", lines, caption, limits=_SHARES)
+    return drawn("selection", "The discriminator.", lines, caption, limits=_SHARES)
 
 
-def _chart(
+def drawn(
     chart_id: str,
     title: str,
     lines: Sequence[Line],
@@ -145,6 +154,18 @@ def _chart(
     limits: tuple[float, float] | None = None,
     log: bool = False,
 ) -> Chart:
+    """Draw lines over iterations; the words for who cannot see them tell where each one ends.
+
+    Args:
+        chart_id: Unique on the page.
+        title: What is drawn, a sentence.
+        lines: As of `line_chart`, as are `mark`, `limits` and `log`.
+        caption: Below the chart.
+        digits: Of the values in words.
+        mark: The chosen iteration.
+        limits: Of the vertical axis.
+        log: Logarithmic vertical axis.
+    """
     ends = (
         f"{line.name}: from {decimal(line.points.values[0], digits)} to "
         f"{decimal(line.points.values[-1], digits)}."
@@ -170,8 +191,8 @@ def _lines(
     return [line(name) for name in names or dict.fromkeys(key for row in rows for key in part(row))]
 
 
-def _limits(lines: Sequence[Line]) -> tuple[float, float] | None:
-    """Of a chart of scores: a tenth above and below, never a hair's breadth blown up."""
+def room_around(lines: Sequence[Line]) -> tuple[float, float] | None:
+    """Limits of a chart of scores: a tenth above and below, never a hair's breadth blown up."""
     values = [value for line in lines for value in line.points.values]
     if not values:
         return None

@@ -10,6 +10,7 @@ from ecs_med.palette import css_color
 from ecs_med.reporting.html import embedded_panel, rendered_page
 from ecs_med.reporting.run import charts
 from ecs_med.reporting.run.findings import examine_health, observations, verdict
+from ecs_med.reporting.run.honesty import examine_honesty
 from ecs_med.reporting.run.reading import RunRecord, read_run
 from ecs_med.reporting.run.tables import key_figures, roles, score_table
 from ecs_med.reporting.text import NOTHING, count, decimal, duration, flat, minute
@@ -53,7 +54,8 @@ def write_report(run: Path, metrics: Metrics | None = None) -> Path:
 
 
 def _context(record: RunRecord) -> dict[str, Any]:
-    manifest, health, name = record.manifest, examine_health(record), record.folder.resolve().name
+    manifest, name = record.manifest, record.folder.resolve().name
+    health, honesty = examine_health(record), examine_honesty(record)
     asked = record.config.method if record.config else "unknown method"
     of_run = manifest.warnings if manifest else ()
     of_split = record.split.warnings if record.split else ()
@@ -75,10 +77,11 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "rate_chart": charts.learning_rates(record),
         "gallery": _gallery(record),
         "legend": [(name, css_color(i)) for i, name in enumerate(record.class_names) if i],
+        "honesty": honesty,
         "health": health,
         "health_charts": charts.pseudo_labels(record),
         "selection_chart": charts.selection(record),
-        "warnings": tuple(dict.fromkeys((*of_run, *of_split, *health.warnings))),
+        "warnings": tuple(dict.fromkeys((*of_run, *of_split, *honesty.warnings, *health.warnings))),
         "observations": observations(record),
         "notes": record.notes,
         "roles": roles(record),

@@ -24,12 +24,20 @@ _SHARES = ("right_share", "correction_accuracy", "miou", "segmenter_miou", "mean
 
 
 class CellHealth(NamedTuple):
-    """Pseudo-labels of one method at one budget; `mean` is that over the runs that logged any."""
+    """Pseudo-labels of one method at one budget; means are those over the runs that logged any.
+
+    Attributes:
+        mean: Of everything but the detection of errors.
+        auroc: Of the corrector's 1 - P(right) on foreground pixels.
+        confidence_auroc: Of the segmenter's own 1 - largest probability there.
+    """
 
     method: MethodFacts
     budget: Budget
     num_runs: int
     mean: PseudoLabelHealth
+    auroc: float | None = None
+    confidence_auroc: float | None = None
 
 
 def read_health(grid: Grid) -> list[CellHealth]:
@@ -38,7 +46,8 @@ def read_health(grid: Grid) -> list[CellHealth]:
     for (method, budget), runs in grid.cells.items():
         rows = [row for run in runs if (row := _chosen_row(run)) is not None]
         if rows:
-            found.append(CellHealth(method, budget, len(rows), _mean_health(rows)))
+            aurocs = (_mean(rows, "foreground_auroc" + of) for of in ("", "_of_confidence"))
+            found.append(CellHealth(method, budget, len(rows), _mean_health(rows), *aurocs))
     return found
 
 
@@ -55,12 +64,13 @@ def _chosen_row(run: FinishedRun) -> PseudoLabelHealth | None:
 
 
 def _mean_health(rows: Sequence[PseudoLabelHealth]) -> PseudoLabelHealth:
-    def mean(name: str) -> float | None:
-        known = [value for row in rows if (value := getattr(row, name)) is not None]
-        return fmean(known) if known else None
-
-    shares = {name: mean(name) for name in _SHARES}
+    shares = {name: _mean(rows, name) for name in _SHARES}
     return PseudoLabelHealth(num_cases=sum(row.num_cases for row in rows), **shares)
+
+
+def _mean(rows: Sequence[PseudoLabelHealth], name: str) -> float | None:
+    known = [value for row in rows if (value := getattr(row, name)) is not None]
+    return fmean(known) if known else None
 
 
 def health_reading(rows: Sequence[CellHealth], unit: str) -> list[str]:
@@ -71,6 +81,13 @@ def health_reading(rows: Sequence[CellHealth], unit: str) -> list[str]:
         sentences.append(
             f"With {_budgets(idle)} labelled {unit}s the corrector finds more than "
             f"{percent(RIGHT_SHARE_LIMIT)} of the pixels right: it hardly corrects anything there."
+        )
+    told = [row for row in rows if row.auroc is not None and row.confidence_auroc is not None]
+    blind = [row for row in told if (row.auroc or 0) <= max(row.confidence_auroc or 0, 0.5)]
+    if blind:
+        sentences.append(
+            f"With {_budgets(blind)} labelled {unit}s the corrector finds errors on foreground "
+            "pixels no better than the segmenter's own confidence or guessing do."
         )
     helped = [row for row in rows if (row.mean.gain or 0) > 0]
     harmed = [row for row in rows if (row.mean.gain or 0) < 0]
@@ -112,6 +129,13 @@ def health_table(rows: Sequence[CellHealth]) -> Table:
         Column("segmenter_miou", "mIoU, segmenter", "score", lambda row: row.mean.segmenter_miou),
         Column("gain", "Difference, points", "points", lambda row: row.mean.gain),
         Column("mean_certainty", "Mean certainty", "score", lambda row: row.mean.mean_certainty),
+        Column("foreground_auroc", "AUROC, corrector", "score", lambda row: row.auroc),
+        Column(
+            "foreground_auroc_of_confidence",
+            "AUROC, confidence",
+            "score",
+            lambda row: row.confidence_auroc,
+        ),
         Column("num_runs", "Runs", "count", lambda row: row.num_runs),
     )
 
