@@ -12,7 +12,7 @@ PIXELS = 10_000
 
 def confusion(iou_errors):
     """Two equal classes of which some pixels are confused; near 0 errors mIoU is linear in them."""
-    wrong = int(round(iou_errors))
+    wrong = round(iou_errors)
     return np.array([[PIXELS - wrong, wrong], [wrong, PIXELS - wrong]])
 
 
@@ -23,13 +23,14 @@ def miou(cases):
 
 def random_run(rng, num_cases=7, num_classes=3):
     shape = (num_cases, num_classes, num_classes)
-    return dict(zip("abcdefg", rng.integers(0, 50, shape) + 60 * np.eye(num_classes, dtype=int)))
+    counts = rng.integers(0, 50, shape) + 60 * np.eye(num_classes, dtype=int)
+    return dict(zip("abcdefg", counts, strict=True))
 
 
 def test_estimate_is_the_mean_difference_of_the_scores():
     rng = np.random.default_rng(0)
     first, second = ([random_run(rng) for _ in range(3)] for _ in range(2))
-    expected = np.mean([miou(a) - miou(b) for a, b in zip(first, second)])
+    expected = np.mean([miou(a) - miou(b) for a, b in zip(first, second, strict=True)])
     assert compare_over_seeds_and_cases(first, second).estimate == pytest.approx(expected)
 
 
@@ -94,7 +95,11 @@ def test_it_covers_the_truth(own_cases, parts):
             + of_pair * np.sqrt(num_cases) * rng.normal(size=(num_seeds, num_cases))
         )
         names = [[f"{s * own_cases}-{i}" for i in range(num_cases)] for s in range(num_seeds)]
-        first = [dict(zip(n, map(confusion, row))) for n, row in zip(names, errors)]
+        rows = np.broadcast_to(errors, (num_seeds, num_cases))
+        first = [
+            {n: confusion(e) for n, e in zip(*own, strict=True)}
+            for own in zip(names, rows, strict=True)
+        ]
         second = [dict.fromkeys(n, confusion(300)) for n in names]
         found = compare_over_seeds_and_cases(first, second)
         covered += found.lower <= 0 <= found.upper
