@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ecs_med.errors import SettingsError
+from ecs_med.errors import SettingsError, TrainingInterrupted
+from ecs_med.files import make_folder
 from ecs_med.methods import available_methods
 from ecs_med.runs import RunFolder
 from ecs_med.runs.lock import hold_folder
@@ -29,6 +30,7 @@ from ecs_med_benchmarks.few_labels.plan import (
 from ecs_med_benchmarks.few_labels.results import ResultStore, read_result
 from ecs_med_benchmarks.few_labels.seconds import StepSeconds, measure_method, sizes_of
 from ecs_med_benchmarks.few_labels.wording import facts_of, remarks_of
+from ecs_med_benchmarks.protocols import protocol_named
 from ecs_med_cli.commands.compare import SETTINGS
 from ecs_med_cli.console import duration, plain_table
 from ecs_med_cli.sweep_console import SweepConsole
@@ -61,6 +63,8 @@ class CompareRequest:
         Raises:
             SettingsError: If something cannot be understood.
         """
+        for name in self.sets or ():
+            protocol_named(name)
         equals: list[Equal] = []
         for word in self.equal or ():
             if word not in EQUALS:
@@ -143,7 +147,7 @@ class CompareSession:
             with self._console.only_json():
                 measured = measure_method(dataset, config, self._table.reference)
             self._seconds = self._seconds.with_method(measured)
-            self._seconds.write(self._results / "step_seconds.json")
+            self._seconds.write(make_folder(self._results) / "step_seconds.json")
             self._console.say(
                 f"{dataset}, {method}: {measured.seconds:.3f} s a step, "
                 f"{measured.ratio:.2f} of {measured.reference}"
@@ -182,7 +186,6 @@ class CompareSession:
             TrainingInterrupted: If it was stopped.
         """
         with hold_folder(self._out):
-            self._results.mkdir(parents=True, exist_ok=True)
             self._measure(anew=measure)
             for sentence in self._store.outdated(each.cell for each in self._planned()):
                 self._console.say(sentence)
@@ -192,7 +195,7 @@ class CompareSession:
                 tried |= {cell.name: cell for cell in cells}
                 self._examine(cells)
                 result = self._console.run(cells, self._executor, self._ended)
-                if result.exit_code == 75:
+                if result.exit_code == TrainingInterrupted.exit_code:
                     self.write_page()
                 self._console.raise_if_stopped(result, cells, "")
             self.write_page()
