@@ -12,7 +12,7 @@ from ecs_med.files import make_folder
 from ecs_med.methods import available_methods
 from ecs_med.runs import RunFolder
 from ecs_med.runs.lock import hold_folder
-from ecs_med.sweep.axes import parse_budgets, parse_seeds
+from ecs_med.sweep.axes import parse_budgets, parse_methods, parse_seeds
 from ecs_med.sweep.cell import CellOutcome
 from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 from ecs_med.sweep.plan import Cell
@@ -47,7 +47,7 @@ class CompareRequest:
 
     data: Path | None = None
     sets: Sequence[str] | None = None
-    methods: Sequence[str] | None = None
+    methods: str | None = None
     budgets: str | None = None
     seeds: str | None = None
     equal: Sequence[str] | None = None
@@ -73,7 +73,7 @@ class CompareRequest:
         whole = FewLabels(reference=self.reference) if self.reference else FewLabels()
         return whole.restricted(
             sets=self.sets,
-            methods=self.methods,
+            methods=None if self.methods is None else parse_methods(self.methods),
             budgets=None if self.budgets is None else parse_budgets(self.budgets),
             seeds=None if self.seeds is None else parse_seeds(self.seeds),
             equals=equals,

@@ -76,7 +76,7 @@ class FewLabels:
     more: tuple[str, ...] = ("1/4", "1/2", "all")
     seeds: tuple[int, ...] = (0, 1, 2)
     more_seeds: tuple[int, ...] = (3, 4)
-    most_seeds: tuple[str, ...] = (BASELINE_METHOD, "ecs-plus")
+    most_seeds: tuple[str, ...] = (BASELINE_METHOD, "ecs", "ecs-plus")
     equals: tuple[Equal, ...] = EQUALS
 
     def restricted(

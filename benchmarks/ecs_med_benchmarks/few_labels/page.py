@@ -1,6 +1,6 @@
 """The table as Markdown and HTML, and every run as CSV."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -35,6 +35,14 @@ _READING = (
 )
 
 
+_AUROC = {
+    "validation": "wrong here, AUROC",
+    "validation_foreground": "on foreground",
+    "unlabeled_foreground": "on unlabelled foreground",
+}
+"""Columns of how well correctors find errors."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All that the page shows.
@@ -57,7 +65,10 @@ class Report:
 
     def tables(self) -> list[tuple[str, list[RowScores]]]:
         """Rows by data set and by what is equal, with the heading of each table."""
-        ordered = sorted(self.rows, key=lambda each: (each.row.dataset, each.row.equal != "steps"))
+        sets = list(dict.fromkeys(each.row.dataset for each in self.rows))
+        ordered = sorted(
+            self.rows, key=lambda each: (sets.index(each.row.dataset), each.row.equal != "steps")
+        )
         grouped = groupby(ordered, key=lambda each: (each.row.dataset, each.row.equal))
         return [
             (f"{protocol_named(dataset).title}, equal {equal}", list(rows))
@@ -79,7 +90,7 @@ def write_report(folder: Path, report: Report) -> Path:
         RunFolderError: If a file cannot be written.
     """
     path = make_folder(folder) / PAGE
-    drawings = draw_figures(report.rows, report.seconds)
+    drawings = draw_figures(report.rows, report.seconds, report.over[0])
     rows = run_rows(report)
     with written_together():
         for drawing in drawings:
@@ -137,30 +148,40 @@ def _scores(prefix: str, scores: FewScores | None) -> dict[str, Value]:
     return {f"{prefix}_{name}": getattr(scores, name) if scores else None for name in names}
 
 
-def _printed(rows: Sequence[RowScores], over: Sequence[str]) -> PrintedTable:
+def _printed_scores(rows: Sequence[RowScores]) -> PrintedTable:
     columns = {
         "Labels": [_labels(each) for each in rows],
         "Method": [each.label for each in rows],
         "Steps": [f"{each.row.steps:,}" for each in rows],
         "mIoU": [_spread(each.summary("miou")) for each in rows],
-        "last": [_spread(each.summary("miou", "last")) for each in rows],
+        "mIoU of the last": [_spread(each.summary("miou", "last")) for each in rows],
         "foreground Dice": [_spread(each.summary("foreground_dice")) for each in rows],
     }
-    if any(each.auroc("validation") for each in rows):
-        columns["wrong here, AUROC"] = [_mean(each.auroc("validation")) for each in rows]
-    if any(each.auroc("unlabeled_foreground") for each in rows):
-        columns["on unlabelled foreground"] = [
-            _mean(each.auroc("unlabeled_foreground")) for each in rows
-        ]
+    for name, heading in _AUROC.items():
+        if any(each.auroc(name) for each in rows):
+            columns[heading] = [_mean(each.auroc(name)) for each in rows]
+    columns["Runs"] = [_runs(each) for each in rows]
+    return _table(columns)
+
+
+def _printed_gains(rows: Sequence[RowScores], over: Sequence[str]) -> PrintedTable:
+    """Only rows that have a gain; no row before there are pairs."""
+    rows = [each for each in rows if each.gains]
+    columns = {
+        "Labels": [_labels(each) for each in rows],
+        "Method": [each.label for each in rows],
+    }
     for method in over:
         gains = [each.gain(method) for each in rows]
-        if any(gains):
-            columns[f"gain over {method}"] = [_gain(gain) for gain in gains]
-            columns[f"p, {method}"] = [_p(gain) for gain in gains]
-            columns[f"gain of the last over {method}"] = [_last_gain(gain) for gain in gains]
-    columns["Runs"] = [_runs(each) for each in rows]
-    align = "ll" + "r" * (len(columns) - 2)
-    return PrintedTable(tuple(columns), tuple(zip(*columns.values(), strict=True)), align)
+        columns[f"over {method}"] = [_gain(gain) for gain in gains]
+        columns[f"p, {method}"] = [_p(gain) for gain in gains]
+        columns[f"of the last over {method}"] = [_last_gain(gain) for gain in gains]
+    return _table(columns)
+
+
+def _table(columns: Mapping[str, Sequence[str]]) -> PrintedTable:
+    rows = tuple(zip(*columns.values(), strict=True))
+    return PrintedTable(tuple(columns), rows, "ll" + "r" * (len(columns) - 2))
 
 
 def _labels(each: RowScores) -> str:
@@ -227,7 +248,10 @@ def _seconds_table(seconds: StepSeconds, rows: Iterable[RowScores]) -> PrintedTa
 def _as_markdown(report: Report, drawings: Sequence[Drawing]) -> str:
     parts = ["# Methods at few labels", *_READING, *report.remarks]
     for heading, rows in report.tables():
-        parts += [f"## {heading}", _printed(rows, report.over).to_markdown().rstrip()]
+        parts += [f"## {heading}", _printed_scores(rows).to_markdown().rstrip()]
+        gains = _printed_gains(rows, report.over)
+        if gains.rows:
+            parts += ["Gains:", gains.to_markdown().rstrip()]
     parts += [f"![{each.title}]({each.name}.png)\n\n{each.caption}" for each in drawings]
     measured = _seconds_table(report.seconds, report.rows)
     if measured.rows:
@@ -251,7 +275,12 @@ def _as_html(report: Report, drawings: Sequence[Drawing]) -> str:
         "few_labels.html.j2",
         package="ecs_med_benchmarks",
         tables=[
-            (heading, _printed(rows, report.over), _commands(report, rows))
+            (
+                heading,
+                _printed_scores(rows),
+                _printed_gains(rows, report.over),
+                _commands(report, rows),
+            )
             for heading, rows in report.tables()
         ],
         reading=_READING,

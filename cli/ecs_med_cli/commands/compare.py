@@ -18,7 +18,7 @@ def _parts(text: str) -> tuple[str, ...]:
 ASKED = (
     options.DATA.but("Folder of the data set, or of several; else ECS_MED_DATA."),
     Option("--sets", str, "Data sets; else kvasir,hippocampus.", read=_parts),
-    Option("--methods", str, "Methods ({methods}); else those of the table.", read=_parts),
+    options.METHODS.but("Methods ({methods}); else those of the table."),
     options.BUDGETS.but("Budgets of every method; else 1/16,1/8, and of some 1/4,1/2,1."),
     options.SEEDS.but("0..4 or 0,1,7; else 0..2, and of some 0..4."),
     Option("--equal", str, "steps, seconds, or both: steps,seconds; else both.", read=_parts),
@@ -40,7 +40,7 @@ def compare(
     *,
     asked: Given,
     place: Given,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be run.")] = False,
+    dry_run: Annotated[bool, options.DRY_RUN.info("Print what would be run.")] = False,
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure the seconds of steps anew.")
     ] = False,
