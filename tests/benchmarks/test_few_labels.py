@@ -8,7 +8,7 @@ import pytest
 from sweep_folders import SHARES, SweepSpec, change_json, write_run
 
 from ecs_med.analysis import compare_over_seeds_and_cases, compare_paired
-from ecs_med.errors import RunFolderError
+from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.runs import RunFolder
 from ecs_med_benchmarks.few_labels.comparison import compare_rows
 from ecs_med_benchmarks.few_labels.grid import FewLabels, Row, settings_of
@@ -125,6 +125,8 @@ def test_equal_seconds_are_steps_that_fit(tmp_path: Path) -> None:
     steps = {e.row.method: e.row.steps for e in planned(tmp_path) if e.row.equal == "seconds"}
     assert steps == {"supervised": 1600, "ecs": 400, "s4gan": 320}
     assert steps_in_time(3, 100) == 1
+    with pytest.raises(SettingsError, match="step of ecs on kvasir are not measured"):
+        steps_by_method(TABLE, 400, StepSeconds(methods=SECONDS.methods[1:]))
 
 
 class Paced:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ecs_med.config import TrainConfig
+from ecs_med.errors import SettingsError
 from ecs_med.records import Record
 from ecs_med_benchmarks.machine import machine_in_words
 
@@ -74,9 +75,17 @@ class StepSeconds(Record):
         return None
 
     def ratio(self, dataset: str, method: str) -> float:
-        """Seconds of a step of the method, in those of the reference."""
+        """Seconds of a step of the method, in those of the reference.
+
+        Raises:
+            SettingsError: If it was not measured.
+        """
         found = self.find(dataset, method)
-        assert found is not None
+        if found is None:
+            raise SettingsError(
+                f"The seconds of a step of {method} on {dataset} are not measured; start without "
+                "`page_only`, or ask for `equal=steps`."
+            )
         return found.ratio
 
     def with_method(self, measured: MethodSeconds) -> "StepSeconds":
