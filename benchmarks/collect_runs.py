@@ -18,6 +18,7 @@ from typing import Any
 from ecs_med.reporting.table import PrintedTable
 from ecs_med.reporting.text import decimal
 from ecs_med.runs import RunFolder
+from ecs_med_benchmarks.machine import processor
 
 SCORES = {"miou", "foreground_iou", "foreground_dice", "dice_per_case", "num_cases"}
 SHOWN = ("miou", "foreground_iou", "foreground_dice")
@@ -112,16 +113,6 @@ def main() -> None:
     parts = [f"# {options.title}", options.note, where, "\n".join(tables(runs))]
     page = "\n\n".join(part for part in parts if part)
     options.output.with_suffix(".md").write_text(page, encoding="utf-8")
-
-
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

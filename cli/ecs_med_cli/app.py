@@ -24,6 +24,7 @@ from ecs_med.names import visible
 from ecs_med_cli.commands.benchmark import benchmark
 from ecs_med_cli.commands.budget import budget
 from ecs_med_cli.commands.check import check
+from ecs_med_cli.commands.compare import compare
 from ecs_med_cli.commands.demo import demo
 from ecs_med_cli.commands.doctor import doctor
 from ecs_med_cli.commands.evaluate import evaluate
@@ -37,7 +38,10 @@ __all__ = ["app", "main"]
 
 COMMANDS = {
     command.__name__: command
-    for command in (check, train, budget, report, predict, evaluate, benchmark, demo, doctor)
+    for command in (
+        *(check, train, budget, report, predict, evaluate),
+        *(benchmark, compare, demo, doctor),
+    )
 }
 """Every command by its name, in the order of `--help`."""
 
@@ -51,7 +55,7 @@ DISK_ERRORS = {
 }
 """What the file system may refuse without a defect of ours, and what helps."""
 
-RESUMABLE = {"train", "budget", "benchmark", "demo"}
+RESUMABLE = {"train", "budget", "benchmark", "compare", "demo"}
 """Commands that go on where they were, whenever they are stopped."""
 
 

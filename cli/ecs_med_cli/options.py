@@ -69,6 +69,9 @@ JSON = Option("--json", bool, "Print one JSON object, nothing else.")
 SEED = Option("--seed", int, "Draws the labelled cases, the order, the weights.")
 SEEDS = Option("--seeds", str, "0..4 (both included) or 0,1,7; else 0..2.")
 BUDGETS = Option("--budgets", str, "Labelled budgets, 1 being all; else 1/16,1/8,1/4,1/2,1.")
+METHODS = Option(
+    "--methods", str, "Methods to compare ({methods}); else the default one and its baseline."
+)
 DRAW = Option("--draw", str, "How labels are drawn: random, foreground, or stratified.")
 
 ITERATIONS = Option("--iterations", int, "Training steps; else 1000, on a GPU 10000.")

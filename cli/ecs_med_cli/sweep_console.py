@@ -1,7 +1,7 @@
 """What every command that runs a sweep prints and does: plan, time, runs, failures."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -55,11 +55,27 @@ class SweepConsole(Terminal):
         seconds = [cell_seconds(cell, paces[cell.method]) for cell in cells]
         return seconds, sweep_seconds(seconds, executor.places)
 
-    def run(self, cells: Sequence[Cell], executor: Executor) -> SweepResult:
-        """Run what is missing, with a line for each run that ends."""
+    def run(
+        self,
+        cells: Sequence[Cell],
+        executor: Executor,
+        ended: Callable[[Cell, CellOutcome], None] = lambda *_: None,
+    ) -> SweepResult:
+        """Run what is missing, with a line for each run that ends.
+
+        Args:
+            cells: All runs.
+            executor: Where they run.
+            ended: Told of each of them, too.
+        """
         display = _SweepDisplay(self, cells, executor.places)
+
+        def told(cell: Cell, outcome: CellOutcome) -> None:
+            display.ended(cell, outcome)
+            ended(cell, outcome)
+
         with self.only_json():
-            return run_sweep(cells, executor, display.ended, Stop())
+            return run_sweep(cells, executor, told, Stop())
 
     def raise_if_stopped(self, result: SweepResult, cells: Sequence[Cell], again: str) -> None:
         """End as the contract says where the sweep was stopped.

@@ -12,6 +12,7 @@ from ecs_med.analysis.intervals import (
 )
 from ecs_med.analysis.points import ScorePoint
 from ecs_med.analysis.savings import LabelsSaved, labels_saved
+from ecs_med.analysis.seeds_and_cases import compare_over_seeds_and_cases
 from ecs_med.analysis.wording import LabelsNeeded, describe_savings
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Summary",
     "bootstrap_case_difference",
     "bootstrap_cases",
+    "compare_over_seeds_and_cases",
     "compare_paired",
     "correct_p_values",
     "describe_savings",

@@ -234,6 +234,8 @@ class TrainConfig(Settings):
     keep: Literal["best", "last"] = "best"
     """Which model is kept: the best on `validation`, or the `last`, as published protocols do; with
     `last`, a data set without test cases is tested on all of its validation cases."""
+    score_last: bool = False
+    """Whether the last model is scored beside the chosen one, on all validation and test cases."""
     tile: int | None = Field(None, ge=32, le=MAX_SIDE)
     """Slices with a longer side are segmented in overlapping tiles of this side, in pixels; `None`:
     1,024, or `crop` where that is more."""

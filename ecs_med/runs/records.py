@@ -17,6 +17,7 @@ __all__ = [
     "Gallery",
     "GalleryEntry",
     "InitialWeights",
+    "LastModel",
     "Manifest",
     "MethodFacts",
     "Metrics",
@@ -142,6 +143,17 @@ class CorrectorMetrics(Record):
     """At the chosen iteration."""
 
 
+class LastModel(Record):
+    """What `metrics.json` says of the last model, which nothing was chosen by."""
+
+    iteration: int
+    """Iterations of the run."""
+    validation: Scores | None
+    """On all validation cases; `None` where there are none."""
+    test: Scores
+    """On the test cases."""
+
+
 class Metrics(Record):
     """`metrics.json`, written last: where it is, the run is complete."""
 
@@ -155,12 +167,15 @@ class Metrics(Record):
     """Background first."""
     corrector: CorrectorMetrics | None = None
     """Of the corrector, where it is scored."""
+    last: LastModel | None = None
+    """Of the last model beside the chosen one, where it was asked for (`score_last`)."""
     absent_classes: tuple[str, ...] = ()
     """Foreground classes that no test reference shows, so that the test says nothing of them."""
 
     @model_validator(mode="after")
     def _check_number_of_classes(self) -> Self:
-        for scores in (self.validation, self.test):
+        last = (self.last.validation, self.last.test) if self.last else ()
+        for scores in (self.validation, self.test, *last):
             if scores is None:
                 continue
             per_class = (

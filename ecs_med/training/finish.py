@@ -1,6 +1,7 @@
 """The end of a run: test once, pictures, the files that remain, report."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +12,13 @@ from ecs_med.inference.evaluate import Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
 from ecs_med.inference.predictor import segment_case
 from ecs_med.inference.views import grey_slices, stored_index, upright_slices
+from ecs_med.metrics import Scores
 from ecs_med.reporting.run.gallery import GalleryItem, choose_cases, write_gallery
 from ecs_med.reporting.run.report import write_report
 from ecs_med.runs import (
     CaseCounts,
     CorrectorMetrics,
+    LastModel,
     Manifest,
     Metrics,
     RunFolder,
@@ -26,14 +29,34 @@ from ecs_med.training.checkpoint import Progress
 from ecs_med.training.data_plan import DataPlan, Stores
 from ecs_med.types import Case
 
-__all__ = ["finish_run"]
+__all__ = ["Last", "finish_run"]
 
 _NUM_SAMPLES = 4
 """Test cases that are drawn for every run alike, to be compared across runs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The last model of a run, to be tested beside the chosen one.
+
+    Attributes:
+        model: As training left it.
+        iteration: Iterations of the run.
+        validation: Its scores on all validation cases; `None` where there are none.
+    """
+
+    model: Model
+    iteration: int
+    validation: Scores | None
+
+
 def finish_run(
-    model: Model, plan: DataPlan, stores: Stores, progress: Progress, manifest: Manifest
+    model: Model,
+    plan: DataPlan,
+    stores: Stores,
+    progress: Progress,
+    manifest: Manifest,
+    last: Last | None = None,
 ) -> Metrics:
     """Score the chosen model on the test cases and write everything that remains.
 
@@ -43,6 +66,7 @@ def finish_run(
         stores: Prepared test cases.
         progress: Which model was chosen, with its scores on all validation cases.
         manifest: What the run says of itself.
+        last: The last model, where it is scored too; nothing else than its scores is kept.
 
     Returns:
         What `metrics.json` holds, which is written last.
@@ -68,6 +92,7 @@ def finish_run(
         test=test.scores,
         class_names=names,
         corrector=CorrectorMetrics(validation=progress.corrector) if progress.corrector else None,
+        last=_tested_last(last, plan, stores, test, progress.best_iteration) if last else None,
         absent_classes=test.absent_classes,
     )
     manifest.write(folder.manifest_file)
@@ -75,6 +100,19 @@ def finish_run(
     # Last, since a run with scores is complete: what is missing before is done by `resume`.
     metrics.write(folder.metrics_file)
     return metrics
+
+
+def _tested_last(
+    last: Last, plan: DataPlan, stores: Stores, chosen: Evaluation, best_iteration: int
+) -> LastModel:
+    """Scores of the last model on the test cases: those of the chosen one, where it is that."""
+    scores = chosen.scores
+    if last.iteration != best_iteration:
+        prepared = stores.scored.prepared_case
+        surface = plan.images.kind == "volume"
+        found = evaluate_cases(last.model, plan.split.test, surface=surface, prepared=prepared)
+        scores = found.scores
+    return LastModel(iteration=last.iteration, validation=last.validation, test=scores)
 
 
 def _samples(cases: Sequence[Case]) -> list[Case]:

@@ -30,7 +30,7 @@ from ecs_med.runs.lock import hold_folder
 from ecs_med.training.build import build_model
 from ecs_med.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ecs_med.training.data_plan import build_stores, training_batches
-from ecs_med.training.finish import finish_run
+from ecs_med.training.finish import Last, finish_run
 from ecs_med.training.handlers import (
     Checkpoints,
     Log,
@@ -305,8 +305,19 @@ class _Run:
         weakness = of_corrector.weakness() if of_corrector else None
         if weakness is not None:
             self._warn(weakness)
+        last = self._last() if self.config.score_last else None
         manifest = self.notes.manifest(self.progress, self.device)
-        return finish_run(model, self.plan, self.stores, self.progress, manifest)
+        return finish_run(model, self.plan, self.stores, self.progress, manifest, last)
+
+    def _last(self) -> Last:
+        """The model as training left it, scored on all validation cases."""
+        iterations = self.config.iterations
+        assert iterations is not None
+        validation = self.progress.validation
+        if iterations != self.progress.best_iteration and self.schedule.num_all:
+            validation = self.scoring.at_the_end(self.model, corrector=False).scores
+            self._take_stock()
+        return Last(self.model, iterations, validation)
 
     @contextmanager
     def memory_errors_in_words(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from ecs_med.errors import TrainingInterrupted
 from ecs_med_cli import options
 from ecs_med_cli.commands.train import build_config
 from ecs_med_cli.console import plain_table
-from ecs_med_cli.declaration import Given, Option, with_options
+from ecs_med_cli.declaration import Given, with_options
 from ecs_med_cli.lean import sparing_pydicom
 
 if TYPE_CHECKING:
@@ -24,11 +24,7 @@ __all__ = ["budget", "budget_request"]
 GRID = (
     options.DATA,
     options.BUDGETS,
-    Option(
-        "--methods",
-        str,
-        "Methods to compare ({methods}); else the default one and its baseline.",
-    ),
+    options.METHODS,
     options.SEEDS,
     options.OUTPUT.but("Folder of the sweep; else sweeps/<data>.", options.OUT),
 )
