@@ -71,9 +71,7 @@ class SupervisedRun:
         """Scores of the model as it is on all validation cases."""
         cases = self.opening.plan.split.validation
         assert cases
-        scores = evaluate_cases(
-            self.model, cases, prepared=self.stores.scored.prepared_case
-        ).scores
+        scores = evaluate_cases(self.model, cases, prepared=self.stores.scored.prepared_case).scores
         return {"miou": scores.miou, "foreground_dice": scores.foreground_dice}
 
 

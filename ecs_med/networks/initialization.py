@@ -4,8 +4,8 @@ Nothing is downloaded unless `encoder_weights: imagenet` asks for it.
 """
 
 import os
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -34,26 +34,30 @@ class Initialization:
             hub or its cache, `file` a file, `run` a finished run, which has all of the network,
             `network` what a network without an encoder brings or draws.
         file: The file, for `file`, and the folder, for `run`.
+        frozen: Whether the encoder stays as it begins (`freeze_encoder`).
     """
 
     encoder: str
     source: Source
     file: Path | None = None
+    frozen: bool = False
 
     def sentence(self) -> str:
         """The initialization in words, as reports state it."""
+        frozen = ", which stay as they are (frozen encoder)" if self.frozen else ""
+        return f"{self.encoder} with {self._origin()}{frozen}"
+
+    def _origin(self) -> str:
         if self.source == "hub":
-            return f"{self.encoder} with ImageNet weights of timm ({timm_name(self.encoder)})"
+            return f"ImageNet weights of timm ({timm_name(self.encoder)})"
         if self.source == "packaged":
-            package = PACKAGED_ENCODERS[self.encoder].package
-            return f"{self.encoder} with ImageNet weights of the package {package}"
-        origin = {
+            return f"ImageNet weights of the package {PACKAGED_ENCODERS[self.encoder].package}"
+        return {
             "none": "random weights",
             "file": f"weights of {self.file}",
             "run": f"the weights of the run {self.file}",
             "network": "first weights of its own",
         }[self.source]
-        return f"{self.encoder} with {origin}"
 
 
 def choose_initialization(
@@ -61,6 +65,7 @@ def choose_initialization(
     from_run: Collection[str] = (),
     *,
     has_encoder: bool = True,
+    own_encoders: Sequence[str] = (),
     with_corrector: bool = True,
 ) -> tuple[Initialization, Initialization]:
     """Decide encoder and weights of segmenter and corrector.
@@ -72,6 +77,8 @@ def choose_initialization(
         config: Settings of the run.
         from_run: Networks whose weights come from `config.start_from`: `segmenter`, `corrector`.
         has_encoder: Whether the segmenter's architecture has one.
+        own_encoders: Those that it takes where none is chosen, in order, if they are not the usual
+            ones; the corrector then gets a usual one.
         with_corrector: Whether there is one, or anything else on its encoder.
 
     Returns:
@@ -84,32 +91,56 @@ def choose_initialization(
         raise SettingsError(
             f"The network {config.network} has no encoder; leave `encoder` {config.encoder} out."
         )
-    auto = config.encoder == "auto" or not has_encoder
-    encoder = _default_encoder(config) if auto else config.encoder
-    corrector = config.corrector_encoder
-    if corrector == "auto":
-        corrector = "resnet34" if encoder == "resnet50" else encoder
     file = _weights_file(config.encoder_weights)
+    encoder, corrector = _encoders(config, has_encoder, own_encoders)
     library_name(corrector)
 
     def of(network: str, name: str) -> Initialization:
         library_name(name)
         if network in from_run:
             return Initialization(name, "run", config.start_from)
-        if file is not None and name != encoder:
+        if file is not None and name != encoder and not own_encoders:
             raise SettingsError(
                 f"{file} holds weights for {encoder}, not for the corrector's {name}; "
                 f"use `corrector_encoder` {encoder}."
             )
-        source: Source = "file" if file else _source(config.encoder_weights, name)
-        return Initialization(name, source, file)
+        if file is not None and name == encoder:
+            return Initialization(name, "file", file)
+        return Initialization(name, _source("auto" if file else config.encoder_weights, name))
 
     second = of("corrector", corrector) if with_corrector else Initialization(corrector, "none")
     if has_encoder:
-        return of("segmenter", encoder), second
+        first = of("segmenter", encoder)
+        return _frozen(first) if config.freeze_encoder else first, second
     if "segmenter" in from_run:
         return Initialization(config.network, "run", config.start_from), second
     return Initialization(config.network, "network"), second
+
+
+def _encoders(
+    config: TrainConfig, has_encoder: bool, own_encoders: Sequence[str]
+) -> tuple[str, str]:
+    """Names of the segmenter's and the corrector's."""
+    if has_encoder and config.encoder != "auto":
+        encoder = config.encoder
+    elif own_encoders:
+        cached = (name for name in own_encoders if _is_cached(name))
+        encoder = next(cached, own_encoders[0])
+    else:
+        encoder = _default_encoder(config)
+    if config.corrector_encoder != "auto":
+        return encoder, config.corrector_encoder
+    usual = _default_encoder(config) if own_encoders else encoder
+    return encoder, "resnet34" if usual == "resnet50" else usual
+
+
+def _frozen(initialization: Initialization) -> Initialization:
+    if initialization.source == "none":
+        raise SettingsError(
+            f"A frozen {initialization.encoder} would keep its random weights; give it others by "
+            "`encoder_weights`, or leave `freeze_encoder` out."
+        )
+    return replace(initialization, frozen=True)
 
 
 def _weights_file(choice: str) -> Path | None:
