@@ -52,7 +52,8 @@ def _has_variant(name: str) -> bool:
 def timm_name(encoder: str) -> str | None:
     """`encoder` with its weights' tag as timm names it, or `None` where it is not timm's.
 
-    ResNets without a tag get torchvision's weights, which the paper used (section 4.4).
+    ResNets without a tag get torchvision's weights, which the paper used (section 4.4), plain
+    vision transformers timm's default, whose tag says what they were trained on.
     """
     library = library_name(encoder)
     if not library.startswith("tu-"):
@@ -60,6 +61,9 @@ def timm_name(encoder: str) -> str | None:
     plain = library.removeprefix("tu-")
     if "." not in plain and timm.models.is_model_pretrained(f"{plain}.tv_in1k"):
         return f"{plain}.tv_in1k"
+    settings = timm.get_pretrained_cfg(plain)
+    if "." not in plain and settings is not None and settings.tag and is_plain_vit(plain):
+        return f"{plain}.{settings.tag}"
     return plain
 
 

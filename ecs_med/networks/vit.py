@@ -23,7 +23,14 @@ from ecs_med.networks.encoders import (
 from ecs_med.networks.initialization import Initialization
 from ecs_med.networks.weights import load_encoder_weights
 
-__all__ = ["VitDecoder", "VitEncoder", "VitNetwork", "VitSegmenter", "VitSettings"]
+__all__ = [
+    "VitDecoder",
+    "VitEncoder",
+    "VitNetwork",
+    "VitSegmenter",
+    "VitSettings",
+    "build_vit_encoder",
+]
 
 _NUM_MAPS = 4
 """Feature maps that the decoder gets, from blocks evenly spread over the depth."""
@@ -166,16 +173,30 @@ class VitNetwork(Network):
         """The transformer with its weights, and a decoder that is drawn anew."""
         assert isinstance(settings, VitSettings)
         cls.check_encoder(weights.encoder)
-        model = timm.create_model(plain_name(weights.encoder), num_classes=0, dynamic_img_size=True)
-        encoder = VitEncoder(model, in_channels)
-        load_encoder_weights(encoder, weights, lambda state: _as_timm_names_it(model, state))
-        adapt_first_layer(encoder, in_channels)
-        return VitSegmenter(encoder, settings.width, num_classes)
+        return VitSegmenter(build_vit_encoder(weights, in_channels), settings.width, num_classes)
 
     @classmethod
     def statistics(cls, encoder: str, channels: int) -> tuple[list[float], list[float]]:
         """Those that the encoder's weights expect."""
         return channel_statistics(encoder, channels)
+
+
+def build_vit_encoder(initialization: Initialization, in_channels: int) -> VitEncoder:
+    """A plain vision transformer with its weights.
+
+    Args:
+        initialization: Its name, for which `is_plain_vit` holds, and where the weights come from.
+        in_channels: Channels of the image.
+
+    Raises:
+        SettingsError: If the weights cannot be had or do not fit.
+    """
+    name = plain_name(initialization.encoder)
+    model = timm.create_model(name, num_classes=0, dynamic_img_size=True)
+    encoder = VitEncoder(model, in_channels)
+    load_encoder_weights(encoder, initialization, lambda state: _as_timm_names_it(model, state))
+    adapt_first_layer(encoder, in_channels)
+    return encoder
 
 
 def _as_timm_names_it(model: nn.Module, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
