@@ -126,7 +126,7 @@ def _hub(name: str) -> dict[str, torch.Tensor]:
         model: nn.Module = timm.create_model(timm_tag, pretrained=True)
     except Exception as error:
         raise SettingsError(
-            f"ImageNet weights for {name} could not be fetched ({type(error).__name__}); "
+            f"The weights of {name} could not be fetched ({type(error).__name__}); "
             "check the network, or set `encoder_weights` to a file or none."
         ) from error
     return model.state_dict()

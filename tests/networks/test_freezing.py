@@ -1,7 +1,7 @@
 """Encoders that stay as they began."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -181,15 +181,28 @@ def test_every_method_trains_on_a_frozen_encoder(
     assert "frozen encoder" in (run / "report.html").read_text(encoding="utf-8")
     assert '"freeze_encoder": true' in (run / "config.json").read_text()
     last = sorted((run / "checkpoints").glob("*.safetensors"))[-1]
-    prefix = "network.segmenter.encoder."
     saved = safetensors.torch.load_file(last)
-    assert_same(
-        {k.removeprefix(prefix): v for k, v in saved.items() if k.startswith(prefix)}, expected
-    )
-    if model.corrector is not None:
+    for prefix in segmenters_of(method, saved):
+        own = {k.removeprefix(prefix): v for k, v in saved.items() if k.startswith(prefix)}
+        assert_same(own, expected)
+    if model.spec.corrector_encoder is not None:
+        assert model.corrector is not None
         learned = encoder_state(model.corrector)
         last_layer = next(k for k in reversed(expected) if expected[k].ndim == 4)
         assert not torch.equal(learned[last_layer], expected[last_layer])
+
+
+def segmenters_of(method: str, saved: Collection[str]) -> set[str]:
+    """Beginnings of names in a checkpoint: encoders of segmenters, their copies and averages."""
+    extra = method_class(method).extra_networks
+    others = {"corrector", "discriminator", "classifier"}
+    if "classifier" in extra:  # The teacher is its average.
+        others.add("teacher")
+    names = (key for key in saved if key.startswith("network.") and "encoder." in key)
+    found = {name.split("encoder.")[0] + "encoder." for name in names}
+    found = {name for name in found if name.split(".")[1] not in others}
+    assert "network.segmenter.encoder." in found
+    return found
 
 
 def test_a_run_resumes_with_it_and_another_one_starts_from_it(

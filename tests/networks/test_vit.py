@@ -54,6 +54,17 @@ def save(state: dict[str, torch.Tensor], path: Path) -> Path:
     return path
 
 
+def test_nothing_is_asked_of_a_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setattr("socket.socket.connect", refuse)
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    _, (segmenter, _) = resolved(encoder=TINY, method="ecs")
+    assert build(segmenter.encoder).eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 5, 32, 32)
+
+
 @pytest.mark.parametrize("channels", [1, 3, 4])
 @pytest.mark.parametrize("size", [(64, 96), (32, 32)])
 def test_it_keeps_the_contract(channels: int, size: tuple[int, int]) -> None:
