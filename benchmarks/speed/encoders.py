@@ -94,8 +94,8 @@ def lengths(seconds: dict[str, list[float]], steps: int) -> dict[str, dict[str, 
     medians = {encoder: statistics.median(values) for encoder, values in seconds.items()}
     budget = steps * max(medians.values())
     return {
-        "steps": dict.fromkeys(medians, steps),
         "seconds": {encoder: round(budget / median) for encoder, median in medians.items()},
+        "steps": dict.fromkeys(medians, steps),
     }
 
 

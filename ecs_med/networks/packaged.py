@@ -59,8 +59,9 @@ what is used: they differ by less than 0.004, and the same classes are found."""
 PACKAGED_ENCODER = "tf_efficientnet_lite0"
 """Encoder of the extra `offline-weights`, the fastest of them."""
 
-_PREFERENCE = ("tf_efficientnet_lite2", "tf_efficientnet_lite1", "tf_efficientnet_lite0")
-"""Which is taken where several are installed and none was asked for."""
+_PREFERENCE = ("tf_efficientnet_lite0", "tf_efficientnet_lite2", "tf_efficientnet_lite1")
+"""Which is taken where several are installed and none was asked for: by validation mIoU at equal
+seconds, see `benchmarks/results/encoders_2026-11-26.md`."""
 
 
 def has_packaged_weights(encoder: str = PACKAGED_ENCODER) -> bool:

@@ -94,7 +94,7 @@ def test_of_several_the_measured_best_is_the_default(
 ) -> None:
     install(monkeypatch, *PACKAGED_ENCODERS)
     segmenter, corrector = choose_initialization(TrainConfig(data=tmp_path))
-    assert segmenter == corrector == Initialization(packaged._PREFERENCE[0], "packaged")
+    assert segmenter == corrector == Initialization("tf_efficientnet_lite0", "packaged")
 
 
 @pytest.mark.parametrize(
