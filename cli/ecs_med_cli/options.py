@@ -152,6 +152,7 @@ TRAINING = (
     Option("--spacing", str, "Pixels of volumes in mm, or none; auto: one where they differ much."),
     Option("--network", str, "Segmenter's architecture: {networks}."),
     *ENCODERS,
+    Option("--freeze-encoder", bool, "Keep the segmenter's encoder as it begins: a cheaper step."),
     *MACHINE,
     *_of(
         "augmentation",

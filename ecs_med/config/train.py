@@ -227,6 +227,10 @@ class TrainConfig(Settings):
     frozen_norm: bool = False
     """Leave scale and shift of the segmenter encoder's batch normalization as they were loaded, as
     Hung et al. 2018 do; its running statistics go on."""
+    freeze_encoder: bool = False
+    """Leave the segmenter's encoder as it begins: its weights and the statistics of its batch
+    normalization stay, and it costs no backward pass. Other segmenters that a method adds (teacher,
+    second network) are frozen alike; the corrector's encoder learns, since gradients pass it."""
     device: str = Field("auto", json_schema_extra=MACHINE)
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", json_schema_extra=MACHINE)

@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from ecs_med.config import Settings
+from ecs_med.config import OptimizerSettings, Settings
+from ecs_med.networks.encoders import library_name
+from ecs_med.networks.freezing import freeze
 from ecs_med.networks.initialization import Initialization
 from ecs_med.registry import Registry
 
@@ -40,6 +42,11 @@ class Network(ABC):
     has_encoder: ClassVar[bool] = False
     """Whether it is built on a named encoder of segmentation-models-pytorch or timm, which it then
     holds as `encoder`."""
+    own_encoders: ClassVar[tuple[str, ...]] = ()
+    """Encoders of which the first whose weights are at hand is taken where none is chosen; none:
+    the usual ones, which are convolutional and may be shared with a corrector."""
+    segmenter_optimizer: ClassVar[OptimizerSettings | None] = None
+    """What moves it where the user does not say; `None`: the method decides."""
     settings_class: ClassVar[type[Settings]] = Settings
     """What it can be told by `network_settings`; `Settings` has nothing."""
 
@@ -64,6 +71,15 @@ class Network(ABC):
         Raises:
             SettingsError: If it cannot be built so.
         """
+
+    @classmethod
+    def check_encoder(cls, encoder: str) -> None:
+        """Refuse an encoder that it cannot stand on; asked before anything is prepared.
+
+        Raises:
+            SettingsError: Unless overridden, if neither library knows it.
+        """
+        library_name(encoder)
 
     @classmethod
     def statistics(cls, encoder: str, channels: int) -> tuple[list[float], list[float]]:
@@ -96,10 +112,10 @@ def build_segmenter(
     network: str = "deeplabv3plus",
     settings: Mapping[str, Any] | None = None,
 ) -> nn.Module:
-    """The network of that name, as `Network.build` gives it.
+    """The network of that name, as `Network.build` gives it, with its encoder frozen if asked for.
 
     Args:
-        initialization: Encoder and its weights.
+        initialization: Encoder and its weights, and whether the encoder stays as it begins.
         in_channels: Channels of the image.
         num_classes: N.
         network: Name of the architecture.
@@ -108,9 +124,12 @@ def build_segmenter(
     Raises:
         SettingsError: If the network, a setting or the encoder is unknown, or weights do not fit.
     """
-    return NETWORKS.get(network).build(
+    segmenter = NETWORKS.get(network).build(
         initialization,
         in_channels=in_channels,
         num_classes=num_classes,
         settings=network_settings(network, settings or {}),
     )
+    if initialization.frozen:
+        freeze(segmenter.get_submodule("encoder"))
+    return segmenter

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
+from ecs_med.networks.encoders import is_plain_vit
 from ecs_med.networks.initialization import Initialization
+from ecs_med.networks.vit import build_vit_encoder
 from ecs_med.networks.weights import build_encoder
 
 __all__ = [
@@ -23,7 +25,7 @@ class MultiLabelClassifier(nn.Module):
     """Encoder, global average pool, one linear layer.
 
     Args:
-        encoder: An encoder of segmentation-models-pytorch; its deepest features are pooled.
+        encoder: Of segmentation-models-pytorch, or a `VitEncoder`; its deepest features are pooled.
         num_classes: N.
 
     Source:
@@ -47,7 +49,11 @@ def build_classifier(
     initialization: Initialization, *, in_channels: int, num_classes: int
 ) -> MultiLabelClassifier:
     """A classifier of images of `in_channels` channels; errors as `build_encoder`."""
-    encoder = build_encoder(initialization, in_channels, "the classifier")
+    encoder: nn.Module
+    if is_plain_vit(initialization.encoder):
+        encoder = build_vit_encoder(initialization, in_channels)
+    else:
+        encoder = build_encoder(initialization, in_channels, "the classifier")
     return MultiLabelClassifier(encoder, num_classes)
 
 

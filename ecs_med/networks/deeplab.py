@@ -11,7 +11,12 @@ from torch.nn import functional as F
 
 from ecs_med.config import Settings
 from ecs_med.networks.base import Network
-from ecs_med.networks.encoders import adapt_first_layer, channel_statistics, library_name
+from ecs_med.networks.encoders import (
+    adapt_first_layer,
+    channel_statistics,
+    library_name,
+    refuse_vit,
+)
 from ecs_med.networks.initialization import Initialization
 from ecs_med.networks.weights import build_encoder, load_encoder_weights, refusals_in_words
 from ecs_med.types import IGNORE_INDEX
@@ -58,6 +63,11 @@ class DeepLabV3PlusNetwork(Network):
             num_outputs=num_classes,
             output_stride=settings.output_stride,
         )
+
+    @classmethod
+    def check_encoder(cls, encoder: str) -> None:
+        """Plain vision transformers have a network of their own."""
+        refuse_vit(encoder, cls.title)
 
     @classmethod
     def statistics(cls, encoder: str, channels: int) -> tuple[list[float], list[float]]:

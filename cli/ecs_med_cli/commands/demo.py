@@ -53,7 +53,7 @@ def demo(
     Nothing is downloaded. Started again, it goes on where it was stopped.
     """
     from ecs_med.config import BASELINE_METHOD, DEFAULT_METHOD, TrainConfig
-    from ecs_med.networks.initialization import PACKAGED_ENCODER, has_packaged_weights
+    from ecs_med.networks.packaged import PACKAGED_ENCODER, has_packaged_weights
     from ecs_med.runs import RunFolder
     from ecs_med_datasets.phantom import CLASS_NAMES, PATIENT_PATTERN
 
