@@ -210,12 +210,12 @@ class Method(ABC):
     def default_optimizers(cls, iterations: int) -> dict[str, OptimizerSettings]:
         """An optimiser for every network that is trained, in a run of so many iterations.
 
-        The segmenter's is SGD at 0.01 (Mendel et al. 2020, section 4.4), or Adam at 3e-4 in a short
+        The segmenter's is SGD at 0.01 (Mendel et al. 2020, section 4.4), or Adam at 1e-3 in a short
         run (`SHORT_RUN`); that of any other network is Adam at 1e-4, but for those that are moved
         as the segmenter is (`moved_alike`).
         """
         short = iterations < SHORT_RUN
-        segmenter = {"name": "adam", "lr": 3e-4} if short else {"name": "sgd", "lr": 0.01}
+        segmenter = {"name": "adam", "lr": 1e-3} if short else {"name": "sgd", "lr": 0.01}
         other = {"name": "adam", "lr": 1e-4}
         return {
             name: OptimizerSettings.parse(

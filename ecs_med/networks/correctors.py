@@ -198,8 +198,9 @@ def feature_channels(segmenter: nn.Module, in_channels: int) -> tuple[list[int],
         Numbers and channels of three features at most: details, which are the first at stride 4 or
         more; the first at twice their stride or more; the deepest.
     """
+    image = next(segmenter.parameters()).new_zeros(1, in_channels, _SIDE, _SIDE)
     with torch.no_grad(), evaluating(segmenter):
-        features = encode(segmenter, torch.zeros(1, in_channels, _SIDE, _SIDE))
+        features = encode(segmenter, image)
     strides = [_SIDE // feature.shape[-1] for feature in features]
     last = len(strides) - 1
     details = next((n for n, stride in enumerate(strides) if stride >= _STRIDE), last)

@@ -81,7 +81,7 @@ def test_the_second_network_moves_as_the_first_unless_told_otherwise() -> None:
         values = {"data": "x", "method": "cps", "iterations": 500, "optimizers": optimizers}
         return optimizer_settings(TrainConfig.parse(values))
 
-    assert chosen()["second"] == chosen()["segmenter"] == OptimizerSettings(name="adam", lr=3e-4)
+    assert chosen()["second"] == chosen()["segmenter"] == OptimizerSettings(name="adam", lr=1e-3)
     both = chosen(segmenter=ADAM)
     assert both["second"] == both["segmenter"] == OptimizerSettings.parse(ADAM)
     apart = chosen(second=ADAM)

@@ -13,6 +13,7 @@ from ecs_med.config import OptimizerSettings, StrongSettings
 from ecs_med.distributed import mean_over_processes, process_group, rank, world_size
 from ecs_med.methods import available_methods, method_class
 from ecs_med.methods.self_training import StageTeacher
+from ecs_med.networks.mask_corrector import MaskCorrector
 from ecs_med.networks.parallel import make_parallel
 from ecs_med.networks.teacher import MeanTeacher
 from ecs_med.types import IGNORE_INDEX, Batch
@@ -56,36 +57,42 @@ def part(value: torch.Tensor | None) -> torch.Tensor:
     return value[rank() * rows : (rank() + 1) * rows]
 
 
+def with_corrector_on_features(method_name: str) -> dict[str, nn.Module]:
+    networks: dict[str, nn.Module] = {}
+    networks["segmenter"] = segmenter = Halved(1, NUM_CLASSES, dropout=0.5)
+    networks["teacher"] = teacher = MeanTeacher(segmenter, 0.99)
+    if method_name == "ecs-plus":
+        networks["corrector"] = MaskCorrector(teacher.network, 1, NUM_CLASSES, width=6, narrow=4)
+        return networks
+    networks["corrector"] = corrector = FeatureJudge(segmenter, NUM_CLASSES, dropout=0.5)
+    networks["corrector_teacher"] = average = MeanTeacher(corrector, 0.99)
+    average.network.stand_on(teacher.network)  # type: ignore[operator]
+    return networks
+
+
 def networks_of(method_name: str) -> dict[str, nn.Module]:
     torch.manual_seed(0)
     networks = {"segmenter": network(1, NUM_CLASSES)}
+    if method_name in ("ecmt", "ecs-plus"):
+        networks = with_corrector_on_features(method_name)
     match method_name:
         case "ecs" | "corrector":
             networks["corrector"] = network(1 + NUM_CLASSES, NUM_CLASSES + 1)
-        case "ecmt":
-            networks["segmenter"] = segmenter = Halved(1, NUM_CLASSES, dropout=0.5)
-            networks["corrector"] = corrector = FeatureJudge(segmenter, NUM_CLASSES, dropout=0.5)
-            networks["teacher"] = MeanTeacher(segmenter, 0.99)
-            networks["corrector_teacher"] = average = MeanTeacher(corrector, 0.99)
-            average.network.stand_on(networks["teacher"].network)  # type: ignore[operator]
         case "advsemiseg":
             networks["discriminator"] = network(NUM_CLASSES, 1)
         case "s4gan" | "s4gan+mlmt":
             networks["discriminator"] = Judge(1 + NUM_CLASSES, dropout=0.5)
-        case "bcp" | "fixmatch" | "mean-teacher":
-            networks["teacher"] = MeanTeacher(networks["segmenter"], 0.9)
         case "cps":
             networks["second"] = network(1, NUM_CLASSES)
         case "self-training":
             networks["teacher"] = StageTeacher(networks["segmenter"], NUM_CLASSES)
-        case "unimatch":
+        case "unimatch" | "unimatch-v2":
             networks["segmenter"] = Halved(1, NUM_CLASSES, dropout=0.5)
-        case "unimatch-v2":
-            networks["segmenter"] = Halved(1, NUM_CLASSES, dropout=0.5)
-            networks["teacher"] = MeanTeacher(networks["segmenter"], 0.9)
+    student = networks["segmenter"]
     if method_name == "s4gan+mlmt":
-        networks["classifier"] = Pooled(1, NUM_CLASSES)
-        networks["teacher"] = MeanTeacher(networks["classifier"], 0.999)
+        networks["classifier"] = student = Pooled(1, NUM_CLASSES)
+    if method_name in ("bcp", "fixmatch", "mean-teacher", "s4gan+mlmt", "unimatch-v2"):
+        networks["teacher"] = MeanTeacher(student, 0.9)
     assert set(networks) == {"segmenter", *method_class(method_name).extra_networks}
     return {name: make_parallel(n.double()) for name, n in networks.items()}
 

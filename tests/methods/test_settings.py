@@ -26,7 +26,7 @@ OURS = (
     "unimatch-v2",
 )
 ADAM = OptimizerSettings(name="adam", lr=1e-4)
-SHORT = {"segmenter": OptimizerSettings(name="adam", lr=3e-4)}
+SHORT = {"segmenter": OptimizerSettings(name="adam", lr=1e-3)}
 
 TOY = """
 from ecs_med.config import OptimizerSettings, Settings
@@ -61,7 +61,7 @@ def test_every_method_says_what_reports_need() -> None:
     assert available_methods() == OURS
     facts = {name: method_class(name).facts() for name in OURS}
     correcting = {name for name, fact in facts.items() if fact.uses_corrector}
-    assert correcting == {"corrector", "ecmt", "ecs"}
+    assert correcting == {"corrector", "ecmt", "ecs", "ecs-plus"}
     assert {n for n, f in facts.items() if not f.uses_unlabeled} == {"corrector", "supervised"}
     assert facts["ecs"].short_name == "ECS"
     assert facts["ecs"].settings == (

@@ -73,8 +73,8 @@ def test_self_training_resumes_from_the_end_of_its_first_stage(
 def test_self_training_has_two_schedules(settings: Build) -> None:
     run = train(settings(method="self-training", iterations=20, evaluate_every=20))
     rates = {row["iteration"]: row["lr"]["segmenter"] for row in rows(run)}
-    assert rates[1] == rates[11] == 3e-4
-    assert [rates[10], rates[20]] == pytest.approx([3e-4 * 0.1**0.9] * 2)
+    assert rates[1] == rates[11] == 1e-3
+    assert [rates[10], rates[20]] == pytest.approx([1e-3 * 0.1**0.9] * 2)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -107,7 +107,7 @@ def test_optimisers_go_by_the_length_of_the_run() -> None:
         config(device="cpu", optimizers={"segmenter": {"name": "sgd", "lr": 0.1}}), images, RUN
     )
     assert short.optimizers == {
-        "segmenter": OptimizerSettings(name="adam", lr=3e-4),
+        "segmenter": OptimizerSettings(name="adam", lr=1e-3),
         "corrector": OptimizerSettings(name="adam", lr=1e-3),
     }
     assert long.optimizers == {
