@@ -12,7 +12,7 @@ __all__ = ["SHORT_RUN", "build_optimizer", "polynomial_decay", "set_learning_rat
 SHORT_RUN = 10_000
 """Runs of fewer iterations get optimisers of their own: in some hundreds of them the paper's leave
 the segmenter behind and the corrector at the class prior
-(`benchmarks/results/kvasir_short_run_optimizers.md`)."""
+(`benchmarks/results/kvasir_short_run_optimizers.md`, and `ecs_plus_2026-11-26.md` on the rate)."""
 
 _FACTOR = "factor"
 

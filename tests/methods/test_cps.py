@@ -14,7 +14,7 @@ from ecs_med.methods.cps import Cps, CpsSettings
 from ecs_med.types import IGNORE_INDEX, Batch
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
-ADAM = {"name": "adam", "lr": 1e-3}
+ADAM = {"name": "adam", "lr": 2e-3}
 
 
 def build(spatial: tuple[int, ...] = (8, 8), second: int = 1, **settings: object) -> Cps:

@@ -236,7 +236,9 @@ def test_without_unlabeled_images_it_segments_and_corrects() -> None:
 def test_its_networks_are_built_on_one_encoder() -> None:
     tiny = Initialization("test_resnet", "none")
     segmenter = build_segmenter(tiny, in_channels=1, num_classes=2)
-    plan = NetworkPlan(EcmtSettings(), segmenter, tiny, tiny, 16, 2, (0.5,), (0.2,))
+    plan = NetworkPlan(
+        EcmtSettings(), segmenter, tiny, tiny, 16, 2, (0.5,), (0.2,), lambda: segmenter
+    )
     networks = Ecmt.build_networks(plan)
     assert set(networks) == set(Ecmt.extra_networks)
     corrector, average = networks["corrector"], networks["corrector_teacher"].network

@@ -146,7 +146,7 @@ def test_a_user_is_warned_where_hardly_anything_is_learned_from(name: str) -> No
 @pytest.mark.parametrize("name", NAMES)
 def test_a_segmenter_without_halves_is_refused_before_training(name: str) -> None:
     cls, plain = method_class(name), Initialization("test_resnet", "none")
-    more = (plain, plain, 16, NUM_CLASSES, [0.0], [1.0])
+    more = (plain, plain, 16, NUM_CLASSES, [0.0], [1.0], lambda: Halved(1, NUM_CLASSES))
     settings = cls.settings_class()
     with pytest.raises(SettingsError, match=f"The method {name} looks between encoder"):
         cls.build_networks(NetworkPlan(settings, pixelwise(1, NUM_CLASSES), *more))  # type: ignore[arg-type]
