@@ -36,7 +36,12 @@ def config_of_former(values: Mapping[str, Any]) -> dict[str, Any]:
     """The content of a `config.json`, that of former versions as this one says it."""
     now, reading = dict(values), values.get("reading")
     augmentation = values.get("augmentation")
-    if isinstance(augmentation, Mapping) and "flip_vertical" not in augmentation:
+    # Runs write all settings, so that those without the new ones are of a former version.
+    if (
+        isinstance(augmentation, Mapping)
+        and "flip" in augmentation
+        and "flip_vertical" not in augmentation
+    ):
         now["augmentation"] = {**augmentation, "flip_vertical": False, "rotate": False}
     if not isinstance(reading, Mapping) or "axis" not in reading:
         return now
