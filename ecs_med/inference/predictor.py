@@ -19,6 +19,7 @@ from ecs_med.data.prepare import native_bands
 from ecs_med.data.readers import Scan, ScanHeader, read_scan
 from ecs_med.errors import SettingsError
 from ecs_med.losses import certainty as largest_probability
+from ecs_med.losses import corrected_probabilities
 from ecs_med.metrics import doubt_of_corrector, doubt_of_segmenter
 
 if TYPE_CHECKING:
@@ -74,11 +75,12 @@ class Segmentation:
     """What a model says about one scan, on the scan's own grid.
 
     Attributes:
-        labels: Class of each pixel, `(H, W)` or `(X, Y, Z)`, uint8.
+        labels: Class of each pixel, `(H, W)` or `(X, Y, Z)`, uint8; where the model corrects
+            (`ModelSpec.corrects`), with what the corrector puts in.
         certainty: Highest probability of the corrector, the same shape, float32 in 0..1;
             `None` where it was not asked for.
         correction: Class that the corrector gives, the same shape, uint8; the number of classes
-            means "the label is right here". `None` where certainty was not asked for.
+            means "the segmenter's label is right here". `None` where certainty was not asked for.
         view: What the corrector says on the prepared grid; `None` where it was not asked for.
     """
 
@@ -230,24 +232,25 @@ class _Canvas:
         self._correction = _slices_first(shape, self._slicing.axis, np.uint8) if native else None
         self._views: list[CorrectorView] = []
 
-    def fill(self, start: int, logits: torch.Tensor, probabilities: torch.Tensor | None) -> None:
-        """Put in the slices from `start` on."""
+    def look(self, view: CorrectorView) -> None:
+        """Keep what the corrector says of the slices that come next."""
+        self._views.append(view)
+
+    def fill(self, start: int, scores: torch.Tensor, probabilities: torch.Tensor | None) -> None:
+        """Put in the slices from `start` on, by scores of classes and the corrector's."""
         # Views of what is on the grid of the file, with the axes of the slices.
         axis, turned = self._slicing.along, self._slicing.turned
         place: tuple[slice, ...] = ()
         if self._labels.ndim == 3:
-            place = (*[slice(None)] * axis, slice(start, start + len(logits)))
+            place = (*[slice(None)] * axis, slice(start, start + len(scores)))
         labels = turned(self._labels)[place]
-        if self._labels.ndim == 3 and not _largest(logits, 1).any():
+        if self._labels.ndim == 3 and not _largest(scores, 1).any():
             # Between pixels where the first class is the largest one it is so, too.
             labels[...] = 0
         else:
-            for rows, native in native_bands(logits, labels.shape, axis):
+            for rows, native in native_bands(scores, labels.shape, axis):
                 labels[rows] = _largest(native, 0).numpy()
-        if probabilities is None:
-            return
-        if self._certainty is None or self._correction is None:
-            self._views.append(_view(logits, probabilities))
+        if probabilities is None or self._certainty is None or self._correction is None:
             return
         correction, certainty = turned(self._correction)[place], turned(self._certainty)[place]
         for rows, native in native_bands(probabilities, labels.shape, axis):
@@ -255,15 +258,24 @@ class _Canvas:
             certainty[rows] = native.amax(0).clamp(0, 1).float().cpu().numpy()
 
     def fill_rows(
-        self, rows: slice, logits: torch.Tensor | None, probabilities: torch.Tensor | None
+        self,
+        rows: slice,
+        logits: torch.Tensor | None,
+        probabilities: torch.Tensor | None,
+        *,
+        corrects: bool,
     ) -> None:
-        """Put in rows of a picture from maps on its own grid, `(K, rows, W)`."""
+        """Put in rows of a picture from maps on its own grid, `(K, rows, W)`; logits come first."""
         if logits is not None:
             self._labels[rows] = _largest(logits, 0).numpy()
-        if probabilities is not None:
-            assert self._correction is not None
-            assert self._certainty is not None
-            self._correction[rows] = _largest(probabilities, 0).numpy()
+        if probabilities is None:
+            return
+        found = _largest(probabilities, 0).numpy()
+        if corrects:
+            is_right = found == len(probabilities) - 1
+            self._labels[rows] = np.where(is_right, self._labels[rows], found)
+        if self._correction is not None and self._certainty is not None:
+            self._correction[rows] = found
             self._certainty[rows] = probabilities.amax(0).clamp(0, 1).float().cpu().numpy()
 
     @property
@@ -289,26 +301,32 @@ def _draw(model: "Model", canvases: Sequence[_Canvas], batch: int) -> None:
     with torch.inference_mode(), model.evaluating():
         for start in range(0, len(slices), batch):
             part = slices[start : start + batch]
-            logits = model.logits(part)
-            probabilities = model.correct(part, logits) if canvases[0].view else None
+            scores = logits = model.logits(part)
+            probabilities = None
+            if canvases[0].view or model.spec.corrects:
+                probabilities = model.correct(part, logits)
+                if model.spec.corrects:
+                    scores = corrected_probabilities(logits, probabilities)
             # At full size, the maps of one slice fit into the cache of a processor.
             step = len(part) if alone and model.device.type != "cpu" else 1
             for index in range(0, len(part), step):
                 own = slice(index, index + step)
                 canvas, place = (alone, start + index) if alone else (canvases[index], 0)
-                canvas.fill(
-                    place, logits[own], None if probabilities is None else probabilities[own]
-                )
+                judged = None if probabilities is None else probabilities[own]
+                if canvas.view == "prepared" and judged is not None:
+                    canvas.look(_view(logits[own], judged))
+                canvas.fill(place, scores[own], judged)
 
 
 def _draw_rows(model: "Model", canvas: _Canvas) -> None:
     """Segment a large picture on its own grid, of whose maps only a row of tiles exists."""
     with torch.inference_mode(), model.evaluating():
-        rows = model.rows(canvas.case.slices[0], corrector=canvas.view is not None)
+        corrects = model.spec.corrects
+        rows = model.rows(canvas.case.slices[0], corrector=corrects or canvas.view is not None)
         for top, logits, probabilities in rows:
             maps = [None if found is None else found[0] for found in (logits, probabilities)]
             height = next(found.shape[1] for found in maps if found is not None)
-            canvas.fill_rows(slice(top, top + height), *maps)
+            canvas.fill_rows(slice(top, top + height), *maps, corrects=corrects)
 
 
 def _segmented(

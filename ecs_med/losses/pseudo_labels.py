@@ -7,7 +7,7 @@ from ecs_med.distributed import mean_over_processes
 from ecs_med.losses.cross_entropy import as_labels, positive
 from ecs_med.types import IGNORE_INDEX
 
-__all__ = ["certainty", "negated_focal_loss", "pseudo_labels"]
+__all__ = ["certainty", "corrected_probabilities", "negated_focal_loss", "pseudo_labels"]
 
 
 def pseudo_labels(
@@ -39,6 +39,28 @@ def pseudo_labels(
     segmented = as_labels(segmented.detach(), like=corrected).long()
     labels = torch.where(corrected == num_classes, segmented, corrected)
     return labels.masked_fill(segmented == IGNORE_INDEX, IGNORE_INDEX)
+
+
+def corrected_probabilities(
+    segmented: torch.Tensor, corrector_probabilities: torch.Tensor
+) -> torch.Tensor:
+    """Probabilities of the N classes by the corrector: "right" counts for the class segmented.
+
+    Args:
+        segmented: Scores of the segmenter, `(B, N, *spatial)`, of which the argmax is taken.
+        corrector_probabilities: `(B, N+1, *spatial)`, after the softmax.
+
+    Returns:
+        `(B, N, *spatial)`; the largest one is the class of `pseudo_labels`, but where the corrector
+        is torn between the segmented class and "right", which are one here.
+
+    Example:
+        >>> judged = torch.tensor([[[0.1], [0.2], [0.7]]])
+        >>> corrected_probabilities(torch.tensor([[[0.9], [0.1]]]), judged).flatten().tolist()
+        [0.7999999523162842, 0.20000000298023224]
+    """
+    classes, right = corrector_probabilities[:, :-1], corrector_probabilities[:, -1:]
+    return classes.scatter_add(1, segmented.argmax(dim=1, keepdim=True), right)
 
 
 def certainty(corrector_probabilities: torch.Tensor) -> torch.Tensor:

@@ -138,6 +138,9 @@ class Method(ABC):
     """Names of the networks beside the segmenter."""
     corrector_kind: ClassVar[str] = "network"
     """Of the network `corrector`, where there is one: a key of `CORRECTORS`."""
+    corrects: ClassVar[bool] = False
+    """Whether what the corrector corrects is put into the labels that the model gives, and so
+    into its scores."""
     frozen_networks: ClassVar[tuple[str, ...]] = ()
     """Networks that no optimiser moves, in evaluation mode and without gradient: a segmenter that
     stays as it is, a mean teacher."""
@@ -202,6 +205,7 @@ class Method(ABC):
             source=cls.source,
             chosen_by=cls.chosen_by,
             uses_corrector=cls.uses_corrector(),
+            corrects=cls.corrects,
             uses_unlabeled=cls.uses_unlabeled,
             settings=(f"method_settings.{cls.name}", *extra, *cls.own_settings),
         )

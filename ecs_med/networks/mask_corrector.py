@@ -12,6 +12,9 @@ from ecs_med.networks.halves import check_halves
 
 __all__ = ["MaskCorrector"]
 
+_NEVER = -1e4
+"""Logit whose probability is 0, in half precision too; finite, so that tiles can be averaged."""
+
 
 class MaskCorrector(FeatureCorrector):
     """Classes of pixels from features of the segmenter and a mask that may be wrong.
@@ -86,5 +89,4 @@ class MaskCorrector(FeatureCorrector):
         mask = torch.zeros_like(class_map).scatter_(1, labels, 1)
         logits = self.classify(features, mask)
         right = logits.gather(1, labels)
-        lowest = torch.finfo(logits.dtype).min
-        return torch.cat([logits.scatter(1, labels, lowest), right], dim=1)
+        return torch.cat([logits.scatter(1, labels, _NEVER), right], dim=1)

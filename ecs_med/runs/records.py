@@ -42,6 +42,8 @@ class MethodFacts(Record):
     """Where it was published."""
     uses_corrector: bool
     """Whether correction maps and certainty can be had."""
+    corrects: bool = False
+    """Whether corrections are part of the labels that the model gives."""
     uses_unlabeled: bool
     """Whether it learns from unlabelled images."""
     chosen_by: str = "best validation mIoU"

@@ -47,6 +47,8 @@ class ModelSpec(Record):
     """Kind of the corrector, a key of `CORRECTORS`; `None` without one."""
     corrector_encoder: str | None
     """Corrector's encoder; `None` without a corrector, or where it stands on the segmenter's."""
+    corrects: bool = False
+    """Whether labels are those of the segmenter with the corrector's corrections put in."""
     presence: float | None = Field(None, ge=0, le=1)
     """Classes that the image-level classifier takes for less probable are switched off; `None`
     without a classifier."""

@@ -135,6 +135,7 @@ def _model(
         encoder=None if config.encoder == "none" else config.encoder,
         corrector=kind,
         corrector_encoder=config.corrector_encoder if own_encoder else None,
+        corrects=method.corrects,
         presence=presence[1] if presence else None,
         corrector_output_stride=config.corrector_output_stride,
         crop=config.crop,

@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from ecs_med.config import Preparation
 from ecs_med.data.cases import PreparedCase
 from ecs_med.data.prepare import to_native
 from ecs_med.data.readers import Scan
 from ecs_med.errors import SettingsError
+from ecs_med.inference import model as model_module
 from ecs_med.inference.predictor import look_at_slices, segment, segment_case, segment_cases
 
 RNG = np.random.default_rng(0)
@@ -106,6 +108,39 @@ def test_one_pass_gives_labels_and_the_view_of_the_corrector(make_model, kind):
         assert torch.equal(result.view.segmented, bright.to(torch.uint8))
         assert torch.equal(result.view.corrected, torch.where(bright, 1, 2).to(torch.uint8))
     assert len(model.segmenter.calls) > calls
+
+
+class FillsTheTop(nn.Module):
+    """Says class 1 with 0.9 in the first three rows, "right" with 0.8 below."""
+
+    def forward(self, inputs):
+        top = torch.zeros_like(inputs[:, :1])
+        top[:, :, :3] = 1
+        below = 1 - top
+        parts = [0.06 * top + 0.1 * below, 0.9 * top + 0.1 * below, 0.04 * top + 0.8 * below]
+        return torch.cat(parts, dim=1).log()
+
+
+@pytest.mark.parametrize("in_rows", [False, True])
+def test_a_model_that_corrects_gives_corrected_labels(make_model, monkeypatch, in_rows):
+    model = make_model(corrects=True, tile=32)
+    model.corrector = FillsTheTop()
+    monkeypatch.setattr(model_module, "LARGE_VALUES", 1 if in_rows else 2**25)
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 45, 50)).astype(np.uint8)
+    bright = (pixels[0] > 127).astype(np.uint8)
+    expected = bright.copy()
+    expected[:3] = 1
+    scan = Scan(pixels, None, "picture")
+    plain, told = segment(model, scan), segment(model, scan, certainty=True)
+    # Tiles are in the way of a corrector that counts rows: look at the first one.
+    for found in (plain, told):
+        np.testing.assert_array_equal(found.labels[:13], expected[:13])
+    assert plain.correction is None
+    np.testing.assert_array_equal(told.correction[:13, 0], [1] * 3 + [2] * 10)
+    case = PreparedCase.of_scan(scan, model.spec.preparation)
+    [(_, _, scored)] = segment_cases(model, [("a", case)], corrector=True)
+    np.testing.assert_array_equal(scored.labels[:13], expected[:13])
+    np.testing.assert_array_equal(scored.view.segmented[0], bright)
 
 
 def test_a_single_slice_is_segmented_as_in_the_volume(make_model):

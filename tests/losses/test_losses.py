@@ -7,6 +7,7 @@ import torch
 
 from ecs_med.losses import (
     certainty,
+    corrected_probabilities,
     correction_map,
     corrector_loss,
     cross_entropy,
@@ -171,3 +172,16 @@ def test_shapes_that_differ_are_refused() -> None:
         negated_focal_loss(
             torch.zeros(1, 2, 2, 2), torch.zeros(1, 3, 2).long(), torch.zeros(1, 3, 2, 2)
         )
+
+
+def test_corrected_probabilities_are_those_of_a_loop() -> None:
+    torch.manual_seed(0)
+    scores, judged = torch.rand(2, 3, 4, 5), torch.rand(2, 4, 4, 5).softmax(dim=1)
+    found = corrected_probabilities(scores, judged)
+    for b in range(2):
+        for y in range(4):
+            for x in range(5):
+                expected = judged[b, :3, y, x].clone()
+                expected[scores[b, :, y, x].argmax()] += judged[b, 3, y, x]
+                torch.testing.assert_close(found[b, :, y, x], expected)
+    torch.testing.assert_close(found.sum(dim=1), torch.ones(2, 4, 5))

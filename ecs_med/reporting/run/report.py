@@ -66,6 +66,7 @@ def _context(record: RunRecord) -> dict[str, Any]:
         "finished": minute(manifest.finished) if manifest else "",
         "method": manifest.method.with_source if manifest else asked,
         "uses_corrector": record.uses_corrector,
+        "corrects": manifest is not None and manifest.method.corrects,
         "verdict": verdict(record),
         "unit": record.unit,
         "tiles": key_figures(record),
