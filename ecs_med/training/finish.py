@@ -149,6 +149,7 @@ def _item(model: Model, case: Case, scores: dict[str, float]) -> GalleryItem:
             correction=result.correction,
             certainty=result.certainty,
             scores=scores,
+            corrects=model.spec.corrects,
         )
     slicing, affine = found.slicing, found.scan.affine
     axis = slicing.axis
@@ -171,6 +172,7 @@ def _item(model: Model, case: Case, scores: dict[str, float]) -> GalleryItem:
         certainty=certainty,
         scores=scores,
         slice_index=index,
+        corrects=model.spec.corrects,
     )
 
 

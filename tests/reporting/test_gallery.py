@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from ecs_med.errors import RunFolderError
-from ecs_med.reporting.run.gallery import GalleryItem, choose_cases, write_gallery
+from ecs_med.reporting.run.gallery import GalleryItem, _draw, choose_cases, write_gallery
 from ecs_med.runs.outputs import MARKER, own_outputs
 
 CLASS_NAMES = ("background", "polyp", "instrument")
@@ -54,6 +54,22 @@ def test_panels_and_index_are_written(tmp_path, gallery_items):
         for name in item["panels"].values():
             with Image.open(tmp_path / "gallery" / name) as panel:
                 assert max(panel.size) <= 512
+
+
+def test_corrections_that_the_prediction_has_are_shown(tmp_path):
+    image, labels = np.full((40, 40, 3), 90, np.uint8), np.zeros((40, 40), np.uint8)
+    labels[10:20] = 1
+    correction = np.where(labels == 1, 1, 3).astype(np.uint8)
+    panels = [
+        _draw(GalleryItem("a", image, labels, labels, correction, corrects=corrects), 3)
+        for corrects in (False, True)
+    ]
+    hidden, shown = (panel["corrector"].astype(int) for panel in panels)
+    changed = (hidden != shown).any(axis=-1)
+    scale = len(changed) // 40
+    assert changed[10 * scale : 20 * scale].all()
+    assert not changed[: 10 * scale].any()
+    assert not changed[20 * scale :].any()
 
 
 def test_naming_the_class_that_is_there_counts_as_no_change(tmp_path):

@@ -47,6 +47,7 @@ class GalleryItem:
         certainty: (H, W), float32, 0..1: the corrector's highest probability.
         scores: Scores of the case, among them `foreground_dice`.
         slice_index: Which slice of a volume this is; `None` for pictures.
+        corrects: Whether the correction is part of the prediction already.
     """
 
     case_id: str
@@ -57,6 +58,7 @@ class GalleryItem:
     certainty: npt.NDArray[np.float32] | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
     slice_index: int | None = None
+    corrects: bool = False
 
     def __post_init__(self) -> None:
         if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.size == 0:
@@ -178,8 +180,10 @@ def _draw(item: GalleryItem, num_classes: int) -> dict[str, npt.NDArray[np.uint8
     if item.correction is not None:
         certainty = None if item.certainty is None else scale_map(item.certainty, scale)
         correction = scale_map(item.correction, scale)
-        # Naming the class that is there already changes nothing.
-        changes = np.where(correction == prediction, num_classes, correction).astype(np.uint8)
+        if not item.corrects:
+            # Naming the class that is there already changes nothing.
+            correction = np.where(correction == prediction, num_classes, correction)
+        changes = correction.astype(np.uint8)
         panels["corrector"] = change_panel(image, changes, num_classes, certainty, errors, void)
     elif errors is not None:
         truth = np.where(errors, reference, num_classes).astype(np.uint8)
