@@ -55,9 +55,9 @@ def corrected_probabilities(
         is torn between the segmented class and "right", which are one here.
 
     Example:
-        >>> judged = torch.tensor([[[0.1], [0.2], [0.7]]])
+        >>> judged = torch.tensor([[[0.125], [0.25], [0.625]]])
         >>> corrected_probabilities(torch.tensor([[[0.9], [0.1]]]), judged).flatten().tolist()
-        [0.7999999523162842, 0.20000000298023224]
+        [0.75, 0.25]
     """
     classes, right = corrector_probabilities[:, :-1], corrector_probabilities[:, -1:]
     return classes.scatter_add(1, segmented.argmax(dim=1, keepdim=True), right)
