@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ecs_med.inference.predictor import CorrectorView
+from ecs_med.inference.canvas import CorrectorView
 from ecs_med.losses import correction_map
 from ecs_med.metrics import DoubtCounts, confusion_matrix, scores_from_confusion
 from ecs_med.runs import CorrectorScores

@@ -3,8 +3,9 @@
 Others are found under the entry-point group `ecs_med.methods`.
 """
 
-from ecs_med.methods.base import Method, NetworkPlan, StepResult
+from ecs_med.methods.base import Method, StepResult
 from ecs_med.methods.ecs import Ecs, EcsSettings
+from ecs_med.methods.network_plan import NetworkPlan
 from ecs_med.methods.settings import (
     METHODS,
     available_methods,

@@ -24,7 +24,8 @@ from torch import nn
 from ecs_med.config import Settings
 from ecs_med.distributed import share
 from ecs_med.losses import binary_cross_entropy, cross_entropy
-from ecs_med.methods.base import Method, NetworkPlan, StepResult, unlabeled_valid
+from ecs_med.methods.base import Method, StepResult, unlabeled_valid
+from ecs_med.methods.network_plan import NetworkPlan
 from ecs_med.networks import one_hot
 from ecs_med.networks.deeplab import deeplabv3plus
 from ecs_med.networks.discriminators import ConvolutionalDiscriminator

@@ -1,77 +1,22 @@
 """The contract of a training method."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import nn
 
 from ecs_med.config import OptimizerSettings, Settings
 from ecs_med.distributed import average_gradients
+from ecs_med.methods.network_plan import NetworkPlan
 from ecs_med.methods.optimizers import SHORT_RUN, build_optimizer, polynomial_decay
-from ecs_med.networks import Initialization
-from ecs_med.networks.correctors import CorrectorPlan, corrector_kind
 from ecs_med.networks.modes import forward_without_keeping
 from ecs_med.runs import MethodFacts, ValidationRow
 from ecs_med.types import Batch, StrongView
 
-__all__ = ["Method", "NetworkPlan", "StepResult", "strong_view", "unlabeled_valid"]
-
-
-@dataclass(frozen=True, slots=True)
-class NetworkPlan:
-    """What a method knows when it builds the networks that it adds to the segmenter.
-
-    Attributes:
-        settings: The method's own, of its `settings_class`.
-        segmenter: Built and with its first weights, so that a teacher may be a copy of it.
-        initialization: Encoder and first weights of the segmenter.
-        corrector: Encoder and first weights of the corrector.
-        corrector_output_stride: Stride of the corrector's encoder.
-        num_classes: N.
-        mean: Of each image channel in 0..1, which is subtracted from what networks see.
-        std: Of each image channel, by which it is divided.
-        first_corrector: Of the run that this one begins with, where it is of the method's kind.
-        another_segmenter: Builds one more segmenter of the same architecture. Weights that its
-            encoder brings (packaged, of the hub, a file or a run) are those of the first one's,
-            everything else is drawn anew.
-    """
-
-    settings: Settings
-    segmenter: nn.Module
-    initialization: Initialization
-    corrector: Initialization
-    corrector_output_stride: Literal[8, 16]
-    num_classes: int
-    mean: Sequence[float]
-    std: Sequence[float]
-    another_segmenter: Callable[[], nn.Module]
-    first_corrector: nn.Module | None = None
-
-    @property
-    def in_channels(self) -> int:
-        """Channels of the image."""
-        return len(self.mean)
-
-    def build_corrector(self, kind: str) -> nn.Module:
-        """A corrector of the kind, a key of `CORRECTORS`, with its first weights.
-
-        Raises:
-            SettingsError: If it cannot be built on this segmenter, or with this encoder.
-        """
-        plan = CorrectorPlan(
-            self.segmenter,
-            self.corrector,
-            in_channels=self.in_channels,
-            num_classes=self.num_classes,
-            output_stride=self.corrector_output_stride,
-        )
-        corrector = corrector_kind(kind).build(plan)
-        if self.first_corrector is not None:
-            corrector.load_state_dict(self.first_corrector.state_dict())
-        return corrector
+__all__ = ["Method", "StepResult", "strong_view", "unlabeled_valid"]
 
 
 @dataclass(frozen=True, slots=True)

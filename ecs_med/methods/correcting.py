@@ -10,8 +10,9 @@ from torch import nn
 from ecs_med.config import OptimizerSettings, Settings
 from ecs_med.distributed import share
 from ecs_med.losses import correction_map, corrector_loss, right_map
-from ecs_med.methods.base import Method, NetworkPlan, StepResult
-from ecs_med.methods.optimizers import SHORT_RUN
+from ecs_med.methods.base import Method, StepResult
+from ecs_med.methods.network_plan import NetworkPlan
+from ecs_med.methods.optimizers import corrector_optimizer
 from ecs_med.networks import corrector_input, one_hot
 from ecs_med.runs import ValidationRow
 from ecs_med.types import IGNORE_INDEX, Batch
@@ -39,9 +40,8 @@ class CorrectingMethod(Method):
     @classmethod
     def default_optimizers(cls, iterations: int) -> dict[str, OptimizerSettings]:
         """The corrector's is Adam at 1e-4 (section 4.4), at 1e-3 in a short run."""
-        lr = 1e-3 if iterations < SHORT_RUN else 1e-4
-        corrector = OptimizerSettings(name="adam", lr=lr)
-        return {**super().default_optimizers(iterations), "corrector": corrector}
+        own = {"corrector": corrector_optimizer(iterations)}
+        return super().default_optimizers(iterations) | own
 
     @classmethod
     def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:

@@ -28,7 +28,8 @@ from torch import nn
 from ecs_med.config import Settings
 from ecs_med.distributed import share
 from ecs_med.losses import cross_entropy, weighted_cross_entropy
-from ecs_med.methods.base import Method, NetworkPlan, StepResult, strong_view, unlabeled_valid
+from ecs_med.methods.base import Method, StepResult, strong_view, unlabeled_valid
+from ecs_med.methods.network_plan import NetworkPlan
 from ecs_med.types import IGNORE_INDEX, Batch
 
 __all__ = ["Cps", "CpsSettings"]

@@ -51,8 +51,9 @@ from ecs_med.losses import (
     pseudo_labels,
     weighted_cross_entropy,
 )
-from ecs_med.methods.base import NetworkPlan, StepResult, strong_view, unlabeled_valid
+from ecs_med.methods.base import StepResult, strong_view, unlabeled_valid
 from ecs_med.methods.correcting import signals_on_labeled
+from ecs_med.methods.network_plan import NetworkPlan
 from ecs_med.methods.teaching import TeachingMethod, TeachingSettings
 from ecs_med.networks import corrector_input
 from ecs_med.networks.correctors import FeatureCorrector

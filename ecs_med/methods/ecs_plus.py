@@ -43,9 +43,10 @@ from torch import nn
 from ecs_med.config import OptimizerSettings, Settings
 from ecs_med.distributed import mean, mean_over_processes, share
 from ecs_med.losses import cross_entropy, weighted_cross_entropy
-from ecs_med.methods.base import NetworkPlan, StepResult, strong_view, unlabeled_valid
+from ecs_med.methods.base import StepResult, strong_view, unlabeled_valid
 from ecs_med.methods.mean_teacher import ramp_up
-from ecs_med.methods.optimizers import SHORT_RUN
+from ecs_med.methods.network_plan import NetworkPlan
+from ecs_med.methods.optimizers import corrector_optimizer
 from ecs_med.methods.teaching import TeachingMethod, TeachingSettings
 from ecs_med.networks import one_hot
 from ecs_med.networks.halves import decode, encode
@@ -92,9 +93,8 @@ class EcsPlus(TeachingMethod):
     @classmethod
     def default_optimizers(cls, iterations: int) -> dict[str, OptimizerSettings]:
         """The corrector's is Adam at 1e-4, at 1e-3 in a short run."""
-        lr = 1e-3 if iterations < SHORT_RUN else 1e-4
-        corrector = OptimizerSettings(name="adam", lr=lr)
-        return {**super().default_optimizers(iterations), "corrector": corrector}
+        own = {"corrector": corrector_optimizer(iterations)}
+        return super().default_optimizers(iterations) | own
 
     @classmethod
     def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:

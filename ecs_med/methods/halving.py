@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from ecs_med.methods.base import Method, NetworkPlan
+from ecs_med.methods.base import Method
+from ecs_med.methods.network_plan import NetworkPlan
 from ecs_med.networks.halves import check_halves, decode, encode
 
 __all__ = ["HalvingMethod"]

@@ -7,7 +7,13 @@ from torch import nn
 
 from ecs_med.config import OptimizerSettings
 
-__all__ = ["SHORT_RUN", "build_optimizer", "polynomial_decay", "set_learning_rate"]
+__all__ = [
+    "SHORT_RUN",
+    "build_optimizer",
+    "corrector_optimizer",
+    "polynomial_decay",
+    "set_learning_rate",
+]
 
 SHORT_RUN = 10_000
 """Runs of fewer iterations get optimisers of their own: in some hundreds of them the paper's leave
@@ -15,6 +21,11 @@ the segmenter behind and the corrector at the class prior
 (`benchmarks/results/kvasir_short_run_optimizers.md`, and `ecs_plus_2026-11-26.md` on the rate)."""
 
 _FACTOR = "factor"
+
+
+def corrector_optimizer(iterations: int) -> OptimizerSettings:
+    """A corrector's in a run of so many: Adam at 1e-4 (section 4.4), at 1e-3 in a short one."""
+    return OptimizerSettings(name="adam", lr=1e-3 if iterations < SHORT_RUN else 1e-4)
 
 
 def build_optimizer(network: nn.Module, settings: OptimizerSettings) -> torch.optim.Optimizer:

@@ -30,7 +30,8 @@ from torch import nn
 from ecs_med.config import Settings
 from ecs_med.distributed import mean_over_processes, share
 from ecs_med.losses import binary_cross_entropy, cross_entropy
-from ecs_med.methods.base import Method, NetworkPlan, StepResult, unlabeled_valid
+from ecs_med.methods.base import Method, StepResult, unlabeled_valid
+from ecs_med.methods.network_plan import NetworkPlan
 from ecs_med.networks import corrector_input, one_hot
 from ecs_med.networks.discriminators import ImageDiscriminator
 from ecs_med.networks.modes import frozen

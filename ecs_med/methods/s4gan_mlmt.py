@@ -33,7 +33,8 @@ from ecs_med.config import Settings
 from ecs_med.distributed import share
 from ecs_med.errors import SettingsError
 from ecs_med.losses import binary_cross_entropy
-from ecs_med.methods.base import NetworkPlan, StepResult
+from ecs_med.methods.base import StepResult
+from ecs_med.methods.network_plan import NetworkPlan
 from ecs_med.methods.s4gan import S4Gan, S4GanSettings, any_valid
 from ecs_med.networks import one_hot
 from ecs_med.networks.classifier import build_classifier

@@ -36,7 +36,8 @@ from torch import nn
 from ecs_med.config import Settings
 from ecs_med.distributed import mean_over_processes
 from ecs_med.losses import cross_entropy, weighted_cross_entropy
-from ecs_med.methods.base import Method, NetworkPlan, StepResult, strong_view, unlabeled_valid
+from ecs_med.methods.base import Method, StepResult, strong_view, unlabeled_valid
+from ecs_med.methods.network_plan import NetworkPlan
 from ecs_med.methods.optimizers import polynomial_decay
 from ecs_med.types import IGNORE_INDEX, Batch
 

@@ -7,7 +7,8 @@ from pydantic import Field
 from torch import nn
 
 from ecs_med.config import Settings
-from ecs_med.methods.base import Method, NetworkPlan
+from ecs_med.methods.base import Method
+from ecs_med.methods.network_plan import NetworkPlan
 from ecs_med.networks.teacher import MeanTeacher
 
 __all__ = ["TeachingMethod", "TeachingSettings"]

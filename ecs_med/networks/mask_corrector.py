@@ -1,4 +1,4 @@
-"""The corrector of `ecs-plus`: which class is right, given the image's features and a mask."""
+"""A corrector that says which class is right, given the image's features and a mask."""
 
 from collections.abc import Sequence
 

@@ -10,7 +10,7 @@ import torch
 from large_volume import write_volume
 from measured_process import HERE, called
 
-from ecs_med.inference import predictor
+from ecs_med.inference import canvas
 
 PREDICT = """
 import ctypes, json, sys
@@ -82,5 +82,5 @@ def test_the_largest_of_some_maps_is_the_first_of_equal_ones(num_classes: int) -
     for dim in (0, 1):
         turned = maps.movedim(1, dim)
         expected = turned.numpy().argmax(dim)
-        np.testing.assert_array_equal(predictor._largest(turned, dim), expected)
-    assert predictor._largest(maps, 1).dtype == torch.uint8
+        np.testing.assert_array_equal(canvas._largest(turned, dim), expected)
+    assert canvas._largest(maps, 1).dtype == torch.uint8

@@ -11,8 +11,8 @@ from tiny_networks import weights
 from torch import nn
 
 from ecs_med.config import OptimizerSettings
-from ecs_med.methods.base import NetworkPlan
 from ecs_med.methods.ecmt import Ecmt, EcmtSettings
+from ecs_med.methods.network_plan import NetworkPlan
 from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.networks.correctors import DecoderCorrector, FeatureCorrector
 from ecs_med.networks.teacher import MeanTeacher
