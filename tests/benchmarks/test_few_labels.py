@@ -24,7 +24,7 @@ from ecs_med_benchmarks.few_labels.seconds import (
 from ecs_med_benchmarks.few_labels.signals import wrong_here
 from ecs_med_benchmarks.few_labels.wording import facts_of, remarks_of
 
-TABLE = FewLabels().restricted(
+TABLE = FewLabels(reference="ecs").restricted(
     sets=["kvasir"],
     methods=["supervised", "ecs", "s4gan"],
     budgets=["1/16", "1/8"],
@@ -164,6 +164,13 @@ def test_sizes_follow_the_crop() -> None:
     assert (settings["crop"], settings["max_size"], settings["min_size"]) == (64, 64, 64)
     assert settings_of("kvasir", {"crop": 64, "max_size": 80})["max_size"] == 80
     assert settings["augmentation"]["flip"] is False
+
+
+def test_no_data_set_is_enlarged_unless_it_is_asked_for() -> None:
+    assert settings_of("kvasir", {})["crop"] == 96
+    small = settings_of("hippocampus", {})
+    assert (small["crop"], small["max_size"], small["min_size"]) == (64, 64, 64)
+    assert settings_of("hippocampus", {"crop": 96})["min_size"] == 96
 
 
 def test_a_result_holds_both_models(runs: list[Planned]) -> None:

@@ -22,13 +22,13 @@ ASKED = (
     options.BUDGETS.but("Budgets of every method; else 1/16,1/8, and of some 1/4,1/2,1."),
     options.SEEDS.but("0..4 or 0,1,7; else 0..2, and of some 0..4."),
     Option("--equal", str, "steps, seconds, or both: steps,seconds; else both.", read=_parts),
-    Option("--reference", str, "Whose seconds the others get; else ecs."),
+    Option("--reference", str, "Whose seconds the others get; else ecs-plus."),
     Option("--rival", str, "Method for more labels, too; else the best on validation."),
     options.OUTPUT.but("Folder of the runs; else compare.", options.OUT),
     Option("--results", Path, "Folder of small result files and the page; else below --output."),
 )
 SETTINGS = (
-    options.ITERATIONS.but("Training steps of the reference; else 500."),
+    options.ITERATIONS.but("Training steps of the reference; else 400."),
     *options.STEPS,
     *options.ENCODERS,
     *options.MACHINE,
