@@ -20,6 +20,7 @@ from ecs_med.inference.tiles import OVERLAP, Buffer, tile_sides, tiled_rows
 from ecs_med.networks import Initialization, build_segmenter, corrector_input
 from ecs_med.networks.classifier import build_classifier, switch_off_absent
 from ecs_med.networks.correctors import CorrectorPlan, corrector_kind
+from ecs_med.networks.depthwise import quicken_depthwise
 from ecs_med.networks.modes import evaluating
 from ecs_med.runs import ModelSpec, RunFolder
 from ecs_med.runs.newest import newest_run
@@ -257,7 +258,7 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
     model = Model(spec, **networks, device=target, run=folder)
     _fill(RunFolder(folder).weights_file, model.networks())
     for network in model.networks().values():
-        network.to(target).to(memory_format=torch.channels_last).eval()
+        quicken_depthwise(network).to(target).to(memory_format=torch.channels_last).eval()
     return model
 
 

@@ -10,6 +10,7 @@ from ecs_med.methods import Method, NetworkPlan, method_class, method_settings, 
 from ecs_med.networks import NETWORKS, Initialization, build_segmenter
 from ecs_med.networks.classifier import has_background
 from ecs_med.networks.correctors import corrector_kind
+from ecs_med.networks.depthwise import quicken_depthwise
 from ecs_med.networks.encoders import freeze_norm
 from ecs_med.networks.parallel import make_parallel
 from ecs_med.runs import ModelSpec, Origin
@@ -45,7 +46,7 @@ def build_model(
     cls, settings = method_class(config.method), method_settings(config)
     networks = _networks(config, plan, initializations, origin)
     for network in networks.values():
-        make_parallel(network).to(device).to(memory_format=torch.channels_last)
+        make_parallel(quicken_depthwise(network)).to(device).to(memory_format=torch.channels_last)
     autocast = autocast_dtype(config.precision, device)
     optimizers = optimizer_settings(config)
     count = plan.scheme.num_classes
