@@ -9,6 +9,7 @@ from ecs_med.data.intake.pseudonyms import Pseudonyms
 from ecs_med.data.intake.unpacking import is_archive
 from ecs_med.data.names import holds_masks
 from ecs_med.data.readers import is_image, known_formats
+from ecs_med.data.video import is_video
 from ecs_med.errors import DataError, EcsMedError, UnreadableFileError
 from ecs_med.inference.dicom_inputs import (
     DicomInputs,
@@ -124,7 +125,7 @@ def _file(path: Path, settings: DicomSettings) -> PredictionInput:
         if not settings.keep_names and (is_archive(path) or is_dicom_image(path)):
             path = LinkFolder(path, Pseudonyms.local()).other(path)
         problem = UnreadableFileError(path, "no such file or folder", "check the name")
-    elif not is_image(path):
+    elif not is_image(path) and not is_video(path):
         problem = UnreadableFileError(path, "of unknown kind", f"give {known_formats()}")
     return PredictionInput((path,), problem=problem)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ecs_med.data.names import MASK_SUFFIX, holds_images, holds_masks, is_foreign, is_litter
 from ecs_med.data.readers import available_readers, companions, is_image, stem
+from ecs_med.data.video import is_video
 from ecs_med.errors import DataError
 from ecs_med.inference.scans import PredictionInput
 from ecs_med.runs.outputs import own_outputs
@@ -24,7 +25,7 @@ class Listed:
 
     Attributes:
         folder: The folder.
-        items: Pictures and volumes, and folders that cannot be searched.
+        items: Pictures, volumes and videos, and folders that cannot be searched.
         passed_over: What else is there by the reason why it is not segmented.
         dicom: DICOM files, of which only the first bytes were read.
         num_unknown: How many other files there are.
@@ -40,7 +41,7 @@ class Listed:
         self, path: Path, is_own: bool, dicom: set[Path], images: set[Path], masks: set[Path]
     ) -> None:
         """Put in a file that lies beside those in `dicom`, `images` and `masks`."""
-        is_known = path in dicom or path in images
+        is_known = path in dicom or path in images or is_video(path)
         if is_known and is_own:
             self.passed_over[path] = _OWN
         elif path in dicom:

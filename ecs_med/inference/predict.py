@@ -1,13 +1,13 @@
 """Segmenting files: from pictures, volumes and folders to label files on the same grids."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from pydantic import Field
 
 from ecs_med.data.planes import slice_axis
 from ecs_med.data.readers import ResultMeaning, read_scan
@@ -16,9 +16,8 @@ from ecs_med.errors import (
     DeviceMemoryError,
     EcsMedError,
     SettingsError,
-    SomeInputsFailed,
 )
-from ecs_med.files import RESULT_REMEDY, make_folder, write_json
+from ecs_med.files import make_folder
 from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
 from ecs_med.inference.dicom_inputs import DicomSettings
 from ecs_med.inference.formats import (
@@ -28,77 +27,30 @@ from ecs_med.inference.formats import (
     read_codes,
     settled,
 )
-from ecs_med.inference.inputs import find_inputs
+from ecs_med.inference.inputs import FoundInputs, find_inputs
 from ecs_med.inference.model import Model, load_model
 from ecs_med.inference.orientation import orientation_notes
 from ecs_med.inference.planes import plane_notes
+from ecs_med.inference.prediction import PredictionReport, write_failures
 from ecs_med.inference.predictor import check_corrector, check_scan, segment
 from ecs_med.inference.scans import PredictionInput
+from ecs_med.inference.videos import VideoDestination, plan_videos, segment_video
 from ecs_med.inference.views import draw_overlay
 from ecs_med.litter import clear_litter
-from ecs_med.records import Record
 from ecs_med.runs.newest import trained_layout, unfinished
 from ecs_med.runs.outputs import mark_files
 
 __all__ = ["PredictionReport", "predict", "predict_files"]
-
-FAILURES_FILE = "failures.json"
 
 _INHERITED = (
     "DICOM SEG carries the patient's name, id and date of birth from its source, as the standard "
     "asks; NIfTI, NRRD and PNG carry none."
 )
 
+_NO_VIDEOS = "videos, and the model was trained on volumes"
+
 OnDone = Callable[[Path, str], None]
-
-
-class PredictionReport(Record):
-    """What a prediction gave."""
-
-    model: Path
-    """Run folder of the model."""
-    output: Path
-    """Folder of the results."""
-    labels: dict[int, str]
-    """Class name by the value that stands for it in the outputs."""
-    written: dict[Path, Path] = Field(default_factory=dict)
-    """Label map by input; of several formats the first."""
-    files: dict[Path, tuple[Path, ...]] = Field(default_factory=dict)
-    """All files that were written, by input: every format, overlay and certainty."""
-    skipped: dict[Path, Path] = Field(default_factory=dict)
-    """Label map by input that had been there."""
-    failures: dict[Path, str] = Field(default_factory=dict)
-    """Sentence by input that could not be segmented."""
-    passed_over: dict[Path, str] = Field(default_factory=dict)
-    """Why a file or folder among the inputs is not segmented: results of ecs-med, masks beside
-    images, formats that are not read."""
-    notes: tuple[str, ...] = ()
-    """What a person should know of the model and the inputs, one sentence each."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As of `Record`; names of files that are no UTF-8 come as JSON can hold them."""
-        # Pydantic refuses them as keys.
-        by_path = ("written", "skipped", "failures", "passed_over")
-        content: dict[str, Any] = self.model_dump(mode="json", exclude={*by_path, "files"})
-        content["files"] = {
-            str(path): [str(file) for file in files] for path, files in self.files.items()
-        }
-        for name in by_path:
-            content[name] = {str(path): str(what) for path, what in getattr(self, name).items()}
-        return content
-
-    def raise_failures(self) -> None:
-        """Raise if an input failed.
-
-        Raises:
-            SomeInputsFailed: One sentence that says how many, and where the reasons are.
-        """
-        if self.failures:
-            total = len(self.written) + len(self.skipped) + len(self.failures)
-            raise SomeInputsFailed(
-                f"{len(self.failures)} of {total} inputs failed; "
-                f"{self.output / FAILURES_FILE} says why, the others are done."
-            )
+OnFrame = Callable[[Path, int, int | None], None]
 
 
 def predict(
@@ -114,15 +66,19 @@ def predict(
     series: str | None = None,
     resample: bool = False,
     keep_names: bool = False,
+    every: int = 1,
     device: str = "auto",
     on_done: OnDone | None = None,
 ) -> PredictionReport:
-    """Segment pictures, volumes, and folders of them.
+    """Segment pictures, volumes, videos, and folders of them.
 
     Every result has the grid of its input: a picture gives a PNG of the same height and width,
     a volume a file of its own format, shape and affine, a DICOM series NIfTI. Pixels hold the
     values that the masks of training hold (see `LabelScheme.decode`): class indices, but for label
     files with gaps. A DICOM SEG has a segment for each class but the first, in their order.
+
+    A video gives an overlay as video, with the time stamps of the source, and a table of the areas
+    by frame; one that is damaged is segmented as far as it can be read, and is among the failures.
 
     Args:
         inputs: Files and folders, which are searched with their sub-folders.
@@ -142,6 +98,7 @@ def predict(
         resample: Of DICOM: bring slices that are tilted or unevenly apart onto a grid.
         keep_names: Of DICOM: call results as files and folders are called, which may name
             patients; else by hashes with a key of this machine.
+        every: Of videos: segment and write only every so many frames.
         device: Where to compute, if the model is not loaded yet.
         on_done: Called after each input with its path and `written`, `skipped` or the
             sentence that says why it failed.
@@ -167,6 +124,7 @@ def predict(
         dicom=DicomSettings(series, resample, keep_names),
         to=to,
         codes=codes,
+        every=every,
         on_done=on_done,
     )
     report.raise_failures()
@@ -184,9 +142,16 @@ def predict_files(
     dicom: DicomSettings | None = None,
     to: Sequence[str] | str | None = None,
     codes: Path | str | None = None,
+    every: int = 1,
     on_done: OnDone | None = None,
+    on_frame: OnFrame | None = None,
 ) -> PredictionReport:
-    """As `predict`, but `SomeInputsFailed` is left to the caller of `raise_failures`."""
+    """As `predict`, but `SomeInputsFailed` is left to the caller of `raise_failures`.
+
+    `on_frame` is called after each frame of a video: its path, how many frames came, of how many.
+    """
+    if every < 1:
+        raise SettingsError(f"`every={every}` is not possible; take 1 for every frame, 2 for half.")
     if certainty:
         check_corrector(model)
     paths = [Path(path) for path in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
@@ -201,13 +166,20 @@ def predict_files(
         dicom=dicom,
         kind=model.spec.kind,
     )
-    items, formats = settled(found.items, known(to), target)
+    videos = _videos(found, model)
+    scans_found = [item for item in found.items if item not in videos]
+    if to is not None and videos and not scans_found:
+        raise SettingsError("A video gives a table and an overlay; leave out `to`.")
+    items, formats = settled(scans_found, known(to), target)
+    video_places = dict(
+        zip([item.shown for item in videos], plan_videos(videos, target), strict=True)
+    )
     segmentable = [item for item in items if item.problem is None]
     plan = plan_destinations(
         segmentable, target, formats=formats, overlay=overlay, certainty=certainty
     )
     places = dict(zip([item.shown for item in segmentable], plan, strict=True))
-    given = _codes_of(model, codes, plan)
+    given_codes = _codes_of(model, codes, plan)
     values = stored_values(model).tolist()
     names = dict(zip(values, model.spec.class_names, strict=True))
     clear_litter(*sorted({place.labels.parent for place in plan}))
@@ -227,27 +199,108 @@ def predict_files(
             *([_INHERITED] if any("dicom-seg" in place.formats for place in plan) else []),
         ),
     )
+
+    def take(item: PredictionInput) -> str:
+        """What became of an input."""
+        if item in videos:
+            given = partial(on_frame, item.shown) if on_frame is not None else None
+            place = video_places[item.shown]
+            return _take_video(model, item, place, report, skip_existing, every, certainty, given)
+        destination = places.get(item.shown)
+        if item.problem is not None or destination is None:
+            raise item.problem or ValueError(f"{item.path} has no destination")
+        return _take_scan(
+            model, item, destination, report, skip_existing, ResultMeaning(names, given_codes)
+        )
+
+    _take_all([*items, *videos], take, report, on_done)
+    if target is None or folder == target:
+        write_failures(report)
+    return report
+
+
+def _take_all(
+    items: Sequence[PredictionInput],
+    take: Callable[[PredictionInput], str],
+    report: PredictionReport,
+    on_done: OnDone | None,
+) -> None:
+    """One after the other; a fault stops nothing but the only one."""
     for item in items:
-        status = "written"
         try:
-            place = places.get(item.shown)
-            if item.problem is not None or place is None:
-                raise item.problem or ValueError(f"{item.path} has no destination")
-            if skip_existing and all(path.exists() for path in place.files):
-                status, report.skipped[item.shown] = "skipped", place.labels
-            else:
-                _segment_one(model, item, place, ResultMeaning(names, given))
-                report.written[item.shown] = place.labels
-                report.files[item.shown] = place.files
+            status = take(item)
         except (EcsMedError, OSError) as error:
             if len(items) == 1:
                 raise
             status = report.failures[item.shown] = str(error)
         if on_done is not None:
             on_done(item.shown, status)
-    if target is None or folder == target:
-        _write_failures(report)
-    return report
+
+
+def _videos(found: FoundInputs, model: Model) -> list[PredictionInput]:
+    """Videos among the inputs; those in folders are passed over where the model takes none."""
+    videos = [item for item in found.items if item.is_video]
+    listed = [item for item in videos if item.below is not None]
+    if model.spec.kind == "picture" or not listed or len(listed) == len(found.items):
+        return videos
+    found.items = [item for item in found.items if item not in listed]
+    found.passed_over |= {item.path: _NO_VIDEOS for item in listed}
+    return [item for item in videos if item not in listed]
+
+
+def _take_scan(
+    model: Model,
+    item: PredictionInput,
+    place: Destination,
+    report: PredictionReport,
+    skip_existing: bool,
+    meaning: ResultMeaning,
+) -> str:
+    """Segment a picture or volume, put into the report what came of it, and say so."""
+    if skip_existing and all(path.exists() for path in place.files):
+        report.skipped[item.shown] = place.labels
+        return "skipped"
+    _segment_one(model, item, place, meaning)
+    report.written[item.shown] = place.labels
+    report.files[item.shown] = place.files
+    return "written"
+
+
+def _take_video(
+    model: Model,
+    item: PredictionInput,
+    place: VideoDestination,
+    report: PredictionReport,
+    skip_existing: bool,
+    every: int,
+    certainty: bool,
+    on_frame: Callable[[int, int | None], None] | None,
+) -> str:
+    """The same of a video."""
+    path = item.shown
+    if skip_existing and all(file.exists() for file in place.files):
+        report.skipped[path] = place.table
+        return "skipped"
+    try:
+        outcome = segment_video(
+            model, item.path, place, every=every, certainty=certainty, on_frame=on_frame
+        )
+    except torch.OutOfMemoryError as error:
+        raise _out_of_memory(path, model) from error
+    report.videos[path] = outcome
+    report.files[path] = place.files if outcome.has_overlay else (place.table,)
+    if outcome.problem is not None:
+        report.failures[path] = outcome.problem
+        return outcome.problem
+    report.written[path] = place.table
+    return "written"
+
+
+def _out_of_memory(path: Path, model: Model) -> DeviceMemoryError:
+    return DeviceMemoryError(
+        f"{path}: {model.device} ran out of memory; set `device` to cpu, or use a "
+        "model that was trained with a smaller `max_size`."
+    )
 
 
 def _codes_of(
@@ -284,10 +337,7 @@ def _segment_one(
     try:
         result = segment(model, scan, certainty=destination.certainty is not None)
     except torch.OutOfMemoryError as error:
-        raise DeviceMemoryError(
-            f"{item.path}: {model.device} ran out of memory; set `device` to cpu, or use a "
-            "model that was trained with a smaller `max_size`."
-        ) from error
+        raise _out_of_memory(item.path, model) from error
     make_folder(destination.labels.parent)
     if destination.overlay is not None:
         preparation = model.spec.preparation
@@ -330,13 +380,3 @@ def _as_stored(model: Model, labels: npt.NDArray[np.uint8]) -> npt.NDArray[np.in
     """Labels as the values that stand for them; the same array where these are the classes."""
     values = stored_values(model)
     return labels if np.array_equal(values, np.arange(len(values))) else values[labels]
-
-
-def _write_failures(report: PredictionReport) -> None:
-    path = report.output / FAILURES_FILE
-    if not report.failures:
-        path.unlink(missing_ok=True)
-        return
-    make_folder(report.output)
-    write_json(path, report.to_json()["failures"], remedy=RESULT_REMEDY)
-    mark_files([path])

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ecs_med.data.readers import read_header, reader_of, stem
+from ecs_med.data.video import is_video
 from ecs_med.errors import EcsMedError, UnreadableFileError
 
 __all__ = ["PredictionInput", "with_channels", "without_numbers"]
@@ -40,6 +41,11 @@ class PredictionInput:
         return self.images[0]
 
     @property
+    def is_video(self) -> bool:
+        """Whether it is a video, whose frames are segmented one by one."""
+        return self.problem is None and is_video(self.path)
+
+    @property
     def shown(self) -> Path:
         """What it is called in reports: its path, of a frame with the number, from 1, behind."""
         return self.path if self.frame is None else Path(f"{self.path}#{self.frame + 1}")
@@ -65,7 +71,7 @@ class PredictionInput:
 def with_channels(item: PredictionInput, num_channels: int) -> PredictionInput:
     """The scan that a channel file belongs to, or what is missing of it."""
     name = stem(item.path)
-    if item.problem is not None or reader_of(item.images).holds_colors:
+    if item.problem is not None or item.is_video or reader_of(item.images).holds_colors:
         return item
     if len(item.images) > 1:  # a series, whose slices are no channels
         no_channel = UnreadableFileError(

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from situations.inputs_state import add_picture, add_volume, pretend_training, write_model
 
-from ecs_med.inference import predict as predicting
 from ecs_med.inference.inputs import find_inputs
 from ecs_med.inference.model import load_model
 from ecs_med.inference.predict import predict_files
+from ecs_med.inference.prediction import FAILURES_FILE
 from ecs_med.runs import RunFolder
 from ecs_med.runs.newest import newer_than, newest_run, unfinished
 from ecs_med.runs.outputs import mark_folder, own_outputs
@@ -237,5 +237,5 @@ def test_results_are_marked_where_some_inputs_fail(tmp_path, pictures_model):
     predict_files(load_model(pictures_model), tmp_path / "in", tmp_path / "out")
     marked = own_outputs(tmp_path / "out")
     assert marked.holds("a.png")
-    assert marked.holds(predicting.FAILURES_FILE)
+    assert marked.holds(FAILURES_FILE)
     assert not marked.whole

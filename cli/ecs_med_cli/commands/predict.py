@@ -1,5 +1,7 @@
-"""`ecs-med predict`: segment pictures, volumes, DICOM and folders of them."""
+"""`ecs-med predict`: segment pictures, volumes, DICOM, videos and folders of them."""
 
+import contextlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +12,7 @@ from ecs_med_cli.console import Terminal
 from ecs_med_cli.lean import sparing_pydicom
 
 if TYPE_CHECKING:
-    from ecs_med.inference.predict import PredictionReport
+    from ecs_med.inference.prediction import PredictionReport
 
 __all__ = ["predict"]
 
@@ -18,7 +20,7 @@ __all__ = ["predict"]
 def predict(
     inputs: Annotated[
         list[Path],
-        typer.Argument(help="Pictures, volumes, DICOM, and folders, searched with sub-folders."),
+        typer.Argument(help="Pictures, volumes, DICOM, videos, and folders of them."),
     ],
     output: Annotated[
         Path | None, options.OUTPUT.info("Folder, or a file with a single input; else predictions.")
@@ -55,13 +57,17 @@ def predict(
     ] = None,
     resample: Annotated[bool, options.RESAMPLE.info()] = False,
     keep_names: Annotated[bool, options.KEEP_NAMES.info()] = False,
+    every: Annotated[
+        int, typer.Option("--every", metavar="<int>", help="Of videos: only every so many frames.")
+    ] = 1,
     device: Annotated[str, options.DEVICE.info()] = "auto",
     as_json: Annotated[bool, options.JSON.info()] = False,
 ) -> None:
     """Segment scans; every result has the grid of its input.
 
     A picture gives a PNG, a volume a file of its own format, a DICOM series NIfTI; their integers
-    are the classes. If one of several inputs fails, the rest is done, failures.json says why, and
+    are the classes. A video gives an overlay with the labels drawn in and a table of areas by
+    frame. If one of several inputs fails, the rest is done, failures.json says why, and
     the exit code is 3.
     """
     with sparing_pydicom():
@@ -78,7 +84,7 @@ def predict(
         elif terminal.console.is_terminal:
             terminal.say(f"{status}: {path}")
 
-    with terminal.only_json():
+    with terminal.only_json(), _FrameBar(terminal) as tell_frame:
         loaded = load_model(model, device)
         terminal.say(f"model: {loaded.run}{' (newest)' if model is None else ''}")
         if model is None and (newer := newer_than(loaded.run)) is not None:
@@ -95,7 +101,9 @@ def predict(
             to=to,
             codes=codes,
             dicom=DicomSettings(series, resample, keep_names),
+            every=every,
             on_done=tell,
+            on_frame=tell_frame,
         )
     if as_json:
         terminal.print_json(report.to_json())
@@ -107,13 +115,28 @@ def predict(
     report.raise_failures()
 
 
+class _FrameBar(contextlib.ExitStack):
+    """A bar for the frames of videos, from the first one on."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__()
+        self._terminal = terminal
+        self._move: Callable[[int, int], None] | None = None
+
+    def __call__(self, _: Path, done: int, total: int | None) -> None:
+        if self._move is None:
+            self._move = self.enter_context(self._terminal.bar("frames"))
+        self._move(done, total or done)
+
+
 def _tell_outcome(terminal: Terminal, report: "PredictionReport", *, certainty: bool) -> None:
     classes = ", ".join(f"{value} {name}" for value, name in report.labels.items())
     terminal.say(f"labels: {classes}")
     if certainty:
         terminal.say("certainty: 0 to 1 in volumes, 0 to 255 in pictures")
+    _tell_videos(terminal, report)
     if len(report.written) == 1 and not report.skipped:
-        for path in next(iter(report.files.values())):
+        for path in report.files[next(iter(report.written))]:
             terminal.say(f"written: {path}")
         return
     parts = [f"{len(report.written)} written to {report.output}"]
@@ -122,3 +145,12 @@ def _tell_outcome(terminal: Terminal, report: "PredictionReport", *, certainty: 
     if report.failures:
         parts.append(f"{len(report.failures)} failed")
     terminal.say(", ".join(parts))
+
+
+def _tell_videos(terminal: Terminal, report: "PredictionReport") -> None:
+    for path, outcome in report.videos.items():
+        of = "" if outcome.segmented == outcome.frames else f" of {outcome.frames:,}"
+        terminal.say(
+            f"{path}: {outcome.segmented:,}{of} frames in {outcome.seconds:.1f} s, "
+            f"{outcome.frames_per_second:.1f} a second"
+        )

@@ -1,0 +1,228 @@
+"""Frames of a video one after the other, in memory that does not grow, and how far they went.
+
+Videos are decoded by FFmpeg through PyAV. Damaged and truncated files often end without an error,
+so what came is held against what the file itself says of its length.
+"""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ecs_med.errors import MissingExtraError, UnreadableFileError
+from ecs_med.files import regular_file
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+__all__ = ["Frame", "Video", "open_video", "require_pyav"]
+
+_MAX_PIXELS = 2**26
+"""Of a frame; a header that claims more is not believed."""
+_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,mpegts,mpeg,mpegvideo,ogg"
+"""What a file may be: play lists and scripts, which name other files, are not among them."""
+_REMEDY = "convert it with FFmpeg, or copy it again"
+_SLACK_SECONDS = 0.1
+_SLACK_FRAMES = 3
+"""How much earlier than the file says a video may end: rounding, and frames that are not shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of a video.
+
+    Attributes:
+        index: Place in the video, from 0.
+        stamp: When it is shown, in units of `Video.time_base`, strictly rising.
+        seconds: The same in seconds.
+        picture: `(H, W, 3)`, uint8, red, green, blue, upright.
+    """
+
+    index: int
+    stamp: int
+    seconds: float
+    picture: npt.NDArray[np.uint8]
+
+
+class Video:
+    """A video that is open, of which `frames` gives one picture after the other, once.
+
+    Args:
+        path: The file.
+        container: PyAV's.
+        stream: The one whose pictures are given.
+
+    Attributes:
+        time_base: Seconds of one unit of a stamp.
+        rate: Frames a second on average; `None` where the file does not tell.
+        num_frames: How many came so far.
+        problem: How far a damaged or truncated file went, one sentence without the path; `None`
+            while it is whole. Known when all frames have been taken.
+    """
+
+    def __init__(self, path: Path, container: "InputContainer", stream: "VideoStream") -> None:
+        self._path, self._container, self._stream = path, container, stream
+        self.time_base = Fraction(stream.time_base or Fraction(1, 1000))
+        self.rate = Fraction(stream.average_rate) if stream.average_rate else None
+        self.num_frames = 0
+        self.problem: str | None = None
+        self._num_broken = 0
+        self._stamp: int | None = None
+        self._packet_end, self._frame_end = 0.0, 0.0
+
+    @property
+    def expected_frames(self) -> int | None:
+        """How many frames there should be, nearly; `None` where the file does not tell."""
+        if self._stream.frames:
+            return self._stream.frames
+        seconds = self._seconds_of_stream() or self._seconds_of_file()
+        return None if seconds is None or self.rate is None else round(seconds * self.rate)
+
+    def frames(self) -> Iterator[Frame]:
+        """All of its pictures; where decoding stops, they end, and `problem` says so.
+
+        Raises:
+            UnreadableFileError: If there is not one.
+        """
+        for decoded in self._decoded():
+            if decoded.is_corrupt:
+                self._num_broken += 1
+            yield self._frame(decoded)
+        self._judge()
+        if not self.num_frames:
+            raise UnreadableFileError(self._path, "not one frame can be decoded", _REMEDY)
+
+    def _decoded(self) -> Iterator[Any]:
+        """As PyAV gives them; packets that cannot be decoded are counted and passed over."""
+        from av.error import FFmpegError
+
+        packets = self._container.demux()
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except FFmpegError:
+                self._num_broken += 1
+                return
+            if packet.pts is not None and packet.time_base is not None:
+                end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                self._packet_end = max(self._packet_end, end)
+            if packet.stream is not self._stream:
+                continue
+            try:
+                found = packet.decode()
+            except FFmpegError:
+                self._num_broken += 1
+                continue
+            yield from found
+
+    def _frame(self, decoded: Any) -> Frame:
+        stamp = decoded.pts if decoded.pts is not None else decoded.dts
+        if stamp is None:
+            steps = 1 if self.rate is None else 1 / (self.rate * self.time_base)
+            stamp = round(self.num_frames * steps)
+        if self._stamp is not None and stamp <= self._stamp:
+            stamp = self._stamp + 1
+        self._stamp = stamp
+        duration = decoded.duration or 0
+        self._frame_end = float((stamp + duration) * self.time_base)
+        turns = round((decoded.rotation or 0) / 90) % 4
+        picture = np.ascontiguousarray(np.rot90(decoded.to_ndarray(format="rgb24"), turns))
+        frame = Frame(self.num_frames, stamp, float(stamp * self.time_base), picture)
+        self.num_frames += 1
+        return frame
+
+    def _judge(self) -> None:
+        """Say what is missing."""
+        own, whole = self._seconds_of_stream(), self._seconds_of_file()
+        came, told = (self._packet_end, whole) if own is None else (self._frame_end, own)
+        slack = max(_SLACK_SECONDS, float(_SLACK_FRAMES / self.rate) if self.rate else 0.0)
+        is_short = told is not None and told - came > slack
+        if not is_short and not self._num_broken:
+            return
+        expected = self.expected_frames
+        of_frames = f" of {expected:,}" if expected and expected > self.num_frames else ""
+        of_seconds = f" of {told:.1f}" if told is not None else ""
+        read = f"{self.num_frames:,}{of_frames} frames, {came:.1f}{of_seconds} seconds"
+        why = f"{self._num_broken:,} of its parts are damaged" if self._num_broken else "it ends"
+        self.problem = f"read {read}, then {why}" if is_short else f"read {read}; {why}"
+
+    def _seconds_of_stream(self) -> float | None:
+        """When its pictures end, by what the file says of them."""
+        if self._stream.duration is not None:
+            start = self._stream.start_time or 0
+            return float((start + self._stream.duration) * self.time_base)
+        return _seconds(self._stream.metadata.get("DURATION"))
+
+    def _seconds_of_file(self) -> float | None:
+        """When all that it holds ends, sound included."""
+        if self._container.duration is None:
+            return None
+        return ((self._container.start_time or 0) + self._container.duration) / 1e6
+
+
+def require_pyav() -> None:
+    """Say how it is installed, if it is not.
+
+    Raises:
+        MissingExtraError: If it is not.
+    """
+    try:
+        import av  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError("Reading videos", "video") from error
+
+
+@contextmanager
+def open_video(path: Path) -> Iterator[Video]:
+    """Open a video; nothing but its head is read yet.
+
+    Raises:
+        MissingExtraError: If PyAV is not installed.
+        UnreadableFileError: If it is no video, or its frames are too large.
+    """
+    require_pyav()
+    import av
+    from av.error import FFmpegError
+
+    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
+    try:
+        container = av.open(
+            f"file:{regular_file(path)}", options=options, metadata_errors="replace"
+        )
+    except FFmpegError as error:
+        raise UnreadableFileError(path, "is no video that can be opened", _REMEDY) from error
+    except OSError as error:
+        reason = error.strerror or "cannot be opened"
+        raise UnreadableFileError(path, reason, "check the path and its permissions") from error
+    with container:
+        # A cover is a video stream of one picture.
+        cover = av.stream.Disposition.attached_pic
+        streams = [s for s in container.streams.video if not s.disposition & cover]
+        if not streams:
+            raise UnreadableFileError(path, "holds no pictures", "give a video, or frames as PNG")
+        context = streams[0].codec_context
+        if context is None:
+            raise UnreadableFileError(path, "is coded in a way that FFmpeg does not know", _REMEDY)
+        if not 0 < math.prod((context.width, context.height)) <= _MAX_PIXELS:
+            size = f"{context.width:,} x {context.height:,}"
+            raise UnreadableFileError(path, f"says that its frames have {size} pixels", _REMEDY)
+        streams[0].thread_type = "AUTO"
+        yield Video(path, container, streams[0])
+
+
+def _seconds(text: str | None) -> float | None:
+    """Seconds of `hh:mm:ss.fraction`, as Matroska writes them."""
+    try:
+        hours, minutes, seconds = (text or "").split(":")
+        return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        return None
