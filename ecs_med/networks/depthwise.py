@@ -103,7 +103,7 @@ def _is_plain(images: torch.Tensor) -> bool:
         images.device.type == "cpu"
         and images.dtype == torch.float32
         and not torch.is_autocast_enabled("cpu")
-        and not torch.jit.is_tracing()
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined]
         and not torch.compiler.is_compiling()
     )
 
@@ -120,7 +120,7 @@ class _TapByTap(torch.autograd.Function):
         return F.conv2d(images, weight, None, 1, padding, dilation, len(weight))
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         images, weight = ctx.saved_tensors
         [gradient] = gradients
