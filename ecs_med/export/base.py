@@ -20,7 +20,7 @@ class Request:
 
     Attributes:
         model: The trained model.
-        uncorrected: Of a model that corrects, take the segmenter alone, which is another result.
+        uncorrected: Whether it is the segmenter alone of a model that corrects.
         data: Data set, for targets that write one; `None`: where it lay in training.
         ignore_below: Pseudo-labels of a lower probability are written as ignored, 0..1; 0: none.
     """
@@ -33,7 +33,7 @@ class Request:
     @property
     def corrects(self) -> bool:
         """Whether labels come with what the corrector puts in."""
-        return self.model.spec.corrects and not self.uncorrected
+        return self.model.spec.corrects
 
 
 class ExportReport(Record):
@@ -125,6 +125,8 @@ def export(
             f"{loaded.run}: a model trained with '{loaded.spec.method}' corrects nothing; leave "
             "out `uncorrected`."
         )
+    if uncorrected:
+        loaded = _segmenter_alone(loaded)
     request = Request(loaded, uncorrected, None if data is None else Path(data), ignore_below)
     with written_as_a_whole(folder, to) as temporary:
         told = target.write(request, temporary)
@@ -136,6 +138,20 @@ def export(
         files=tuple(name for name in files if (folder / name).is_file() and name[0] != "."),
         facts=told.facts,
         notes=told.notes,
+    )
+
+
+def _segmenter_alone(model: Model) -> Model:
+    spec = model.spec.model_copy(
+        update={"corrects": False, "corrector": None, "corrector_encoder": None}
+    )
+    return Model(
+        spec,
+        model.segmenter,
+        None,
+        device=model.device,
+        run=model.run,
+        classifier=model.classifier,
     )
 
 

@@ -92,12 +92,11 @@ def metadata(request: Request, scores: Scores) -> Mapping[str, str]:
 
 
 def _notes(request: Request) -> tuple[str, ...]:
-    spec = request.model.spec
     notes = [
         f"images are normalised by mean and std and padded at the end to multiples of "
         f"{_PREDICTED_MULTIPLE} by whoever runs the graph; its metadata say how"
     ]
-    if spec.corrects:
+    if request.corrects or request.uncorrected:
         what = "without" if request.uncorrected else "with"
         notes.append(f"labels are those {what} the corrector's corrections")
     return tuple(notes)
