@@ -28,6 +28,7 @@ from ecs_med_cli.commands.compare import compare
 from ecs_med_cli.commands.demo import demo
 from ecs_med_cli.commands.doctor import doctor
 from ecs_med_cli.commands.evaluate import evaluate
+from ecs_med_cli.commands.export import export
 from ecs_med_cli.commands.predict import predict
 from ecs_med_cli.commands.report import report
 from ecs_med_cli.commands.train import train
@@ -39,7 +40,7 @@ __all__ = ["app", "main"]
 COMMANDS = {
     command.__name__: command
     for command in (
-        *(check, train, budget, report, predict, evaluate),
+        *(check, train, budget, report, predict, evaluate, export),
         *(benchmark, compare, demo, doctor),
     )
 }

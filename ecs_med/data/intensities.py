@@ -16,7 +16,7 @@ percentiles would cut more than half of the signal off."""
 STRAY = 1e-4
 """... but not what covers less than this share: single hot pixels are what percentiles are for."""
 
-_CRUMBS = 1e-3
+CRUMBS = 1e-3
 """Share of the whole range within which values around the background are background as well, such
 as what resampling leaves."""
 
@@ -54,7 +54,7 @@ def intensity_range(
     sample = _sample(values)
     lower, middle, upper = sample.percentiles((percentiles[0], _MIDDLE, percentiles[1]))
     low, high = sample.low, sample.high
-    crumbs = _CRUMBS * (high - low)
+    crumbs = CRUMBS * (high - low)
     # Where hardly anything differs from the background, one of the percentiles lies on it.
     if low == high or min(middle - lower, upper - middle) > crumbs:
         return lower, upper
@@ -75,7 +75,7 @@ def signal_share(values: npt.NDArray[Any]) -> float:
         0.25
     """
     sample = _sample(values)
-    crumbs = _CRUMBS * (sample.high - sample.low)
+    crumbs = CRUMBS * (sample.high - sample.low)
     [middle] = sample.percentiles((_MIDDLE,))
     return sample.beyond(float(middle), crumbs).size / sample.size
 

@@ -1,0 +1,140 @@
+"""`configs/metadata.json` of a bundle, and the words beside it."""
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from ecs_med.export.base import Request
+from ecs_med.export.bundle.network import is_stock
+from ecs_med.inference.predict import stored_values
+from ecs_med.runs import RunFolder
+
+__all__ = ["SCHEMA_URL", "metadata", "readme"]
+
+SCHEMA_URL = (
+    "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
+    "meta_schema_20240725.json"
+)
+_PACKAGES = ("nibabel", "pillow", "pytorch-ignite", "segmentation-models-pytorch", "timm")
+_VERSION = "0.1.0"
+
+
+def metadata(request: Request) -> dict[str, Any]:
+    """What the schema of bundles asks for, and how tools show the classes."""
+    spec = request.model.spec
+    what = "volumes, slice by slice" if spec.kind == "volume" else "pictures"
+    classes = {str(number): name for number, name in enumerate(spec.class_names)}
+    shape = ["16*n", "16*n"]
+    image = {
+        "type": "image",
+        "format": "magnitude" if spec.kind == "volume" else "rgb",
+        "modality": "n/a",
+        "num_channels": spec.in_channels,
+        "spatial_shape": shape,
+        "dtype": "float32",
+        "value_range": [],
+        "is_patch_data": False,
+        "channel_def": _channels(request),
+    }
+    scores = {
+        "type": "probabilities" if request.corrects else "image",
+        "format": "segmentation",
+        "num_channels": spec.num_classes,
+        "spatial_shape": shape,
+        "dtype": "float32",
+        "value_range": [0, 1] if request.corrects else [],
+        "is_patch_data": False,
+        "channel_def": classes,
+    }
+    return {
+        "schema": SCHEMA_URL,
+        "version": _VERSION,
+        "changelog": {_VERSION: f"exported by ecs-med {version('ecs-med')}"},
+        "monai_version": version("monai"),
+        "pytorch_version": version("torch").partition("+")[0],
+        "numpy_version": version("numpy"),
+        "required_packages_version": _versions(),
+        "task": f"segmentation of {what}: {', '.join(spec.class_names[1:])}",
+        "description": _description(request),
+        "authors": "not stated",
+        "copyright": "not stated",
+        "intended_use": "research; not cleared as a medical device",
+        "label_values": {
+            str(value): name
+            for value, name in zip(stored_values(request.model).tolist(), spec.class_names, strict=True)
+        },
+        "eval_metrics": _scores(request),
+        "network_data_format": {"inputs": {"image": image}, "outputs": {"pred": scores}},
+    }
+
+
+def readme(request: Request) -> str:
+    """`docs/README.md`: what it is, and the commands."""
+    spec = request.model.spec
+    source = "NIfTI volumes" if spec.kind == "volume" else "pictures (grey or RGB, 8 bits)"
+    names = ", ".join(
+        f"{value} {name}"
+        for value, name in zip(stored_values(request.model).tolist(), spec.class_names, strict=True)
+    )
+    return f"""# Segmentation bundle
+
+{_description(request)}
+
+Labels: {names}.
+
+Run in the folder of the bundle, with {source} in `data/`; label maps come into `eval/`:
+
+```bash
+pip install 'monai[fire,ignite,nibabel]' segmentation-models-pytorch jsonschema pillow
+python -m monai.bundle run --config_file configs/inference.json
+```
+
+Checks, which need no network:
+
+```bash
+python -m monai.bundle verify_metadata --meta_file configs/metadata.json --filepath docs/metadata.schema.json
+python -m monai.bundle verify_net_in_out --net_id network_def --meta_file configs/metadata.json \\
+    --config_file configs/inference.json --n 4 --device cpu
+```
+
+`docs/metadata.schema.json` says what ecs-med holds metadata to; MONAI's own schema is at the address
+that `schema` in `configs/metadata.json` has.
+"""
+
+
+def _description(request: Request) -> str:
+    spec = request.model.spec
+    on = f" on {spec.encoder}" if spec.encoder else ""
+    text = f"{spec.network}{on}, trained with '{spec.method}' by ecs-med; {spec.initialization}."
+    if request.corrects:
+        text += " Labels are those with the corrector's corrections, inside the network."
+    elif request.uncorrected:
+        text += " The segmenter alone: what ecs-med predict corrects is left as it is."
+    if not is_stock(request):
+        text += " The network is a graph of TorchScript."
+    return text
+
+
+def _channels(request: Request) -> dict[str, str]:
+    spec = request.model.spec
+    names = ("red", "green", "blue") if spec.kind == "picture" else ("image",)
+    numbers = range(spec.in_channels)
+    return {str(n): names[n] if n < len(names) else f"channel {n}" for n in numbers}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _scores(request: Request) -> dict[str, float]:
+    """Scores on the test cases of the run, where it is finished."""
+    folder = RunFolder(request.model.run)
+    if not folder.is_finished or request.uncorrected:
+        return {}
+    scores = folder.read_metrics().test
+    return {"mean_iou": scores.miou}

@@ -1,0 +1,91 @@
+"""The network of a bundle: a class of a library with its weights, or a graph of TorchScript."""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ecs_med.errors import SettingsError
+from ecs_med.export.base import Request
+from ecs_med.export.scores import MULTIPLE, scores_of
+from ecs_med.networks.encoders import library_name
+from ecs_med.runs import ModelSpec
+
+__all__ = ["GRAPH_FILE", "WEIGHTS_FILE", "is_stock", "network_definition", "write_weights"]
+
+WEIGHTS_FILE = "models/model.pt"
+GRAPH_FILE = "models/model.ts"
+_SIDES = (4 * MULTIPLE, 6 * MULTIPLE)
+
+
+def is_stock(request: Request) -> bool:
+    """Whether a class of a library gives the scores that `predict` takes the largest of."""
+    spec = request.model.spec
+    return spec.network in _CLASSES and spec.presence is None and not request.corrects
+
+
+def network_definition(request: Request) -> Mapping[str, Any] | str:
+    """`network_def` of the configuration.
+
+    A corrected segmentation, one whose classes a classifier switches off, and networks that are
+    ours come as TorchScript, which needs no class of ours.
+    """
+    spec = request.model.spec
+    if is_stock(request):
+        return _CLASSES[spec.network](spec)
+    return f"$torch.jit.load(@bundle_root + '/{GRAPH_FILE}', map_location=@device)"
+
+
+def write_weights(request: Request, folder: Path) -> str:
+    """Write the weights, or the graph.
+
+    Returns:
+        The file that was written, as a path below `folder`.
+
+    Raises:
+        SettingsError: If the network cannot be traced.
+    """
+    name = WEIGHTS_FILE if is_stock(request) else GRAPH_FILE
+    (folder / "models").mkdir()
+    if name == WEIGHTS_FILE:
+        state = request.model.segmenter.state_dict()
+        plain = {key: value.detach().cpu().contiguous() for key, value in state.items()}
+        torch.save(plain, folder / name)
+    else:
+        _write_graph(request, folder / name)
+    return name
+
+
+def _write_graph(request: Request, path: Path) -> None:
+    spec = request.model.spec
+    scores = scores_of(request, fixed_padding=True)
+    try:
+        # TorchScript is to be replaced in PyTorch, but Deploy and Label read nothing else.
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            graph = torch.jit.trace(scores, torch.zeros(2, spec.in_channels, *_SIDES))
+            torch.jit.save(graph, path)
+    except Exception as error:  # whatever tracing raises of a network of another package
+        reason = " ".join(str(error).split())[:200]
+        raise SettingsError(
+            f"{request.model.run}: the network {spec.network} is no class of MONAI or smp, and "
+            f"cannot be traced ({type(error).__name__}: {reason}); train with `network` "
+            "deeplabv3plus."
+        ) from error
+
+
+def _deeplabv3plus(spec: ModelSpec) -> Mapping[str, Any]:
+    return {
+        "_target_": "segmentation_models_pytorch.DeepLabV3Plus",
+        "encoder_name": library_name(str(spec.encoder)),
+        "encoder_weights": None,
+        "encoder_output_stride": spec.network_settings.get("output_stride", 16),
+        "in_channels": spec.in_channels,
+        "classes": spec.num_classes,
+    }
+
+
+_CLASSES = {"deeplabv3plus": _deeplabv3plus}
+"""How a network is built of a class of a library, by the name of the network."""

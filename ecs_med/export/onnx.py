@@ -1,0 +1,192 @@
+"""Target `onnx`: one graph for any batch and size, compared with the model before it is kept."""
+
+import contextlib
+import io
+import json
+import logging
+import math
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from ecs_med.errors import MissingExtraError, SettingsError
+from ecs_med.export.base import Export, Request, Told
+from ecs_med.export.scores import MULTIPLE, Scores, scores_of
+
+__all__ = ["FILE", "OnnxExport"]
+
+FILE = "model.onnx"
+TOLERANCE = 1e-5
+"""Of the range of scores."""
+_SIZES = ((64, 64), (96, 160), (224, 128))
+_BATCHES = (1, 2)
+_DRAWS = 20
+_PREDICTED_MULTIPLE = 32
+"""Of the sides that `predict` pads to, which the image-level pooling of a network notices."""
+
+
+class OnnxExport(Export):
+    """An ONNX graph from normalised images to scores of classes."""
+
+    name: ClassVar[str] = "onnx"
+    title: ClassVar[str] = "an ONNX file"
+
+    def write(self, request: Request, folder: Path) -> Told:
+        """Write `model.onnx`; errors as of `Export.write`."""
+        if not all(find_spec(package) for package in ("onnx", "onnxruntime", "onnxscript")):
+            raise MissingExtraError("An ONNX file", "onnx")
+        import onnx
+
+        scores = scores_of(request, fixed_padding=True)
+        path = folder / FILE
+        program = _traced(scores, request)
+        program.save(path)
+        graph = onnx.load(path)
+        for key, value in metadata(request, scores).items():
+            entry = graph.metadata_props.add()
+            entry.key, entry.value = key, value
+        onnx.save(graph, path)
+        onnx.checker.check_model(str(path), full_check=False)
+        worst = _compared(path, scores, request)
+        sizes = ", ".join(f"{height} x {width}" for height, width in _SIZES)
+        return Told(
+            facts=(
+                f"scores within {worst:.1e} of their range of PyTorch's, classes equal: at {sizes} "
+                f"pixels, batches of {' and '.join(map(str, _BATCHES))}",
+            ),
+            notes=_notes(request),
+        )
+
+
+def metadata(request: Request, scores: Scores) -> Mapping[str, str]:
+    """What the file says of itself: JSON by key."""
+    spec = request.model.spec
+    what = "probabilities" if scores.are_probabilities else "logits"
+    return {
+        "producer": f"ecs-med {version('ecs-med')}",
+        "method": spec.method,
+        "classes": json.dumps(spec.class_names),
+        "mean": json.dumps(spec.mean),
+        "std": json.dumps(spec.std),
+        "intensities": "images are (values in 0..1 - mean) / std, a channel each, as float32",
+        "multiple": str(MULTIPLE),
+        "predict_multiple": str(_PREDICTED_MULTIPLE),
+        "padding": (
+            f"sides are multiples of {MULTIPLE}: append zeros, after normalising, at the end of "
+            f"rows and columns; up to a multiple of {_PREDICTED_MULTIPLE} gives what `ecs-med "
+            "predict` gives"
+        ),
+        "output": f"{what} of the classes, of which the largest one is the label",
+        "corrected": json.dumps(request.corrects),
+        "preparation": json.dumps(spec.preparation.model_dump(mode="json")),
+        "kind": spec.kind,
+        "tile": str(spec.tile),
+    }
+
+
+def _notes(request: Request) -> tuple[str, ...]:
+    notes = [
+        f"images are normalised by mean and std and padded at the end to multiples of "
+        f"{_PREDICTED_MULTIPLE} by whoever runs the graph; its metadata say how"
+    ]
+    if request.corrects or request.uncorrected:
+        what = "without" if request.uncorrected else "with"
+        notes.append(f"labels are those {what} the corrector's corrections")
+    return tuple(notes)
+
+
+def _traced(scores: Scores, request: Request) -> Any:
+    example = torch.zeros(2, request.model.spec.in_channels, 96, 128)
+    height, width = (torch.export.Dim(name, min=2, max=256) for name in ("rows", "columns"))
+    batch = torch.export.Dim("batch", min=1, max=2**16)
+    shapes = ({0: batch, 2: MULTIPLE * height, 3: MULTIPLE * width},)
+    try:
+        with _silent():
+            return torch.onnx.export(
+                scores,
+                (example,),
+                dynamo=True,
+                dynamic_shapes=shapes,
+                input_names=["images"],
+                output_names=["scores"],
+                external_data=False,
+                verbose=False,
+            )
+    except Exception as error:  # whatever an exporter raises of a network it cannot trace
+        reason = " ".join(str(error).split())[:200]
+        raise SettingsError(
+            f"{request.model.run}: the network {request.model.spec.network} cannot be written as "
+            f"ONNX ({type(error).__name__}: {reason}); train with `network` deeplabv3plus."
+        ) from error
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Without what exporters print of their own workings."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _compared(path: Path, scores: Scores, request: Request) -> float:
+    """The largest difference of scores, as a share of their range.
+
+    Raises:
+        SettingsError: If it is above the tolerance, or classes differ where scores do not tie.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = max(1, len(os.sched_getaffinity(0)))
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    worst, channels = 0.0, request.model.spec.in_channels
+    for size in _SIZES:
+        for batch in _BATCHES:
+            images = _untied(scores, (batch, channels, *size))
+            with torch.no_grad():
+                expected = scores(images).numpy()
+            (found,) = session.run(None, {"images": images.numpy()})
+            span = float(np.ptp(expected)) or 1.0
+            error = float(np.abs(found - expected).max()) / span
+            top = np.sort(expected, axis=1)
+            sure = top[:, -1] - top[:, -2] > TOLERANCE * span
+            equal = (found.argmax(1) == expected.argmax(1))[sure].all()
+            if not (math.isfinite(error) and error <= TOLERANCE and equal):
+                raise SettingsError(
+                    f"{request.model.run}: the ONNX graph gives other scores than the model "
+                    f"({error:.1e} of their range at {size[0]} x {size[1]} pixels), so that it was "
+                    "thrown away; report this with the versions of torch and onnxruntime."
+                )
+            worst = max(worst, error)
+    return worst
+
+
+def _untied(scores: Scores, shape: tuple[int, ...]) -> torch.Tensor:
+    """Noise on which no pixel of the segmenter's is torn between two classes.
+
+    A corrector sees the largest class: rounding of another order would show it another mask there.
+    """
+    images = torch.empty(0)
+    for seed in range(_DRAWS):
+        images = torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+        if scores.corrector is None:
+            return images
+        with torch.no_grad():
+            top = scores.segmenter(images).topk(2, dim=1).values
+        span = float(top.max() - top.min()) or 1.0
+        if float((top[:, 0] - top[:, 1]).min()) > TOLERANCE / 5 * span:
+            return images
+    return images
