@@ -80,9 +80,7 @@ def training_transform(
     if settings.rotate is True:
         plane = (rows, columns)
         steps.append(
-            RandRotate90d(
-                maps, prob=0.75, max_k=3, spatial_axes=plane, allow_missing_keys=True
-            )
+            RandRotate90d(maps, prob=0.75, max_k=3, spatial_axes=plane, allow_missing_keys=True)
         )
     return Compose(steps)
 

@@ -1,11 +1,14 @@
 """Slices of a volume at other distances, there and back, and slices with their neighbours."""
 
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.nn import functional as F
+
+Value = TypeVar("Value", bound=np.generic)
 
 __all__ = [
     "depth_weights",
@@ -29,7 +32,7 @@ def depth_weights(old: int, new: int) -> torch.Tensor:
     return F.interpolate(identity, size, mode="bilinear", antialias=new < old)[0, 0]
 
 
-def resampled_slices(stack: npt.NDArray[np.float16], depth: int) -> npt.NDArray[np.float16]:
+def resampled_slices(stack: npt.NDArray[Value], depth: int) -> npt.NDArray[Value]:
     """Intensities `(D, C, H, W)` as `depth` slices; the stack itself where it has as many."""
     if depth == len(stack):
         return stack
@@ -46,7 +49,8 @@ def resampled_labels(stack: npt.NDArray[np.uint8], depth: int) -> npt.NDArray[np
     if depth == len(stack):
         return stack
     nearest = np.floor((np.arange(depth) + 0.5) * len(stack) / depth).astype(int)
-    return stack[np.clip(nearest, 0, len(stack) - 1)]
+    chosen: npt.NDArray[np.uint8] = stack[np.clip(nearest, 0, len(stack) - 1)]
+    return chosen
 
 
 def native_slices(

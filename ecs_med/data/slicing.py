@@ -18,7 +18,14 @@ from ecs_med.data.planes import InSpace, is_turned, slice_axis
 from ecs_med.data.readers.grids import Affine, orientation_of
 from ecs_med.errors import SettingsError
 
-__all__ = ["Slicing", "pixel_sides_mm", "prepared_depth", "prepared_size", "slicing_of", "target_size"]
+__all__ = [
+    "Slicing",
+    "pixel_sides_mm",
+    "prepared_depth",
+    "prepared_size",
+    "slicing_of",
+    "target_size",
+]
 
 Value = TypeVar("Value", bound=np.generic)
 

@@ -117,7 +117,9 @@ def segment_cases(
     yield from _segmented(model, waiting, batch)
 
 
-def segment_slice(model: "Model", case: PreparedCase, index: int, *, certainty: bool) -> Segmentation:
+def segment_slice(
+    model: "Model", case: PreparedCase, index: int, *, certainty: bool
+) -> Segmentation:
     """Segment one slice of a volume, for which no more of it is looked at than has to be.
 
     Args:
@@ -133,13 +135,12 @@ def segment_slice(model: "Model", case: PreparedCase, index: int, *, certainty: 
     if spec.spatial_dims == 2 and not spec.context:
         return segment_case(model, case.only(index), certainty=certainty)
     whole = segment_case(model, case, certainty=certainty)
-    axis, layer = case.slicing.axis, case.slicing.across(index)
-    labels, sure, correction = (
-        None if found is None else found.take([layer], axis)
-        for found in (whole.labels, whole.certainty, whole.correction)
+    axis, layer = case.slicing.axis, [case.slicing.across(index)]
+    return Segmentation(
+        whole.labels.take(layer, axis),
+        None if whole.certainty is None else whole.certainty.take(layer, axis),
+        None if whole.correction is None else whole.correction.take(layer, axis),
     )
-    assert labels is not None
-    return Segmentation(labels, sure, correction)
 
 
 def look_at_slices(
@@ -222,7 +223,9 @@ def _draw(model: "Model", canvases: Sequence[Canvas], batch: int) -> None:
         return
     context = model.spec.context
     cases = [canvas.case.slices for canvas in canvases]
-    slices = alone.case.slices if alone else torch.cat([with_context(c, [0], context) for c in cases])
+    slices = (
+        alone.case.slices if alone else torch.cat([with_context(c, [0], context) for c in cases])
+    )
     with torch.inference_mode(), model.evaluating():
         for start in range(0, len(slices), batch):
             part = slices[start : start + batch]

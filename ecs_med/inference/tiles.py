@@ -58,13 +58,13 @@ def tiled_rows(
             )
             count = torch.zeros(rows.shape[2:], dtype=rows.dtype, device=rows.device)
         for corner in product(*others):
-            part = (slice(c, c + s) for c, s in zip(corner, sides[1:], strict=True))
-            place = (slice(None), *part)
-            found = network(rows[(..., *place)])
+            part = [slice(c, c + s) for c, s in zip(corner, sides[1:], strict=True)]
+            place: tuple[slice, ...] = (slice(None), *part)
+            found = network(rows[(slice(None), slice(None), *place)])
             if not total.numel():
                 shape = (1, found.shape[1], *rows.shape[2:])
                 total = torch.zeros(shape, dtype=rows.dtype, device=rows.device)
-            total[(..., *place)] += found * weight
+            total[(slice(None), slice(None), *place)] += found * weight
             count[place] += weight
         done = following - top
         final = total[:, :, :done] / count[:done]

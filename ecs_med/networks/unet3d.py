@@ -61,7 +61,8 @@ class DividedUNet(UNet):  # type: ignore[misc]
 
     def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Features of each level, from the finest, at half the resolution, to the deepest."""
-        features, level = [], self.model
+        features: list[torch.Tensor] = []
+        level = self.model
         while _is_level(level):
             features.append(level[0](features[-1] if features else images))
             level = level[1].submodule
@@ -158,9 +159,7 @@ class DynUNetNetwork(Network):
 def _is_level(module: nn.Module) -> bool:
     """Whether it is a way down, the rest beside a skip connection, and a way up."""
     return (
-        isinstance(module, nn.Sequential)
-        and len(module) == 3
-        and hasattr(module[1], "submodule")
+        isinstance(module, nn.Sequential) and len(module) == 3 and hasattr(module[1], "submodule")
     )
 
 

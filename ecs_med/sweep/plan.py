@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
@@ -12,6 +12,9 @@ from ecs_med.errors import SettingsError
 from ecs_med.names import file_name
 from ecs_med.runs import SweepFolder
 from ecs_med.sweep.axes import folder_name
+
+if TYPE_CHECKING:
+    from ecs_med.training.images import Images
 
 __all__ = [
     "CELL_SETTINGS",

@@ -76,7 +76,7 @@ def _networks(
             another.get_submodule("encoder").load_state_dict(encoder.state_dict())
         return another
 
-    statistics = NETWORKS.get(config.network).statistics(
+    mean, std = NETWORKS.get(config.network).statistics(
         initializations[0].encoder, plan.images.channels
     )
     num_slices = 2 * config.context + 1
@@ -86,7 +86,8 @@ def _networks(
         *initializations,
         config.corrector_output_stride,
         plan.scheme.num_classes,
-        *(values * num_slices for values in statistics),
+        mean * num_slices,
+        std * num_slices,
         another_segmenter=another_segmenter,
         first_corrector=first_corrector,
         network=config.network,

@@ -20,6 +20,8 @@ from ecs_med.methods import method_class
 from ecs_med.runs import DataContents, RunFolder
 from ecs_med.splits import Split, absent_classes_warning
 from ecs_med.training.augmentation import images_with_up
+from ecs_med.training.dimensions import with_dimensions
+from ecs_med.training.images import Images
 from ecs_med.training.preflight import (
     contents_of,
     draw_for,
@@ -31,8 +33,6 @@ from ecs_med.training.preflight import (
     warnings_of,
     warnings_of_split,
 )
-from ecs_med.training.dimensions import with_dimensions
-from ecs_med.training.images import Images
 from ecs_med.training.resolve import look_at_images
 from ecs_med.types import Case, CaseCollection, UnlabeledCase
 
@@ -232,17 +232,32 @@ def training_batches(
     assert config.batch is not None
     assert config.crop is not None
     assert config.iterations is not None
-    length = {"seed": config.seed, "batch": config.batch, "num_batches": config.iterations}
-    own = {"augmentation": config.augmentation, "transform": transform}
     labeled, unlabeled = stores.labeled, stores.unlabeled
     batches: TrainingBatches
     if config.patch is not None:
         assert isinstance(labeled, VolumeStore)
         assert unlabeled is None or isinstance(unlabeled, VolumeStore)
-        batches = PatchBatches(labeled, unlabeled, patch=config.patch, **length, **own)
+        batches = PatchBatches(
+            labeled,
+            unlabeled,
+            seed=config.seed,
+            batch=config.batch,
+            patch=config.patch,
+            augmentation=config.augmentation,
+            num_batches=config.iterations,
+            transform=transform,
+        )
     else:
         batches = TrainingBatches(
-            labeled, unlabeled, crop=config.crop, context=config.context, **length, **own
+            labeled,
+            unlabeled,
+            seed=config.seed,
+            batch=config.batch,
+            crop=config.crop,
+            augmentation=config.augmentation,
+            num_batches=config.iterations,
+            transform=transform,
+            context=config.context,
         )
     if transform is not None:
         batches[0]  # What is wrong with it is said before the run begins.

@@ -49,7 +49,8 @@ def with_dimensions(
     Raises:
         SettingsError: If dimensions, network, method and images do not go together.
     """
-    said, sentence = config.dims, None
+    said: str | None = config.dims
+    sentence = None
     if said == "auto":
         said, reason = _by_images(images, on_cpu)
         sentence = f"Trained in {_WORDS[said]}: {reason}; `dims` says otherwise."
@@ -75,7 +76,9 @@ _WORDS = {
 }
 
 
-def fitting_patch(config: TrainConfig, size: tuple[int, int, int], *, on_cpu: bool) -> tuple[int, int, int]:
+def fitting_patch(
+    config: TrainConfig, size: tuple[int, int, int], *, on_cpu: bool
+) -> tuple[int, int, int]:
     """Slices, height and width of a training patch in voxels, multiples of 16.
 
     Args:
@@ -88,9 +91,7 @@ def fitting_patch(config: TrainConfig, size: tuple[int, int, int], *, on_cpu: bo
     """
     crop = config.crop or (_CPU_CROP if on_cpu else _GPU_CROP)
     if crop % _MULTIPLE:
-        raise SettingsError(
-            f"`crop` must be a multiple of {_MULTIPLE} voxels in 3-D (got {crop})."
-        )
+        raise SettingsError(f"`crop` must be a multiple of {_MULTIPLE} voxels in 3-D (got {crop}).")
     depth, height, width = (
         min(crop, max(_MULTIPLE, -(-side // _MULTIPLE) * _MULTIPLE)) for side in size
     )
@@ -116,7 +117,9 @@ def _by_images(images: Images, on_cpu: bool) -> tuple[str, str]:
 
 def _check(images: Images, network: str, dims: int, context: int, method: str) -> None:
     if images.kind == "picture" and (dims == 3 or context):
-        what = f"The network {network} segments volumes" if dims == 3 else "`context` is for volumes"
+        what = (
+            f"The network {network} segments volumes" if dims == 3 else "`context` is for volumes"
+        )
         raise SettingsError(
             f"{what}, and these are pictures; leave `dims`, `network` and `context` out."
         )

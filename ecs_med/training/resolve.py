@@ -94,8 +94,7 @@ def look_at_images(
 def _slice_spacing(
     config: TrainConfig, volumes: Iterable[InSpace], slicing: Preparation
 ) -> tuple[float | None, float | None, tuple[str, ...]]:
-    """The distance that slices are brought to, the usual one then, and a sentence if data decided.
-    """
+    """The distance that slices are brought to, the usual one then, and why, if data decided."""
     distances = SliceDistances.of(volumes, slicing)
     median = distances.median if distances else None
     if isinstance(config.slice_spacing, float):

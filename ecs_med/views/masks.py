@@ -27,7 +27,8 @@ def corrupt_masks(labels: torch.Tensor, num_classes: int) -> torch.Tensor:
     """Make each mask wrong in one way that is drawn, with a class and an extent that are drawn.
 
     Args:
-        labels: `(B, *spatial)` in 0..N-1, without void; class 0 is what remains where an object goes.
+        labels: `(B, *spatial)` in 0..N-1, without void; class 0 is what remains where an object
+            goes.
         num_classes: N.
 
     Returns:
