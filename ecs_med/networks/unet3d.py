@@ -1,7 +1,7 @@
 """Segmenters of volumes: MONAI's U-Nets in three dimensions, divided into encoder and decoder."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from monai.networks.nets import DynUNet, UNet
@@ -81,7 +81,19 @@ class DividedUNet(UNet):  # type: ignore[misc]
 
 
 class DividedDynUNet(DynUNet):  # type: ignore[misc]
-    """MONAI's `DynUNet` that says itself where it can be divided, as `DividedUNet`."""
+    """MONAI's `DynUNet` that says itself where it can be divided, as `DividedUNet`.
+
+    There every weight has a second name under `skip_layers`, which no file of weights can hold;
+    here it has one. The stock class loads these weights with `strict=False`.
+    """
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        del self.skip_layers
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits `(B, N, *spatial)` of `(B, C, *spatial)`."""
+        return self.decode(self.encode(x))
 
     def encode(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Features of each level, from the finest, at the image's resolution, to the deepest."""
@@ -149,7 +161,6 @@ class DynUNetNetwork(Network):
             strides=strides,
             upsample_kernel_size=strides[1:],
             filters=settings.channels,
-            norm_name="instance",
             # With it, outputs have one rank in training and another one afterwards.
             deep_supervision=False,
             res_block=settings.residual,
