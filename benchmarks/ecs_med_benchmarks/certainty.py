@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from ecs_med.data.cases import prepare_case
+from ecs_med.data.depth import with_context
 from ecs_med.data.layout import open_data
 from ecs_med.errors import DataError, SettingsError
 from ecs_med.inference.model import Model, load_model
@@ -218,7 +219,8 @@ def _case_pairs(
 ) -> tuple[Floats, Integers]:
     """The two quantities at the pixels of a case, whose doubts are counted on the way."""
     prepared = prepare_case(case, model.spec.preparation, model.spec.labels, mask)
-    slices, reference = prepared.spread(_SLICES)
+    numbers, reference = prepared.spread(_SLICES)
+    slices = with_context(prepared.slices, numbers, model.spec.context)
     assert reference is not None
     parts = []
     for part, labels in zip(slices.split(1), reference.split(1), strict=True):

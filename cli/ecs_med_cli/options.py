@@ -150,6 +150,8 @@ TRAINING = (
     Option("--min-size --enlarge", int, "Longer side to bring smaller images up to; 0: never."),
     Option("--plane", str, "Slices of volumes: axial, coronal, sagittal; auto: by their voxels."),
     Option("--spacing", str, "Pixels of volumes in mm, or none; auto: one where they differ much."),
+    Option("--dims", str, "Volumes in 2 (slices), 2.5, 3 dimensions; auto: by size and spacing."),
+    Option("--context", int, "Neighbours of a slice on either side to look at, such as 1."),
     Option("--network", str, "Segmenter's architecture: {networks}."),
     *ENCODERS,
     Option("--freeze-encoder", bool, "Keep the segmenter's encoder as it begins: a cheaper step."),

@@ -80,6 +80,8 @@ class Preparation(Settings):
     spacing_mm: float | None = Field(None, gt=0, le=MAX_SPACING)
     """Side of the pixels to which slices of volumes are brought before `max_size` and `min_size`
     are applied, in mm; `None`: pixels stay as they are."""
+    slice_spacing_mm: float | None = Field(None, gt=0, le=MAX_SPACING)
+    """Distance of slices to which volumes are resampled, in mm; `None`: it stays as it is."""
     window: Window | None = None
     """CT window (lower, upper), or `None` for percentiles."""
     percentiles: Percentiles = (0.5, 99.5)

@@ -8,7 +8,7 @@ run holds the resolved values.
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ecs_med.config.base import MACHINE, PLACE, Settings, read_settings
 from ecs_med.config.preparation import (
@@ -40,8 +40,16 @@ BASELINE_METHOD = "supervised"
 """What another method is held against where none is named."""
 
 
+def _as_text(value: Any) -> Any:
+    """What YAML reads as a number."""
+    return f"{value:g}" if isinstance(value, (int, float)) else value
+
+
 OutsideMask = Literal["ask", "background", "void"]
 """What voxels are that a mask does not cover; `ask`: void, and refused where they are many."""
+
+Dims = Annotated[Literal["auto", "2", "2.5", "3"], BeforeValidator(_as_text)]
+"""`2`, `2.5`, `3` or `auto`."""
 
 Byte = Annotated[int, Field(ge=0, le=255)]
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -186,9 +194,13 @@ class TrainConfig(Settings):
     iterations: int | None = Field(None, ge=1, le=10**8)
     """Training iterations; `None`: 1,000 on CPU, 10,000 on a GPU."""
     batch: int | None = Field(None, ge=2, le=2**12)
-    """Labelled images per iteration, and as many unlabelled ones; `None`: 8."""
+    """Labelled images per iteration, and as many unlabelled ones; `None`: 8, in 3-D 2."""
     crop: int | None = Field(None, ge=32, le=MAX_CROP)
-    """Side of the square training crop in pixels; `None`: fits the images, at most 512."""
+    """Side of the square training crop in pixels; `None`: fits the images, at most 512. In 3-D the
+    longest side of a patch in voxels; `None`: 48 on CPU, 96 on a GPU."""
+    patch: tuple[int, int, int] | None = None
+    """Slices, height and width of the training patch in 3-D; `None`: `crop`, and no more than
+    volumes have."""
     max_size: int | None = Field(None, ge=0, le=MAX_SIDE)
     """Longer side, in pixels, to which larger images are brought down first; 0: never; `None`: 128
     on CPU and 1,024 on a GPU. Scores are always taken on the original grid."""
@@ -207,6 +219,15 @@ class TrainConfig(Settings):
     spacing: Spacing = "auto"
     """Side of the pixels to which slices of volumes are resampled before `max_size` and `min_size`
     are applied, in mm; `none`: pixels stay as they are; `auto`: see `ecs_med.data.spacing`."""
+    slice_spacing: Spacing = "auto"
+    """Distance of slices to which volumes are resampled in 3-D, in mm; `none`: it stays as it is;
+    `auto`: the median, where distances differ much, see `ecs_med.data.spacing`."""
+    dims: Dims | None = None
+    """How volumes are segmented: `2` slice by slice, `2.5` slices with their neighbours, `3` as
+    patches of volumes, `auto`: by size and spacing, see `ecs_med.training.dimensions`; `None`: as
+    `network` and `context` say."""
+    context: int = Field(0, ge=0, le=8)
+    """Neighbours of a slice of a volume, on either side, that are further channels of it."""
     network: str = "deeplabv3plus"
     """Architecture of the segmenter, one of `ecs_med.networks.NETWORKS`."""
     network_settings: dict[str, Any] = Field(default_factory=dict)

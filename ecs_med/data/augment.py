@@ -25,18 +25,32 @@ from ecs_med.types import IGNORE_INDEX
 __all__ = ["ColorJitterd", "apply_own_transform", "describe_transform", "training_transform"]
 
 
-def training_transform(crop: int, settings: AugmentationSettings) -> Compose:
-    """The transform from a whole slice to a training crop.
+def training_transform(
+    crop: int | tuple[int, int, int], settings: AugmentationSettings, *, has_colors: bool = True
+) -> Compose:
+    """The transform from a whole slice, or a block of a volume, to a training crop.
 
-    It takes and gives a mapping with `image` `(C, H, W)`, `valid` `(1, H, W)`, 1 in the slice
-    and 0 in padding, and for labelled slices `labels` `(1, H, W)`, `IGNORE_INDEX` in padding.
-    Random draws follow `set_random_state`.
+    It takes and gives a mapping with `image` `(C, *spatial)`, `valid` `(1, *spatial)`, 1 in the
+    slice and 0 in padding, and for labelled slices `labels` `(1, *spatial)`, `IGNORE_INDEX` in
+    padding. Random draws follow `set_random_state`.
 
     Args:
-        crop: Side of the square crop; smaller slices are padded around with 0.
-        settings: What is random.
+        crop: Side of the square crop, or slices, rows and columns of a patch; what is smaller is
+            padded around with 0. Patches are mirrored and turned in the plane of their slices.
+        settings: What is random; the zoom that of slices.
+        has_colors: Whether three channels are red, green and blue.
+
+    Raises:
+        SettingsError: If a patch is to be turned by quarters that is no square in the plane.
     """
     maps = ["image", "valid", "labels"]
+    roi = (crop, crop) if isinstance(crop, int) else crop
+    rows, columns = len(roi) - 2, len(roi) - 1
+    if settings.rotate is True and roi[rows] != roi[columns]:
+        raise SettingsError(
+            f"`rotate` turns patches by quarters, and those of {' x '.join(map(str, roi))} voxels "
+            "are no squares in the plane of the slices; leave it out, or give a smaller `crop`."
+        )
     steps: list[Transform] = []
     if settings.scale != (1.0, 1.0):
         steps.append(
@@ -53,18 +67,21 @@ def training_transform(crop: int, settings: AugmentationSettings) -> Compose:
     steps += [
         SpatialPadd(["image", "valid"], spatial_size=crop, value=0),
         SpatialPadd(["labels"], spatial_size=crop, value=IGNORE_INDEX, allow_missing_keys=True),
-        RandSpatialCropd(maps, roi_size=(crop, crop), random_size=False, allow_missing_keys=True),
+        RandSpatialCropd(maps, roi_size=roi, random_size=False, allow_missing_keys=True),
     ]
     if settings.flip:
-        steps.append(RandFlipd(maps, prob=0.5, spatial_axis=1, allow_missing_keys=True))
+        steps.append(RandFlipd(maps, prob=0.5, spatial_axis=columns, allow_missing_keys=True))
     if settings.jitter:
-        steps.append(ColorJitterd(["image"], settings.jitter))
+        steps.append(ColorJitterd(["image"], settings.jitter, has_colors))
     # Compose seeds its transforms in order: what is new comes last, so that the draws of the others
     # stay what they were.
     if settings.flip_vertical is True:
-        steps.append(RandFlipd(maps, prob=0.5, spatial_axis=0, allow_missing_keys=True))
+        steps.append(RandFlipd(maps, prob=0.5, spatial_axis=rows, allow_missing_keys=True))
     if settings.rotate is True:
-        steps.append(RandRotate90d(maps, prob=0.75, max_k=3, allow_missing_keys=True))
+        plane = (rows, columns)
+        steps.append(
+            RandRotate90d(maps, prob=0.75, max_k=3, spatial_axes=plane, allow_missing_keys=True)
+        )
     return Compose(steps)
 
 
@@ -76,11 +93,13 @@ class ColorJitterd(MapTransform, Randomizable):  # type: ignore[misc]
     Args:
         keys: Keys of the images.
         strength: 0..1.
+        has_colors: Whether three channels are red, green and blue.
     """
 
-    def __init__(self, keys: list[str], strength: float) -> None:
+    def __init__(self, keys: list[str], strength: float, has_colors: bool = True) -> None:
         MapTransform.__init__(self, keys)
         self.strength = strength
+        self.has_colors = has_colors
         self.brightness = self.contrast = self.saturation = 1.0
 
     def randomize(self, data: Any | None = None) -> None:
@@ -100,7 +119,7 @@ class ColorJitterd(MapTransform, Randomizable):  # type: ignore[misc]
         image = image * self.brightness
         grey = image.mean(dim=0, keepdim=True)
         image = (image - grey.mean()) * self.contrast + grey.mean()
-        if image.shape[0] == 3:
+        if self.has_colors and image.shape[0] == 3:
             grey = image.mean(dim=0, keepdim=True)
             image = (image - grey) * self.saturation + grey
         return image.clamp(0, 1)

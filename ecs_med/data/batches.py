@@ -22,6 +22,8 @@ from ecs_med.distributed import rank, world_size
 from ecs_med.types import Batch, StrongView
 
 __all__ = [
+    "FOREGROUND_SHARE",
+    "LABELED",
     "Normalization",
     "TrainingBatches",
     "ViewMaker",
@@ -31,11 +33,12 @@ __all__ = [
     "to_device",
 ]
 
-_LABELED, _UNLABELED = 1, 2
+LABELED, _UNLABELED = 1, 2
+"""Streams of cases."""
 _OWN_TRANSFORM = 10
 """Added to a stream, so that draws of the caller's transform are apart from those of crop and flip.
 """
-_FOREGROUND_SHARE = 1 / 3
+FOREGROUND_SHARE = 1 / 3
 """Share of draws from labelled volumes that take a slice with foreground (as in nnU-Net)."""
 
 RawBatch = dict[str, torch.Tensor]
@@ -51,10 +54,11 @@ class TrainingBatches(Dataset[RawBatch]):
         seed: Seed of the run.
         batch: Labelled images per batch, and as many unlabelled ones; of several processes,
             which must divide it, each takes its part.
-        crop: Side of the square crop in pixels.
+        crop: Side of the square crop in pixels, or sides of a patch of volumes.
         augmentation: Random transforms.
         num_batches: Length of the run.
         transform: Applied to whole slices before everything random; see `apply_own_transform`.
+        context: Neighbours of a slice on either side that are further channels of it.
     """
 
     def __init__(
@@ -64,13 +68,14 @@ class TrainingBatches(Dataset[RawBatch]):
         *,
         seed: int,
         batch: int,
-        crop: int,
+        crop: int | tuple[int, int, int],
         augmentation: AugmentationSettings,
         num_batches: int,
         transform: OwnTransform | None = None,
+        context: int = 0,
     ) -> None:
         set_track_meta(False)
-        self._stores = {_LABELED: labeled}
+        self._stores = {LABELED: labeled}
         if unlabeled is not None:
             self._stores[_UNLABELED] = unlabeled
         self._seed = seed
@@ -79,7 +84,8 @@ class TrainingBatches(Dataset[RawBatch]):
         self._slots = range(rank() * part, (rank() + 1) * part)
         self._num_batches = num_batches
         self._own_transform = transform
-        self._transform = training_transform(crop, augmentation)
+        self._context = context
+        self._transform = training_transform(crop, augmentation, has_colors=not context)
 
     def __len__(self) -> int:
         return self._num_batches
@@ -89,7 +95,7 @@ class TrainingBatches(Dataset[RawBatch]):
         raw: RawBatch = {}
         for stream in self._stores:
             samples = [self._sample(stream, index * self._batch + slot) for slot in self._slots]
-            prefix = "" if stream == _LABELED else "unlabeled_"
+            prefix = "" if stream == LABELED else "unlabeled_"
             for key in samples[0]:
                 raw[prefix + key] = torch.stack([sample[key] for sample in samples])
         return raw
@@ -102,7 +108,7 @@ class TrainingBatches(Dataset[RawBatch]):
         image = drawn.image
         image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
         sample = {"image": image, "valid": torch.ones(1, *image.shape[1:], dtype=torch.uint8)}
-        if stream == _LABELED:
+        if stream == LABELED:
             assert drawn.labels is not None
             sample["labels"] = drawn.labels[None]
         if self._own_transform is not None:
@@ -113,19 +119,18 @@ class TrainingBatches(Dataset[RawBatch]):
         sample["image"] = sample["image"].half()
         return {key: value if key == "image" else value[0].byte() for key, value in sample.items()}
 
-    @staticmethod
     def _draw_slice(
-        store: SliceStore, stream: int, case: int, rng: np.random.Generator
+        self, store: SliceStore, stream: int, case: int, rng: np.random.Generator
     ) -> PreparedSlice:
         count = store.num_slices(case)
         if count == 1:
-            return store.slice(case, 0)
+            return store.slice(case, 0, self._context)
         number = int(rng.integers(count))
-        if stream == _LABELED and rng.random() < _FOREGROUND_SHARE:
+        if stream == LABELED and rng.random() < FOREGROUND_SHARE:
             shown = store.foreground_slices(case)
             if len(shown):
                 number = int(shown[int(rng.integers(len(shown)))])
-        return store.slice(case, number)
+        return store.slice(case, number, self._context)
 
 
 def nth_case(seed: int, stream: int, num_cases: int, position: int) -> int:
@@ -212,7 +217,8 @@ def to_device(
         valid = raw[f"{prefix}valid"].to(device, non_blocking=True).bool()
         values = normalization(raw[f"{prefix}image"].to(device, non_blocking=True))
         values = values * valid[:, None]
-        return values.contiguous(memory_format=torch.channels_last), valid
+        last = torch.channels_last if values.ndim == 4 else torch.contiguous_format
+        return values.contiguous(memory_format=last), valid
 
     labels = raw["labels"].to(device, non_blocking=True).long()
     labeled, valid = images("")

@@ -80,11 +80,11 @@ class PreparedCase:
             return None
         return torch.tensor(prepare_labels(self.reference, self.header, self.preparation))
 
-    def spread(self, most: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """At most so many slices, evenly spread, and their labels."""
+    def spread(self, most: int) -> tuple[range, torch.Tensor | None]:
+        """Numbers of at most so many slices, evenly spread, and their labels."""
         step = math.ceil(len(self.slices) / most)
         labels = self.labels
-        return self.slices[::step], None if labels is None else labels[::step]
+        return range(0, len(self.slices), step), None if labels is None else labels[::step]
 
     def only(self, index: int) -> "PreparedCase":
         """The case as if the scan had a single slice: the one of that index in `slices`."""

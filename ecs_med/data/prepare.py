@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from ecs_med.config import Preparation
+from ecs_med.data.depth import resampled_labels, resampled_slices
 from ecs_med.data.normalising import normalised_slabs
 from ecs_med.data.readers import Scan, ScanHeader
 from ecs_med.data.slicing import slicing_of
@@ -45,7 +46,7 @@ def prepare_scan(scan: Scan, preparation: Preparation) -> npt.NDArray[np.generic
         part = _resized(torch.from_numpy(slab), slicing.size)
         stack[start : start + len(slab)] = part.numpy()
         start += len(slab)
-    return stack
+    return resampled_slices(stack, slicing.depth)
 
 
 def prepare_labels(
@@ -67,7 +68,7 @@ def prepare_labels(
         whole = torch.from_numpy(stack)[:, None].float()
         whole = F.interpolate(whole, size=slicing.size, mode="nearest-exact")
         stack = whole[:, 0].byte().numpy()
-    return stack
+    return resampled_labels(stack, slicing.depth)
 
 
 def to_native(maps: torch.Tensor, scan_shape: tuple[int, ...], axis: int) -> torch.Tensor:

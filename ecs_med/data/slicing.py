@@ -18,7 +18,14 @@ from ecs_med.data.planes import InSpace, is_turned, slice_axis
 from ecs_med.data.readers.grids import Affine, orientation_of
 from ecs_med.errors import SettingsError
 
-__all__ = ["Slicing", "pixel_sides_mm", "prepared_size", "slicing_of", "target_size"]
+__all__ = [
+    "Slicing",
+    "pixel_sides_mm",
+    "prepared_depth",
+    "prepared_size",
+    "slicing_of",
+    "target_size",
+]
 
 Value = TypeVar("Value", bound=np.generic)
 
@@ -38,6 +45,7 @@ class Slicing:
         order: Axis of the file by axis of the turned grid; empty for pictures.
         flipped: Whether that axis runs the other way in the file; likewise.
         size: Height and width of the slices that networks see, in pixels.
+        depth: Number of the slices that networks see; that of the scan, unless it is resampled.
     """
 
     shape: tuple[int, ...]
@@ -45,6 +53,7 @@ class Slicing:
     order: tuple[int, ...]
     flipped: tuple[bool, ...]
     size: tuple[int, int]
+    depth: int
 
     @property
     def axis(self) -> int:
@@ -105,10 +114,12 @@ def slicing_of(scan: _OnGrid, preparation: Preparation) -> Slicing:
     size = prepared_size(scan, preparation)
     if not scan.is_volume or scan.affine is None:
         order = tuple(range(len(shape))) if scan.is_volume else ()
-        return Slicing(shape, 0, order, (False,) * len(order), size)
+        depth = shape[0] if order else 1
+        return Slicing(shape, 0, order, (False,) * len(order), size, depth)
     axis = slice_axis(scan, preparation)
+    depth = prepared_depth(scan, preparation)
     if not is_turned(scan, preparation.orientation):
-        return Slicing(shape, axis, (0, 1, 2), (False,) * 3, size)
+        return Slicing(shape, axis, (0, 1, 2), (False,) * 3, size, depth)
     found = orientation_of(scan.affine)
     order = tuple(int(place) for place in np.argsort(found[:, 0]))
     return Slicing(
@@ -117,7 +128,28 @@ def slicing_of(scan: _OnGrid, preparation: Preparation) -> Slicing:
         order=order,
         flipped=tuple(bool(found[place, 1] < 0) for place in order),
         size=size,
+        depth=depth,
     )
+
+
+def prepared_depth(scan: InSpace, preparation: Preparation) -> int:
+    """Number of the slices of a volume as networks see them.
+
+    Raises:
+        SettingsError: If they would become more than any network takes.
+    """
+    axis = slice_axis(scan, preparation)
+    count, wanted = scan.spatial_shape[axis], preparation.slice_spacing_mm
+    if wanted is None or scan.spacing_mm is None:
+        return count
+    found = max(1, round(count * scan.spacing_mm[axis] / wanted))
+    if found > MAX_SIDE:
+        raise SettingsError(
+            f"{count:,} slices at {scan.spacing_mm[axis]:.3g} mm would become {found:,} at "
+            f"`slice_spacing={wanted:g}`, and {MAX_SIDE:,} are the most that are taken; choose a "
+            "larger `slice_spacing`."
+        )
+    return found
 
 
 def prepared_size(scan: InSpace, preparation: Preparation) -> tuple[int, int]:

@@ -12,10 +12,10 @@ from statistics import median
 
 from ecs_med.config import Preparation
 from ecs_med.config.preparation import MAX_SPACING
-from ecs_med.data.planes import InSpace
+from ecs_med.data.planes import InSpace, slice_axis
 from ecs_med.data.slicing import pixel_sides_mm
 
-__all__ = ["FACTOR", "PixelSides"]
+__all__ = ["FACTOR", "PixelSides", "SliceDistances"]
 
 FACTOR = 1.5
 """Between the smallest and the largest side of a pixel; beyond it slices are resampled."""
@@ -63,4 +63,50 @@ class PixelSides:
         return (
             f"{measured}, so all slices are resampled to pixels of {self.wanted:.3g} mm; "
             "`spacing=none` leaves them as they are."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SliceDistances:
+    """Distances of the slices of a data set, by the rule of `PixelSides`; for networks of volumes.
+
+    Attributes:
+        smallest: In mm, over all volumes.
+        largest: Likewise.
+        median: Likewise.
+    """
+
+    smallest: float
+    largest: float
+    median: float
+
+    @classmethod
+    def of(cls, volumes: Iterable[InSpace], preparation: Preparation) -> "SliceDistances | None":
+        """What the headers of some volumes say; `None` where none of them is in space."""
+        found = [
+            volume.spacing_mm[slice_axis(volume, preparation)]
+            for volume in volumes
+            if volume.is_volume and volume.spacing_mm is not None
+        ]
+        return cls(min(found), max(found), median(found)) if found else None
+
+    @property
+    def wanted(self) -> float | None:
+        """The distance that `slice_spacing=auto` resamples to; `None`: it leaves them."""
+        if self.largest <= FACTOR * self.smallest:
+            return None
+        return min(self.median, MAX_SPACING)
+
+    def sentence(self) -> str:
+        """What differs, and what is done about it.
+
+        Example:
+            >>> SliceDistances(1, 5, 2.5).sentence()  # doctest: +NORMALIZE_WHITESPACE
+            'Slices lie 1 to 5 mm apart, so volumes are resampled to slices every 2.5 mm;
+            `slice_spacing=none` leaves them as they are.'
+        """
+        return (
+            f"Slices lie {self.smallest:.3g} to {self.largest:.3g} mm apart, so volumes are "
+            f"resampled to slices every {self.wanted or self.median:.3g} mm; `slice_spacing=none` "
+            "leaves them as they are."
         )

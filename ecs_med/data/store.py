@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,17 +21,20 @@ from torch.utils.data import Dataset
 
 from ecs_med.config import Preparation
 from ecs_med.data.cases import PreparedCase, prepare_case
+from ecs_med.data.depth import neighbors
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.readers import fingerprint, read_header
 from ecs_med.errors import DataError
 from ecs_med.litter import clear_litter, temporary_file
 from ecs_med.types import Case, UnlabeledCase
 
-__all__ = ["PreparedSlice", "SliceStore"]
+__all__ = ["PreparedSlice", "SliceStore", "Tensors"]
 
 _FORMAT = 4
 
 Tensors = Mapping[str, torch.Tensor]
+Part = int | tuple[slice, ...]
+"""Of a tensor: one slice, or a block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,9 @@ class SliceStore(Dataset[Tensors]):
             `prepared_case` gives what scores are taken on.
     """
 
+    _kind: ClassVar[str | None] = None
+    """Of what entries hold, where that is more than is said above."""
+
     def __init__(
         self,
         cases: Sequence[Case] | Sequence[UnlabeledCase],
@@ -86,6 +92,7 @@ class SliceStore(Dataset[Tensors]):
                 "preparation": preparation.model_dump(mode="json"),
                 "scheme": scheme.model_dump(mode="json") if scheme else None,
                 "references": references,
+                **({"kind": self._kind} if self._kind else {}),
             },
             sort_keys=True,
         )
@@ -109,10 +116,27 @@ class SliceStore(Dataset[Tensors]):
         found = self._read(self.cases[index], ("classes",))
         return frozenset(found["classes"].tolist()) if found else frozenset()
 
-    def slice(self, index: int, number: int) -> PreparedSlice:
-        """One slice of one case."""
-        found = self._read(self.cases[index], ("image", "labels"), number)
-        return PreparedSlice(found["image"], found.get("labels"))
+    def slice(self, index: int, number: int, context: int = 0) -> PreparedSlice:
+        """One slice of one case, with as many neighbours on either side as further channels."""
+        case = self.cases[index]
+        found = self._read(case, ("image", "labels"), number)
+        image = found["image"]
+        if context:
+            around = neighbors(number, self.num_slices(index), context)
+            image = torch.cat([self._read(case, ("image",), place)["image"] for place in around])
+        return PreparedSlice(image, found.get("labels"))
+
+    def shape_of(self, index: int, name: str) -> tuple[int, ...]:
+        """The shape of one tensor of a case, which is not read where the entry lies on disk."""
+        case = self.cases[index]
+        path = self._path(case) if self._writable else None
+        if path is not None:
+            try:
+                with safe_open(path, framework="pt") as entry:
+                    return tuple(entry.get_slice(name).get_shape())
+            except (OSError, SafetensorError):
+                pass
+        return tuple(self._read(case, (name,))[name].shape)
 
     def prepared_case(self, case: Case | UnlabeledCase) -> PreparedCase:
         """A case as models are applied to it, with its reference where entries hold one.
@@ -136,9 +160,9 @@ class SliceStore(Dataset[Tensors]):
         self,
         case: Case | UnlabeledCase,
         names: Sequence[str] | None = None,
-        number: int | None = None,
+        number: Part | None = None,
     ) -> Tensors:
-        """Those tensors of an entry that it has, of one slice alone if `number` is given.
+        """Those tensors of an entry that it has, of one slice or block alone if `number` is given.
 
         The entry is prepared first where it is missing or damaged.
         """

@@ -21,7 +21,7 @@ from ecs_med.networks import Initialization, build_segmenter, corrector_input
 from ecs_med.networks.classifier import build_classifier, switch_off_absent
 from ecs_med.networks.correctors import CorrectorPlan, corrector_kind
 from ecs_med.networks.depthwise import quicken_depthwise
-from ecs_med.networks.modes import evaluating
+from ecs_med.networks.modes import evaluating, in_layout
 from ecs_med.runs import ModelSpec, RunFolder
 from ecs_med.runs.newest import newest_run
 from ecs_med.tensors import read_tensors, write_tensors
@@ -46,8 +46,8 @@ class Model:
 
     Args:
         spec: What they expect.
-        segmenter: From `(B, C, H, W)` to N logits.
-        corrector: From `(B, C + N, H, W)` to N+1 logits, or `None`.
+        segmenter: From `(B, C, *spatial)` to N logits.
+        corrector: From `(B, C + N, *spatial)` to N+1 logits, or `None`.
         device: Where both lie.
         run: The run folder they belong to.
         classifier: From `(B, C, H, W)` to N logits a picture, which switch off the classes that
@@ -79,7 +79,8 @@ class Model:
         self.device = device
         self.run = run
         self._autocast = autocast
-        self._normalization = Normalization(spec.mean, spec.std)
+        slices = 2 * spec.context + 1
+        self.normalization = Normalization(spec.mean * slices, spec.std * slices)
 
     @property
     def has_corrector(self) -> bool:
@@ -107,15 +108,16 @@ class Model:
             yield
 
     def logits(self, slices: torch.Tensor) -> torch.Tensor:
-        """Segment prepared slices.
+        """Segment prepared slices, or volumes where the model sees these.
 
         Args:
-            slices: `(B, C, H, W)`, uint8 in 0..255 or floating point in 0..1.
+            slices: `(B, C, *spatial)`, uint8 in 0..255 or floating point in 0..1; C are the
+                channels of a slice and of its neighbours, if the model takes some.
 
         Returns:
-            `(B, N, H, W)`, float32, on the model's device.
+            `(B, N, *spatial)`, float32, on the model's device.
         """
-        images = self._normalization(slices.to(self.device))
+        images = self.normalization(slices.to(self.device))
         logits = self._apply(self.segmenter, images)
         if self.classifier is None or self.spec.presence is None:
             return logits
@@ -126,13 +128,13 @@ class Model:
 
         Args:
             slices: As for `logits`.
-            logits: `(B, N, H, W)`, as `logits` gives them.
+            logits: `(B, N, *spatial)`, as `logits` gives them.
 
         Returns:
-            Probabilities `(B, N+1, H, W)`; the last class says "right".
+            Probabilities `(B, N+1, *spatial)`; the last class says "right".
         """
         assert self.corrector is not None
-        images = self._normalization(slices.to(self.device))
+        images = self.normalization(slices.to(self.device))
         inputs = corrector_input(images, logits.softmax(dim=1))
         return self._apply(self.corrector, inputs).softmax(dim=1)
 
@@ -147,24 +149,26 @@ class Model:
     def rows(
         self, picture: torch.Tensor, *, corrector: bool = False
     ) -> Iterator[tuple[int, torch.Tensor | None, torch.Tensor | None]]:
-        """`logits` and `correct` of one large picture, of which only a few rows exist at a time.
+        """`logits` and `correct` of one large picture, or of a volume, a few rows at a time.
 
         To be called in inference mode, with the networks in evaluation mode.
 
         Args:
-            picture: `(C, H, W)`, as a slice of `logits`, with a side above that of a tile.
+            picture: `(C, H, W)`, as a slice of `logits`, with a side above that of a tile; or
+                `(C, D, H, W)`, of which slices are the rows.
             corrector: Also let the corrector judge.
 
         Yields:
             Where rows begin and either their logits or, later, the corrector's probabilities, from
             top to bottom; logits as of the whole, probabilities but for the last bit.
         """
-        size, tile = (picture.shape[1], picture.shape[2]), self.spec.tile
+        size = picture.shape[1:]
+        sides = self._tile_sides(size)
 
         def images(top: int, bottom: int) -> torch.Tensor:
-            return self._normalization(picture[None, :, top:bottom].to(self.device))
+            return self.normalization(picture[None, :, top:bottom].to(self.device))
 
-        segmented = tiled_rows(partial(self._whole, self.segmenter), images, size, tile)
+        segmented = tiled_rows(partial(self._whole, self.segmenter), images, size, sides)
         if not corrector:
             yield from ((top, logits, None) for top, logits in segmented)
             return
@@ -181,26 +185,28 @@ class Model:
         def inputs(top: int, bottom: int) -> torch.Tensor:
             return corrector_input(images(top, bottom), held.read(top, bottom).softmax(dim=1))
 
-        for top, judged in tiled_rows(partial(self._whole, self.corrector), inputs, size, tile):
+        for top, judged in tiled_rows(partial(self._whole, self.corrector), inputs, size, sides):
             yield from waiting
             waiting.clear()
             yield top, None, judged.softmax(dim=1)
 
     def _apply(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        tile = self.spec.tile
+        size = inputs.shape[2:]
         with torch.inference_mode(), evaluating(network):
-            if max(inputs.shape[-2:]) <= tile:
+            if self.spec.spatial_dims == 2 and max(size) <= self.spec.tile:
                 return self._whole(network, inputs)
-            height, width = inputs.shape[-2:]
             tiled: torch.Tensor = sliding_window_inference(
                 inputs,
-                roi_size=tile_sides((height, width), tile),
+                roi_size=self._tile_sides(size),
                 sw_batch_size=1,
                 predictor=lambda part: self._whole(network, part),
                 overlap=OVERLAP,
                 mode="gaussian",
             )
             return tiled
+
+    def _tile_sides(self, size: Sequence[int]) -> list[int]:
+        return list(self.spec.patch or tile_sides(size, self.spec.tile))
 
     def _presence(self, images: torch.Tensor) -> torch.Tensor:
         """Probability `(B, N)` of each class, from whole slices: a tile would miss the rest."""
@@ -209,13 +215,17 @@ class Model:
             return self._padded(self.classifier, images).float().sigmoid()
 
     def _whole(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
+        if inputs.ndim == 5:  # a patch, whose sides fit the network
+            return self._padded(network, inputs).float()
         height, width = inputs.shape[-2:]
         return self._padded(network, inputs)[..., :height, :width].float()
 
     def _padded(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        height, width = inputs.shape[-2:]
-        padded = F.pad(inputs, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
-        padded = padded.contiguous(memory_format=torch.channels_last)
+        padded = inputs
+        if inputs.ndim == 4:
+            height, width = inputs.shape[-2:]
+            padded = F.pad(inputs, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
+            padded = padded.contiguous(memory_format=torch.channels_last)
         with torch.autocast(
             self.device.type, dtype=self._autocast, enabled=self._autocast is not None
         ):
@@ -258,14 +268,14 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
     model = Model(spec, **networks, device=target, run=folder)
     _fill(RunFolder(folder).weights_file, model.networks())
     for network in model.networks().values():
-        quicken_depthwise(network).to(target).to(memory_format=torch.channels_last).eval()
+        in_layout(quicken_depthwise(network).to(target)).eval()
     return model
 
 
 def _networks(spec: ModelSpec, path: Path) -> dict[str, Any]:
     """Segmenter, corrector and classifier without their weights, `None` for what there is not."""
     first = Initialization(spec.encoder or spec.network, "none")
-    size = {"in_channels": spec.in_channels, "num_classes": spec.num_classes}
+    size = {"in_channels": spec.network_channels, "num_classes": spec.num_classes}
     settings = spec.network_settings
     corrector, classifier = None, None
     try:
@@ -273,7 +283,14 @@ def _networks(spec: ModelSpec, path: Path) -> dict[str, Any]:
         if spec.corrector is not None:
             second = Initialization(spec.corrector_encoder or "none", "none")
             stride = spec.corrector_output_stride
-            plan = CorrectorPlan(segmenter, second, **size, output_stride=stride)
+            plan = CorrectorPlan(
+                segmenter,
+                second,
+                **size,
+                output_stride=stride,
+                network=spec.network,
+                network_settings=settings,
+            )
             corrector = corrector_kind(spec.corrector).build(plan)
         if spec.presence is not None:
             classifier = build_classifier(first, **size)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, TypeVar
 import torch
 
 from ecs_med.data.cases import PreparedCase
+from ecs_med.data.depth import with_context
 from ecs_med.data.readers import Scan, ScanHeader, read_scan
 from ecs_med.errors import SettingsError
 from ecs_med.inference.canvas import Canvas, CorrectorView, Segmentation, view_of
+from ecs_med.inference.volumes import draw_volume, slabs
 from ecs_med.losses import corrected_probabilities
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ __all__ = [
     "segment",
     "segment_case",
     "segment_cases",
+    "segment_slice",
 ]
 
 BATCH = 8
@@ -114,20 +117,63 @@ def segment_cases(
     yield from _segmented(model, waiting, batch)
 
 
-def look_at_slices(model: "Model", slices: torch.Tensor, *, batch: int = BATCH) -> CorrectorView:
-    """Both networks on prepared slices, without a way back to the scan's grid.
+def segment_slice(
+    model: "Model", case: PreparedCase, index: int, *, certainty: bool
+) -> Segmentation:
+    """Segment one slice of a volume, for which no more of it is looked at than has to be.
+
+    Args:
+        model: A trained model, with a corrector where `certainty` is asked.
+        case: Of a volume.
+        index: Of the slice, among those of the turned grid of the scan.
+        certainty: Also ask the corrector.
+
+    Returns:
+        As `segment_case`, arrays with a single layer across the slices.
+    """
+    spec = model.spec
+    if spec.spatial_dims == 2 and not spec.context:
+        return segment_case(model, case.only(index), certainty=certainty)
+    whole = segment_case(model, case, certainty=certainty)
+    axis, layer = case.slicing.axis, [case.slicing.across(index)]
+    return Segmentation(
+        whole.labels.take(layer, axis),
+        None if whole.certainty is None else whole.certainty.take(layer, axis),
+        None if whole.correction is None else whole.correction.take(layer, axis),
+    )
+
+
+def look_at_slices(
+    model: "Model", case: PreparedCase, most: int, *, batch: int = BATCH
+) -> tuple[CorrectorView, torch.Tensor | None]:
+    """Both networks on some prepared slices, without a way back to the scan's grid.
 
     Args:
         model: With a corrector.
-        slices: `(D, C, H, W)`.
+        case: Prepared.
+        most: Slices at most, evenly spread.
         batch: Slices at a time.
+
+    Returns:
+        What they say, and the reference of these slices where there is one, `(D, H, W)`. Models of
+        volumes see all of the volume, of which these slices are kept.
     """
+    numbers, reference = case.spread(most)
     parts = []
     with torch.inference_mode():
-        for part in slices.split(batch):
-            logits = model.logits(part)
-            parts.append(view_of(logits, model.correct(part, logits)))
-    return CorrectorView.joined(parts)
+        if model.spec.spatial_dims == 3:
+            for start, logits, judged in slabs(model, case.slices, corrector=True):
+                assert judged is not None
+                kept = [n - start for n in numbers if start <= n < start + len(logits)]
+                if kept:
+                    parts.append(view_of(logits[kept], judged[kept]))
+        else:
+            for first in range(0, len(numbers), batch):
+                chosen = numbers[first : first + batch]
+                part = with_context(case.slices, chosen, model.spec.context)
+                logits = model.logits(part)
+                parts.append(view_of(logits, model.correct(part, logits)))
+    return CorrectorView.joined(parts), reference
 
 
 def check_corrector(model: "Model") -> None:
@@ -171,10 +217,20 @@ def _draw(model: "Model", canvases: Sequence[Canvas], batch: int) -> None:
     if alone and alone.takes_rows and model.goes_in_rows(alone.case.header.shape):
         _draw_rows(model, alone)
         return
-    slices = alone.case.slices if alone else torch.cat([c.case.slices for c in canvases])
+    if model.spec.spatial_dims == 3:
+        for canvas in canvases:
+            draw_volume(model, canvas)
+        return
+    context = model.spec.context
+    cases = [canvas.case.slices for canvas in canvases]
+    slices = (
+        alone.case.slices if alone else torch.cat([with_context(c, [0], context) for c in cases])
+    )
     with torch.inference_mode(), model.evaluating():
         for start in range(0, len(slices), batch):
             part = slices[start : start + batch]
+            if alone and context:
+                part = with_context(slices, range(start, start + len(part)), context)
             scores = logits = model.logits(part)
             probabilities = None
             if canvases[0].view or model.spec.corrects:

@@ -1,9 +1,11 @@
-"""A large picture through a network in overlapping tiles, row of tiles by row of tiles.
+"""A large picture or a volume through a network in overlapping tiles, row of tiles by row of tiles.
 
 What MONAI's sliding window gives, bit by bit, of which only the rows of one tile exist at a time.
+Rows of a volume are its slices.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import product
 
 import torch
 from monai.data.utils import compute_importance_map, dense_patch_slices
@@ -16,10 +18,10 @@ OVERLAP = 0.25
 _MULTIPLE = 32
 
 Rows = tuple[int, torch.Tensor]
-"""The first row of the picture, and the maps from there on, `(1, K, rows, W)`."""
+"""The first row, and the maps from there on, `(1, K, rows, ...)`."""
 
 
-def tile_sides(size: tuple[int, int], tile: int) -> list[int]:
+def tile_sides(size: Sequence[int], tile: int) -> list[int]:
     """Height and width of the tiles of a picture; those of a narrow one are a multiple of 32."""
     return [min(tile, -(-side // _MULTIPLE) * _MULTIPLE) for side in size]
 
@@ -27,47 +29,49 @@ def tile_sides(size: tuple[int, int], tile: int) -> list[int]:
 def tiled_rows(
     network: Callable[[torch.Tensor], torch.Tensor],
     read: Callable[[int, int], torch.Tensor],
-    size: tuple[int, int],
-    tile: int,
+    size: Sequence[int],
+    sides: Sequence[int],
 ) -> Iterator[Rows]:
-    """Apply a network to a picture, from top to bottom.
+    """Apply a network to a picture from top to bottom, or to a volume from slice to slice.
 
     Args:
-        network: From `(1, C, tile, tile)` to maps of the same height and width.
-        read: Gives rows of the picture from one to before another, `(1, C, rows, W)`.
-        size: Height and width of the picture.
-        tile: Longest side of a tile.
+        network: From `(1, C, *sides)` to maps of the same size.
+        read: Gives rows from one to before another, `(1, C, rows, ...)`.
+        size: Of all of it.
+        sides: Of a tile; what is smaller is padded around with 0.
 
     Yields:
         Rows that are final, weighted means over the tiles that cover them.
     """
-    sides = tile_sides(size, tile)
     lacking = [max(side - length, 0) for side, length in zip(sides, size, strict=True)]
-    above, before = (pad // 2 for pad in lacking)
-    around = (before, lacking[1] - before, above, lacking[0] - above)
-    tops, lefts = (_starts(n + pad, s) for n, pad, s in zip(size, lacking, sides, strict=True))
+    before = [pad // 2 for pad in lacking]
+    around = [n for b, pad in zip(before[::-1], lacking[::-1], strict=True) for n in (b, pad - b)]
+    tops, *others = (_starts(n + pad, s) for n, pad, s in zip(size, lacking, sides, strict=True))
+    inner = tuple(slice(b, b + length) for b, length in zip(before, size, strict=True))
+    downwards = (*[0, 0] * len(others), 0)
     total = count = weight = torch.empty(0)
     for top, following in zip(tops, [*tops[1:], tops[-1] + sides[0]], strict=True):
         rows = F.pad(read(top, min(top + sides[0], size[0])), around)
         if not weight.numel():
             weight = compute_importance_map(
-                (sides[0], sides[1]), mode="gaussian", device=rows.device, dtype=rows.dtype
+                tuple(sides), mode="gaussian", device=rows.device, dtype=rows.dtype
             )
-            count = torch.zeros(rows.shape[-2:], dtype=rows.dtype, device=rows.device)
-        for left in lefts:
-            place = slice(left, left + sides[1])
-            found = network(rows[..., place])
+            count = torch.zeros(rows.shape[2:], dtype=rows.dtype, device=rows.device)
+        for corner in product(*others):
+            part = [slice(c, c + s) for c, s in zip(corner, sides[1:], strict=True)]
+            place: tuple[slice, ...] = (slice(None), *part)
+            found = network(rows[(slice(None), slice(None), *place)])
             if not total.numel():
-                shape = (1, found.shape[1], *rows.shape[-2:])
+                shape = (1, found.shape[1], *rows.shape[2:])
                 total = torch.zeros(shape, dtype=rows.dtype, device=rows.device)
-            total[..., place] += found * weight
-            count[:, place] += weight
+            total[(slice(None), slice(None), *place)] += found * weight
+            count[place] += weight
         done = following - top
         final = total[:, :, :done] / count[:done]
-        yield top, final[:, :, above : above + size[0], before : before + size[1]]
+        yield top, final[(slice(None), slice(None), *inner)]
         # What the next row of tiles adds to moves to the top.
-        total = F.pad(total[:, :, done:], (0, 0, 0, done))
-        count = F.pad(count[done:], (0, 0, 0, done))
+        total = F.pad(total[:, :, done:], (*downwards, done))
+        count = F.pad(count[done:], (*downwards, done))
 
 
 class Buffer:

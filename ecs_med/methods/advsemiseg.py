@@ -69,6 +69,7 @@ class AdvSemiSeg(Method):
     extra_networks: ClassVar[tuple[str, ...]] = ("discriminator",)
     own_settings: ClassVar[tuple[str, ...]] = ("corrector_encoder", "corrector_output_stride")
     uses_unlabeled: ClassVar[bool] = True
+    spatial_dims: ClassVar[tuple[int, ...]] = (2,)
     settings: AdvSemiSegSettings
 
     @classmethod

@@ -98,6 +98,8 @@ class Method(ABC):
     """Whether batches carry unlabelled images, where there are any."""
     strong_views: ClassVar[int] = 0
     """How many strongly varied views of the unlabelled images its step takes."""
+    spatial_dims: ClassVar[tuple[int, ...]] = (2, 3)
+    """Dimensions of the images that its networks and its step are made for."""
     needs_origin: ClassVar[bool] = False
     """Whether the segmenter has to come from a finished run (`start_from`)."""
     always_validates: ClassVar[bool] = False

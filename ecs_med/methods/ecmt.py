@@ -90,6 +90,7 @@ class Ecmt(TeachingMethod):
     frozen_networks: ClassVar[tuple[str, ...]] = ("teacher", "corrector_teacher")
     corrector_kind: ClassVar[str] = "decoder"
     strong_views: ClassVar[int] = 1
+    spatial_dims: ClassVar[tuple[int, ...]] = (2,)
     settings: EcmtSettings
 
     @classmethod

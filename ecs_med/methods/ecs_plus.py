@@ -162,7 +162,8 @@ class EcsPlus(TeachingMethod):
         # Where nobody knows better, a mask is as the teacher has it.
         corrupted = corrupt_masks(torch.where(is_known, batch.labels, found), self.num_classes)
         is_corrupted = chance(batch.images, self.settings.corrupted_share)
-        mask = torch.where(is_corrupted.view(-1, 1, 1), corrupted, found)
+        by_image = is_corrupted.view(-1, *[1] * (found.ndim - 1))
+        mask = torch.where(by_image, corrupted, found)
         logits = self._classify(features, mask)
         loss = cross_entropy(logits, batch.labels, class_weights=self._balance(batch.labels))
         is_amended = logits.detach().argmax(dim=1) == batch.labels

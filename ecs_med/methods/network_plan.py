@@ -1,14 +1,15 @@
 """What a method knows when it builds the networks that it adds to the segmenter."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from torch import nn
 
 from ecs_med.config import Settings
 from ecs_med.networks import Initialization
 from ecs_med.networks.correctors import CorrectorPlan, corrector_kind
+from ecs_med.networks.halves import spatial_dims
 
 __all__ = ["NetworkPlan"]
 
@@ -27,6 +28,8 @@ class NetworkPlan:
         mean: Of each image channel in 0..1, which is subtracted from what networks see.
         std: Of each image channel, by which it is divided.
         first_corrector: Of the run that this one begins with, where it is of the method's kind.
+        network: Architecture of the segmenter.
+        network_settings: What that was told.
         another_segmenter: Builds one more segmenter of the same architecture. Weights that its
             encoder brings (packaged, of the hub, a file or a run) are those of the first one's,
             everything else is drawn anew.
@@ -42,6 +45,13 @@ class NetworkPlan:
     std: Sequence[float]
     another_segmenter: Callable[[], nn.Module]
     first_corrector: nn.Module | None = None
+    network: str = "deeplabv3plus"
+    network_settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def spatial_dims(self) -> int:
+        """Dimensions of the images."""
+        return spatial_dims(self.segmenter)
 
     @property
     def in_channels(self) -> int:
@@ -60,6 +70,8 @@ class NetworkPlan:
             in_channels=self.in_channels,
             num_classes=self.num_classes,
             output_stride=self.corrector_output_stride,
+            network=self.network,
+            network_settings=self.network_settings,
         )
         corrector = corrector_kind(kind).build(plan)
         if self.first_corrector is not None:

@@ -70,7 +70,8 @@ class S4Gan(Method):
     @classmethod
     def build_networks(cls, plan: NetworkPlan) -> dict[str, nn.Module]:
         """The discriminator, which undoes the normalization of the segmenter's images."""
-        return {"discriminator": ImageDiscriminator(plan.num_classes, plan.mean, plan.std)}
+        dims = plan.spatial_dims
+        return {"discriminator": ImageDiscriminator(plan.num_classes, plan.mean, plan.std, dims)}
 
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """Update of the segmenter, then of the discriminator."""

@@ -67,6 +67,7 @@ class S4GanMlmt(S4Gan):
     settings_class: ClassVar[type[Settings]] = S4GanMlmtSettings
     extra_networks: ClassVar[tuple[str, ...]] = ("discriminator", "classifier", "teacher")
     frozen_networks: ClassVar[tuple[str, ...]] = ("teacher",)
+    spatial_dims: ClassVar[tuple[int, ...]] = (2,)
     settings: S4GanMlmtSettings
 
     @classmethod

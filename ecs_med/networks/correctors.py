@@ -11,7 +11,7 @@ A training step that has the features already asks `FeatureCorrector.judge`.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 import torch
@@ -21,8 +21,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from ecs_med.errors import SettingsError
+from ecs_med.networks.base import NETWORKS, build_segmenter
 from ecs_med.networks.deeplab import build_corrector
-from ecs_med.networks.halves import check_halves, encode
+from ecs_med.networks.halves import check_halves, encode, spatial_dims
 from ecs_med.networks.initialization import Initialization
 from ecs_med.networks.modes import evaluating
 
@@ -54,6 +55,8 @@ class CorrectorPlan:
         in_channels: Channels of the image.
         num_classes: N, without the added class.
         output_stride: Of its own encoder.
+        network: Architecture of the segmenter.
+        network_settings: What that was told.
     """
 
     segmenter: nn.Module
@@ -61,6 +64,8 @@ class CorrectorPlan:
     in_channels: int
     num_classes: int
     output_stride: Literal[8, 16] = 16
+    network: str = "deeplabv3plus"
+    network_settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class FeatureCorrector(nn.Module, ABC):
@@ -147,7 +152,7 @@ class DecoderCorrector(FeatureCorrector):
         narrow: Channels that details, and the class map, are brought to.
 
     Raises:
-        SettingsError: If the segmenter cannot be divided.
+        SettingsError: If the segmenter cannot be divided, or segments volumes.
 
     Source:
         Chen et al. 2018, "Encoder-Decoder with Atrous Separable Convolution", for all but the class
@@ -164,6 +169,11 @@ class DecoderCorrector(FeatureCorrector):
     ) -> None:
         super().__init__(segmenter, in_channels)
         check_halves(segmenter, "The corrector")
+        if spatial_dims(segmenter) != 2:
+            raise SettingsError(
+                "The second decoder of this method is made for slices, and the network segments "
+                "volumes; choose another `method`, such as ecs, or segment slices by `dims=2`."
+            )
         numbers, channels = feature_channels(segmenter, in_channels)
         self._number, details, deepest = numbers[0], channels[0], channels[-1]
         self.pyramid = nn.Sequential(
@@ -191,14 +201,15 @@ def feature_channels(segmenter: nn.Module, in_channels: int) -> tuple[list[int],
     """Which features of a segmenter a small decoder looks at.
 
     Args:
-        segmenter: That `check_halves` lets pass, for images of two dimensions.
+        segmenter: That `check_halves` lets pass.
         in_channels: Channels of the image.
 
     Returns:
         Numbers and channels of three features at most: details, which are the first at stride 4 or
         more; the first at twice their stride or more; the deepest.
     """
-    image = next(segmenter.parameters()).new_zeros(1, in_channels, _SIDE, _SIDE)
+    sides = (_SIDE,) * spatial_dims(segmenter)
+    image = next(segmenter.parameters()).new_zeros(1, in_channels, *sides)
     with torch.no_grad(), evaluating(segmenter):
         features = encode(segmenter, image)
     strides = [_SIDE // feature.shape[-1] for feature in features]
@@ -234,6 +245,15 @@ class CorrectorKind:
 
 
 def _network(plan: CorrectorPlan) -> nn.Module:
+    if NETWORKS.get(plan.network).spatial_dims == 3:
+        # The segmenter's architecture, from image and class map.
+        return build_segmenter(
+            Initialization(plan.network, "network"),
+            in_channels=plan.in_channels + plan.num_classes,
+            num_classes=plan.num_classes + 1,
+            network=plan.network,
+            settings=plan.network_settings,
+        )
     return build_corrector(
         plan.initialization,
         in_channels=plan.in_channels,

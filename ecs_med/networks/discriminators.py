@@ -51,6 +51,7 @@ class ImageDiscriminator(nn.Module):
         num_classes: N, channels of the class map.
         mean: Of each image channel, as subtracted before; one value a channel.
         std: Of each image channel, as divided by before.
+        spatial_dims: Of the images.
         dropout: Probability of the dropout.
 
     Source:
@@ -66,17 +67,19 @@ class ImageDiscriminator(nn.Module):
         num_classes: int,
         mean: Sequence[float],
         std: Sequence[float],
+        spatial_dims: int = 2,
         dropout: float = 0.5,
     ) -> None:
         super().__init__()
         # Constants of the run, not state: kept out of checkpoints.
+        by_channel = (-1, *[1] * spatial_dims)
         for name, values in (("mean", mean), ("std", std)):
-            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
+            self.register_buffer(name, torch.tensor(values).view(by_channel), persistent=False)
         widths = (len(mean) + num_classes, *_WIDTHS)
         self.layers = nn.Sequential(
             *(
                 nn.Sequential(
-                    _halving(before, after),
+                    _halving(before, after, spatial_dims),
                     nn.LeakyReLU(_SLOPE),
                     nn.Dropout(dropout) if after != _WIDTHS[-1] else nn.Identity(),
                 )
@@ -89,17 +92,19 @@ class ImageDiscriminator(nn.Module):
         """Judge pictures.
 
         Args:
-            inputs: `(B, C + N, H, W)`, normalised image and class map as `corrector_input` joins
-                them; H and W are at least 16.
+            inputs: `(B, C + N, *spatial)`, normalised image and class map as `corrector_input`
+                joins them; sides are at least 16.
 
         Returns:
             Logits of "real" `(B,)`, and features `(B, 512)`.
         """
         channels = len(self.mean)
         images = inputs[:, :channels] * self.std + self.mean
-        features = self.layers(torch.cat([images, inputs[:, channels:]], dim=1)).mean(dim=(2, 3))
+        maps = self.layers(torch.cat([images, inputs[:, channels:]], dim=1))
+        features = maps.mean(dim=tuple(range(2, maps.ndim)))
         return self.score(features)[:, 0], features
 
 
-def _halving(in_channels: int, out_channels: int) -> nn.Conv2d:
-    return nn.Conv2d(in_channels, out_channels, 4, stride=2, padding=1)
+def _halving(in_channels: int, out_channels: int, spatial_dims: int = 2) -> nn.Module:
+    convolution = nn.Conv2d if spatial_dims == 2 else nn.Conv3d
+    return convolution(in_channels, out_channels, 4, stride=2, padding=1)

@@ -9,7 +9,7 @@ from torch import nn
 
 from ecs_med.errors import SettingsError
 
-__all__ = ["Halves", "check_halves", "decode", "encode"]
+__all__ = ["Halves", "check_halves", "decode", "encode", "spatial_dims"]
 
 
 @runtime_checkable
@@ -89,3 +89,15 @@ def _is_plain(network: nn.Module) -> bool:
         and type(network).forward is SegmentationModel.forward
         and network.classification_head is None
     )
+
+
+def spatial_dims(network: nn.Module) -> int:
+    """Dimensions of the images that a network takes, 2 or 3, as its first convolution says.
+
+    Example:
+        >>> spatial_dims(nn.Conv3d(1, 1, 3))
+        3
+    """
+    kinds = (nn.Conv2d, nn.Conv3d)
+    first = next((module for module in network.modules() if isinstance(module, kinds)), None)
+    return 3 if isinstance(first, nn.Conv3d) else 2

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ecs_med.networks.correctors import FeatureCorrector, feature_channels
-from ecs_med.networks.halves import check_halves
+from ecs_med.networks.halves import check_halves, spatial_dims
 
 __all__ = ["MaskCorrector"]
 
@@ -50,38 +50,43 @@ class MaskCorrector(FeatureCorrector):
         super().__init__(segmenter, in_channels)
         check_halves(segmenter, "The corrector")
         self._numbers, channels = feature_channels(segmenter, in_channels)
-        self.features = nn.ModuleList(nn.Conv2d(count, narrow, 1) for count in channels)
-        self.mask = nn.Conv2d(num_classes, narrow, 3, padding=1)
+        is_flat = spatial_dims(segmenter) == 2
+        self._mode = "bilinear" if is_flat else "trilinear"
+        convolution = nn.Conv2d if is_flat else nn.Conv3d
+        # Few volumes share a batch: each is normalised by itself, as in their segmenters.
+        normalize = nn.BatchNorm2d if is_flat else _instance_norm
+        self.features = nn.ModuleList(convolution(count, narrow, 1) for count in channels)
+        self.mask = convolution(num_classes, narrow, 3, padding=1)
         joined = narrow * (len(channels) + 1)
         self.body = nn.Sequential(
-            nn.BatchNorm2d(joined),
+            normalize(joined),
             nn.ReLU(),
-            nn.Conv2d(joined, width, 3, padding=1, bias=False),
-            nn.BatchNorm2d(width),
+            convolution(joined, width, 3, padding=1, bias=False),
+            normalize(width),
             nn.ReLU(),
-            nn.Conv2d(width, width, 3, padding=2, dilation=2, bias=False),
-            nn.BatchNorm2d(width),
+            convolution(width, width, 3, padding=2, dilation=2, bias=False),
+            normalize(width),
             nn.ReLU(),
         )
-        self.head = nn.Conv2d(width, num_classes, 1)
+        self.head = convolution(width, num_classes, 1)
         initialize_decoder(self)
 
     def classify(self, features: Sequence[torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
-        """Logits of the classes, `(B, N, H, W)`.
+        """Logits of the classes, `(B, N, *spatial)`.
 
         Args:
             features: What `encode` gives of the segmenter.
-            mask: One-hot, `(B, N, H, W)`.
+            mask: One-hot, `(B, N, *spatial)`.
         """
         chosen = [features[number] for number in self._numbers]
-        size = chosen[0].shape[-2:]
+        size = chosen[0].shape[2:]
         # Shares of the classes in each place: what is thin stays visible, other than by sampling.
         parts = [self.mask(F.interpolate(mask.to(chosen[0].dtype), size, mode="area"))]
         for layer, values in zip(self.features, chosen, strict=True):
             narrow = layer(values)
-            parts.append(F.interpolate(narrow, size, mode="bilinear", align_corners=False))
+            parts.append(F.interpolate(narrow, size, mode=self._mode, align_corners=False))
         logits = self.head(self.body(torch.cat(parts, dim=1)))
-        return F.interpolate(logits, mask.shape[-2:], mode="bilinear", align_corners=False)
+        return F.interpolate(logits, mask.shape[2:], mode=self._mode, align_corners=False)
 
     def judge(self, features: Sequence[torch.Tensor], class_map: torch.Tensor) -> torch.Tensor:
         """See `FeatureCorrector.judge`; of the class map its largest class counts."""
@@ -90,3 +95,7 @@ class MaskCorrector(FeatureCorrector):
         logits = self.classify(features, mask)
         right = logits.gather(1, labels)
         return torch.cat([logits.scatter(1, labels, _NEVER), right], dim=1)
+
+
+def _instance_norm(channels: int) -> nn.Module:
+    return nn.InstanceNorm3d(channels, affine=True)

@@ -7,7 +7,18 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ["evaluating", "forward_without_keeping", "frozen"]
+__all__ = ["evaluating", "forward_without_keeping", "frozen", "in_layout"]
+
+
+def in_layout(network: nn.Module) -> nn.Module:
+    """`network` with weights in the memory format in which it runs.
+
+    Channels last where it is one of slices. In volumes that is no faster on a CPU
+    (`benchmarks/speed/ecs_step_3d.py`), and its U-Nets are left as they are.
+    """
+    if any(parameter.ndim == 5 for parameter in network.parameters()):
+        return network
+    return network.to(memory_format=torch.channels_last)
 
 
 @contextmanager

@@ -14,6 +14,9 @@ from ecs_med.runs.former import config_of_former, spec_of_former
 
 __all__ = ["ModelSpec", "Origin", "PlannedRun", "SweepPlan"]
 
+Side = Annotated[int, Field(ge=16, le=MAX_CROP)]
+"""Of a patch, in voxels."""
+
 MAX_CHANNELS = 1024
 """Of an image; more is refused before a network is built for them."""
 
@@ -37,6 +40,10 @@ class ModelSpec(Record):
     """Per channel, for intensities in 0..1."""
     std: tuple[Annotated[float, Field(gt=0)], ...]
     """Per channel."""
+    spatial_dims: Literal[2, 3] = 2
+    """Dimensions of what networks see: slices, or volumes."""
+    context: int = Field(0, ge=0, le=8)
+    """Neighbours of a slice on either side, whose channels come before and behind its own."""
     network: str = "deeplabv3plus"
     """Architecture of the segmenter."""
     network_settings: dict[str, JsonValue] = Field(default_factory=dict)
@@ -56,6 +63,9 @@ class ModelSpec(Record):
     """Of the corrector."""
     crop: int = Field(ge=32, le=MAX_CROP)
     """Side of the training crop in pixels."""
+    patch: tuple[Side, Side, Side] | None = None
+    """Slices, height and width of the patches in which volumes are segmented, in voxels; `None`
+    for networks of slices."""
     tile: int = Field(1024, ge=32, le=MAX_SIDE)
     """Larger slices are segmented in overlapping tiles of this side, in pixels."""
     initialization: str
@@ -67,10 +77,19 @@ class ModelSpec(Record):
         return spec_of_former(values)
 
     @model_validator(mode="after")
-    def _check_number_of_channels(self) -> Self:
+    def _check_consistency(self) -> Self:
         if not len(self.mean) == len(self.std) == self.in_channels:
             raise ValueError(f"mean and std have not {self.in_channels} values, one a channel")
+        if (self.patch is None) == (self.spatial_dims == 3):
+            raise ValueError("a patch is given where spatial_dims is 3, and only there")
+        if self.context and (self.spatial_dims == 3 or self.kind == "picture"):
+            raise ValueError("context is for slices of volumes")
         return self
+
+    @property
+    def network_channels(self) -> int:
+        """Channels of what networks see: those of an image, of a slice and its neighbours."""
+        return self.in_channels * (2 * self.context + 1)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
@@ -12,6 +12,9 @@ from ecs_med.errors import SettingsError
 from ecs_med.names import file_name
 from ecs_med.runs import SweepFolder
 from ecs_med.sweep.axes import folder_name
+
+if TYPE_CHECKING:
+    from ecs_med.training.images import Images
 
 __all__ = [
     "CELL_SETTINGS",
@@ -187,7 +190,7 @@ def decide_open_settings(sweep: SweepConfig, *, here: bool) -> SweepConfig:
 def _decided(config: TrainConfig, methods: Sequence[str]) -> dict[str, Any]:
     """What is open in `config` and has one value for small and for large images."""
     from ecs_med.methods import method_class
-    from ecs_med.training.resolve import Images, resolve
+    from ecs_med.training.resolve import resolve
 
     names = TrainConfig.fields_affecting("result") - set(CELL_SETTINGS)
     own = {method: set(method_class(method).own_settings) for method in methods}
@@ -195,13 +198,31 @@ def _decided(config: TrainConfig, methods: Sequence[str]) -> dict[str, Any]:
     for method in methods:
         foreign = set[str]().union(*own.values()) - own[method]
         asked = TrainConfig.parse({**given, **decided, "method": method})
-        small, large = (
-            resolve(asked, Images("picture", 3, (side, side)), Path())[0].model_dump(mode="json")
-            for side in _SIDES
+        first, *others = (
+            resolve(asked, images, Path())[0].model_dump(mode="json")
+            for images in _images_of_all_sizes(asked)
         )
         decided |= {
-            name: small[name]
+            name: first[name]
             for name in sorted(names - foreign)
-            if is_open(getattr(asked, name)) and small[name] == large[name]
+            if is_open(getattr(asked, name)) and all(first[name] == o[name] for o in others)
         }
     return decided
+
+
+def _images_of_all_sizes(config: TrainConfig) -> list["Images"]:
+    """Small and large ones of each kind that may be trained on."""
+    from ecs_med.networks.base import NETWORKS
+    from ecs_med.training.images import Images
+
+    is_deep = NETWORKS.get(config.network).spatial_dims == 3 or config.context > 0
+    kinds = {"volume"} if is_deep or config.dims in ("2.5", "3") else {"picture"}
+    if config.dims == "auto" and not is_deep:
+        kinds = {"picture", "volume"}
+    sizes = [((side, side), side) for side in _SIDES]
+    return [
+        Images(kind, 3, size, depth=depth if kind == "volume" else 1)
+        for kind in ("picture", "volume")
+        if kind in kinds
+        for size, depth in sizes
+    ]

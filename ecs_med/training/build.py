@@ -12,6 +12,7 @@ from ecs_med.networks.classifier import has_background
 from ecs_med.networks.correctors import corrector_kind
 from ecs_med.networks.depthwise import quicken_depthwise
 from ecs_med.networks.encoders import freeze_norm
+from ecs_med.networks.modes import in_layout
 from ecs_med.networks.parallel import make_parallel
 from ecs_med.runs import ModelSpec, Origin
 from ecs_med.training.data_plan import DataPlan
@@ -46,7 +47,7 @@ def build_model(
     cls, settings = method_class(config.method), method_settings(config)
     networks = _networks(config, plan, initializations, origin)
     for network in networks.values():
-        make_parallel(quicken_depthwise(network)).to(device).to(memory_format=torch.channels_last)
+        in_layout(make_parallel(quicken_depthwise(network)).to(device))
     autocast = autocast_dtype(config.precision, device)
     optimizers = optimizer_settings(config)
     count = plan.scheme.num_classes
@@ -76,15 +77,22 @@ def _networks(
             another.get_submodule("encoder").load_state_dict(encoder.state_dict())
         return another
 
+    mean, std = NETWORKS.get(config.network).statistics(
+        initializations[0].encoder, plan.images.channels
+    )
+    num_slices = 2 * config.context + 1
     network_plan = NetworkPlan(
         method_settings(config),
         segmenter,
         *initializations,
         config.corrector_output_stride,
         plan.scheme.num_classes,
-        *NETWORKS.get(config.network).statistics(initializations[0].encoder, plan.images.channels),
+        mean * num_slices,
+        std * num_slices,
         another_segmenter=another_segmenter,
         first_corrector=first_corrector,
+        network=config.network,
+        network_settings=config.network_settings,
     )
     networks = {"segmenter": segmenter, **cls.build_networks(network_plan)}
     if first_corrector is not None and "corrector" in networks:
@@ -97,7 +105,7 @@ def _segmenter(config: TrainConfig, plan: DataPlan, initialization: Initializati
     """A segmenter with its first weights, but for those that a run gives it."""
     segmenter = build_segmenter(
         initialization,
-        in_channels=plan.images.channels,
+        in_channels=plan.images.channels * (2 * config.context + 1),
         num_classes=plan.scheme.num_classes,
         network=config.network,
         settings=config.network_settings,
@@ -119,7 +127,8 @@ def _model(
     assert config.crop is not None
     corrector = method.corrector()
     kind = method.corrector_kind if corrector is not None else None
-    own_encoder = kind is not None and corrector_kind(kind).has_encoder
+    dims = NETWORKS.get(config.network).spatial_dims
+    own_encoder = kind is not None and corrector_kind(kind).has_encoder and dims == 2
     presence = method.presence() if has_background(plan.scheme.class_names) else None
     channels = plan.images.channels
     mean, std = NETWORKS.get(config.network).statistics(initialization.encoder, channels)
@@ -131,6 +140,8 @@ def _model(
         in_channels=channels,
         mean=tuple(mean),
         std=tuple(std),
+        spatial_dims=3 if dims == 3 else 2,
+        context=config.context,
         network=config.network,
         network_settings=config.network_settings,
         encoder=None if config.encoder == "none" else config.encoder,
@@ -140,6 +151,7 @@ def _model(
         presence=presence[1] if presence else None,
         corrector_output_stride=config.corrector_output_stride,
         crop=config.crop,
+        patch=config.patch,
         tile=config.tile or max(1024, config.crop),
         initialization=initialization.sentence(),
     )

@@ -10,13 +10,18 @@ from ecs_med.data.batches import OwnTransform, TrainingBatches
 from ecs_med.data.checks.examination import Diagnosis, diagnose
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.data.patches import PatchBatches
 from ecs_med.data.store import SliceStore
+from ecs_med.data.volume_store import VolumeStore
+from ecs_med.devices import choose_device
 from ecs_med.distributed import main_process_first
 from ecs_med.files import cache_folder
 from ecs_med.methods import method_class
 from ecs_med.runs import DataContents, RunFolder
 from ecs_med.splits import Split, absent_classes_warning
 from ecs_med.training.augmentation import images_with_up
+from ecs_med.training.dimensions import with_dimensions
+from ecs_med.training.images import Images
 from ecs_med.training.preflight import (
     contents_of,
     draw_for,
@@ -28,7 +33,7 @@ from ecs_med.training.preflight import (
     warnings_of,
     warnings_of_split,
 )
-from ecs_med.training.resolve import Images, look_at_images
+from ecs_med.training.resolve import look_at_images
 from ecs_med.types import Case, CaseCollection, UnlabeledCase
 
 __all__ = [
@@ -122,12 +127,17 @@ def plan_data(
     volumes = [fact for fact in found.facts.values() if fact.is_volume]
     images = look_at_images(readable, config, volumes)
     images = images._replace(up=images_with_up(collection, found.facts.values()))
+    # What cannot be trained is refused here, before anything is prepared.
+    on_cpu = choose_device(config.device).type == "cpu"
+    decided, chosen = with_dimensions(config, images, on_cpu=on_cpu)
     warnings = (
         *changed,
         *split.warnings,
         *warnings_of_split(found, split, scheme, config),
         *warnings_of(problems),
         *images.notes,
+        *([chosen] if chosen else []),
+        *(images.depth_notes if decided.dims == "3" else ()),
     )
     return DataPlan(collection, split, scheme, images, contents_of(found, scheme), warnings)
 
@@ -169,7 +179,8 @@ def build_stores(
     """
     assert config.cache is not None
     split = plan.split
-    labeled = SliceStore(split.labeled, preparation, plan.scheme, config.cache)
+    kind = SliceStore if config.patch is None else VolumeStore
+    labeled = kind(split.labeled, preparation, plan.scheme, config.cache)
     scored = SliceStore(
         (*split.validation, *split.test),
         preparation,
@@ -180,7 +191,7 @@ def build_stores(
     unlabeled = None
     warnings = []
     if method_class(config.method).uses_unlabeled and split.unlabeled:
-        unlabeled = SliceStore(split.unlabeled, preparation, None, config.cache)
+        unlabeled = kind(split.unlabeled, preparation, None, config.cache)
     elif method_class(config.method).uses_unlabeled:
         warnings.append(
             f"Method {config.method} learns from unlabelled images and there are none; it trains "
@@ -221,16 +232,33 @@ def training_batches(
     assert config.batch is not None
     assert config.crop is not None
     assert config.iterations is not None
-    batches = TrainingBatches(
-        stores.labeled,
-        stores.unlabeled,
-        seed=config.seed,
-        batch=config.batch,
-        crop=config.crop,
-        augmentation=config.augmentation,
-        num_batches=config.iterations,
-        transform=transform,
-    )
+    labeled, unlabeled = stores.labeled, stores.unlabeled
+    batches: TrainingBatches
+    if config.patch is not None:
+        assert isinstance(labeled, VolumeStore)
+        assert unlabeled is None or isinstance(unlabeled, VolumeStore)
+        batches = PatchBatches(
+            labeled,
+            unlabeled,
+            seed=config.seed,
+            batch=config.batch,
+            patch=config.patch,
+            augmentation=config.augmentation,
+            num_batches=config.iterations,
+            transform=transform,
+        )
+    else:
+        batches = TrainingBatches(
+            labeled,
+            unlabeled,
+            seed=config.seed,
+            batch=config.batch,
+            crop=config.crop,
+            augmentation=config.augmentation,
+            num_batches=config.iterations,
+            transform=transform,
+            context=config.context,
+        )
     if transform is not None:
         batches[0]  # What is wrong with it is said before the run begins.
     return batches

@@ -10,7 +10,7 @@ from ecs_med.data.cases import prepare_case
 from ecs_med.data.readers import Scan
 from ecs_med.inference.evaluate import Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
-from ecs_med.inference.predictor import segment_case
+from ecs_med.inference.predictor import segment_case, segment_slice
 from ecs_med.inference.views import grey_slices, stored_index, upright_slices
 from ecs_med.metrics import Scores
 from ecs_med.reporting.run.gallery import GalleryItem, choose_cases, write_gallery
@@ -157,7 +157,8 @@ def _item(model: Model, case: Case, scores: dict[str, float]) -> GalleryItem:
     shown = (reference > 0) & (reference < model.spec.num_classes)
     place = int(np.argmax(shown.sum(axis=(1, 2))))
     index = stored_index(place, len(reference), affine, axis)
-    result = segment_case(model, found.only(slicing.across(index)), certainty=model.has_corrector)
+    number = slicing.across(index)
+    result = segment_slice(model, found, number, certainty=model.has_corrector)
     correction, certainty = (
         None if plane is None else upright_slices(plane, affine, axis)[0]
         for plane in (result.correction, result.certainty)

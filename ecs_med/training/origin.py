@@ -45,7 +45,7 @@ def settings_from(origin: Origin, config: TrainConfig) -> TrainConfig:
         SettingsError: If it asks for other networks.
     """
     spec = origin.spec
-    networks: dict[str, Any] = {"network": spec.network}
+    networks: dict[str, Any] = {"network": spec.network, "context": spec.context}
     if spec.encoder is not None:
         networks["encoder"] = spec.encoder
     more: dict[str, Any] = {
@@ -58,6 +58,7 @@ def settings_from(origin: Origin, config: TrainConfig) -> TrainConfig:
             "plane": spec.preparation.plane,
             "usual_plane": spec.preparation.usual_plane,
             "spacing": spec.preparation.spacing_mm or "none",
+            "slice_spacing": spec.preparation.slice_spacing_mm or "none",
         }
     if _has_corrector_for(origin, config.method) and spec.corrector_encoder is not None:
         networks["corrector_encoder"] = spec.corrector_encoder

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,8 +10,8 @@ import torch
 from ecs_med.config import Orientation, Plane, Preparation, TrainConfig
 from ecs_med.data.planes import Grid, InSpace, usual_plane
 from ecs_med.data.readers import ScanHeader, read_header
-from ecs_med.data.slicing import prepared_size, target_size
-from ecs_med.data.spacing import PixelSides
+from ecs_med.data.slicing import prepared_depth, prepared_size, target_size
+from ecs_med.data.spacing import PixelSides, SliceDistances
 from ecs_med.devices import autocast_dtype, choose_device
 from ecs_med.distributed import local_rank, world_size
 from ecs_med.errors import DataError, SettingsError
@@ -20,7 +20,9 @@ from ecs_med.methods import method_class, with_own_settings
 from ecs_med.names import file_name
 from ecs_med.networks import Initialization, choose_initialization
 from ecs_med.networks.base import NETWORKS, Network, network_settings
-from ecs_med.training.augmentation import ImagesWithUp, decided_augmentation
+from ecs_med.training.augmentation import decided_augmentation
+from ecs_med.training.dimensions import fitting_patch, with_dimensions
+from ecs_med.training.images import Images
 from ecs_med.types import Case, UnlabeledCase
 
 __all__ = ["Images", "default_run_folder", "look_at_images", "resolve"]
@@ -28,25 +30,6 @@ __all__ = ["Images", "default_run_folder", "look_at_images", "resolve"]
 _SAMPLE = 64
 _CPU_SIZE, _GPU_SIZE = 128, 1024
 _SMALL_SIZE = 128
-
-
-class Images(NamedTuple):
-    """What the images of a collection have in common."""
-
-    kind: Literal["picture", "volume"]
-    """Pictures are segmented whole, volumes slice by slice."""
-    channels: int
-    """Channels of every image."""
-    size: tuple[int, int]
-    """Median height and width of a slice in pixels, once these have their `spacing_mm`."""
-    usual_plane: Plane | None = None
-    """Of volumes, see `ecs_med.data.planes`; `None` for pictures."""
-    spacing_mm: float | None = None
-    """Side of a pixel that slices are resampled to; `None`: they are not."""
-    notes: tuple[str, ...] = ()
-    """What was decided that a person should know, one sentence each."""
-    up: ImagesWithUp | None = None
-    """Why they have an up, by which it is decided whether training turns them."""
 
 
 def look_at_images(
@@ -88,9 +71,47 @@ def look_at_images(
     slicing = Preparation(orientation=config.orientation, plane=config.plane, usual_plane=plane)
     spacing, notes = _spacing(config, volumes or headers, slicing)
     slicing = slicing.model_copy(update={"spacing_mm": spacing})
-    sizes = [prepared_size(header, slicing) for header in headers]
-    height, width = (int(np.median(side)) for side in zip(*sizes, strict=True))
-    return Images(kind, first.num_channels, (height, width), plane, spacing, notes)
+    apart, distance, depth_notes = _slice_spacing(config, volumes or headers, slicing)
+    slicing = slicing.model_copy(update={"slice_spacing_mm": apart})
+    sizes = [
+        (prepared_depth(header, slicing), *prepared_size(header, slicing)) for header in headers
+    ]
+    depth, height, width = (int(np.median(side)) for side in zip(*sizes, strict=True))
+    return Images(
+        kind,
+        first.num_channels,
+        (height, width),
+        plane,
+        spacing,
+        notes,
+        depth=depth,
+        slice_spacing_mm=apart,
+        depth_notes=depth_notes,
+        anisotropy=_anisotropy(headers, slicing, distance),
+    )
+
+
+def _slice_spacing(
+    config: TrainConfig, volumes: Iterable[InSpace], slicing: Preparation
+) -> tuple[float | None, float | None, tuple[str, ...]]:
+    """The distance that slices are brought to, the usual one then, and why, if data decided."""
+    distances = SliceDistances.of(volumes, slicing)
+    median = distances.median if distances else None
+    if isinstance(config.slice_spacing, float):
+        return config.slice_spacing, config.slice_spacing, ()
+    if distances is None or config.slice_spacing == "none" or distances.wanted is None:
+        return None, median, ()
+    return distances.wanted, distances.wanted, (distances.sentence(),)
+
+
+def _anisotropy(
+    headers: Sequence[ScanHeader], slicing: Preparation, distance: float | None
+) -> float | None:
+    """Distance of slices in sides of a pixel, as networks would see them without bounds of size."""
+    sides = PixelSides.of(headers, slicing)
+    if sides is None or distance is None:
+        return None
+    return distance / (slicing.spacing_mm or sides.median)
 
 
 def _sizes(headers: Sequence[ScanHeader]) -> list[tuple[int, int]]:
@@ -138,14 +159,17 @@ def resolve(
     if device.type == "cuda" and world_size() > 1:
         device = choose_device(f"cuda:{local_rank()}")
     on_cpu = device.type == "cpu"
+    config, _ = with_dimensions(config, images, on_cpu=on_cpu)
     network = _fitting_network(config)
+    is_deep = network.spatial_dims == 3
     told = network_settings(config.network, config.network_settings)
     initializations = choose_initialization(
         config,
         from_run,
         has_encoder=network.has_encoder,
         own_encoders=network.own_encoders,
-        with_corrector="corrector_encoder" in method_class(config.method).own_settings,
+        with_corrector=not is_deep
+        and "corrector_encoder" in method_class(config.method).own_settings,
     )
     max_size = (
         config.max_size if config.max_size is not None else (_CPU_SIZE if on_cpu else _GPU_SIZE)
@@ -153,6 +177,12 @@ def resolve(
     min_size = (
         config.min_size if config.min_size is not None else min(_SMALL_SIZE, max_size or 10**9)
     )
+    if is_deep and config.min_size is None:
+        min_size = 0  # Networks of volumes decode at full resolution.
+    size = target_size(images.size, max_size, min_size)
+    patch = None
+    if is_deep:
+        patch = config.patch or fitting_patch(config, (images.depth, *size), on_cpu=on_cpu)
     iterations = config.iterations or (1_000 if on_cpu else 10_000)
     bf16 = autocast_dtype(config.precision, device) is torch.bfloat16
     resolved = config.model_copy(
@@ -161,21 +191,23 @@ def resolve(
             "device": str(device),
             "precision": "bf16" if bf16 else "fp32",
             "iterations": iterations,
-            "batch": config.batch or 8,
+            "batch": config.batch or (2 if is_deep else 8),
             "max_size": max_size,
             "min_size": min_size,
             "usual_plane": config.usual_plane or images.usual_plane,
             "spacing": _decided_spacing(config, images),
             "augmentation": decided_augmentation(config.augmentation, images.up),
-            "crop": config.crop or _fitting_crop(target_size(images.size, max_size, min_size)),
+            "slice_spacing": _decided_slice_spacing(config, images) if is_deep else "none",
+            "crop": config.crop or (max(patch) if patch else _fitting_crop(size)),
+            "patch": patch,
             "network_settings": told.model_dump(mode="json"),
             "encoder": initializations[0].encoder if network.has_encoder else "none",
-            "corrector_encoder": initializations[1].encoder,
+            "corrector_encoder": "none" if is_deep else initializations[1].encoder,
             "encoder_weights": _weights_setting(config, initializations),
             "cache": config.cache or cache_folder("prepared"),
         }
     )
-    if resolved.crop is not None and resolved.crop % 32:
+    if resolved.crop is not None and resolved.crop % 32 and not is_deep:
         raise SettingsError(f"`crop` must be a multiple of 32 pixels (got {resolved.crop}).")
     return with_own_settings(resolved), initializations
 
@@ -186,14 +218,15 @@ def _decided_spacing(config: TrainConfig, images: Images) -> float | Literal["no
     return config.spacing
 
 
+def _decided_slice_spacing(config: TrainConfig, images: Images) -> float | Literal["none"]:
+    if config.slice_spacing == "auto":
+        return images.slice_spacing_mm or "none"
+    return config.slice_spacing
+
+
 def _fitting_network(config: TrainConfig) -> type[Network]:
     """The segmenter's architecture, if training can use it."""
     network = NETWORKS.get(config.network)
-    if network.spatial_dims != 2:
-        raise SettingsError(
-            f"The network {network.name} takes images of {network.spatial_dims} dimensions, and "
-            "training is on slices, which have 2; choose another `network`."
-        )
     if config.frozen_norm and not network.has_encoder:
         raise SettingsError(
             f"The network {network.name} has no encoder whose batch normalization could stay as it "
@@ -219,6 +252,9 @@ def preparation_of(config: TrainConfig) -> Preparation:
         plane=config.plane,
         usual_plane=config.usual_plane or "axial",
         spacing_mm=config.spacing if isinstance(config.spacing, float) else None,
+        slice_spacing_mm=(
+            config.slice_spacing if isinstance(config.slice_spacing, float) else None
+        ),
         window=reading.window,
         percentiles=reading.percentiles,
     )

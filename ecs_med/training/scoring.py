@@ -142,8 +142,7 @@ def pseudo_label_health(
                 found = _with_reference(prepared(case), case, mask, model.spec.labels)
             except DataError:
                 continue  # a mask outside the scheme must not stop a run that never uses it
-            slices, reference = found.spread(_SLICES)
-            view = look_at_slices(model, slices)
+            view, reference = look_at_slices(model, found, _SLICES)
             totals["cases"] += 1
             totals["pixels"] += view.corrected.numel()
             totals["right"] += (view.corrected == classes).sum().item()

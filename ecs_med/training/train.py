@@ -12,7 +12,7 @@ from ignite.engine import Events
 
 from ecs_med.config import TrainConfig
 from ecs_med.data.augment import describe_transform
-from ecs_med.data.batches import Normalization, OwnTransform, batch_loader
+from ecs_med.data.batches import OwnTransform, batch_loader
 from ecs_med.distributed import (
     is_main_process,
     main_process_first,
@@ -212,7 +212,7 @@ class _Run:
             self.method,
             batch_loader(self.batches, self.first, config.workers),
             device=self.device,
-            normalization=Normalization(self.model.spec.mean, self.model.spec.std),
+            normalization=self.model.normalization,
             seed=config.seed,
             max_iterations=last,
             epoch_length=every,

@@ -27,7 +27,8 @@ def corrupt_masks(labels: torch.Tensor, num_classes: int) -> torch.Tensor:
     """Make each mask wrong in one way that is drawn, with a class and an extent that are drawn.
 
     Args:
-        labels: `(B, H, W)` in 0..N-1, without void; class 0 is what remains where an object goes.
+        labels: `(B, *spatial)` in 0..N-1, without void; class 0 is what remains where an object
+            goes.
         num_classes: N.
 
     Returns:
@@ -38,11 +39,14 @@ def corrupt_masks(labels: torch.Tensor, num_classes: int) -> torch.Tensor:
         learn from, such as Cheng et al. 2020, "CascadePSP".
     """
     # Drawn on the CPU for the global batch: sizes are needed before kernels can be started.
-    draws = own_rows(torch.rand(len(labels) * world_size(), 8)).tolist()
+    dims = labels.ndim - 1
+    # A side and a shift an axis: those of the third one come last.
+    draws = own_rows(torch.rand(len(labels) * world_size(), 8 + 2 * (dims - 2))).tolist()
     other = partner(labels)
     images = torch.zeros(len(labels), 1, *labels.shape[1:], device=labels.device)
     low, high = _BOX
-    sides = torch.tensor([[low + (high - low) * draw for draw in row[3:5]] for row in draws])
+    of_axes = [[*row[3:5], *row[8 : 6 + dims]] for row in draws]
+    sides = torch.tensor([[low + (high - low) * draw for draw in row] for row in of_axes])
     inside = boxes(images, sides.to(images))
     moved = _move(labels, draws)
     found = []
@@ -73,7 +77,7 @@ def _kind(draw: float) -> str:
 
 
 def _resize(mask: torch.Tensor, category: int, extent: float, *, swells: bool) -> torch.Tensor:
-    """`mask` with all that is `category` grown or worn off by a square."""
+    """`mask` with all that is `category` grown or worn off by a square or a cube."""
     low, high = _RADIUS
     radius = max(1, round((low + (high - low) * extent) * min(mask.shape)))
     shown = (mask == category)[None, None].float()
@@ -84,21 +88,30 @@ def _resize(mask: torch.Tensor, category: int, extent: float, *, swells: bool) -
 
 
 def _spread(values: torch.Tensor, radius: int) -> torch.Tensor:
-    """The maximum over a square, in two passes; what is outside of the image counts nowhere."""
-    side = 2 * radius + 1
-    values = F.max_pool2d(values, (side, 1), 1, (radius, 0))
-    return F.max_pool2d(values, (1, side), 1, (0, radius))
+    """The maximum over a square or a cube, axis by axis; what is outside counts nowhere."""
+    dims = values.ndim - 2
+    pool = F.max_pool2d if dims == 2 else F.max_pool3d
+    for axis in range(dims):
+        sides = [2 * radius + 1 if a == axis else 1 for a in range(dims)]
+        values = pool(values, sides, 1, [side // 2 for side in sides])
+    return values
 
 
 def _move(labels: torch.Tensor, draws: list[list[float]]) -> torch.Tensor:
-    """Shifted, scaled and turned; class 0 comes in."""
+    """Shifted, scaled and turned in the plane of the last two axes; class 0 comes in."""
     theta = []
+    is_flat = labels.ndim == 3
     for row in draws:
         angle = (2 * row[2] - 1) * _TURN
         scale = _SCALE[0] + (_SCALE[1] - _SCALE[0]) * row[5]
         cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale
         down, right = (2 * (2 * draw - 1) * _SHIFT for draw in row[6:8])
-        theta.append([[cosine, -sine, right], [sine, cosine, down]])
+        turned = [[cosine, -sine, right], [sine, cosine, down]]
+        if not is_flat:
+            through = 2 * (2 * row[-1] - 1) * _SHIFT
+            turned = [[a, b, 0.0, shift] for a, b, shift in turned]
+            turned.append([0.0, 0.0, 1 / scale, through])
+        theta.append(turned)
     matrices = torch.tensor(theta, device=labels.device)
     values = labels[:, None].float()
     grid = F.affine_grid(matrices, list(values.shape), align_corners=False)

@@ -49,7 +49,9 @@ def resolved(**values: Any) -> tuple[TrainConfig, tuple[Initialization, Initiali
 
 
 def test_a_network_of_another_package_needs_no_encoder() -> None:
-    assert NETWORKS.names() == ("deep", "deeplabv2", "deeplabv3plus", "plain", "vit")
+    assert NETWORKS.names() == (
+        *("deep", "deeplabv2", "deeplabv3plus", "dynunet", "plain", "unet3d", "vit"),
+    )
     config, (segmenter, corrector) = resolved(network_settings={"width": 5})
     assert (config.encoder, config.corrector_encoder) == ("none", "resnet34")
     assert segmenter.sentence() == "plain with first weights of its own"
@@ -77,7 +79,7 @@ def test_without_a_corrector_no_weights_of_one_are_looked_for(
     ("values", "sentence"),
     [
         ({"network": "plian"}, "Unknown network 'plian'; did you mean 'plain'?"),
-        ({"network": "deep"}, "The network deep takes images of 3 dimensions, and training is on "),
+        ({"network": "deep"}, "The network deep segments volumes, and these are pictures; leave "),
         ({"encoder": "resnet18"}, "The network plain has no encoder; leave `encoder` resnet18 out"),
         ({"frozen_norm": True}, "leave `frozen_norm` out."),
         ({"freeze_encoder": True}, "leave `freeze_encoder` out."),
