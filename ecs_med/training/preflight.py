@@ -84,7 +84,8 @@ def scheme_for(
     """
     if found.scheme is not None:
         return found.scheme, [p for p in found.understood if p.severity != "error"]
-    used = [case for case in (*split.labeled, *split.validation, *split.test) if case.mask]
+    roles = split.roles()
+    used = [case for case in collection.cases if roles[case.id] in _READS_MASK and case.mask]
     masks, images = [c.mask for c in used if c.mask], [case.images for case in used]
     scheme, problems = understand_masks(masks, config.reading, collection.labels, images)
     return scheme, [*problems, *map(_unused, found.understood)]

@@ -218,6 +218,7 @@ class _Run:
             epoch_length=every,
             first_iteration=self.first,
             strong=_strong_views(self.method, config, self.plan.images.kind == "picture"),
+            unlabeled_pixels=self.stores.unlabeled_pixels,
         )
         log = Log(
             self.history,
@@ -225,7 +226,7 @@ class _Run:
             self.method,
             every=max(1, min(10, last // 20)),
             last=last,
-            images_per_iteration=config.batch * (1 if self.stores.unlabeled is None else 2),
+            images_per_iteration=config.batch * self.stores.num_streams,
             warn=self._warn,
         )
         for handler in (log, *self.doors.handlers):
