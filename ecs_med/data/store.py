@@ -144,11 +144,13 @@ class SliceStore(Dataset[Tensors]):
             self._unlabeled[index] = is_drawn.nonzero()[:, 0]
         return self._unlabeled[index]
 
-    def has_unlabeled_pixels(self, index: int) -> bool:
-        """Whether slices that training draws of a labelled case are annotated in part alone."""
-        return bool(
-            self._read(self.cases[index], ("has_unlabeled_pixels",))["has_unlabeled_pixels"]
-        )
+    def num_pixels(self, index: int) -> tuple[int, int]:
+        """Pixels of the slices that training draws of a labelled case: labelled, and not annotated.
+
+        Void ones are neither.
+        """
+        labeled, unlabeled = self._read(self.cases[index], ("num_pixels",))["num_pixels"].tolist()
+        return labeled, unlabeled
 
     def classes(self, index: int) -> frozenset[int]:
         """Class indices that occur in a case, void included; empty without a mask."""
@@ -217,13 +219,14 @@ class SliceStore(Dataset[Tensors]):
         labels = found.labels
         assert labels is not None
         annotated = labels < self._scheme.num_classes
+        is_unlabeled = labels == UNLABELED_INDEX
         is_annotated = annotated.flatten(1).any(dim=1)
         shown = (annotated & (labels > 0)).flatten(1).any(dim=1)
         return content | {
             "labels": labels.contiguous(),
             "foreground": shown.nonzero()[:, 0],
             "annotated": is_annotated.nonzero()[:, 0],
-            "has_unlabeled_pixels": (labels[is_annotated] == UNLABELED_INDEX).any(),
+            "num_pixels": torch.stack([annotated.sum(), is_unlabeled[is_annotated].sum()]),
             "classes": labels.unique(),
         }
 

@@ -78,12 +78,14 @@ class Stores:
         scored: Validation and test cases, with their references on the scans' own grids.
         unlabeled_pixels: What becomes of pixels of labelled images that nobody has annotated, see
             `Method.unlabeled_pixels`.
+        notes: What is done with what nobody has annotated, one sentence each.
     """
 
     labeled: SliceStore
     unlabeled: SliceStore | None
     scored: SliceStore
     unlabeled_pixels: Literal["joined", "own", "ignored"] = "ignored"
+    notes: tuple[str, ...] = ()
 
     @property
     def num_streams(self) -> int:
@@ -198,7 +200,7 @@ def build_stores(
     present = _run_all(jobs, progress)
     shown = {case.id: present[i] for i, case in enumerate(split.labeled)}
     labeled, warnings = _without_void(labeled, split, plan, shown)
-    pixels = _unlabeled_pixels(config, labeled)
+    pixels, notes = _unlabeled_pixels(config, labeled)
     if method_class(config.method).uses_unlabeled and unlabeled is None and pixels == "ignored":
         warnings.append(
             f"Method {config.method} learns from unlabelled images and there are none; it trains "
@@ -206,7 +208,7 @@ def build_stores(
         )
     absent = absent_classes_warning(shown, plan.scheme.class_names)
     return (
-        Stores(labeled, unlabeled, scored, pixels),
+        Stores(labeled, unlabeled, scored, pixels, (*_note_on_slices(config, split), *notes)),
         [*warnings, *([absent] if absent else [])],
     )
 
@@ -247,13 +249,30 @@ def _without_void(
 
 def _unlabeled_pixels(
     config: TrainConfig, labeled: SliceStore
-) -> Literal["joined", "own", "ignored"]:
+) -> tuple[Literal["joined", "own", "ignored"], list[str]]:
+    """What becomes of pixels that nobody has annotated, and a sentence where there are any."""
+    counts = [labeled.num_pixels(index) for index in range(len(labeled))]
+    num_labeled, num_unlabeled = (sum(column) for column in zip(*counts, strict=True))
+    if not num_unlabeled:
+        return "ignored", []
     method = method_class(config.method)
-    if not (method.uses_unlabeled and config.learn_unlabeled_pixels):
-        return "ignored"
-    if not any(labeled.has_unlabeled_pixels(index) for index in range(len(labeled))):
-        return "ignored"
-    return method.unlabeled_pixels
+    share = num_labeled / (num_labeled + num_unlabeled)
+    note = f"Of the pixels of labelled images {share:.2%} are annotated ({num_labeled:,})"
+    if not method.uses_unlabeled or method.unlabeled_pixels == "ignored":
+        return "ignored", [f"{note}; {method.short_name} does not learn from the others."]
+    if not config.learn_unlabeled_pixels:
+        return "ignored", [f"{note}; the others are ignored (learn_unlabeled_pixels is off)."]
+    return method.unlabeled_pixels, [
+        f"{note}; {method.short_name} learns from the others as from unlabelled images "
+        "(learn_unlabeled_pixels)."
+    ]
+
+
+def _note_on_slices(config: TrainConfig, split: Split) -> list[str]:
+    if not split.num_slices or not method_class(config.method).uses_unlabeled:
+        return []
+    what = "are unlabelled images in training" if config.learn_unlabeled_slices else "lie unused"
+    return [f"The unlabelled slices of labelled volumes {what} (learn_unlabeled_slices)."]
 
 
 def _run_all(jobs: Sequence[Job], progress: Callable[[int, int], None]) -> list[frozenset[int]]:

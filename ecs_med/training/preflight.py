@@ -145,7 +145,9 @@ def refuse_empty_draw(
     """
     facts = found.facts
     if found.scheme is None:
-        facts = {case.id: gather_facts(case, scheme) for case in split.labeled}
+        roles = split.roles()
+        mine = (case for case in collection.cases if roles[case.id] == "labeled")
+        facts = {case.id: gather_facts(case, scheme) for case in mine}
     if any(facts[case.id].shows_foreground for case in split.labeled):
         return
     training = {id_ for id_, role in split.roles().items() if role in ("labeled", "unlabeled")}

@@ -20,8 +20,9 @@ from ecs_med.methods import method_class, with_own_settings
 from ecs_med.names import file_name
 from ecs_med.networks import Initialization, choose_initialization
 from ecs_med.networks.base import NETWORKS, Network, network_settings
+from ecs_med.sparse import LabeledCase
 from ecs_med.training.augmentation import ImagesWithUp, decided_augmentation
-from ecs_med.types import Case, UnlabeledCase
+from ecs_med.types import UnlabeledCase
 
 __all__ = ["Images", "default_run_folder", "look_at_images", "resolve"]
 
@@ -50,7 +51,7 @@ class Images(NamedTuple):
 
 
 def look_at_images(
-    cases: Sequence[Case | UnlabeledCase],
+    cases: Sequence[LabeledCase | UnlabeledCase],
     config: TrainConfig,
     volumes: Sequence[InSpace] | None = None,
 ) -> Images:
@@ -109,7 +110,7 @@ def _spacing(
     return sides.wanted, (sides.sentence(),)
 
 
-def _usual_plane(cases: Sequence[Case | UnlabeledCase], orientation: Orientation) -> Plane:
+def _usual_plane(cases: Sequence[LabeledCase | UnlabeledCase], orientation: Orientation) -> Plane:
     """One decision for all runs on a data set, whatever the order of their cases is."""
     ordered = sorted(cases, key=lambda case: case.id)
     headers = [read_header(case.images) for case in ordered[:: -(-len(ordered) // _SAMPLE)]]

@@ -78,12 +78,12 @@ def label_slices(
         )
     note = slices_note(chosen, config.slice_choice, config.slices_per_volume)
     short = sum(len(s.layers) < (config.slices_per_volume or 0) for s in chosen.values())
-    warnings = ()
+    warnings = []
     if short:
-        warnings = (
+        warnings = [
             f"{short} of {len(chosen)} labelled volumes have fewer than "
-            f"{config.slices_per_volume} annotated slices and give all that they have.",
-        )
+            f"{config.slices_per_volume} annotated slices and give all that they have."
+        ]
     return split.with_slices(cases, chosen, [note], warnings)
 
 

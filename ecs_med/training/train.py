@@ -142,6 +142,7 @@ class _Run:
                     self.plan, self.config, opening.preparation, listener.preparing
                 )
             )
+        self.notes.prepared(self.stores)
         for sentence in [*(str(w.message) for w in caught), *more]:
             self._warn(sentence)
         self.batches = training_batches(self.stores, self.config, doors.transform)

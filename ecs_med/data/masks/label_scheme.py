@@ -56,8 +56,8 @@ class LabelScheme(Settings):
     void_values: tuple[StoredValue, ...] = ()
     """Stored values that mean void; colours have none."""
     unlabeled_values: tuple[StoredValue, ...] = ()
-    """Stored values that mean that nobody has annotated a pixel, as in scribbles and under nnU-Net's
-    `ignore` label: void too, but what it shows may be learned as that of an unlabelled image."""
+    """Stored values of pixels that nobody has annotated, as around scribbles and under nnU-Net's
+    `ignore` label: void too, but what they show may be learned as unlabelled images are."""
     nearest: bool = False
     """Whether values or colours that are no class become the nearest class, as lossy
     compression asks for, instead of being refused."""

@@ -179,7 +179,7 @@ def _from_scribbles(
     num_classes = len(classes) if hints.names is None else len(hints.names)
     values = tuple(range(1, num_classes + 1))
     if len(classes) < 2 or not set(classes) <= {*values}:
-        raise refusals.scribbles_refused(census, classes, hints.names and len(hints.names))
+        raise refusals.scribbles_refused(census, classes, hints.num_named)
     scheme = hints.scheme(num_classes, values=values, void_values=void)
     note = f"mask values 1..{num_classes} are the {num_classes} classes, 1 the background"
     return scheme, note + _void_note(void, census.exact)
