@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IGNORE_INDEX",
+    "UNLABELED_INDEX",
     "Batch",
     "Case",
     "CaseCollection",
@@ -28,6 +29,10 @@ __all__ = [
 
 IGNORE_INDEX = 255
 """Label of void pixels: ignored by every loss and every metric."""
+
+UNLABELED_INDEX = 254
+"""Label of pixels that nobody has annotated, in prepared training labels and nowhere else: methods
+and metrics get `IGNORE_INDEX` instead, and `Batch.unlabeled_pixels` beside it."""
 
 Partition = Literal["train", "validation", "test"]
 

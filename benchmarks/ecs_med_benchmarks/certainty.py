@@ -151,7 +151,7 @@ def measure_certainty(
     config = folder.read_config()
     split = Split.read(folder.split_file, open_data(config.data, config.reading).cases)
     labeled = sorted(split.labeled, key=lambda case: digest(f"report:{case.id}"))[:max_images]
-    known = [(case, case.mask) for case in labeled if case.mask is not None]
+    known = [(c, c.mask) for c in labeled if isinstance(c, Case) and c.mask is not None]
     hidden = split.hidden.for_reporting(max_images)
     unlabeled = _correlation(model, hidden, pixels_per_image, lenient=True) if hidden else None
     return CertaintyCorrelation(

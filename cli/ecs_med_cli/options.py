@@ -73,6 +73,23 @@ METHODS = Option(
     "--methods", str, "Methods to compare ({methods}); else the default one and its baseline."
 )
 DRAW = Option("--draw", str, "How labels are drawn: random, foreground, or stratified.")
+UNIT = (
+    Option("--unit", str, "What is labelled at a time: a case, or a slice of a volume."),
+    Option("--slices-per-volume", int, "Labelled slices of each labelled volume."),
+    Option("--slice-choice", str, "Which: even, random, content, or given; else even."),
+    Option(
+        "--learn-unlabeled-slices",
+        bool,
+        "Learn from the other slices as unlabelled ones; else yes.",
+        has_opposite=True,
+    ),
+    Option(
+        "--learn-unlabeled-pixels",
+        bool,
+        "Learn from pixels that nobody has annotated as from unlabelled images; else yes.",
+        has_opposite=True,
+    ),
+)
 
 ITERATIONS = Option("--iterations", int, "Training steps; else 1000, on a GPU 10000.")
 STEPS = (
@@ -124,6 +141,12 @@ MASKS = _of(
         read=_colors,
     ),
     Option("--void-values", str, "Stored values to ignore, such as 255.", read=_integers),
+    Option(
+        "--unlabeled-values --unlabeled-value",
+        str,
+        "Stored values of pixels that nobody has annotated, such as 0 in scribbles.",
+        read=_integers,
+    ),
     Option("--outside-mask", str, "What a mask of a volume leaves out: background or void."),
 )
 READING = (

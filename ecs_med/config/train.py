@@ -83,6 +83,10 @@ class ReadingSettings(Settings):
     """RGB colour of each class in order, for colour-coded masks."""
     void_values: tuple[StoredValue, ...] | None = None
     """Stored values to ignore; `None`: 255 where the masks are label maps."""
+    unlabeled_values: tuple[StoredValue, ...] | None = None
+    """Stored values of pixels that nobody has annotated, such as 0 where scribbles are drawn on an
+    empty mask; ignored by scores and labelled losses as void is, but methods may learn what they
+    show (`learn_unlabeled_pixels`). `None`: the value that the data set calls `ignore`."""
     outside_mask: OutsideMask = "ask"
     """What voxels of a volume are that its mask does not cover: `background` (annotation programs
     save the extent of the drawing alone), `void`, or `ask`: void, refused where they are many."""
@@ -187,6 +191,20 @@ class TrainConfig(Settings):
     draw: Literal["random", "foreground", "stratified"] = "random"
     """How the labelled cases are drawn: at `random`; with two of three among those that show
     `foreground`; or `stratified` by classes and foreground size."""
+    unit: Literal["case", "slice"] = "case"
+    """What is labelled at a time: a `case` as a whole, or some slices of each labelled volume;
+    `labeled` counts volumes either way."""
+    slices_per_volume: int | None = Field(None, ge=1)
+    """Labelled slices of each labelled volume, with `unit=slice`; `None`: all that are `given`."""
+    slice_choice: Literal["even", "random", "content", "given"] = "even"
+    """Which slices these are: `even`ly spaced; at `random`; two of three among those that show
+    foreground (`content`); or `given` by a list, or by masks that are void elsewhere."""
+    learn_unlabeled_slices: bool = True
+    """Whether the other slices of these volumes are unlabelled images to methods that learn from
+    such; they cost nobody a minute and lie beside labelled ones."""
+    learn_unlabeled_pixels: bool = True
+    """Whether these methods learn from the pixels of labelled images that nobody has annotated
+    (`unlabeled_values`) as from unlabelled images; of a scribbled image they are nearly all."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Draws the labelled subset, the order, the crops and the initial weights."""
     run: Path | None = Field(None, json_schema_extra=PLACE)
@@ -286,6 +304,16 @@ class TrainConfig(Settings):
     """Random transforms."""
     reading: ReadingSettings = ReadingSettings()
     """How files are understood."""
+
+    @model_validator(mode="after")
+    def _check_unit(self) -> Self:
+        if self.unit == "case":
+            for name in ("slices_per_volume", "slice_choice"):
+                if getattr(self, name) != type(self).model_fields[name].default:
+                    raise ValueError(f"{name} is of labelled slices; set unit to slice, too")
+        elif self.slices_per_volume is None and self.slice_choice != "given":
+            raise ValueError("unit slice needs slices_per_volume: how many of each volume")
+        return self
 
     @classmethod
     def from_file(cls, path: Path) -> Self:

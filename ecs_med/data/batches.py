@@ -5,9 +5,9 @@ run exactly, and the number of worker processes changes nothing.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from ecs_med.config import AugmentationSettings
 from ecs_med.data.augment import apply_own_transform, training_transform
 from ecs_med.data.store import PreparedSlice, SliceStore
 from ecs_med.distributed import rank, world_size
-from ecs_med.types import Batch, StrongView
+from ecs_med.types import IGNORE_INDEX, UNLABELED_INDEX, Batch, StrongView
 
 __all__ = [
     "FOREGROUND_SHARE",
@@ -125,7 +125,8 @@ class TrainingBatches(Dataset[RawBatch]):
         count = store.num_slices(case)
         if count == 1:
             return store.slice(case, 0, self._context)
-        number = int(rng.integers(count))
+        drawn = store.drawn_slices(case)
+        number = int(drawn[int(rng.integers(len(drawn)))])
         if stream == LABELED and rng.random() < FOREGROUND_SHARE:
             shown = store.foreground_slices(case)
             if len(shown):
@@ -203,30 +204,53 @@ def to_device(
     device: torch.device,
     normalization: Normalization,
     strong: ViewMaker | None = None,
+    *,
+    unlabeled_pixels: Literal["joined", "own", "ignored"] = "ignored",
 ) -> Batch:
     """Move what `TrainingBatches` gives and normalise it there; padding becomes exactly 0.
+
+    Where unlabelled pixels are `joined`, labelled images are unlabelled ones as well, and of these
+    the pixels count that nobody has annotated: so every loss on unlabelled images takes them in.
+    They lie among the others one by one, so that several processes hold what one would, and are
+    there whatever a batch shows, so that its shape is always the same.
 
     Args:
         raw: Of `TrainingBatches`.
         device: Where to.
         normalization: The encoder's.
         strong: Makes strong views of the unlabelled images; `None`: there are none.
+        unlabeled_pixels: Whether the batch says which pixels of labelled images nobody has
+            annotated, and whether these images join the unlabelled ones.
     """
 
-    def images(prefix: str) -> tuple[torch.Tensor, torch.Tensor]:
-        valid = raw[f"{prefix}valid"].to(device, non_blocking=True).bool()
-        values = normalization(raw[f"{prefix}image"].to(device, non_blocking=True))
-        values = values * valid[:, None]
-        last = torch.channels_last if values.ndim == 4 else torch.contiguous_format
-        return values.contiguous(memory_format=last), valid
+    def moved(name: str) -> torch.Tensor:
+        return raw[name].to(device, non_blocking=True)
 
-    labels = raw["labels"].to(device, non_blocking=True).long()
-    labeled, valid = images("")
-    if "unlabeled_image" not in raw:
-        return Batch(labeled, labels, valid=valid)
-    others, others_valid = images("unlabeled_")
+    def normalized(image: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        values = normalization(image) * valid[:, None]
+        last = torch.channels_last if values.ndim == 4 else torch.contiguous_format
+        return values.contiguous(memory_format=last)
+
+    image, valid, labels = moved("image"), moved("valid").bool(), moved("labels").long()
+    is_unlabeled = labels == UNLABELED_INDEX
+    labels = labels.masked_fill(is_unlabeled, IGNORE_INDEX)
+    batch = Batch(normalized(image, valid), labels, valid=valid)
+    if unlabeled_pixels != "ignored":
+        batch = replace(batch, unlabeled_pixels=is_unlabeled)
+    # The second is where they are no padding, the third where they count.
+    parts = []
+    if "unlabeled_image" in raw:
+        others_valid = moved("unlabeled_valid").bool()
+        parts.append((moved("unlabeled_image"), others_valid, others_valid))
+    if unlabeled_pixels == "joined":
+        parts.append((image, valid, is_unlabeled))
+    if not parts:
+        return batch
+    others, others_valid, counts = (
+        torch.stack(part, dim=1).flatten(0, 1) for part in zip(*parts, strict=True)
+    )
     views: tuple[StrongView, ...] = ()
+    images = normalized(others, others_valid)
     if strong is not None:
-        values = raw["unlabeled_image"].to(device, non_blocking=True).float()
-        views = strong(values, others_valid, normalization)
-    return Batch(labeled, labels, others, others_valid, unlabeled_strong=views, valid=valid)
+        views = strong(others.float(), others_valid, normalization)
+    return replace(batch, unlabeled_images=images, unlabeled_valid=counts, unlabeled_strong=views)

@@ -15,7 +15,8 @@ from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.prepare import prepare_labels, prepare_scan
 from ecs_med.data.readers import Scan, ScanHeader, read_scan
 from ecs_med.data.slicing import Slicing, slicing_of
-from ecs_med.types import Case, UnlabeledCase
+from ecs_med.sparse import SparseCase
+from ecs_med.types import IGNORE_INDEX, UNLABELED_INDEX, Case, UnlabeledCase
 
 __all__ = ["PreparedCase", "prepare_case"]
 
@@ -103,10 +104,12 @@ class PreparedCase:
 
 
 def prepare_case(
-    case: Case | UnlabeledCase,
+    case: Case | SparseCase | UnlabeledCase,
     preparation: Preparation,
     scheme: LabelScheme | None = None,
     mask: Path | None = None,
+    *,
+    keep_unlabeled: bool = False,
 ) -> PreparedCase:
     """Read a case and bring it into the form that networks see.
 
@@ -115,17 +118,36 @@ def prepare_case(
         preparation: How scans are prepared.
         scheme: How stored mask values become classes; `None`: read no mask.
         mask: Read instead of the case's own; a hidden mask, for reports.
+        keep_unlabeled: Whether pixels that nobody has annotated are `UNLABELED_INDEX` in the
+            reference, for training; else they are void.
 
     Raises:
         DataError: If a file cannot be read, or image and mask do not belong on one grid.
     """
     scan = read_scan(case.images, case.frame)
+    reference = None
+    if scheme is not None:
+        reference = _reference(case, scheme, mask, keep_unlabeled)
+    return PreparedCase.of_scan(scan, preparation, reference)
+
+
+def _reference(
+    case: Case | SparseCase | UnlabeledCase,
+    scheme: LabelScheme,
+    mask: Path | None,
+    keep_unlabeled: bool,
+) -> npt.NDArray[np.uint8] | None:
+    def read(path: Path) -> npt.NDArray[np.uint8]:
+        return read_labels(case.images, path, scheme, case.frame, keep_unlabeled=keep_unlabeled)
+
+    if mask is None and isinstance(case, SparseCase):
+        labels = case.mask.labels(read)
+        if not keep_unlabeled:
+            labels[labels == UNLABELED_INDEX] = IGNORE_INDEX
+        return labels
     if mask is None and isinstance(case, Case):
         mask = case.mask
-    reference = None
-    if mask is not None and scheme is not None:
-        reference = read_labels(case.images, mask, scheme, case.frame)
-    return PreparedCase.of_scan(scan, preparation, reference)
+    return None if mask is None else read(mask)
 
 
 def _cut(values: npt.NDArray[np.uint8], axis: int, layer: int) -> npt.NDArray[np.uint8]:

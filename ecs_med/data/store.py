@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,13 +24,15 @@ from ecs_med.data.cases import PreparedCase, prepare_case
 from ecs_med.data.depth import neighbors
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.readers import fingerprint, read_header
+from ecs_med.data.slicing import slicing_of
 from ecs_med.errors import DataError
 from ecs_med.litter import clear_litter, temporary_file
-from ecs_med.types import Case, UnlabeledCase
+from ecs_med.sparse import LabeledCase, SliceSelection, SparseCase
+from ecs_med.types import UNLABELED_INDEX, Case, UnlabeledCase
 
 __all__ = ["PreparedSlice", "SliceStore", "Tensors"]
 
-_FORMAT = 4
+_FORMAT = 5
 
 Tensors = Mapping[str, torch.Tensor]
 Part = int | tuple[slice, ...]
@@ -43,7 +45,8 @@ class PreparedSlice:
 
     Attributes:
         image: `(C, H, W)`, uint8 in 0..255 or float16 in 0..1.
-        labels: `(H, W)`, uint8, or `None` without a mask.
+        labels: `(H, W)`, uint8, `UNLABELED_INDEX` where nobody has annotated; `None` without a
+            mask.
     """
 
     image: torch.Tensor
@@ -55,16 +58,20 @@ class SliceStore(Dataset[Tensors]):
 
     `store[i]` is a mapping with `image` `(D, C, H, W)`, `num_slices` and, where the case has a
     mask, `labels` `(D, H, W)`, `foreground` (indices of the slices that show a class other
-    than 0) and `classes` (labels that occur). `store.slice(i, d)` reads one slice without the rest.
+    than 0), `annotated` (indices of those with a labelled pixel) and `classes` (labels that occur,
+    `UNLABELED_INDEX` among them). `store.slice(i, d)` reads one slice without the rest.
 
     Args:
-        cases: Cases with masks, or `UnlabeledCase`s, whose masks cannot be reached from here.
+        cases: Cases with masks, or `UnlabeledCase`s, whose masks cannot be reached from here; of a
+            `SparseCase`, the labels of its labelled slices alone can.
         preparation: How scans are prepared.
         scheme: How stored mask values become classes; needed where there are masks.
         folder: Where entries are kept; made if missing.
         references: `prepared` or `native`: the grid of the masks. With `native`, that of the scan
             itself, an entry holds `reference` instead of what is said above of masks, and
             `prepared_case` gives what scores are taken on.
+        labeled_slices: By id, slices that are not to be drawn, since they are labelled and the
+            volume is here as an unlabelled one.
     """
 
     _kind: ClassVar[str | None] = None
@@ -72,14 +79,17 @@ class SliceStore(Dataset[Tensors]):
 
     def __init__(
         self,
-        cases: Sequence[Case] | Sequence[UnlabeledCase],
+        cases: Sequence[LabeledCase] | Sequence[UnlabeledCase],
         preparation: Preparation,
         scheme: LabelScheme | None,
         folder: Path,
         *,
         references: Literal["prepared", "native"] = "prepared",
+        labeled_slices: Mapping[str, SliceSelection] | None = None,
     ) -> None:
-        self.cases: tuple[Case | UnlabeledCase, ...] = tuple(cases)
+        self.cases: tuple[LabeledCase | UnlabeledCase, ...] = tuple(cases)
+        self._labeled_slices = dict(labeled_slices or {})
+        self._unlabeled: dict[int, torch.Tensor] = {}
         self._preparation = preparation
         self._scheme = scheme
         self._native = references == "native"
@@ -100,6 +110,11 @@ class SliceStore(Dataset[Tensors]):
     def __len__(self) -> int:
         return len(self.cases)
 
+    def of(self, cases: Sequence[LabeledCase]) -> Self:
+        """The same store with fewer cases."""
+        assert self._scheme is not None
+        return type(self)(cases, self._preparation, self._scheme, self._folder)
+
     def __getitem__(self, index: int) -> Tensors:
         return self._read(self.cases[index])
 
@@ -110,6 +125,39 @@ class SliceStore(Dataset[Tensors]):
     def foreground_slices(self, index: int) -> torch.Tensor:
         """Indices of a labelled case's slices that show a class other than 0."""
         return self._read(self.cases[index], ("foreground",))["foreground"]
+
+    def drawn_slices(self, index: int) -> torch.Tensor:
+        """Indices of the slices that training may draw of a case, ascending; one at least.
+
+        Of a case with a mask those with a labelled pixel, of an unlabelled one those that are not
+        labelled; all, where there are none of these.
+        """
+        if isinstance(self.cases[index], UnlabeledCase):
+            drawn = self._unlabeled_slices(index)
+        else:
+            drawn = self._read(self.cases[index], ("annotated",))["annotated"]
+        return drawn if len(drawn) else torch.arange(self.num_slices(index))
+
+    def _unlabeled_slices(self, index: int) -> torch.Tensor:
+        if index not in self._unlabeled:
+            case, count = self.cases[index], self.num_slices(index)
+            is_drawn = torch.ones(count, dtype=torch.bool)
+            labeled = self._labeled_slices.get(case.id)
+            if labeled is not None:
+                slicing = slicing_of(read_header(case.images, case.frame), self._preparation)
+                # Across another axis every slice holds a line of each labelled one.
+                if slicing.axis == labeled.axis:
+                    is_drawn[[slicing.across(layer) for layer in labeled.layers]] = False
+            self._unlabeled[index] = is_drawn.nonzero()[:, 0]
+        return self._unlabeled[index]
+
+    def num_pixels(self, index: int) -> tuple[int, int]:
+        """Pixels of the slices that training draws of a labelled case: labelled, and not annotated.
+
+        Void ones are neither.
+        """
+        labeled, unlabeled = self._read(self.cases[index], ("num_pixels",))["num_pixels"].tolist()
+        return labeled, unlabeled
 
     def classes(self, index: int) -> frozenset[int]:
         """Class indices that occur in a case, void included; empty without a mask."""
@@ -138,7 +186,7 @@ class SliceStore(Dataset[Tensors]):
                 pass
         return tuple(self._read(case, (name,))[name].shape)
 
-    def prepared_case(self, case: Case | UnlabeledCase) -> PreparedCase:
+    def prepared_case(self, case: LabeledCase | UnlabeledCase) -> PreparedCase:
         """A case as models are applied to it, with its reference where entries hold one.
 
         Args:
@@ -158,7 +206,7 @@ class SliceStore(Dataset[Tensors]):
 
     def _read(
         self,
-        case: Case | UnlabeledCase,
+        case: LabeledCase | UnlabeledCase,
         names: Sequence[str] | None = None,
         number: Part | None = None,
     ) -> Tensors:
@@ -182,8 +230,8 @@ class SliceStore(Dataset[Tensors]):
         wanted = [name for name in content if names is None or name in names]
         return {name: content[name] if number is None else content[name][number] for name in wanted}
 
-    def _prepare(self, case: Case | UnlabeledCase) -> Tensors:
-        found = prepare_case(case, self._preparation, self._scheme)
+    def _prepare(self, case: LabeledCase | UnlabeledCase) -> Tensors:
+        found = prepare_case(case, self._preparation, self._scheme, keep_unlabeled=not self._native)
         content = {
             "image": found.slices.contiguous(),
             "num_slices": torch.tensor(len(found.slices)),
@@ -194,18 +242,22 @@ class SliceStore(Dataset[Tensors]):
             return content | {"reference": torch.tensor(found.reference).contiguous()}
         labels = found.labels
         assert labels is not None
-        shown = ((labels > 0) & (labels < self._scheme.num_classes)).flatten(1).any(dim=1)
+        annotated = labels < self._scheme.num_classes
+        is_unlabeled = labels == UNLABELED_INDEX
+        is_annotated = annotated.flatten(1).any(dim=1)
+        shown = (annotated & (labels > 0)).flatten(1).any(dim=1)
         return content | {
             "labels": labels.contiguous(),
             "foreground": shown.nonzero()[:, 0],
+            "annotated": is_annotated.nonzero()[:, 0],
+            "num_pixels": torch.stack([annotated.sum(), is_unlabeled[is_annotated].sum()]),
             "classes": labels.unique(),
         }
 
-    def _path(self, case: Case | UnlabeledCase) -> Path | None:
+    def _path(self, case: LabeledCase | UnlabeledCase) -> Path | None:
         """Where the entry lies; `None` where a file is gone, as preparing it will say."""
-        mask = case.mask if isinstance(case, Case) else None
         try:
-            states = [fingerprint(case.images, case.frame), fingerprint([mask]) if mask else None]
+            states = [fingerprint(case.images, case.frame), _state_of_mask(case)]
         except (OSError, DataError):
             return None
         digest = hashlib.sha256(json.dumps([states, self._settings]).encode()).hexdigest()
@@ -225,6 +277,14 @@ class SliceStore(Dataset[Tensors]):
                 "training goes on without the cache, more slowly.",
                 stacklevel=2,
             )
+
+
+def _state_of_mask(case: LabeledCase | UnlabeledCase) -> object:
+    if isinstance(case, SparseCase):
+        chosen = case.mask.selection
+        return [case.mask.state(fingerprint), chosen.axis, chosen.layers]
+    mask = case.mask if isinstance(case, Case) else None
+    return fingerprint([mask]) if mask else None
 
 
 def _make_folder(folder: Path) -> bool:

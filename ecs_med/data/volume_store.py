@@ -7,7 +7,8 @@ import torch
 from monai.transforms.utils import map_classes_to_indices
 
 from ecs_med.data.store import PreparedSlice, SliceStore, Tensors
-from ecs_med.types import Case, UnlabeledCase
+from ecs_med.sparse import LabeledCase
+from ecs_med.types import UnlabeledCase
 
 __all__ = ["VolumeStore"]
 
@@ -60,7 +61,7 @@ class VolumeStore(SliceStore):
         mask = self._read(case, ("labels",), place)["labels"] if labels else None
         return PreparedSlice(image.movedim(0, 1), mask)
 
-    def _prepare(self, case: Case | UnlabeledCase) -> Tensors:
+    def _prepare(self, case: LabeledCase | UnlabeledCase) -> Tensors:
         content = dict(super()._prepare(case))
         if "labels" in content and self._scheme is not None:
             places = map_classes_to_indices(

@@ -27,7 +27,8 @@ from ecs_med.metrics import (
     surface_distance_95,
 )
 from ecs_med.runs import CorrectorScores
-from ecs_med.types import IGNORE_INDEX, Case
+from ecs_med.sparse import LabeledCase
+from ecs_med.types import IGNORE_INDEX
 
 if TYPE_CHECKING:
     from ecs_med.inference.model import Model
@@ -119,13 +120,13 @@ class Evaluation:
 
 def evaluate_cases(
     model: "Model",
-    cases: Sequence[Case],
+    cases: Sequence[LabeledCase],
     *,
     corrector: bool = False,
     surface: bool = False,
     batch: int = BATCH,
     labels: LabelScheme | None = None,
-    prepared: Callable[[Case], PreparedCase] | None = None,
+    prepared: Callable[[LabeledCase], PreparedCase] | None = None,
     on_case: Callable[[CaseScores], None] | None = None,
 ) -> Evaluation:
     """Segment each case once, and score both networks on it.
@@ -183,13 +184,13 @@ def evaluate_cases(
     return Evaluation(_with_distances(scores, per_case), tuple(per_case), of_corrector)
 
 
-def _with_mask(case: Case) -> Case:
+def _with_mask(case: LabeledCase) -> LabeledCase:
     if case.mask is None:
         raise DataError(f"{case.images[0]}: has no mask to be scored against; give it one.")
     return case
 
 
-def _read(case: Case, model: "Model", scheme: LabelScheme) -> PreparedCase:
+def _read(case: LabeledCase, model: "Model", scheme: LabelScheme) -> PreparedCase:
     check_scan(model, read_header(case.images, case.frame), case.images[0])
     return prepare_case(case, model.spec.preparation, scheme)
 

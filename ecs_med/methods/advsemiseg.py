@@ -65,6 +65,7 @@ class AdvSemiSeg(Method):
     title: ClassVar[str] = "AdvSemiSeg"
     short_name: ClassVar[str] = "AdvSemiSeg"
     source: ClassVar[str] = "Hung et al. 2018"
+    unlabeled_pixels = "ignored"
     settings_class: ClassVar[type[Settings]] = AdvSemiSegSettings
     extra_networks: ClassVar[tuple[str, ...]] = ("discriminator",)
     own_settings: ClassVar[tuple[str, ...]] = ("corrector_encoder", "corrector_output_stride")

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import nn
@@ -100,6 +100,10 @@ class Method(ABC):
     """How many strongly varied views of the unlabelled images its step takes."""
     spatial_dims: ClassVar[tuple[int, ...]] = (2, 3)
     """Dimensions of the images that its networks and its step are made for."""
+    unlabeled_pixels: ClassVar[Literal["joined", "own", "ignored"]] = "joined"
+    """What becomes of the pixels of labelled images that nobody has annotated, in a method that
+    learns from unlabelled images: these images are `joined` to the unlabelled ones; its step reads
+    `Batch.unlabeled_pixels` on its `own`; or they are `ignored`, since it cannot use them."""
     needs_origin: ClassVar[bool] = False
     """Whether the segmenter has to come from a finished run (`start_from`)."""
     always_validates: ClassVar[bool] = False

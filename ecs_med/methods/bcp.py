@@ -94,6 +94,7 @@ class Bcp(TeachingMethod):
     title: ClassVar[str] = "Bidirectional copy-paste (BCP)"
     short_name: ClassVar[str] = "BCP"
     source: ClassVar[str] = "Bai et al. 2023"
+    unlabeled_pixels = "ignored"
     settings_class: ClassVar[type[Settings]] = BcpSettings
     settings: BcpSettings
 

@@ -70,7 +70,7 @@ class CorrectingMethod(Method):
             corrected = self._correct(batch.images, probabilities)
             signals.update(signals_on_labeled(corrected.detach(), target, self.num_classes))
             yield self._weighted(corrected, target)
-            reference = one_hot(batch.labels, self.num_classes)
+            reference = one_hot(_completed(batch, probabilities), self.num_classes)
             judged = self._correct(batch.images, reference)
             yield self._weighted(judged, right_map(batch.labels, self.num_classes))
 
@@ -113,6 +113,17 @@ class CorrectorOnly(CorrectingMethod):
         """The corrector's mIoU over N+1 classes; the segmenter's never changes."""
         assert row.corrector is not None
         return row.corrector.miou
+
+
+def _completed(batch: Batch, probabilities: torch.Tensor) -> torch.Tensor:
+    """The reference, where nobody has annotated it as the segmenter has it.
+
+    Without it, what the corrector sees of a scribbled image would be a map with next to nothing in
+    it, as segmentations never are. Its loss counts annotated pixels alone, here as elsewhere.
+    """
+    if batch.unlabeled_pixels is None:
+        return batch.labels
+    return torch.where(batch.unlabeled_pixels, probabilities.argmax(dim=1), batch.labels)
 
 
 def signals_on_labeled(

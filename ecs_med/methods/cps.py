@@ -51,6 +51,7 @@ class Cps(Method):
     title: ClassVar[str] = "Cross pseudo supervision (CPS) with CutMix"
     short_name: ClassVar[str] = "CPS"
     source: ClassVar[str] = "Chen et al. 2021"
+    unlabeled_pixels = "own"
     settings_class: ClassVar[type[Settings]] = CpsSettings
     extra_networks: ClassVar[tuple[str, ...]] = ("second",)
     moved_alike: ClassVar[Mapping[str, str]] = {"second": "segmenter"}

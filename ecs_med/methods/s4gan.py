@@ -62,6 +62,7 @@ class S4Gan(Method):
     title: ClassVar[str] = "s4GAN"
     short_name: ClassVar[str] = "s4GAN"
     source: ClassVar[str] = "Mittal et al. 2019"
+    unlabeled_pixels = "ignored"
     settings_class: ClassVar[type[Settings]] = S4GanSettings
     extra_networks: ClassVar[tuple[str, ...]] = ("discriminator",)
     uses_unlabeled: ClassVar[bool] = True

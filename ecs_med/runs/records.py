@@ -72,6 +72,8 @@ class DataFacts(Record):
     """All cases."""
     num_labeled: int
     """Labelled cases that were trained on."""
+    num_slices: int = 0
+    """Labelled slices of these volumes together; 0 where cases are labelled as a whole."""
     num_unlabeled: int
     """Cases that were trained on without their masks, where the method does so."""
     num_validation: int
@@ -79,7 +81,7 @@ class DataFacts(Record):
     num_test: int
     """Test cases."""
     notes: tuple[str, ...] = ()
-    """How the split came about, one sentence each."""
+    """How split and labels came about, one sentence each."""
 
 
 class InitialWeights(Record):
@@ -173,11 +175,14 @@ class Metrics(Record):
     """Of the last model beside the chosen one, where it was asked for (`score_last`)."""
     absent_classes: tuple[str, ...] = ()
     """Foreground classes that no test reference shows, so that the test says nothing of them."""
+    unlabeled_slices: Scores | None = None
+    """Of that model on the unlabelled slices of labelled volumes, whose hidden masks are read for
+    this alone; `None` where cases are labelled as a whole. Nothing is chosen by it."""
 
     @model_validator(mode="after")
     def _check_number_of_classes(self) -> Self:
         last = (self.last.validation, self.last.test) if self.last else ()
-        for scores in (self.validation, self.test, *last):
+        for scores in (self.validation, self.test, self.unlabeled_slices, *last):
             if scores is None:
                 continue
             per_class = (

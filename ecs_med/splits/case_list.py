@@ -10,9 +10,10 @@ from ecs_med.errors import BudgetError, UnreadableFileError
 from ecs_med.files import regular_file
 from ecs_med.types import Case
 
-__all__ = ["read_case_list"]
+__all__ = ["read_case_list", "read_listed_slices"]
 
 _COLUMNS = ("id", "case", "case_id", "image", "image_id", "file", "filename", "name", "stem")
+_SLICES = "slices"
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".nii", ".gz"}
 _REMEDY = "list the labelled cases, one id or file name an entry"
 
@@ -46,6 +47,44 @@ def read_case_list(path: Path, cases: Iterable[Case]) -> tuple[Case, ...]:
     index = _Index(path, cases)
     found = {case.id: case for case in map(index.find, entries)}
     return tuple(found[id_] for id_ in sorted(found))
+
+
+def read_listed_slices(path: Path, cases: Iterable[Case]) -> dict[str, tuple[int, ...]]:
+    """Read which slices of its cases a list names, in the column `slices` of a CSV file.
+
+    Slices are counted from 0 as they are stored, and separated by `;` or blanks: `3;9;15`.
+
+    Args:
+        path: As of `read_case_list`.
+        cases: The cases that entries may name.
+
+    Returns:
+        By id; empty where the list has no such column.
+
+    Raises:
+        UnreadableFileError: If a row names no slice, or something that is none.
+        BudgetError: If an entry names no case, or more than one.
+    """
+    rows = _rows_of_csv(path, _text_of(path)) if path.suffix.lower() == ".csv" else []
+    head = [cell.strip().lower() for cell in rows[0]] if rows else []
+    if _SLICES not in head:
+        return {}
+    place = head.index(_SLICES)
+    column = next((head.index(name) for name in _COLUMNS if name in head), 0)
+    index, found = _Index(path, cases), {}
+    for row in rows[1:]:
+        entry = row[column].strip() if column < len(row) else ""
+        numbers = row[place].replace(";", " ").split() if place < len(row) else []
+        if not entry:
+            continue
+        if not numbers or not all(text.isascii() and text.isdigit() for text in numbers):
+            raise UnreadableFileError(
+                path,
+                f"names no slices of {entry}",
+                "write their numbers from 0, such as 3;9;15, in the column slices",
+            )
+        found[index.find(entry).id] = tuple(sorted({int(text) for text in numbers}))
+    return found
 
 
 class _Index:
@@ -98,13 +137,17 @@ class _Index:
         return str(pure)
 
 
-def _read_entries(path: Path) -> list[str]:
+def _text_of(path: Path) -> str:
     try:
-        text = regular_file(path).read_text(encoding="utf-8-sig")
+        return regular_file(path).read_text(encoding="utf-8-sig")
     except OSError as error:
         raise UnreadableFileError(path, error.strerror or "cannot be read", _REMEDY) from error
     except ValueError as error:
         raise UnreadableFileError(path, "is not a text file", _REMEDY) from error
+
+
+def _read_entries(path: Path) -> list[str]:
+    text = _text_of(path)
     suffix = path.suffix.lower()
     if suffix == ".json":
         return _entries_of_json(path, text)
@@ -116,13 +159,17 @@ def _entries_of_text(text: str) -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-def _entries_of_csv(path: Path, text: str) -> list[str]:
+def _rows_of_csv(path: Path, text: str) -> list[list[str]]:
     try:
-        rows = [
+        return [
             row for row in csv.reader(io.StringIO(text, newline="")) if any(map(str.strip, row))
         ]
     except csv.Error as error:
         raise UnreadableFileError(path, f"is not a CSV file ({error})", _REMEDY) from error
+
+
+def _entries_of_csv(path: Path, text: str) -> list[str]:
+    rows = _rows_of_csv(path, text)
     if not rows:
         return []
     head = [cell.strip().lower() for cell in rows[0]]

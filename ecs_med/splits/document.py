@@ -10,13 +10,32 @@ from pydantic import Field, StrictInt, field_validator
 from ecs_med.files import regular_file, write_text
 from ecs_med.records import Record
 
-__all__ = ["Role", "SplitCase", "SplitDocument", "is_split_document"]
+__all__ = ["LabeledSlices", "Role", "SplitCase", "SplitDocument", "is_split_document"]
 
 Role = Literal["labeled", "unlabeled", "validation", "test", "unused"]
 """What a case is for in one run."""
 
 _FORMAT: Final = "ecs-med split"
 _VERSION: Final = 1
+_SLICES: Final = 2
+"""Version of splits in which some slices of a volume are labelled: an older reader would take the
+volumes for labelled as a whole."""
+
+
+class LabeledSlices(Record):
+    """Which slices of a volume are labelled, on the grid of its file."""
+
+    axis: StrictInt = Field(ge=0, le=2)
+    """Axis of the file that they lie across."""
+    layers: tuple[StrictInt, ...] = Field(min_length=1)
+    """Their numbers along it, from 0, ascending."""
+
+    @field_validator("layers")
+    @classmethod
+    def _ascend(cls, layers: tuple[int, ...]) -> tuple[int, ...]:
+        if layers[0] < 0 or list(layers) != sorted(set(layers)):
+            raise ValueError("slices must be ascending numbers from 0, each once")
+        return layers
 
 
 class SplitCase(Record):
@@ -28,6 +47,8 @@ class SplitCase(Record):
     """Its patient, if known."""
     role: Role
     """What it is for."""
+    slices: LabeledSlices | None = None
+    """Labelled slices of a labelled volume; `None`: all of it."""
 
 
 class SplitDocument(Record):
@@ -57,8 +78,8 @@ class SplitDocument(Record):
     @field_validator("version")
     @classmethod
     def _is_known(cls, version: int) -> int:
-        if version != _VERSION:
-            raise ValueError(f"{version} is of another ecs-med than this one, whose is {_VERSION}")
+        if version not in (_VERSION, _SLICES):
+            raise ValueError(f"{version} is of another ecs-med than this one, whose is {_SLICES}")
         return version
 
     @field_validator("cases")
@@ -67,6 +88,9 @@ class SplitDocument(Record):
         name, number = Counter(case.id for case in cases).most_common(1)[0]
         if number > 1:
             raise ValueError(f"{name} is named twice")
+        odd = next((case.id for case in cases if case.slices and case.role != "labeled"), None)
+        if odd is not None:
+            raise ValueError(f"{odd} has labelled slices and is not labeled")
         for role in ("labeled", "test"):
             if not any(case.role == role for case in cases):
                 raise ValueError(f"there is no {role} case")
@@ -75,6 +99,15 @@ class SplitDocument(Record):
     def roles(self) -> dict[str, Role]:
         """The role of every case by id."""
         return {case.id: case.role for case in self.cases}
+
+    def slices(self) -> dict[str, LabeledSlices]:
+        """Labelled slices by id, of the volumes of which only some are."""
+        return {case.id: case.slices for case in self.cases if case.slices is not None}
+
+    @property
+    def num_slices(self) -> int:
+        """Labelled slices of these volumes together; 0 where cases are labelled as a whole."""
+        return sum(len(slices.layers) for slices in self.slices().values())
 
     def ids(self, role: Role) -> tuple[str, ...]:
         """Ids of the cases of a role."""
@@ -87,7 +120,10 @@ class SplitDocument(Record):
             RunFolderError: If the file cannot be written.
         """
         head = self.to_json()
-        rows = [json.dumps(row, ensure_ascii=False) for row in head.pop("cases")]
+        rows = [
+            json.dumps({k: v for k, v in row.items() if k != "slices" or v}, ensure_ascii=False)
+            for row in head.pop("cases")
+        ]
         start = json.dumps(head, indent=1, ensure_ascii=False).removesuffix("\n}")
         write_text(path, start + ',\n "cases": [\n  ' + ",\n  ".join(rows) + "\n ]\n}\n")
 

@@ -158,8 +158,8 @@ def _assemble(
     roles.update((case.id, "validation") for case in parts.validation)
     roles.update((case.id, "test") for case in parts.test)
     roles.update((case.id, "unused") for case in parts.unused)
-    told = {"notes": parts.notes, "warnings": parts.warnings}
-    return Split.from_roles(everyone, roles, seed=seed, asked=asked, **told)
+    notes, warnings = parts.notes, parts.warnings
+    return Split.from_roles(everyone, roles, seed=seed, asked=asked, notes=notes, warnings=warnings)
 
 
 def absent_classes(

@@ -18,6 +18,7 @@ __all__ = [
     "Group",
     "digest",
     "draw_note",
+    "foreground_first",
     "group_key",
     "nearest_prefix",
     "ordered_groups",
@@ -145,7 +146,7 @@ def ordered_groups(
         return groups
     pixels = [_pixels(group, content or {}) for group in groups]
     if draw == "foreground":
-        return [groups[i] for i in _foreground_first(pixels)]
+        return [groups[i] for i in foreground_first(pixels)]
     return [groups[i] for i in _stratified(groups, pixels, seed)]
 
 
@@ -174,7 +175,15 @@ def _pixels(group: Group, content: Content) -> list[int]:
     return [sum(column) for column in zip(*rows, strict=True)]
 
 
-def _foreground_first(pixels: Sequence[Sequence[int]]) -> list[int]:
+def foreground_first(pixels: Sequence[Sequence[int]]) -> list[int]:
+    """Order in which of every three two show a foreground class, the classes taking turns.
+
+    Args:
+        pixels: Counts of each class, background first, by candidate in a random order.
+
+    Returns:
+        Places in `pixels`.
+    """
     left = list(range(len(pixels)))
     num_classes = max((len(row) for row in pixels), default=1)
     turn = 0

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Self, get_args
 
 from ecs_med.errors import BudgetError
-from ecs_med.splits.document import Role, SplitCase, SplitDocument
+from ecs_med.sparse import LabeledCase, SliceSelection, SparseCase
+from ecs_med.splits.document import LabeledSlices, Role, SplitCase, SplitDocument
 from ecs_med.splits.ordering import digest
 from ecs_med.types import Case, UnlabeledCase
 
@@ -26,12 +27,18 @@ class HiddenReferences:
 
     Args:
         masks: The mask by case, without masks that are in the budget.
+        slices: Of labelled volumes of which some slices are in the budget: mask, and these slices.
     """
 
-    __slots__ = ("__masks",)
+    __slots__ = ("__masks", "__slices")
 
-    def __init__(self, masks: Mapping[UnlabeledCase, Path]) -> None:
+    def __init__(
+        self,
+        masks: Mapping[UnlabeledCase, Path],
+        slices: Mapping[UnlabeledCase, tuple[Path, SliceSelection]] | None = None,
+    ) -> None:
         self.__masks = dict(masks)
+        self.__slices = dict(slices or {})
 
     def __len__(self) -> int:
         """Number of cases whose mask is hidden; may be 0."""
@@ -56,10 +63,24 @@ class HiddenReferences:
         order = sorted(self.__masks, key=lambda case: digest(f"report:{case.id}"))
         return [(case, self.__masks[case]) for case in order[:limit]]
 
+    def slices_for_reporting(self, limit: int) -> list[tuple[UnlabeledCase, Path, SliceSelection]]:
+        """Labelled volumes with their whole masks, to score their unlabelled slices in a report.
+
+        Args:
+            limit: As of `for_reporting`.
+
+        Returns:
+            Volume, mask, and the slices that are labelled, which are not to be scored.
+        """
+        if limit < 0:
+            raise ValueError("limit must not be negative")
+        order = sorted(self.__slices, key=lambda case: digest(f"report:{case.id}"))
+        return [(case, *self.__slices[case]) for case in order[:limit]]
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, HiddenReferences):
             return NotImplemented
-        return self.__masks == other.__masks
+        return (self.__masks, self.__slices) == (other.__masks, other.__slices)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -72,7 +93,8 @@ class Split:
     """The cases of one run by role, each part sorted by id.
 
     Attributes:
-        labeled: Trained on with their masks; never empty.
+        labeled: Trained on with their masks; never empty. A `SparseCase` is a volume of which some
+            slices are labelled.
         unlabeled: Trained on without; a mask that exists is only in `hidden`.
         validation: The model is chosen on these; may be empty, and `warnings` says so.
         test: Scored once; never empty.
@@ -85,7 +107,7 @@ class Split:
         warnings: What a person should know of, one sentence each.
     """
 
-    labeled: tuple[Case, ...]
+    labeled: tuple[LabeledCase, ...]
     unlabeled: tuple[UnlabeledCase, ...]
     validation: tuple[Case, ...]
     test: tuple[Case, ...]
@@ -105,25 +127,33 @@ class Split:
         *,
         seed: int,
         asked: str,
+        slices: Mapping[str, SliceSelection] | None = None,
         notes: Sequence[str] = (),
         warnings: Sequence[str] = (),
     ) -> Self:
         """Put every case into the part of its role; the only place where masks become hidden.
 
         Ids are unique, every one has a role, and labelled, validation and test cases have masks.
+        Of the volumes in `slices` these slices alone are labelled.
         """
+        slices = slices or {}
         parts: dict[Role, list[Case]] = {role: [] for role in get_args(Role)}
         for case in sorted(cases, key=lambda case: case.id):
             parts[roles[case.id]].append(case)
         everyone = [case for part in parts.values() for case in part]
+        sliced = {case: slices[case.id] for case in parts["labeled"] if case.id in slices}
         return cls(
-            labeled=tuple(parts["labeled"]),
+            labeled=tuple(
+                SparseCase.of(case, sliced[case]) if case in sliced else case
+                for case in parts["labeled"]
+            ),
             unlabeled=tuple(case.without_mask() for case in parts["unlabeled"]),
             validation=tuple(parts["validation"]),
             test=tuple(parts["test"]),
             unused=tuple(case.without_mask() for case in parts["unused"]),
             hidden=HiddenReferences(
-                {c.without_mask(): c.mask for c in parts["unlabeled"] if c.mask}
+                {c.without_mask(): c.mask for c in parts["unlabeled"] if c.mask},
+                {c.without_mask(): (c.mask, some) for c, some in sliced.items() if c.mask},
             ),
             seed=seed,
             asked=asked,
@@ -134,7 +164,7 @@ class Split:
 
     def roles(self) -> dict[str, Role]:
         """The role of every case by id, sorted by id."""
-        parts: dict[Role, tuple[Case | UnlabeledCase, ...]] = {
+        parts: dict[Role, tuple[LabeledCase | UnlabeledCase, ...]] = {
             "labeled": self.labeled,
             "unlabeled": self.unlabeled,
             "validation": self.validation,
@@ -143,6 +173,40 @@ class Split:
         }
         by_id = {case.id: role for role, part in parts.items() for case in part}
         return dict(sorted(by_id.items()))
+
+    def slices(self) -> dict[str, SliceSelection]:
+        """Labelled slices by id, of the volumes of which only some are."""
+        return {c.id: c.mask.selection for c in self.labeled if isinstance(c, SparseCase)}
+
+    @property
+    def num_slices(self) -> int:
+        """Labelled slices of these volumes together; 0 where cases are labelled as a whole."""
+        return sum(len(selection.layers) for selection in self.slices().values())
+
+    def with_slices(
+        self,
+        cases: Iterable[Case],
+        slices: Mapping[str, SliceSelection],
+        notes: Sequence[str] = (),
+        warnings: Sequence[str] = (),
+    ) -> Self:
+        """The same split, in which only these slices of labelled volumes are labelled.
+
+        Args:
+            cases: All cases, as they were drawn from.
+            slices: By id of a labelled case.
+            notes: How the slices were chosen.
+            warnings: What a person should know of them.
+        """
+        return self.from_roles(
+            cases,
+            self.roles(),
+            seed=self.seed,
+            asked=self.asked,
+            slices=slices,
+            notes=(*self.notes, *notes),
+            warnings=(*self.warnings, *warnings),
+        )
 
     def counts(self) -> dict[Role, int]:
         """Number of cases by role, every role named."""
@@ -155,14 +219,19 @@ class Split:
         Raises:
             RunFolderError: If the file cannot be written.
         """
+        slices = {
+            id_: LabeledSlices(axis=some.axis, layers=some.layers)
+            for id_, some in self.slices().items()
+        }
         SplitDocument(
+            version=2 if slices else 1,
             seed=self.seed,
             labeled=self.asked,
             counts=self.counts(),
             notes=self.notes,
             warnings=self.warnings,
             cases=tuple(
-                SplitCase(id=id_, patient=self.patients.get(id_), role=role)
+                SplitCase(id=id_, patient=self.patients.get(id_), role=role, slices=slices.get(id_))
                 for id_, role in self.roles().items()
             ),
         ).write(path)
@@ -187,6 +256,10 @@ class Split:
             document.roles(),
             seed=document.seed,
             asked=document.labeled,
+            slices={
+                id_: SliceSelection(some.axis, some.layers)
+                for id_, some in document.slices().items()
+            },
             notes=document.notes,
             warnings=document.warnings,
         )

@@ -58,10 +58,16 @@ class SweepData:
         }
 
     def num_labeled(self) -> dict[str, int]:
-        """Labelled cases of each budget, drawn with its first seed as training draws them."""
+        """Labels of each budget, drawn with its first seed as training draws them.
+
+        Cases, or the slices of these, of which a volume may have fewer than were asked for.
+        """
         counts: dict[str, int] = {}
         for cell in self.cells:
-            counts.setdefault(cell.labeled, len(self.splits[cell.labeled, cell.seed].labeled))
+            number = len(self.splits[cell.labeled, cell.seed].labeled)
+            if cell.config.unit == "slice":
+                number *= cell.config.slices_per_volume or 1
+            counts.setdefault(cell.labeled, number)
         return counts
 
     def merged(self) -> tuple[tuple[Cell, ...], list[str]]:

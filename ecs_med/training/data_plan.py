@@ -1,9 +1,10 @@
 """From a folder to stores of prepared cases: open, examine, split, look at images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from ecs_med.config import Preparation, TrainConfig
 from ecs_med.data.batches import OwnTransform, TrainingBatches
@@ -18,6 +19,7 @@ from ecs_med.distributed import main_process_first
 from ecs_med.files import cache_folder
 from ecs_med.methods import method_class
 from ecs_med.runs import DataContents, RunFolder
+from ecs_med.sparse import LabeledCase
 from ecs_med.splits import Split, absent_classes_warning
 from ecs_med.training.augmentation import images_with_up
 from ecs_med.training.dimensions import with_dimensions
@@ -34,7 +36,8 @@ from ecs_med.training.preflight import (
     warnings_of_split,
 )
 from ecs_med.training.resolve import look_at_images
-from ecs_med.types import Case, CaseCollection, UnlabeledCase
+from ecs_med.training.slices import label_slices
+from ecs_med.types import CaseCollection, UnlabeledCase
 
 __all__ = [
     "DataPlan",
@@ -78,11 +81,21 @@ class Stores:
         labeled: Trained on with their masks.
         unlabeled: Trained on without; `None` where there are none or the method uses none.
         scored: Validation and test cases, with their references on the scans' own grids.
+        unlabeled_pixels: What becomes of pixels of labelled images that nobody has annotated, see
+            `Method.unlabeled_pixels`.
+        notes: What is done with what nobody has annotated, one sentence each.
     """
 
     labeled: SliceStore
     unlabeled: SliceStore | None
     scored: SliceStore
+    unlabeled_pixels: Literal["joined", "own", "ignored"] = "ignored"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def num_streams(self) -> int:
+        """How many times `batch` images go through a step: labelled, unlabelled, joined ones."""
+        return 1 + (self.unlabeled is not None) + (self.unlabeled_pixels == "joined")
 
 
 def plan_data(
@@ -121,7 +134,7 @@ def plan_data(
     refuse_errors(problems)
     if not resumed:
         refuse_empty_draw(config, collection, found, split, scheme)
-    used: tuple[Case | UnlabeledCase, ...]
+    used: tuple[LabeledCase | UnlabeledCase, ...]
     used = (*split.labeled, *split.validation, *split.test, *split.unlabeled)
     readable = [case for case in used if found.facts[case.id].is_readable]
     volumes = [fact for fact in found.facts.values() if fact.is_volume]
@@ -130,6 +143,8 @@ def plan_data(
     # What cannot be trained is refused here, before anything is prepared.
     on_cpu = choose_device(config.device).type == "cpu"
     decided, chosen = with_dimensions(config, images, on_cpu=on_cpu)
+    if not resumed:
+        split = label_slices(config, split, collection.cases, images, scheme)
     warnings = (
         *changed,
         *split.warnings,
@@ -188,23 +203,87 @@ def build_stores(
         config.cache,
         references="native",
     )
-    unlabeled = None
-    warnings = []
-    if method_class(config.method).uses_unlabeled and split.unlabeled:
-        unlabeled = kind(split.unlabeled, preparation, None, config.cache)
-    elif method_class(config.method).uses_unlabeled:
-        warnings.append(
-            f"Method {config.method} learns from unlabelled images and there are none; it trains "
-            "on the labelled ones alone; lower `labeled`, or add images without masks."
-        )
+    unlabeled = _unlabeled_store(split, config, preparation, kind)
     stores = [labeled, scored, *([unlabeled] if unlabeled is not None else [])]
     jobs: list[Job] = [
         partial(store.classes, index) for store in stores for index in range(len(store))
     ]
     present = _run_all(jobs, progress)
     shown = {case.id: present[i] for i, case in enumerate(split.labeled)}
+    labeled, warnings = _without_void(labeled, split, plan, shown)
+    pixels, notes = _unlabeled_pixels(config, labeled)
+    if method_class(config.method).uses_unlabeled and unlabeled is None and pixels == "ignored":
+        warnings.append(
+            f"Method {config.method} learns from unlabelled images and there are none; it trains "
+            "on the labelled ones alone; lower `labeled`, or add images without masks."
+        )
     absent = absent_classes_warning(shown, plan.scheme.class_names)
-    return Stores(labeled, unlabeled, scored), [*warnings, *([absent] if absent else [])]
+    return (
+        Stores(labeled, unlabeled, scored, pixels, (*_note_on_slices(config, split), *notes)),
+        [*warnings, *([absent] if absent else [])],
+    )
+
+
+def _unlabeled_store(
+    split: Split, config: TrainConfig, preparation: Preparation, kind: type[SliceStore]
+) -> SliceStore | None:
+    """Unlabelled cases, and labelled volumes for their unlabelled slices; `None` without any."""
+    if not method_class(config.method).uses_unlabeled:
+        return None
+    assert config.cache is not None
+    slices = split.slices() if config.learn_unlabeled_slices else {}
+    beside = tuple(case.without_mask() for case in split.labeled if case.id in slices)
+    cases = (*split.unlabeled, *beside)
+    if not cases:
+        return None
+    return kind(cases, preparation, None, config.cache, labeled_slices=slices)
+
+
+def _without_void(
+    labeled: SliceStore,
+    split: Split,
+    plan: DataPlan,
+    shown: Mapping[str, frozenset[int]],
+) -> tuple[SliceStore, list[str]]:
+    """The labelled cases of which a pixel is labelled, for nothing is learned from the others."""
+    kept = [c for c in split.labeled if any(i < plan.scheme.num_classes for i in shown[c.id])]
+    num_void = len(split.labeled) - len(kept)
+    if not num_void or not kept:
+        return labeled, []
+    noun = "case is" if num_void == 1 else "cases are"
+    warning = (
+        f"{num_void} of {len(split.labeled)} labelled {noun} void throughout and not trained on; "
+        "annotate some of their pixels, or take their masks away."
+    )
+    return labeled.of(kept), [warning]
+
+
+def _unlabeled_pixels(
+    config: TrainConfig, labeled: SliceStore
+) -> tuple[Literal["joined", "own", "ignored"], list[str]]:
+    """What becomes of pixels that nobody has annotated, and a sentence where there are any."""
+    counts = [labeled.num_pixels(index) for index in range(len(labeled))]
+    num_labeled, num_unlabeled = (sum(column) for column in zip(*counts, strict=True))
+    if not num_unlabeled:
+        return "ignored", []
+    method = method_class(config.method)
+    share = num_labeled / (num_labeled + num_unlabeled)
+    note = f"Of the pixels of labelled images {share:.2%} are annotated ({num_labeled:,})"
+    if not method.uses_unlabeled or method.unlabeled_pixels == "ignored":
+        return "ignored", [f"{note}; {method.short_name} does not learn from the others."]
+    if not config.learn_unlabeled_pixels:
+        return "ignored", [f"{note}; the others are ignored (learn_unlabeled_pixels is off)."]
+    return method.unlabeled_pixels, [
+        f"{note}; {method.short_name} learns from the others as from unlabelled images "
+        "(learn_unlabeled_pixels)."
+    ]
+
+
+def _note_on_slices(config: TrainConfig, split: Split) -> list[str]:
+    if not split.num_slices or not method_class(config.method).uses_unlabeled:
+        return []
+    what = "are unlabelled images in training" if config.learn_unlabeled_slices else "lie unused"
+    return [f"The unlabelled slices of labelled volumes {what} (learn_unlabeled_slices)."]
 
 
 def _run_all(jobs: Sequence[Job], progress: Callable[[int, int], None]) -> list[frozenset[int]]:

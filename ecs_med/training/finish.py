@@ -27,6 +27,7 @@ from ecs_med.runs import (
 from ecs_med.splits.ordering import digest
 from ecs_med.training.checkpoint import Progress
 from ecs_med.training.data_plan import DataPlan, Stores
+from ecs_med.training.scoring import score_unlabeled_slices
 from ecs_med.types import Case
 
 __all__ = ["Last", "finish_run"]
@@ -94,6 +95,9 @@ def finish_run(
         corrector=CorrectorMetrics(validation=progress.corrector) if progress.corrector else None,
         last=_tested_last(last, plan, stores, test, progress.best_iteration) if last else None,
         absent_classes=test.absent_classes,
+        unlabeled_slices=score_unlabeled_slices(
+            model, plan.split.hidden, stores.scored.prepared_case
+        ),
     )
     manifest.write(folder.manifest_file)
     write_report(model.run, metrics)

@@ -21,7 +21,7 @@ from ecs_med.networks.correctors import corrector_kind
 from ecs_med.runs import DataFacts, InitialWeights, Manifest, Origin
 from ecs_med.training.augmentation import augmentation_sentence
 from ecs_med.training.checkpoint import Progress
-from ecs_med.training.data_plan import DataPlan
+from ecs_med.training.data_plan import DataPlan, Stores
 from ecs_med.training.listener import RunPlan
 from ecs_med.training.schedule import Schedule
 
@@ -115,6 +115,7 @@ class RunNotes:
     ) -> None:
         method, split = method_class(config.method), plan.split
         self.warnings: list[str] = []
+        self._num_streams = 1
         self._config = config
         self._schedule = schedule
         self._augmentation = augmentation_sentence(
@@ -132,11 +133,17 @@ class RunNotes:
             unit="volume" if plan.images.kind == "volume" else "image",
             num_cases=len(plan.collection.cases),
             num_labeled=len(split.labeled),
+            num_slices=split.num_slices,
             num_unlabeled=len(split.unlabeled),
             num_validation=len(split.validation),
             num_test=len(split.test),
             notes=split.notes,
         )
+
+    def prepared(self, stores: Stores) -> None:
+        """Take in what became of the data once they were prepared."""
+        self._num_streams = stores.num_streams
+        self._data = self._data.model_copy(update={"notes": (*self._data.notes, *stores.notes)})
 
     def warn(self, sentence: str) -> bool:
         """Keep a warning for the report; whether it is a new one."""
@@ -149,10 +156,11 @@ class RunNotes:
         """What is about to happen, for whoever listens."""
         data, config = self._data, self._config
         assert config.iterations is not None
+        slices = f" ({data.num_slices} slices of them)" if data.num_slices else ""
         return RunPlan(
             data=f"{data.root} ({data.layout}, {data.num_cases} cases)",
             cases=(
-                f"{data.num_labeled} labelled, {data.num_unlabeled} unlabelled, "
+                f"{data.num_labeled} labelled{slices}, {data.num_unlabeled} unlabelled, "
                 f"{data.num_validation} validation, {data.num_test} test"
             ),
             method=f"{config.method}, seed {config.seed}",
@@ -179,8 +187,8 @@ class RunNotes:
         config = self._config
         assert config.iterations is not None
         assert config.batch is not None
-        streams = 2 if self._method.uses_unlabeled and self._data.num_unlabeled else 1
-        energy, images = progress.energy_wh, config.iterations * config.batch * streams
+        energy = progress.energy_wh
+        images = config.iterations * config.batch * self._num_streams
         return Manifest(
             method=self._method,
             data=self._data,

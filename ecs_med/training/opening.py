@@ -12,11 +12,11 @@ from ecs_med.methods import fixed_settings, method_class, with_own_settings
 from ecs_med.networks import Initialization
 from ecs_med.runs import Origin, RunFolder
 from ecs_med.runs.lock import refuse_busy
+from ecs_med.sparse import LabeledCase
 from ecs_med.training.data_plan import DataPlan, plan_data
 from ecs_med.training.origin import check_origin, networks_from, open_origin, settings_from
 from ecs_med.training.resolve import default_run_folder, preparation_of, resolve
 from ecs_med.training.schedule import Schedule, cost_of_scoring, decide_schedule
-from ecs_med.types import Case
 
 __all__ = ["Opening", "open_run", "refuse_existing_run"]
 
@@ -40,7 +40,7 @@ class Opening:
     origin: Origin | None
     initializations: tuple[Initialization, Initialization]
     preparation: Preparation
-    scored: tuple[Case, ...]
+    scored: tuple[LabeledCase, ...]
     schedule: Schedule
 
     @property
@@ -105,7 +105,7 @@ def _reopened(
     return plan_data(config, folder, progress), path, config, folder.read_origin()
 
 
-def _scored(config: TrainConfig, plan: DataPlan) -> tuple[Case, ...]:
+def _scored(config: TrainConfig, plan: DataPlan) -> tuple[LabeledCase, ...]:
     split, choosing = plan.split, config.keep == "best"
     if not choosing and not method_class(config.method).always_validates:
         return ()

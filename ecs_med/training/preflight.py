@@ -84,7 +84,8 @@ def scheme_for(
     """
     if found.scheme is not None:
         return found.scheme, [p for p in found.understood if p.severity != "error"]
-    used = [case for case in (*split.labeled, *split.validation, *split.test) if case.mask]
+    roles = split.roles()
+    used = [case for case in collection.cases if roles[case.id] in _READS_MASK and case.mask]
     masks, images = [c.mask for c in used if c.mask], [case.images for case in used]
     scheme, problems = understand_masks(masks, config.reading, collection.labels, images)
     return scheme, [*problems, *map(_unused, found.understood)]
@@ -144,7 +145,9 @@ def refuse_empty_draw(
     """
     facts = found.facts
     if found.scheme is None:
-        facts = {case.id: gather_facts(case, scheme) for case in split.labeled}
+        roles = split.roles()
+        mine = (case for case in collection.cases if roles[case.id] == "labeled")
+        facts = {case.id: gather_facts(case, scheme) for case in mine}
     if any(facts[case.id].shows_foreground for case in split.labeled):
         return
     training = {id_ for id_, role in split.roles().items() if role in ("labeled", "unlabeled")}

@@ -20,10 +20,11 @@ from ecs_med.methods import method_class, with_own_settings
 from ecs_med.names import file_name
 from ecs_med.networks import Initialization, choose_initialization
 from ecs_med.networks.base import NETWORKS, Network, network_settings
+from ecs_med.sparse import LabeledCase
 from ecs_med.training.augmentation import decided_augmentation
 from ecs_med.training.dimensions import fitting_patch, with_dimensions
 from ecs_med.training.images import Images
-from ecs_med.types import Case, UnlabeledCase
+from ecs_med.types import UnlabeledCase
 
 __all__ = ["Images", "default_run_folder", "look_at_images", "resolve"]
 
@@ -33,7 +34,7 @@ _SMALL_SIZE = 128
 
 
 def look_at_images(
-    cases: Sequence[Case | UnlabeledCase],
+    cases: Sequence[LabeledCase | UnlabeledCase],
     config: TrainConfig,
     volumes: Sequence[InSpace] | None = None,
 ) -> Images:
@@ -130,7 +131,7 @@ def _spacing(
     return sides.wanted, (sides.sentence(),)
 
 
-def _usual_plane(cases: Sequence[Case | UnlabeledCase], orientation: Orientation) -> Plane:
+def _usual_plane(cases: Sequence[LabeledCase | UnlabeledCase], orientation: Orientation) -> Plane:
     """One decision for all runs on a data set, whatever the order of their cases is."""
     ordered = sorted(cases, key=lambda case: case.id)
     headers = [read_header(case.images) for case in ordered[:: -(-len(ordered) // _SAMPLE)]]

@@ -20,12 +20,13 @@ from ecs_med.inference.evaluate import Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
 from ecs_med.inference.predictor import look_at_slices
 from ecs_med.losses import correction_map, pseudo_labels
-from ecs_med.metrics import DoubtCounts, confusion_matrix, scores_from_confusion
+from ecs_med.metrics import DoubtCounts, Scores, confusion_matrix, scores_from_confusion
 from ecs_med.runs import PseudoLabelHealth, ValidationRow
+from ecs_med.sparse import LabeledCase, SliceSelection
 from ecs_med.splits import HiddenReferences, Split
 from ecs_med.training.data_plan import Stores
 from ecs_med.training.schedule import Schedule, cases_in_between
-from ecs_med.types import Case, UnlabeledCase
+from ecs_med.types import IGNORE_INDEX, UNLABELED_INDEX, Case, UnlabeledCase
 
 __all__ = [
     "SILENT_CORRECTOR",
@@ -33,6 +34,7 @@ __all__ = [
     "is_silent",
     "pseudo_label_health",
     "row_of_main_process",
+    "score_unlabeled_slices",
 ]
 
 SILENT_CORRECTOR = (
@@ -58,7 +60,7 @@ class Scoring:
     """
 
     def __init__(
-        self, cases: Sequence[Case], schedule: Schedule, stores: Stores, split: Split
+        self, cases: Sequence[LabeledCase], schedule: Schedule, stores: Stores, split: Split
     ) -> None:
         self._cases = cases
         self._chosen = cases_in_between(cases, schedule.num_cases)
@@ -109,7 +111,9 @@ class Scoring:
         self.seconds += time.monotonic() - started
         return found
 
-    def _evaluate(self, model: Model, cases: Sequence[Case], *, corrector: bool) -> Evaluation:
+    def _evaluate(
+        self, model: Model, cases: Sequence[LabeledCase], *, corrector: bool
+    ) -> Evaluation:
         prepared = self._stores.scored.prepared_case
         return evaluate_cases(model, cases, corrector=corrector, prepared=prepared)
 
@@ -167,6 +171,43 @@ def pseudo_label_health(
         correction_accuracy=_ratio(totals["repaired"], totals["wrong"]),
         detection=doubts.detection(),
     )
+
+
+def score_unlabeled_slices(
+    model: Model, hidden: HiddenReferences, prepared: Callable[[UnlabeledCase], PreparedCase]
+) -> Scores | None:
+    """Score a model on the unlabelled slices of volumes of which it learned others.
+
+    They lie beside labelled slices of the same patient, so the score says how well labels carry
+    over within a volume, not what to expect of a new patient.
+
+    Args:
+        model: The chosen model.
+        hidden: The masks outside the budget; of these volumes 24 at most are scored.
+        prepared: Gives a prepared case without its mask.
+
+    Returns:
+        Scores; `None` where no slice beside the labelled ones has a reference.
+    """
+    cases: list[Case] = []
+    chosen: dict[str, SliceSelection] = {}
+    for case, mask, selection in hidden.slices_for_reporting(_HEALTH_CASES):
+        cases.append(Case(case.id, case.images, mask, frame=case.frame))
+        chosen[case.id] = selection
+
+    def others(case: LabeledCase) -> PreparedCase:
+        assert isinstance(case, Case)
+        bare = case.without_mask()
+        found = _with_reference(prepared(bare), bare, case.mask, model.spec.labels)
+        assert found.reference is not None
+        reference = chosen[case.id].others(found.reference)
+        reference[reference == UNLABELED_INDEX] = IGNORE_INDEX
+        return replace(found, reference=reference)
+
+    if not cases:
+        return None
+    scores = evaluate_cases(model, cases, prepared=others).scores
+    return None if scores.miou is None else scores
 
 
 def row_of_main_process(row: ValidationRow | None, device: torch.device) -> ValidationRow:

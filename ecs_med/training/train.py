@@ -142,6 +142,7 @@ class _Run:
                     self.plan, self.config, opening.preparation, listener.preparing
                 )
             )
+        self.notes.prepared(self.stores)
         for sentence in [*(str(w.message) for w in caught), *more]:
             self._warn(sentence)
         self.batches = training_batches(self.stores, self.config, doors.transform)
@@ -218,6 +219,7 @@ class _Run:
             epoch_length=every,
             first_iteration=self.first,
             strong=_strong_views(self.method, config, self.plan.images.kind == "picture"),
+            unlabeled_pixels=self.stores.unlabeled_pixels,
         )
         log = Log(
             self.history,
@@ -225,7 +227,7 @@ class _Run:
             self.method,
             every=max(1, min(10, last // 20)),
             last=last,
-            images_per_iteration=config.batch * (1 if self.stores.unlabeled is None else 2),
+            images_per_iteration=config.batch * self.stores.num_streams,
             warn=self._warn,
         )
         for handler in (log, *self.doors.handlers):

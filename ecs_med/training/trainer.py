@@ -13,7 +13,7 @@ other trainer.
 
 import logging
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from monai.engines import IterationEvents, Trainer
@@ -45,6 +45,7 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
         epoch_length: Iterations per epoch, that is between validations.
         first_iteration: Iterations already done, when resuming.
         strong: Makes strong views of the unlabelled images.
+        unlabeled_pixels: As of `to_device`.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
         epoch_length: int,
         first_iteration: int = 0,
         strong: ViewMaker | None = None,
+        unlabeled_pixels: Literal["joined", "own", "ignored"] = "ignored",
     ) -> None:
         super().__init__(
             device=device,
@@ -66,7 +68,9 @@ class MethodTrainer(Trainer):  # type: ignore[misc]
             data_loader=loader,
             epoch_length=epoch_length,
             decollate=False,
-            prepare_batch=lambda raw, device, _: to_device(raw, device, normalization, strong),
+            prepare_batch=lambda raw, device, _: to_device(
+                raw, device, normalization, strong, unlabeled_pixels=unlabeled_pixels
+            ),
         )
         # Exceptions are raised; that Ignite logs them too would print every one twice.
         self.logger.setLevel(logging.CRITICAL)

@@ -30,7 +30,9 @@ GRID = (
 )
 
 
-@with_options(grid=GRID, place=options.PLACE, settings=(options.DRAW, *options.TRAINING))
+@with_options(
+    grid=GRID, place=options.PLACE, settings=(options.DRAW, *options.UNIT, *options.TRAINING)
+)
 def budget(
     *,
     grid: Given,

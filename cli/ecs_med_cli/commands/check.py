@@ -168,10 +168,18 @@ def _summary_sentence(summary: "DataSummary") -> str:
 
 
 def _class_lines(summary: "DataSummary") -> list[str]:
-    return [
-        f"  {index} {entry.name}: {entry.pixel_share:.2%} of the pixels, in {entry.num_cases} masks"
+    is_sparse = summary.void_share > 0
+    of = "labelled pixels" if is_sparse else "pixels"
+    lines = [
+        f"  {index} {entry.name}: {entry.pixel_share:.2%} of the {of}, in {entry.num_cases} masks"
         for index, entry in enumerate(summary.classes)
     ]
+    if is_sparse and summary.num_annotated is not None:
+        lines.append(
+            f"  {summary.num_annotated:,} pixels are labelled, {1 - summary.void_share:.2%} of "
+            f"those of all masks; {summary.num_sparse} masks are labelled in part."
+        )
+    return lines
 
 
 def _verdict(problems: "Sequence[Problem]") -> Text:

@@ -23,6 +23,7 @@ WHAT = (
     options.DATA,
     Option("--labeled", str, "Labelled budget: 10%, 1/8, 0.1, a count, all, or a split file."),
     options.DRAW,
+    *options.UNIT,
     Option("--method", str, "Training method: {methods}."),
     options.SEED,
     Option("--run", Path, "Run folder; else runs/<data>-<method>-<labeled>-s<seed>."),

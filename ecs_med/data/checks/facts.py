@@ -152,7 +152,11 @@ class DataSummary(Record):
     classes: tuple[ClassCount, ...]
     """In class order; empty without usable masks."""
     void_share: float
-    """Share of void among all labelled pixels."""
+    """Share of pixels that are void or not annotated among all of the masks, 0 to 1."""
+    num_annotated: int | None = None
+    """Pixels of masks that have a class; `None` without usable masks."""
+    num_sparse: int = 0
+    """Masks with pixels that have none."""
 
 
 def gather_facts(
@@ -256,6 +260,7 @@ def summarize(
     spacings = [fact.spacing_mm for fact in readable if fact.spacing_mm is not None]
     patients = {case.patient for case in collection.cases if case.patient is not None}
     classes, void_share = _classes(facts, scheme)
+    counts = [fact.class_pixels for fact in facts if fact.class_pixels is not None]
     return DataSummary(
         name=collection.name,
         layout=collection.layout,
@@ -272,6 +277,8 @@ def summarize(
         else None,
         classes=classes,
         void_share=void_share,
+        num_annotated=sum(sum(pixels[:-1]) for pixels in counts) if classes else None,
+        num_sparse=sum(pixels[-1] > 0 for pixels in counts),
     )
 
 

@@ -19,23 +19,39 @@ class Hints:
         names: Class names from settings.
         declared: Class name by stored value from the data set, void taken out.
         void: Void values from settings or the data set; `None` where neither says.
+        unlabeled: Values of pixels that nobody has annotated, from settings or the data set.
     """
 
     names: tuple[str, ...] | None
     declared: Mapping[int, str] | None
     void: tuple[int, ...] | None
+    unlabeled: tuple[int, ...] = ()
 
     @classmethod
     def gathered(cls, settings: ReadingSettings, declared: Mapping[int, str] | None) -> "Hints":
-        """From settings and from what a layout declares; a class named `ignore` is void."""
+        """From settings and from what a layout declares.
+
+        A class named `ignore` is unlabelled, as nnU-Net means it, unless settings call it void.
+        """
+        void, unlabeled = settings.void_values, settings.unlabeled_values or ()
         if not declared:
-            return cls(settings.class_names, None, settings.void_values)
+            return cls(settings.class_names, None, void, unlabeled)
         ignored = tuple(v for v, name in declared.items() if name.lower() == "ignore")
-        void = settings.void_values if settings.void_values is not None else ignored or None
-        classes = {v: name for v, name in sorted(declared.items()) if v not in (void or ())}
-        if 0 not in declared:
+        if void is None and ignored:
+            void = ()
+        unlabeled = tuple(
+            dict.fromkeys((*unlabeled, *(v for v in ignored if v not in (void or ()))))
+        )
+        none = {*(void or ()), *unlabeled}
+        classes = {v: name for v, name in sorted(declared.items()) if v not in none}
+        if 0 not in declared and 0 not in none:
             classes = {0: "background", **classes}
-        return cls(settings.class_names, classes, void)
+        return cls(settings.class_names, classes, void, unlabeled)
+
+    @property
+    def no_classes(self) -> frozenset[int]:
+        """Stored values that are known to be no class."""
+        return frozenset((*(self.void or ()), *self.unlabeled))
 
     @property
     def num_named(self) -> int | None:
@@ -65,4 +81,6 @@ class Hints:
     def scheme(self, num_classes: int, **fields: Any) -> LabelScheme:
         """A scheme with these names; `fields` are those of `LabelScheme`."""
         names = self.names_for(num_classes, fields.get("values"))
-        return LabelScheme.parse({"class_names": names, **fields})
+        void = [v for v in fields.pop("void_values", ()) if v not in self.unlabeled]
+        none = {"void_values": tuple(void), "unlabeled_values": self.unlabeled}
+        return LabelScheme.parse({"class_names": names, **none, **fields})

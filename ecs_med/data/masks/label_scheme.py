@@ -15,7 +15,7 @@ from ecs_med.data.masks.colors import Color, pack_colors, rgb_of
 from ecs_med.data.masks.structures import Structures
 from ecs_med.data.readers import StoredMask
 from ecs_med.errors import MaskValueError
-from ecs_med.types import IGNORE_INDEX
+from ecs_med.types import IGNORE_INDEX, UNLABELED_INDEX
 
 __all__ = ["LabelScheme", "default_class_names"]
 
@@ -55,6 +55,9 @@ class LabelScheme(Settings):
     """RGB colour of each class, 0..255."""
     void_values: tuple[StoredValue, ...] = ()
     """Stored values that mean void; colours have none."""
+    unlabeled_values: tuple[StoredValue, ...] = ()
+    """Stored values of pixels that nobody has annotated, as around scribbles and under nnU-Net's
+    `ignore` label: void too, but what they show may be learned as unlabelled images are."""
     nearest: bool = False
     """Whether values or colours that are no class become the nearest class, as lossy
     compression asks for, instead of being refused."""
@@ -89,6 +92,10 @@ class LabelScheme(Settings):
             raise ValueError("two classes share one stored value")
         if set(self.values or ()) & set(self.void_values):
             raise ValueError("a stored value is both a class and void")
+        if set(self.unlabeled_values) & {*(self.values or ()), *self.void_values}:
+            raise ValueError("a stored value is both unlabelled and a class or void")
+        if self.unlabeled_values and (self.colors is not None or self.nearest):
+            raise ValueError("masks that are colour-coded or JPEG have no unlabelled value")
         return self
 
     @property
@@ -96,10 +103,18 @@ class LabelScheme(Settings):
         """Number of classes, background included."""
         return len(self.class_names)
 
-    def labels_of(self, stored: StoredMask, path: Path) -> npt.NDArray[np.uint8]:
+    def labels_of(
+        self, stored: StoredMask, path: Path, *, keep_unlabeled: bool = False
+    ) -> npt.NDArray[np.uint8]:
         """Class indices of a mask; of a palette mask by its colours, where colours tell classes.
 
         Arguments, result and errors as of `encode`.
+
+        Args:
+            stored: As it was read.
+            path: Its file.
+            keep_unlabeled: Whether pixels that nobody has annotated are told from other void ones,
+                by `UNLABELED_INDEX`.
         """
         values, colored = stored.values, stored.colored
         if self.structures is not None and stored.names is not None:
@@ -108,7 +123,10 @@ class LabelScheme(Settings):
             color_of = np.zeros((256, 3), np.uint8)
             color_of[list(stored.palette)] = [rgb_of(code) for code in stored.palette.values()]
             values, colored = color_of[values], True
-        return self.encode(values, path, colored=colored, lossy=stored.lossy)
+        labels = self.encode(values, path, colored=colored, lossy=stored.lossy)
+        if keep_unlabeled and self.unlabeled_values:
+            labels[np.isin(values, self.unlabeled_values)] = UNLABELED_INDEX
+        return labels
 
     def encode(
         self,
@@ -205,7 +223,7 @@ class LabelScheme(Settings):
             for index, value in enumerate(self.values or ()):
                 if low <= value <= high:
                     table[value - low] = index
-        for value in self.void_values:
+        for value in (*self.void_values, *self.unlabeled_values):
             if low <= value <= high:
                 table[value - low] = IGNORE_INDEX
         return table

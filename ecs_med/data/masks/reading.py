@@ -35,7 +35,7 @@ def understand_masks(
         paths: Every mask that may be read; one at least.
         settings: What the user says of mask values and class names.
         declared: Class name by stored value or colour, where the data set has them; the value
-            called `ignore` is void.
+            called `ignore` is unlabelled.
         images: What each mask is drawn on, for formats that have no grid of their own.
 
     Returns:
@@ -89,7 +89,12 @@ def _require_classes(
 
 
 def read_labels(
-    case_images: Sequence[Path], mask: Path, scheme: LabelScheme, frame: int | None = None
+    case_images: Sequence[Path],
+    mask: Path,
+    scheme: LabelScheme,
+    frame: int | None = None,
+    *,
+    keep_unlabeled: bool = False,
 ) -> npt.NDArray[np.uint8]:
     """Read the labels of a case on the grid of its image.
 
@@ -102,9 +107,11 @@ def read_labels(
         mask: Its mask.
         scheme: How stored values map onto classes.
         frame: As in `Case`.
+        keep_unlabeled: Whether pixels that nobody has annotated are told from other void ones.
 
     Returns:
-        `(H, W)` or `(X, Y, Z)` uint8: class indices, `IGNORE_INDEX` where void.
+        `(H, W)` or `(X, Y, Z)` uint8: class indices, `IGNORE_INDEX` where void, and
+        `UNLABELED_INDEX` where that is asked for.
 
     Raises:
         UnreadableFileError: If a file cannot be read.
@@ -123,7 +130,7 @@ def read_labels(
         raise DataError(f"{mask}: is a volume, which has no colours; leave `mask_colors` out.")
     if stored.affine is None:
         stored = fitted_to_picture(header, stored, case_images[0], mask)
-    labels = scheme.labels_of(stored, mask)
+    labels = scheme.labels_of(stored, mask, keep_unlabeled=keep_unlabeled)
     if stored.affine is None:
         return labels
     on_mask = ScanHeader(

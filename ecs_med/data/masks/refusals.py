@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 
+from ecs_med.config import ReadingSettings
 from ecs_med.data.masks.census import MaskCensus, ValueCounts, describe_values, example, joined
 from ecs_med.data.masks.hints import Hints
 from ecs_med.data.masks.soft_edges import WHITE_FROM
-from ecs_med.errors import MaskValueError
+from ecs_med.errors import MaskValueError, SettingsError
 from ecs_med.types import IGNORE_INDEX
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "mixture_refused",
     "noise_refused",
     "one_class_refused",
+    "refuse_unlabeled_noise",
+    "scribbles_refused",
     "strange_values_refused",
     "too_many_classes_refused",
 ]
@@ -168,3 +171,36 @@ def far_from_table_refused(
         f"{example(group)}: is JPEG, and only {share:.1%} of the pixels of such masks are close to "
         f"a class that was given (found {found}); correct the table, or store the masks as PNG."
     )
+
+
+def scribbles_refused(
+    census: MaskCensus, classes: Sequence[int], num_named: int | None
+) -> MaskValueError:
+    """Masks where 0 is unlabelled whose other values do not count up from 1, or are too few."""
+    found = describe_values(census.exact.pixels)
+    start = f"{example(census.exact)}: 0 is not annotated by `unlabeled_values`, and "
+    if len(classes) < 2 and num_named is None:
+        only = "no other value occurs" if not classes else f"{classes[0]} is the only other value"
+        return MaskValueError(
+            f"{start}{only} in all masks (found {found}), so there is nothing to tell apart; mark "
+            "some background as well, with a value of its own."
+        )
+    return MaskValueError(
+        f"{start}the classes have to count up from 1, the background, to {num_named or 'the last'} "
+        f"(found {found}); give the stored value of every class with `mask_values`."
+    )
+
+
+def refuse_unlabeled_noise(census: MaskCensus, settings: ReadingSettings) -> None:
+    """Refuse an unlabelled value in masks that cannot hold one.
+
+    Raises:
+        SettingsError: If masks are colour-coded or JPEG.
+    """
+    for group, kind in ((census.lossy, "JPEG"), (census.colored, "colour-coded")):
+        if group.num_masks or (kind == "colour-coded" and settings.mask_colors is not None):
+            where = f"{example(group)}: " if group.num_masks else ""
+            raise SettingsError(
+                f"{where}masks that are {kind} have no unlabelled value; store class numbers as "
+                "PNG, or leave `unlabeled_values` out."
+            )

@@ -51,7 +51,7 @@ def scheme_from_census(
     """Decide how stored values map onto classes, and say so in a sentence for the user.
 
     What settings say comes first, then what the data set declares (a class named `ignore` is
-    void), then the values themselves. Arguments and errors as of `understand_masks`.
+    unlabelled), then the values themselves. Arguments and errors as of `understand_masks`.
     """
     tables = ("mask_values", "mask_threshold", "mask_colors")
     given = [name for name in tables if getattr(settings, name) is not None]
@@ -60,10 +60,19 @@ def scheme_from_census(
         raise SettingsError(f"{names} exclude each other; give one of them.")
     settings, values = with_declared_colors(settings, declared)
     hints = Hints.gathered(settings, values)
+    if settings.unlabeled_values is not None:
+        refusals.refuse_unlabeled_noise(census, settings)
     if settings.mask_colors is not None:
         return scheme_from_given_colors(census, settings.mask_colors, hints)
-    if census.colored.num_masks or (not given and colors_decide(census)):
+    if census.colored.num_masks or (not given and not hints.unlabeled and colors_decide(census)):
         return scheme_from_found_colors(census, hints)
+    scheme, note = _from_numbers(census, settings, hints)
+    return scheme, note + _unlabeled_note(scheme, census.exact)
+
+
+def _from_numbers(
+    census: MaskCensus, settings: ReadingSettings, hints: Hints
+) -> tuple[LabelScheme, str]:
     if settings.mask_threshold is not None:
         scheme = hints.scheme(2, threshold=settings.mask_threshold, void_values=hints.void or ())
         return scheme, f"masks are read with a threshold of {settings.mask_threshold}"
@@ -87,7 +96,7 @@ def _from_values(
         share = near / pixels.total()
         if share < NEAREST_SHARE:
             raise refusals.far_from_table_refused(census.lossy, share)
-    strange = sorted(set(census.exact.pixels) - {*values, *void})
+    strange = sorted(set(census.exact.pixels) - {*values, *void, *hints.unlabeled})
     if strange:
         raise refusals.strange_values_refused(census, values, strange, hints)
     if lossy:
@@ -102,7 +111,7 @@ def _from_gray(census: MaskCensus, hints: Hints) -> tuple[LabelScheme, str]:
         raise refusals.one_class_refused(census, found.pop())
     if census.lossy.num_masks or _is_noise(census):
         return _from_noise(census, hints)
-    void = set(hints.void or ())
+    void = hints.no_classes
     if found - void in _TWO_VALUED and not _contradicts(hints, max(found - void)):
         stored = tuple(sorted(found - void))
         scheme = hints.scheme(2, values=stored, void_values=hints.void or ())
@@ -143,7 +152,9 @@ def _from_noise(census: MaskCensus, hints: Hints) -> tuple[LabelScheme, str]:
 def _from_class_numbers(census: MaskCensus, hints: Hints) -> tuple[LabelScheme, str]:
     exact = census.exact
     void = (IGNORE_INDEX,) if hints.void is None else hints.void
-    classes = sorted(set(exact.pixels) - set(void))
+    classes = sorted(set(exact.pixels) - {*void, *hints.unlabeled})
+    if 0 in hints.unlabeled:
+        return _from_scribbles(census, classes, void, hints)
     mixed = census.zero_one is not None and census.zero_255 is not None
     if hints.void is None and classes == [0, 1] and mixed and census.one_and_255 is None:
         raise refusals.mixture_refused(census)
@@ -159,6 +170,19 @@ def _from_class_numbers(census: MaskCensus, hints: Hints) -> tuple[LabelScheme, 
     scheme = hints.scheme(num_classes, values=values, void_values=void)
     note = f"mask values 0..{num_classes - 1} are the {num_classes} classes"
     return scheme, note + _void_note(void, exact)
+
+
+def _from_scribbles(
+    census: MaskCensus, classes: list[int], void: tuple[int, ...], hints: Hints
+) -> tuple[LabelScheme, str]:
+    """Classes that count from 1, since 0 is where nobody has drawn."""
+    num_classes = len(classes) if hints.names is None else len(hints.names)
+    values = tuple(range(1, num_classes + 1))
+    if len(classes) < 2 or not set(classes) <= {*values}:
+        raise refusals.scribbles_refused(census, classes, hints.num_named)
+    scheme = hints.scheme(num_classes, values=values, void_values=void)
+    note = f"mask values 1..{num_classes} are the {num_classes} classes, 1 the background"
+    return scheme, note + _void_note(void, census.exact)
 
 
 def _is_noise(census: MaskCensus) -> bool:
@@ -180,7 +204,7 @@ def _has_soft_edges(census: MaskCensus, hints: Hints) -> bool:
     So are those of nearly white (254 beside 255). Numbers that count up from 0 are classes.
     """
     exact = census.exact
-    found = sorted(set(exact.pixels) - set(hints.void or ()))
+    found = sorted(set(exact.pixels) - hints.no_classes)
     numbers = [value for value in found if value != IGNORE_INDEX]
     if hints.num_named not in (None, 2) or numbers == list(range(len(numbers))):
         return False
@@ -204,3 +228,11 @@ def _contradicts(hints: Hints, value: int) -> bool:
 def _void_note(void: tuple[int, ...], counts: ValueCounts) -> str:
     met = [value for value in void if value in counts.pixels]
     return f"; {joined(met)} is ignored (void)" if met else ""
+
+
+def _unlabeled_note(scheme: LabelScheme, counts: ValueCounts) -> str:
+    met = [value for value in scheme.unlabeled_values if value in counts.pixels]
+    if not met:
+        return ""
+    share = sum(counts.pixels[value] for value in met) / max(1, counts.pixels.total())
+    return f"; {joined(met)} is not annotated (unlabelled), {share:.2%} of the pixels"

@@ -37,10 +37,14 @@ def _trained_with(record: RunRecord) -> str:
         return "."
     data, unit = record.manifest.data, record.unit
     labeled = plural(data.num_labeled, f"labelled {unit}")
+    if data.num_slices:
+        labeled = f"{plural(data.num_slices, 'labelled slice')} of {plural(data.num_labeled, unit)}"
     if not data.num_unlabeled:
         return f", trained with {labeled}."
     unlabeled = plural(data.num_unlabeled, f"unlabelled {unit}")
     if record.manifest.method.uses_unlabeled:
+        if data.num_slices:
+            return f", trained with {labeled} and {unlabeled}."
         return f", trained with {count(data.num_labeled)} labelled and {unlabeled}."
     return f", trained with {labeled} only; {unlabeled} lay unused."
 

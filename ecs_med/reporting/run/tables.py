@@ -8,7 +8,7 @@ from ecs_med.metrics import Scores
 from ecs_med.palette import css_color
 from ecs_med.reporting.html import Tile
 from ecs_med.reporting.run.reading import RunRecord
-from ecs_med.reporting.text import NOTHING, count, decimal, percent
+from ecs_med.reporting.text import NOTHING, count, decimal, percent, plural
 from ecs_med.runs import Metrics
 from ecs_med.splits import Role
 
@@ -85,7 +85,11 @@ def key_figures(record: RunRecord) -> list[Tile]:
         labeled, unlabeled = manifest.data.num_labeled, manifest.data.num_unlabeled
         share = percent(labeled / max(1, labeled + unlabeled))
         unused = "" if manifest.method.uses_unlabeled else "not used by this method"
-        tiles.append(Tile(f"labelled {unit}s", count(labeled), f"{share} of training"))
+        if manifest.data.num_slices:
+            of = f"of {plural(labeled, unit)}, {share} of those to train on"
+            tiles.append(Tile("labelled slices", count(manifest.data.num_slices), of))
+        else:
+            tiles.append(Tile(f"labelled {unit}s", count(labeled), f"{share} of training"))
         tiles.append(Tile(f"unlabelled {unit}s", count(unlabeled), unused))
     if config is not None:
         method = manifest.method.short_name if manifest else config.method
@@ -98,7 +102,11 @@ def score_table(metrics: Metrics | None, unit: str) -> ScoreTable | None:
     """Scores by class on validation and test; `None` where nothing has been scored."""
     if metrics is None:
         return None
-    named = (("validation", metrics.validation), ("test", metrics.test))
+    named = (
+        ("validation", metrics.validation),
+        ("test", metrics.test),
+        ("unlabelled slices of labelled volumes", metrics.unlabeled_slices),
+    )
     parts = [(name, scores) for name, scores in named if scores is not None]
     measures: list[tuple[str, Callable[[Scores, int], Cell]]] = [
         ("Dice", lambda scores, index: _class_cell(scores.dice_per_class[index])),

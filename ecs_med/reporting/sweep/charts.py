@@ -239,7 +239,9 @@ def budget_axis(axes: "Axes", budgets: Sequence[Budget], unit: str) -> None:
         for budget in budgets
     ]
     axes.set_xticklabels(labels, fontsize=size)
-    axes.set_xlabel(visible(f"labelled {unit}s (share of the training {unit}s)"))
+    # A budget of slices is one of volumes, of which each gives as many.
+    of = "volume" if unit == "slice" else unit
+    axes.set_xlabel(visible(f"labelled {unit}s (share of the training {of}s)"))
     axes.grid(axis="y")
     axes.set_axisbelow(True)
 

@@ -130,8 +130,8 @@ def _tally(values: Iterable[str]) -> str:
 
 def data_facts(grid: Grid) -> Facts:
     """The data, the split and the grid."""
-    runs, unit = grid.all_runs, grid.unit
-    training = [run.split.num_labeled + run.split.num_unlabeled for run in runs]
+    runs, unit = grid.all_runs, grid.case_unit
+    training = [run.split.num_training for run in runs]
     data = [run.manifest.data for run in runs]
     return [
         ("data set", grid.title),
@@ -141,7 +141,7 @@ def data_facts(grid: Grid) -> Facts:
         (f"{unit}s in the test", _tally(str(run.split.num_test) for run in runs)),
         ("classes", ", ".join(grid.class_names)),
         ("methods", ", ".join(method.short_name for method in grid.methods)),
-        ("budgets", ", ".join(_budget_text(budget, unit) for budget in grid.budgets)),
+        ("budgets", ", ".join(_budget_text(budget, grid.unit) for budget in grid.budgets)),
         ("seeds", ", ".join(map(str, grid.seeds))),
         *(("note", note) for note in dict.fromkeys(note for part in data for note in part.notes)),
     ]

@@ -53,7 +53,8 @@ class Grid:
             compared.
         budgets: From few labels to many.
         cells: Runs by seed, ascending; a cell without a run is not there.
-        unit: What a case is called.
+        unit: What is labelled at a time: what a case is called, or `slice`.
+        case_unit: What a case is called.
         title: Name of the data set.
         class_names: Background first.
     """
@@ -63,6 +64,7 @@ class Grid:
     budgets: tuple[Budget, ...]
     cells: Mapping[tuple[MethodFacts, Budget], tuple[FinishedRun, ...]]
     unit: str
+    case_unit: str
     title: str
     class_names: tuple[str, ...]
 
@@ -162,7 +164,8 @@ def arrange(runs: Iterable[FinishedRun]) -> Grid:
         baseline=baseline,
         budgets=tuple(budgets),
         cells=cells,
-        unit=data.unit,
+        unit="slice" if runs[0].split.labels_slices else data.unit,
+        case_unit=data.unit,
         title=data.name,
         class_names=runs[0].metrics.class_names,
     )
@@ -195,20 +198,19 @@ def _refuse_doubles(runs: Sequence[FinishedRun]) -> None:
 
 def _meaning(run: FinishedRun) -> tuple[str, Fraction]:
     """A budget as a share or as a number of cases, however it is written."""
+    number = Fraction(run.split.num_labeled_cases)
     try:
         asked = parse_labeled(run.labeled)
     except BudgetError:
         # A split file that lies elsewhere by now: its cases are what counts.
-        return "cases", Fraction(run.split.num_labeled)
+        return "cases", number
     if isinstance(asked, Share):
         return "share", asked.fraction
-    return "cases", Fraction(asked.count if isinstance(asked, Count) else run.split.num_labeled)
+    return "cases", Fraction(asked.count) if isinstance(asked, Count) else number
 
 
 def _budget(num_labeled: int, group: Sequence[FinishedRun]) -> Budget:
-    shares = [
-        run.split.num_labeled / (run.split.num_labeled + run.split.num_unlabeled) for run in group
-    ]
+    shares = [run.split.num_labeled_cases / run.split.num_training for run in group]
     everything = any(_meaning(run) == ("share", Fraction(1)) for run in group)
     return Budget(
         name="all" if everything else group[0].labeled,

@@ -33,6 +33,10 @@ class SplitFacts:
 
     Attributes:
         test: Digest of the ids of the cases, as are the next two.
+        num_labeled: Labels: slices where these are labelled one by one, else cases.
+        num_labeled_cases: Cases with a label.
+        num_unlabeled: Cases without.
+        labels_slices: Whether slices are labelled one by one.
         drawn_by_seed: Of `test` and `validation`, what the seed drew, so that it may differ
             between seeds.
     """
@@ -41,20 +45,32 @@ class SplitFacts:
     validation: str
     labeled: str
     num_labeled: int
+    num_labeled_cases: int
     num_unlabeled: int
     num_test: int
     drawn_by_seed: frozenset[str]
     warnings: tuple[str, ...] = ()
+    labels_slices: bool = False
+
+    @property
+    def num_training(self) -> int:
+        """Cases to train on, labelled and unlabelled."""
+        return self.num_labeled_cases + self.num_unlabeled
 
     @classmethod
     def of(cls, split: SplitDocument) -> "SplitFacts":
         """The facts of one split."""
+        slices = split.slices()
         test, validation, labeled = (split.ids(role) for role in ("test", "validation", "labeled"))
         return cls(
             test=_digest(test),
             validation=_digest(validation),
-            labeled=_digest(labeled),
-            num_labeled=len(labeled),
+            labeled=_digest(
+                f"{id_} {slices[id_].axis} {slices[id_].layers}" if id_ in slices else id_
+                for id_ in labeled
+            ),
+            num_labeled=split.num_slices or len(labeled),
+            num_labeled_cases=len(labeled),
             num_unlabeled=len(split.ids("unlabeled")),
             num_test=len(test),
             drawn_by_seed=frozenset(
@@ -63,6 +79,7 @@ class SplitFacts:
                 if any(f"no {part} cases" in n and DRAWN_BY_SEED in n for n in split.notes)
             ),
             warnings=split.warnings,
+            labels_slices=bool(slices),
         )
 
 
