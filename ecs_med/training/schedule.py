@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from ecs_med.config import Preparation, TrainConfig
 from ecs_med.data.readers import ScanHeader, read_header
 from ecs_med.data.slicing import slicing_of
+from ecs_med.sparse import LabeledCase
 from ecs_med.splits.ordering import digest
-from ecs_med.types import Case
 
 __all__ = ["Schedule", "cases_in_between", "cost_of_scoring", "decide_schedule"]
 
@@ -108,7 +108,7 @@ def decide_schedule(config: TrainConfig, case_cost: float, num_all: int) -> Sche
     return Schedule(every, num_cases, num_all, iterations, asked_cases is not None)
 
 
-def cost_of_scoring(cases: Sequence[Case], preparation: Preparation) -> float:
+def cost_of_scoring(cases: Sequence[LabeledCase], preparation: Preparation) -> float:
     """Mean cost of scoring one of `cases`, by the headers of some of them.
 
     Args:
@@ -124,7 +124,7 @@ def cost_of_scoring(cases: Sequence[Case], preparation: Preparation) -> float:
     return math.fsum(_cost(header, preparation) for header in headers) / len(sample)
 
 
-def cases_in_between(cases: Sequence[Case], num_cases: int) -> list[Case]:
+def cases_in_between(cases: Sequence[LabeledCase], num_cases: int) -> list[LabeledCase]:
     """The cases that are scored during the run: fixed by their names, in the order of `cases`."""
     chosen = sorted(cases, key=lambda case: digest(f"validation:{case.id}"))[:num_cases]
     ids = {case.id for case in chosen}
