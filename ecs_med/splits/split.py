@@ -152,8 +152,8 @@ class Split:
             test=tuple(parts["test"]),
             unused=tuple(case.without_mask() for case in parts["unused"]),
             hidden=HiddenReferences(
-                {c.without_mask(): c.mask for c in parts["unlabeled"] if c.mask},
-                {c.without_mask(): (c.mask, some) for c, some in sliced.items() if c.mask},
+                {case.without_mask(): case.mask for case in parts["unlabeled"] if _scores(case)},
+                {c.without_mask(): (c.mask, some) for c, some in sliced.items() if _scores(c)},
             ),
             seed=seed,
             asked=asked,
@@ -263,6 +263,11 @@ class Split:
             notes=document.notes,
             warnings=document.warnings,
         )
+
+
+def _scores(case: Case) -> bool:
+    """Whether results can be scored on a mask: those of some classes alone leave out the others."""
+    return case.mask is not None and case.annotated is None
 
 
 def _check_against_data(path: Path, roles: Mapping[str, Role], known: Mapping[str, Case]) -> None:
