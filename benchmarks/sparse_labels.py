@@ -1,8 +1,8 @@
 """What labelled slices are worth: a few of many volumes against whole volumes of as many slices.
 
-Slices first: `--slices` of each volume of the `--labeled` share. Then whole volumes, as many as come
-nearest to that number of slices. Both by seed and method, with everything else alike: 2-D slices,
-the same validation and test volumes of a seed. What is scored is the test volumes.
+Slices first: `--slices` of each volume of the `--labeled` share. Then whole volumes, as many as
+come nearest to that number of slices. Both by seed and method, with everything else alike: 2-D
+slices, the same validation and test volumes of a seed. What is scored is the test volumes.
 
 What is measured is kept after every run, so that the same command goes on where it was stopped.
 
@@ -10,6 +10,7 @@ What is measured is kept after every run, so that the same command goes on where
 """
 
 import argparse
+import json
 import platform
 import shlex
 import statistics
@@ -27,10 +28,9 @@ from ecs_med.data.layout import open_data
 from ecs_med.data.readers import read_header
 from ecs_med.devices import describe_device
 from ecs_med.files import write_json, write_text
-from ecs_med.records import read_json
 from ecs_med.runs import RunFolder
 from ecs_med.splits import Split
-from ecs_med.training import train
+from ecs_med.training.train import train
 
 KINDS = ("slices", "volumes")
 
@@ -40,7 +40,7 @@ def main() -> None:
     options = _options()
     options.output.mkdir(parents=True, exist_ok=True)
     file = options.output / "sparse_labels.json"
-    rows: list[dict[str, Any]] = read_json(file)["rows"] if file.exists() else []
+    rows: list[dict[str, Any]] = json.loads(file.read_text())["rows"] if file.exists() else []
     for cell in _cells(options):
         if any(all(row[key] == value for key, value in cell.items()) for row in rows):
             continue
@@ -49,7 +49,8 @@ def main() -> None:
         head = {"made": datetime.now(UTC).isoformat(timespec="seconds"), **_conditions(options)}
         write_json(file, {**head, "rows": rows})
         write_text(options.output / "sparse_labels.md", _page(head, rows))
-        print(rows[-1], flush=True)
+        sys.stdout.write(f"{rows[-1]}\n")
+        sys.stdout.flush()
 
 
 def _options() -> argparse.Namespace:

@@ -152,8 +152,16 @@ class Split:
             test=tuple(parts["test"]),
             unused=tuple(case.without_mask() for case in parts["unused"]),
             hidden=HiddenReferences(
-                {case.without_mask(): case.mask for case in parts["unlabeled"] if _scores(case)},
-                {c.without_mask(): (c.mask, some) for c, some in sliced.items() if _scores(c)},
+                {
+                    case.without_mask(): mask
+                    for case in parts["unlabeled"]
+                    if (mask := _whole(case))
+                },
+                {
+                    case.without_mask(): (mask, some)
+                    for case, some in sliced.items()
+                    if (mask := _whole(case))
+                },
             ),
             seed=seed,
             asked=asked,
@@ -265,9 +273,9 @@ class Split:
         )
 
 
-def _scores(case: Case) -> bool:
-    """Whether results can be scored on a mask: those of some classes alone leave out the others."""
-    return case.mask is not None and case.annotated is None
+def _whole(case: Case) -> Path | None:
+    """The mask, where results can be scored on it: of some classes alone, it leaves out others."""
+    return case.mask if case.annotated is None else None
 
 
 def _check_against_data(path: Path, roles: Mapping[str, Role], known: Mapping[str, Case]) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ecs_med.config import Preparation, TrainConfig
 from ecs_med.data.readers import ScanHeader, read_header
 from ecs_med.data.slicing import slicing_of
+from ecs_med.sparse import LabeledCase
 from ecs_med.splits.ordering import digest
 from ecs_med.types import Case
 
@@ -124,7 +125,7 @@ def cost_of_scoring(cases: Sequence[Case], preparation: Preparation) -> float:
     return math.fsum(_cost(header, preparation) for header in headers) / len(sample)
 
 
-def cases_in_between(cases: Sequence[Case], num_cases: int) -> list[Case]:
+def cases_in_between(cases: Sequence[LabeledCase], num_cases: int) -> list[LabeledCase]:
     """The cases that are scored during the run: fixed by their names, in the order of `cases`."""
     chosen = sorted(cases, key=lambda case: digest(f"validation:{case.id}"))[:num_cases]
     ids = {case.id for case in chosen}
