@@ -117,13 +117,16 @@ class SparseCase:
     patient: str | None = None
     partition: Partition | None = None
     frame: int | None = None
+    annotated: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, case: Case, selection: SliceSelection) -> "SparseCase":
         """A case that has a mask, with only these slices labelled."""
         assert case.mask is not None
         mask = SparseMask(case.mask, selection)
-        return cls(case.id, case.images, mask, case.patient, case.partition, case.frame)
+        return cls(
+            case.id, case.images, mask, case.patient, case.partition, case.frame, case.annotated
+        )
 
     def without_mask(self) -> UnlabeledCase:
         """The same volume as an unlabelled one."""

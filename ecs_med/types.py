@@ -75,6 +75,8 @@ class Case:
         patient: Cases of one patient stay together; `None` means a patient of its own.
         partition: The partition that the layout itself gives, if it gives one.
         frame: Which frame of the file is the case, from 0; `None`: the file as a whole.
+        annotated: Names of the foreground classes that the mask covers; what it leaves out is
+            unknown, not background. `None`: it covers all.
 
     Example:
         >>> case = Case("p1", images=(Path("p1.png"),), mask=Path("p1_mask.png"))
@@ -88,6 +90,7 @@ class Case:
     patient: str | None = None
     partition: Partition | None = None
     frame: int | None = None
+    annotated: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         # Ids are written into many files, of which UTF-8 holds no byte that is none of its own.

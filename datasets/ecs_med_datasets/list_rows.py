@@ -21,6 +21,7 @@ COLUMNS = {
     **dict.fromkeys(("seg", "segmentation", "annotation", "ground_truth", "gt"), "mask"),
     **dict.fromkeys(("patient", "patient_id", "patientid", "subject", "subject_id"), "patient"),
     **dict.fromkeys(("partition", "split", "set", "subset"), "partition"),
+    **dict.fromkeys(("annotated", "annotated_classes"), "annotated"),
 }
 UNLABELED = ("unlabeled", "unlabelled")
 
@@ -35,6 +36,7 @@ class Row:
         mask: Path as written; empty: unlabelled.
         patient: Empty if the row names none.
         partition: As written; empty if the row names none.
+        annotated: Names of the classes that the mask covers; `None`: all.
     """
 
     where: str
@@ -42,6 +44,7 @@ class Row:
     mask: str = ""
     patient: str = ""
     partition: str = ""
+    annotated: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,4 +170,11 @@ def _row(where: str, fields: Mapping[str, Any]) -> Row | None:
     if not isinstance(mask, str) or "\0" in mask:
         return None
     patient = str(fields.get("patient", "")).strip()
-    return Row(where, tuple(texts), mask, patient, str(fields.get("partition", "")).strip())
+    partition, annotated = str(fields.get("partition", "")).strip(), fields.get("annotated")
+    if isinstance(annotated, str):
+        annotated = annotated.split(";")
+    if annotated is not None:
+        if not isinstance(annotated, list) or not all(isinstance(n, str) for n in annotated):
+            return None
+        annotated = tuple(name.strip() for name in annotated if name.strip())
+    return Row(where, tuple(texts), mask, patient, partition, annotated)

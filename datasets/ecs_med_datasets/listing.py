@@ -30,7 +30,10 @@ class Listed:
 
 
 class ListLayout(Layout):
-    """A CSV table with columns image, mask, patient, partition, or a JSON list.
+    """A CSV table with columns image, mask, patient, partition, annotated, or a JSON list.
+
+    `annotated` names the foreground classes that a mask covers, separated by `;`: what else there
+    may be is unknown in it, not background. Left empty, the mask covers all classes.
 
     JSON is a flat list of objects, or an object with `training`, `validation`
     and `test` lists as MONAI's decathlon loader reads it. Paths are relative to
@@ -96,7 +99,8 @@ def _add(row: Row, listed: Listed) -> None:
         return
     if partition in UNLABELED:
         mask = None
-    _keep(Case("", tuple(images), mask, None, PARTITION_NAMES.get(partition)), row, listed)
+    case = Case("", tuple(images), mask, None, PARTITION_NAMES.get(partition))
+    _keep(replace(case, annotated=row.annotated if mask else None), row, listed)
 
 
 def _is_file(path: Path) -> bool:

@@ -138,7 +138,14 @@ def _reference(
     keep_unlabeled: bool,
 ) -> npt.NDArray[np.uint8] | None:
     def read(path: Path) -> npt.NDArray[np.uint8]:
-        return read_labels(case.images, path, scheme, case.frame, keep_unlabeled=keep_unlabeled)
+        return read_labels(
+            case.images,
+            path,
+            scheme,
+            case.frame,
+            keep_unlabeled=keep_unlabeled,
+            annotated=None if isinstance(case, UnlabeledCase) else case.annotated,
+        )
 
     if mask is None and isinstance(case, SparseCase):
         labels = case.mask.labels(read)

@@ -282,9 +282,11 @@ class SliceStore(Dataset[Tensors]):
 def _state_of_mask(case: LabeledCase | UnlabeledCase) -> object:
     if isinstance(case, SparseCase):
         chosen = case.mask.selection
-        return [case.mask.state(fingerprint), chosen.axis, chosen.layers]
-    mask = case.mask if isinstance(case, Case) else None
-    return fingerprint([mask]) if mask else None
+        return [case.mask.state(fingerprint), chosen.axis, chosen.layers, case.annotated]
+    if not isinstance(case, Case) or case.mask is None:
+        return None
+    state = fingerprint([case.mask])
+    return state if case.annotated is None else [state, case.annotated]
 
 
 def _make_folder(folder: Path) -> bool:

@@ -152,8 +152,16 @@ class Split:
             test=tuple(parts["test"]),
             unused=tuple(case.without_mask() for case in parts["unused"]),
             hidden=HiddenReferences(
-                {c.without_mask(): c.mask for c in parts["unlabeled"] if c.mask},
-                {c.without_mask(): (c.mask, some) for c, some in sliced.items() if c.mask},
+                {
+                    case.without_mask(): mask
+                    for case in parts["unlabeled"]
+                    if (mask := _whole(case))
+                },
+                {
+                    case.without_mask(): (mask, some)
+                    for case, some in sliced.items()
+                    if (mask := _whole(case))
+                },
             ),
             seed=seed,
             asked=asked,
@@ -263,6 +271,11 @@ class Split:
             notes=document.notes,
             warnings=document.warnings,
         )
+
+
+def _whole(case: Case) -> Path | None:
+    """The mask, where results can be scored on it: of some classes alone, it leaves out others."""
+    return case.mask if case.annotated is None else None
 
 
 def _check_against_data(path: Path, roles: Mapping[str, Role], known: Mapping[str, Case]) -> None:

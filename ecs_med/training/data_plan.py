@@ -149,12 +149,25 @@ def plan_data(
         *changed,
         *split.warnings,
         *warnings_of_split(found, split, scheme, config),
+        *_scored_in_part(split),
         *warnings_of(problems),
         *images.notes,
         *([chosen] if chosen else []),
         *(images.depth_notes if decided.dims == "3" else ()),
     )
     return DataPlan(collection, split, scheme, images, contents_of(found, scheme), warnings)
+
+
+def _scored_in_part(split: Split) -> list[str]:
+    scored = (*split.validation, *split.test)
+    number = sum(case.annotated is not None for case in scored)
+    if not number:
+        return []
+    return [
+        f"{number} of {len(scored)} validation and test cases have masks that cover some classes "
+        "alone: false alarms outside what they show are not counted there, and their scores are "
+        "too good; keep masks of all classes for these."
+    ]
 
 
 def _split_of(

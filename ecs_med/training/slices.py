@@ -103,7 +103,8 @@ def _listed(config: TrainConfig, cases: Sequence[Case]) -> dict[str, tuple[int, 
 def _class_pixels(case: Case, axis: int, scheme: LabelScheme) -> list[list[int]]:
     """Voxels of each class in each layer along `axis`."""
     assert case.mask is not None
-    labels = np.moveaxis(read_labels(case.images, case.mask, scheme, case.frame), axis, 0)
+    labels = read_labels(case.images, case.mask, scheme, case.frame, annotated=case.annotated)
+    labels = np.moveaxis(labels, axis, 0)
     counts = (np.bincount(layer.ravel(), minlength=256) for layer in labels)
     return [row[: scheme.num_classes].tolist() for row in counts]
 

@@ -67,7 +67,7 @@ def test_hidden_references_give_nothing_away(split: Split) -> None:
     with pytest.raises(TypeError):
         hash(split.hidden)
     public = [name for name in dir(split.hidden) if not name.startswith("_")]
-    assert public == ["for_reporting"]
+    assert public == ["for_reporting", "slices_for_reporting"]
     assert repr(split.hidden) == "HiddenReferences(12 masks)"
     assert "mask1" not in repr(split.unlabeled)
 

@@ -79,8 +79,8 @@ def set_roles(document: dict[str, Any], old: str, new: str) -> None:
             r"is damaged \(format: Input should be 'ecs-med split'\)",
         ),
         (
-            lambda d: d.update(version=2),
-            r"is damaged \(version: 2 is of another ecs-med than this one, whose is 1\)",
+            lambda d: d.update(version=3),
+            r"is damaged \(version: 3 is of another ecs-med than this one, whose is 2\)",
         ),
         (lambda d: d.update(seed="3"), "is damaged"),
         (lambda d: d.update(seed=True), "is damaged"),

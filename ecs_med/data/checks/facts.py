@@ -215,7 +215,9 @@ def _look_at_mask(
         return None, "", ()
     any_values = scheme or _any_values(scan)
     try:
-        labels = read_labels(case.images, case.mask, any_values, case.frame)
+        # Which classes a mask covers says nothing where classes are not known.
+        annotated = case.annotated if scheme is not None else None
+        labels = read_labels(case.images, case.mask, any_values, case.frame, annotated=annotated)
         problems = (
             *turning_problems(case.images, case.mask, case.frame),
             *mask_geometry_problems(case.images, case.mask, any_values.outside, case.frame),

@@ -43,7 +43,7 @@ def key_of(collection: CaseCollection, settings: ReadingSettings) -> str:
     asked = (_FORMAT, _code(), settings.model_dump(mode="json"), _declared(collection))
     digest = hashlib.sha256(json.dumps(asked).encode())
     for case in collection.cases:
-        digest.update(json.dumps([case.id, *_state(case)]).encode())
+        digest.update(json.dumps([case.id, case.annotated, *_state(case)]).encode())
     return digest.hexdigest()
 
 

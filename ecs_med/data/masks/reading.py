@@ -11,6 +11,7 @@ from ecs_med.data.masks.alignment import brought_onto_image, place_mask
 from ecs_med.data.masks.appearance import appearance_problems
 from ecs_med.data.masks.census import MaskCensus, read_stored_mask, take_census
 from ecs_med.data.masks.colors import rgb_of
+from ecs_med.data.masks.covering import only_annotated
 from ecs_med.data.masks.label_scheme import MAX_CLASSES, LabelScheme
 from ecs_med.data.masks.refusals import one_class_refused
 from ecs_med.data.masks.rules import scheme_from_census
@@ -95,6 +96,7 @@ def read_labels(
     frame: int | None = None,
     *,
     keep_unlabeled: bool = False,
+    annotated: Sequence[str] | None = None,
 ) -> npt.NDArray[np.uint8]:
     """Read the labels of a case on the grid of its image.
 
@@ -108,6 +110,7 @@ def read_labels(
         scheme: How stored values map onto classes.
         frame: As in `Case`.
         keep_unlabeled: Whether pixels that nobody has annotated are told from other void ones.
+        annotated: Names of the classes that the mask covers, see `only_annotated`; `None`: all.
 
     Returns:
         `(H, W)` or `(X, Y, Z)` uint8: class indices, `IGNORE_INDEX` where void, and
@@ -131,6 +134,8 @@ def read_labels(
     if stored.affine is None:
         stored = fitted_to_picture(header, stored, case_images[0], mask)
     labels = scheme.labels_of(stored, mask, keep_unlabeled=keep_unlabeled)
+    if annotated is not None:
+        labels = only_annotated(labels, annotated, scheme, mask, keep_unlabeled=keep_unlabeled)
     if stored.affine is None:
         return labels
     on_mask = ScanHeader(
