@@ -23,12 +23,14 @@ class Request:
         uncorrected: Whether it is the segmenter alone of a model that corrects.
         data: Data set, for targets that write one; `None`: where it lay in training.
         ignore_below: Pseudo-labels of a lower probability are written as ignored, 0..1; 0: none.
+        name: Of the folder that is written in the end.
     """
 
     model: Model
     uncorrected: bool = False
     data: Path | None = None
     ignore_below: float = 0.0
+    name: str = "export"
 
     @property
     def corrects(self) -> bool:
@@ -127,7 +129,9 @@ def export(
         )
     if uncorrected:
         loaded = _segmenter_alone(loaded)
-    request = Request(loaded, uncorrected, None if data is None else Path(data), ignore_below)
+    request = Request(
+        loaded, uncorrected, None if data is None else Path(data), ignore_below, folder.name
+    )
     with written_as_a_whole(folder, to) as temporary:
         told = target.write(request, temporary)
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
