@@ -8,6 +8,7 @@ from typing import ClassVar
 from ecs_med.errors import SettingsError
 from ecs_med.export.place import written_as_a_whole
 from ecs_med.inference.model import Model, load_model
+from ecs_med.networks import NETWORKS
 from ecs_med.records import Record
 from ecs_med.registry import Registry
 
@@ -127,6 +128,8 @@ def export(
             f"{loaded.run}: a model trained with '{loaded.spec.method}' corrects nothing; leave "
             "out `uncorrected`."
         )
+    if not target.writes_data:
+        _require_slices(loaded)
     if uncorrected:
         loaded = _segmenter_alone(loaded)
     request = Request(
@@ -143,6 +146,16 @@ def export(
         facts=told.facts,
         notes=told.notes,
     )
+
+
+def _require_slices(model: Model) -> None:
+    """Refuse networks of whole volumes, of which no target is written yet."""
+    network = model.spec.network
+    if NETWORKS.get(network).spatial_dims != 2:
+        raise SettingsError(
+            f"{model.run}: the network {network} sees whole volumes, and only networks of slices and "
+            "pictures can be exported; train with `network` deeplabv3plus, or use `ecs-med predict`."
+        )
 
 
 def _segmenter_alone(model: Model) -> Model:
