@@ -122,7 +122,9 @@ def export(
     target = EXPORTS.get(to)()
     _check_settings(target, uncorrected, data, ignore_below)
     loaded = model if isinstance(model, Model) else load_model(model, "cpu")
-    folder = Path("exports", f"{loaded.run.resolve().name}-{to}") if output is None else Path(output)
+    folder = (
+        Path("exports", f"{loaded.run.resolve().name}-{to}") if output is None else Path(output)
+    )
     if uncorrected and not loaded.spec.corrects:
         raise SettingsError(
             f"{loaded.run}: a model trained with '{loaded.spec.method}' corrects nothing; leave "
@@ -153,8 +155,9 @@ def _require_slices(model: Model) -> None:
     network = model.spec.network
     if NETWORKS.get(network).spatial_dims != 2:
         raise SettingsError(
-            f"{model.run}: the network {network} sees whole volumes, and only networks of slices and "
-            "pictures can be exported; train with `network` deeplabv3plus, or use `ecs-med predict`."
+            f"{model.run}: the network {network} sees whole volumes, and only networks of slices "
+            "and pictures can be exported; train with `network` deeplabv3plus, or use "
+            "`ecs-med predict`."
         )
 
 
@@ -178,7 +181,9 @@ def _check_settings(
     if not 0 <= ignore_below < 1:
         raise SettingsError(f"`ignore_below={ignore_below:g}` is no probability; give 0 to 1.")
     if target.writes_data and uncorrected:
-        raise SettingsError("`uncorrected` is for models, and a data set is asked for; leave it out.")
+        raise SettingsError(
+            "`uncorrected` is for models, and a data set is asked for; leave it out."
+        )
     if not target.writes_data and (data is not None or ignore_below):
         name = "data" if data is not None else "ignore_below"
         raise SettingsError(

@@ -17,7 +17,6 @@ from PIL import Image
 
 from ecs_med.data.readers import Scan
 from ecs_med.export.base import Request
-from ecs_med.export.cases import ExportedCase
 from ecs_med.names import as_cell
 from ecs_med.types import IGNORE_INDEX
 
@@ -84,8 +83,3 @@ def write_pseudo_labels(path: Path, request: Request, rows: Sequence[tuple[str, 
         fields = (as_cell(name), as_cell(spec.method), as_cell(run))
         writer.writerow((*fields, f"{request.ignore_below:g}", f"{share:.6f}"))
     path.write_text(table.getvalue(), encoding="utf-8")
-
-
-def is_pseudo(case: ExportedCase) -> bool:
-    """Whether its labels are a network's."""
-    return case.ignored is not None

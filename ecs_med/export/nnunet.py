@@ -44,8 +44,8 @@ class NnUNetExport(Export):
         if not any(one.role == "validation" for one in plan):
             told.append("the split has no validation cases, so that fold 0 of nnU-Net has none")
         told.append(
-            "splits_final.json goes into the folder of this data set below nnUNet_preprocessed; its "
-            "one fold is the run's split"
+            "splits_final.json goes into the folder of this data set below nnUNet_preprocessed; "
+            "its one fold is the run's split"
         )
         return Told(written.facts(plan), tuple(told))
 

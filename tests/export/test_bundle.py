@@ -160,9 +160,7 @@ def test_metadata_hold_what_the_schema_asks_for(make_model: Any, tmp_path: Path,
         jsonschema.validate(metadata, schema)
 
 
-def test_the_segmenter_alone_is_another_result_and_says_so(
-    make_model: Any, tmp_path: Path
-) -> None:
+def test_the_segmenter_alone_is_another_result_and_says_so(make_model: Any, tmp_path: Path) -> None:
     model = make_model(corrects=True)
     report = export(model, "bundle", tmp_path / "bundle", uncorrected=True)
     assert "models/model.pt" in report.files
@@ -205,7 +203,9 @@ def test_the_commands_of_monai_accept_it_without_a_network(
     own = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     for command, words in commands.items():
         call = [*alone, sys.executable, "-m", "monai.bundle", command, *words]
-        done = subprocess.run(call, cwd=bundle, env=own, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            call, cwd=bundle, env=own, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr[-2000:]
     predict_files(model, pictures, tmp_path / "predicted")
     for path in pictures.iterdir():

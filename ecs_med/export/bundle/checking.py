@@ -59,8 +59,8 @@ def check_bundle(request: Request, folder: Path) -> tuple[str, ...]:
         num_pixels, num_other = _difference_of_labels(request, scan, seen["pred"])
     if not error <= _TOLERANCE or num_other > _TIES * num_pixels:
         raise SettingsError(
-            f"{request.model.run}: the bundle gives another result than the model (scores differ by "
-            f"{error:.1e} of their range, {num_other} of {num_pixels} labels), so that it was "
+            f"{request.model.run}: the bundle gives another result than the model (scores differ "
+            f"by {error:.1e} of their range, {num_other} of {num_pixels} labels), so that it was "
             "thrown away; report this with the versions of monai and torch."
         )
     return (
