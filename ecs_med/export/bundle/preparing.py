@@ -142,13 +142,14 @@ def _of_slices(spec: ModelSpec) -> dict[str, str]:
         f"({preparation.percentiles[0]!r}, 50.0, {preparation.percentiles[1]!r})), "
         f"{CRUMBS!r} * (float(v.max()) - float(v.min())))",
         "scale": "$lambda x, limits=@limits, kept=@kept: kept(np.stack([np.clip("
-        "(v.astype('float64') - low) / (high - low), 0, 1) if high > low else np.zeros(v.shape) for v in x.numpy() for "
-        "low, high in [limits(v)]]), x)",
+        "(v.astype('float64') - low) / (high - low), 0, 1) if high > low else "
+        "np.zeros(v.shape) for v in x.numpy() for low, high in [limits(v)]]), x)",
         "checked": _checked(spec, axis, shape),
         "bring": "$lambda x, size=@size, kept=@kept: (x.meta.update(native_shape="
         f"np.array(x.shape[1:])), kept((lambda maps, size: ("
-        f"{_RESIZED.format(maps='maps', size='size')} if list(maps.shape[2:]) != size else maps))(x.as_tensor().movedim({1 + axis}, 0), "
-        f"size({shape}, x.affine)).movedim(0, {1 + axis}), x))[1]",
+        f"{_RESIZED.format(maps='maps', size='size')} "
+        "if list(maps.shape[2:]) != size else maps))"
+        f"(x.as_tensor().movedim({1 + axis}, 0), size({shape}, x.affine)).movedim(0, {1 + axis}), x))[1]",
         "as_sixteen_bits": "$lambda x, kept=@kept: kept(x.numpy().astype('float16')"
         ".astype('float32'), x)",
         "pad": "$lambda x: torch.nn.functional.pad(x, ("
