@@ -8,6 +8,7 @@ from typing import ClassVar
 from ecs_med.errors import SettingsError
 from ecs_med.export.place import written_as_a_whole
 from ecs_med.inference.model import Model, load_model
+from ecs_med.networks import NETWORKS
 from ecs_med.records import Record
 from ecs_med.registry import Registry
 
@@ -23,12 +24,14 @@ class Request:
         uncorrected: Whether it is the segmenter alone of a model that corrects.
         data: Data set, for targets that write one; `None`: where it lay in training.
         ignore_below: Pseudo-labels of a lower probability are written as ignored, 0..1; 0: none.
+        name: Of the folder that is written in the end.
     """
 
     model: Model
     uncorrected: bool = False
     data: Path | None = None
     ignore_below: float = 0.0
+    name: str = "export"
 
     @property
     def corrects(self) -> bool:
@@ -119,15 +122,21 @@ def export(
     target = EXPORTS.get(to)()
     _check_settings(target, uncorrected, data, ignore_below)
     loaded = model if isinstance(model, Model) else load_model(model, "cpu")
-    folder = Path("exports", f"{loaded.run.resolve().name}-{to}") if output is None else Path(output)
+    folder = (
+        Path("exports", f"{loaded.run.resolve().name}-{to}") if output is None else Path(output)
+    )
     if uncorrected and not loaded.spec.corrects:
         raise SettingsError(
             f"{loaded.run}: a model trained with '{loaded.spec.method}' corrects nothing; leave "
             "out `uncorrected`."
         )
+    if not target.writes_data:
+        _require_slices(loaded)
     if uncorrected:
         loaded = _segmenter_alone(loaded)
-    request = Request(loaded, uncorrected, None if data is None else Path(data), ignore_below)
+    request = Request(
+        loaded, uncorrected, None if data is None else Path(data), ignore_below, folder.name
+    )
     with written_as_a_whole(folder, to) as temporary:
         told = target.write(request, temporary)
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
@@ -139,6 +148,17 @@ def export(
         facts=told.facts,
         notes=told.notes,
     )
+
+
+def _require_slices(model: Model) -> None:
+    """Refuse networks of whole volumes, of which no target is written yet."""
+    network = model.spec.network
+    if NETWORKS.get(network).spatial_dims != 2:
+        raise SettingsError(
+            f"{model.run}: the network {network} sees whole volumes, and only networks of slices "
+            "and pictures can be exported; train with `network` deeplabv3plus, or use "
+            "`ecs-med predict`."
+        )
 
 
 def _segmenter_alone(model: Model) -> Model:
@@ -161,7 +181,9 @@ def _check_settings(
     if not 0 <= ignore_below < 1:
         raise SettingsError(f"`ignore_below={ignore_below:g}` is no probability; give 0 to 1.")
     if target.writes_data and uncorrected:
-        raise SettingsError("`uncorrected` is for models, and a data set is asked for; leave it out.")
+        raise SettingsError(
+            "`uncorrected` is for models, and a data set is asked for; leave it out."
+        )
     if not target.writes_data and (data is not None or ignore_below):
         name = "data" if data is not None else "ignore_below"
         raise SettingsError(

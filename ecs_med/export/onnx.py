@@ -1,13 +1,9 @@
 """Target `onnx`: one graph for any batch and size, compared with the model before it is kept."""
 
-import contextlib
-import io
 import json
-import logging
 import math
 import os
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +14,7 @@ import torch
 
 from ecs_med.errors import MissingExtraError, SettingsError
 from ecs_med.export.base import Export, Request, Told
+from ecs_med.export.quiet import quiet
 from ecs_med.export.scores import MULTIPLE, Scores, scores_of
 
 __all__ = ["FILE", "OnnxExport"]
@@ -108,7 +105,7 @@ def _traced(scores: Scores, request: Request) -> Any:
     batch = torch.export.Dim("batch", min=1, max=2**16)
     shapes = ({0: batch, 2: MULTIPLE * height, 3: MULTIPLE * width},)
     try:
-        with _silent():
+        with quiet():
             return torch.onnx.export(
                 scores,
                 (example,),
@@ -125,20 +122,6 @@ def _traced(scores: Scores, request: Request) -> Any:
             f"{request.model.run}: the network {request.model.spec.network} cannot be written as "
             f"ONNX ({type(error).__name__}: {reason}); train with `network` deeplabv3plus."
         ) from error
-
-
-@contextlib.contextmanager
-def _silent() -> Iterator[None]:
-    """Without what exporters print of their own workings."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
 
 
 def _compared(path: Path, scores: Scores, request: Request) -> float:

@@ -56,12 +56,24 @@ class Scores(nn.Module):
             logits = switch_off_absent(logits, presence, self._presence)
         if self.corrector is None:
             return logits
-        probabilities = logits.softmax(dim=1)
+        # As `predict`, which pads what the corrector sees, and not what the segmenter says of it.
+        probabilities = logits.softmax(dim=1) * _unpadded(images)
         if isinstance(self.corrector, FeatureCorrector):
             judged = self.corrector.judge(features, probabilities)
         else:
             judged = self.corrector(corrector_input(images, probabilities))
         return corrected_probabilities(logits, judged.softmax(dim=1))
+
+
+def _unpadded(images: torch.Tensor) -> torch.Tensor:
+    """1 in images and 0 in the zeros that were appended to rows and columns, `(B, 1, H, W)`."""
+    seen = (images != 0).any(dim=1, keepdim=True)
+    inside = torch.ones_like(images[:, :1])
+    for axis, other in ((2, 3), (3, 2)):
+        filled = seen.any(dim=other, keepdim=True).to(images.dtype)
+        # Before the last one that is filled, all are inside.
+        inside = inside * (filled.flip(axis).cumsum(axis).flip(axis) > 0)
+    return inside
 
 
 def scores_of(request: Request, *, fixed_padding: bool = False) -> Scores:

@@ -1,14 +1,12 @@
 """A bundle and `predict` on the same scan, before the bundle is kept."""
 
 import tempfile
-import warnings
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
 import torch
-from monai.bundle import ConfigParser
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
@@ -17,6 +15,7 @@ from ecs_med.data.readers import read_scan
 from ecs_med.errors import SettingsError
 from ecs_med.export.base import Request
 from ecs_med.export.bundle.network import WEIGHTS_FILE, is_stock
+from ecs_med.export.quiet import quiet
 from ecs_med.inference.predict import stored_values
 from ecs_med.inference.predictor import BATCH, segment
 from ecs_med.losses import corrected_probabilities
@@ -35,8 +34,9 @@ def check_bundle(request: Request, folder: Path) -> tuple[str, ...]:
     Raises:
         SettingsError: If preparation, scores or labels differ.
     """
-    with tempfile.TemporaryDirectory() as scratch, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as scratch, quiet():
+        from monai.bundle import ConfigParser  # logs while it is loaded
+
         scan = _write_scan(request, Path(scratch))
         parser = ConfigParser()
         parser.read_config(folder / "configs/inference.json")
@@ -59,8 +59,8 @@ def check_bundle(request: Request, folder: Path) -> tuple[str, ...]:
         num_pixels, num_other = _difference_of_labels(request, scan, seen["pred"])
     if not error <= _TOLERANCE or num_other > _TIES * num_pixels:
         raise SettingsError(
-            f"{request.model.run}: the bundle gives another result than the model (scores differ by "
-            f"{error:.1e} of their range, {num_other} of {num_pixels} labels), so that it was "
+            f"{request.model.run}: the bundle gives another result than the model (scores differ "
+            f"by {error:.1e} of their range, {num_other} of {num_pixels} labels), so that it was "
             "thrown away; report this with the versions of monai and torch."
         )
     return (

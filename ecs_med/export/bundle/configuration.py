@@ -24,7 +24,8 @@ def inference(request: Request) -> dict[str, Any]:
         "dataset_dir": "$@bundle_root + '/data'",
         "output_dir": "$@bundle_root + '/eval'",
         "device": "$torch.device('cuda' if torch.cuda.is_available() else 'cpu')",
-        "datalist": f"$[{{'image': path}} for path in sorted(glob.glob(os.path.join(@dataset_dir, '{pattern}')))]",
+        "datalist": "$[{'image': path} for path in sorted(glob.glob(os.path.join(@dataset_dir, "
+        f"'{pattern}')))]",
         "network_def": network_definition(request),
         "network": "$@network_def.to(@device)",
         **expressions(spec),

@@ -60,7 +60,9 @@ def metadata(request: Request) -> dict[str, Any]:
         "intended_use": "research; not cleared as a medical device",
         "label_values": {
             str(value): name
-            for value, name in zip(stored_values(request.model).tolist(), spec.class_names, strict=True)
+            for value, name in zip(
+                stored_values(request.model).tolist(), spec.class_names, strict=True
+            )
         },
         "eval_metrics": _scores(request),
         "network_data_format": {"inputs": {"image": image}, "outputs": {"pred": scores}},
@@ -91,13 +93,14 @@ python -m monai.bundle run --config_file configs/inference.json
 Checks, which need no network:
 
 ```bash
-python -m monai.bundle verify_metadata --meta_file configs/metadata.json --filepath docs/metadata.schema.json
+python -m monai.bundle verify_metadata --meta_file configs/metadata.json \\
+    --filepath docs/metadata.schema.json
 python -m monai.bundle verify_net_in_out --net_id network_def --meta_file configs/metadata.json \\
     --config_file configs/inference.json --n 4 --device cpu
 ```
 
-`docs/metadata.schema.json` says what ecs-med holds metadata to; MONAI's own schema is at the address
-that `schema` in `configs/metadata.json` has.
+`docs/metadata.schema.json` says what ecs-med holds metadata to; MONAI's own schema is at the
+address that `schema` in `configs/metadata.json` has.
 """
 
 

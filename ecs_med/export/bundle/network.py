@@ -1,6 +1,5 @@
 """The network of a bundle: a class of a library with its weights, or a graph of TorchScript."""
 
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 
 from ecs_med.errors import SettingsError
 from ecs_med.export.base import Request
+from ecs_med.export.quiet import quiet
 from ecs_med.export.scores import MULTIPLE, scores_of
 from ecs_med.networks.encoders import library_name
 from ecs_med.runs import ModelSpec
@@ -63,8 +63,7 @@ def _write_graph(request: Request, path: Path) -> None:
     scores = scores_of(request, fixed_padding=True)
     try:
         # TorchScript is to be replaced in PyTorch, but Deploy and Label read nothing else.
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")
+        with quiet(), torch.no_grad():
             graph = torch.jit.trace(scores, torch.zeros(2, spec.in_channels, *_SIDES))
             torch.jit.save(graph, path)
     except Exception as error:  # whatever tracing raises of a network of another package

@@ -118,7 +118,9 @@ def _of_slices(spec: ModelSpec) -> dict[str, str]:
         length = "float(np.linalg.norm(np.asarray(affine)[:3, {}]))"
         sides = f"({length.format(rows)}, {length.format(columns)})"
         shape_in_mm = f"[max(1, round(n * side / {spacing!r})) for n, side in zip(shape, {sides})]"
-        size = f"$lambda shape, affine: (lambda shape: {_fitted(preparation, 'shape')})({shape_in_mm})"
+        size = (
+            f"$lambda shape, affine: (lambda shape: {_fitted(preparation, 'shape')})({shape_in_mm})"
+        )
     else:
         size = f"$lambda shape, affine: {_fitted(preparation, 'shape')}"
     padding = [
@@ -139,14 +141,15 @@ def _of_slices(spec: ModelSpec) -> dict[str, str]:
         "or min(p[1] - p[0], p[2] - p[1]) > c else special(v, p, c))(np.percentile(v, "
         f"({preparation.percentiles[0]!r}, 50.0, {preparation.percentiles[1]!r})), "
         f"{CRUMBS!r} * (float(v.max()) - float(v.min())))",
-        "scale": "$lambda x, limits=@limits, kept=@kept: kept(np.stack([np.clip((v.astype('float64')"
-        " - low) / (high - low), 0, 1) if high > low else np.zeros(v.shape) for v in x.numpy() for "
-        "low, high in [limits(v)]]), x)",
+        "scale": "$lambda x, limits=@limits, kept=@kept: kept(np.stack([np.clip("
+        "(v.astype('float64') - low) / (high - low), 0, 1) if high > low else "
+        "np.zeros(v.shape) for v in x.numpy() for low, high in [limits(v)]]), x)",
         "checked": _checked(spec, axis, shape),
         "bring": "$lambda x, size=@size, kept=@kept: (x.meta.update(native_shape="
-        f"np.array(x.shape[1:])), kept((lambda maps, size: ({_RESIZED.format(maps='maps', size='size')}"
-        f" if list(maps.shape[2:]) != size else maps))(x.as_tensor().movedim({1 + axis}, 0), "
-        f"size({shape}, x.affine)).movedim(0, {1 + axis}), x))[1]",
+        f"np.array(x.shape[1:])), kept((lambda maps, size: ("
+        f"{_RESIZED.format(maps='maps', size='size')} "
+        "if list(maps.shape[2:]) != size else maps))"
+        f"(x.as_tensor().movedim({1 + axis}, 0), size({shape}, x.affine)).movedim(0, {1 + axis}), x))[1]",
         "as_sixteen_bits": "$lambda x, kept=@kept: kept(x.numpy().astype('float16')"
         ".astype('float32'), x)",
         "pad": "$lambda x: torch.nn.functional.pad(x, ("
@@ -174,7 +177,10 @@ def _checked(spec: ModelSpec, axis: int, shape: str) -> str:
             )
         )
     if preparation.plane == "auto":
-        sides = "[(float('inf') if n == 1 else float(np.linalg.norm(np.asarray(x.affine)[:3, i])), i) for i, n in enumerate(x.shape[1:])]"
+        sides = (
+            "[(float('inf') if n == 1 else float(np.linalg.norm(np.asarray(x.affine)[:3, i])), i) "
+            "for i, n in enumerate(x.shape[1:])]"
+        )
         conditions.append(
             (
                 f"(lambda sides: sides[2][0] > {NEAR_TIE!r} * sides[1][0] and sides[2][1] != "

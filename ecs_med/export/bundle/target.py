@@ -35,8 +35,8 @@ args=(sys.stdout,)
 [formatter_fullFormatter]
 format=%(asctime)s - %(name)s - %(levelname)s - %(message)s
 """
-_LICENSE = """The weights and this description belong to whoever trained the model, who decides on their
-licence and replaces this text by it. The configuration was written by ecs-med, Apache-2.0.
+_LICENSE = """The weights and this description belong to whoever trained the model, who decides on
+their licence and replaces this text by it. The configuration was written by ecs-med, Apache-2.0.
 """
 
 
@@ -73,7 +73,9 @@ def _notes(request: Request, written: str) -> tuple[str, ...]:
         what = "without" if request.uncorrected else "with"
         notes.append(f"labels are those {what} the corrector's corrections")
     if not is_stock(request):
-        notes.append(f"the network is a graph ({written}), as no class of MONAI or smp gives its scores")
+        notes.append(
+            f"the network is a graph ({written}), as no class of MONAI or smp gives its scores"
+        )
     notes.append(
         "slices above "
         f"{spec.tile} pixels, which ecs-med predict segments in tiles, are refused by the bundle"

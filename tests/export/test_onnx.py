@@ -1,0 +1,93 @@
+"""ONNX: exact padding, the labels of `predict`, and what the file says of itself."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from timm.layers import Conv2dSame
+from torch.nn import functional as F
+
+from ecs_med.data.readers import read_scan
+from ecs_med.errors import SettingsError
+from ecs_med.export import Request, export
+from ecs_med.export import onnx as target
+from ecs_med.export.scores import scores_of
+from ecs_med.inference.predictor import segment
+
+
+def test_same_padding_is_replaced_without_any_difference(make_model: Any) -> None:
+    model = make_model(encoder="tf_efficientnet_lite0")
+    fixed = scores_of(Request(model), fixed_padding=True)
+    assert any(isinstance(layer, Conv2dSame) for layer in model.segmenter.modules())
+    assert not any(isinstance(layer, Conv2dSame) for layer in fixed.modules())
+    for size in ((32, 48), (80, 16), (96, 112)):
+        images = torch.randn(2, 3, *size)
+        with torch.no_grad():
+            torch.testing.assert_close(fixed(images), model.segmenter(images), rtol=0, atol=0)
+
+
+def test_a_corrected_copy_sees_no_segmentation_beyond_the_image(make_model: Any) -> None:
+    model = make_model(corrects=True)
+    slices = torch.rand(2, 3, 40, 51)
+    with torch.no_grad():
+        logits = model.logits(slices)
+        judged = model.correct(slices, logits)
+        padded = F.pad((slices - 0.4) / 0.3, (0, 13, 0, 24))
+        found = scores_of(Request(model))(padded)[..., :40, :51]
+    expected = judged[:, :-1].clone()
+    for row, column in np.ndindex(40, 51):
+        for image in range(2):
+            label = int(logits[image, :, row, column].argmax())
+            expected[image, label, row, column] += judged[image, -1, row, column]
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("corrects", [False, True])
+def test_the_graph_gives_the_labels_of_predict(
+    make_model: Any, pictures: Path, tmp_path: Path, corrects: bool
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    model = make_model(corrects=corrects)
+    report = export(model, "onnx", tmp_path / "out")
+    assert report.files == ("model.onnx",)
+    session = onnxruntime.InferenceSession(
+        tmp_path / "out" / "model.onnx", providers=["CPUExecutionProvider"]
+    )
+    told = session.get_modelmeta().custom_metadata_map
+    assert json.loads(told["classes"]) == ["background", "one", "two"]
+    assert (told["multiple"], json.loads(told["corrected"])) == ("16", corrects)
+    mean, std = (
+        np.array(json.loads(told[key]), np.float32)[:, None, None] for key in ("mean", "std")
+    )
+    seen = set()
+    for path in pictures.iterdir():
+        pixels = read_scan(path).array.astype(np.float32) / 255
+        height, width = pixels.shape[1:]
+        to = int(told["predict_multiple"])
+        room = ((0, 0), (0, -height % to), (0, -width % to))
+        images = np.pad((pixels - mean) / std, room)[None]
+        (scores,) = session.run(None, {"images": images})
+        labels = scores[0, :, :height, :width].argmax(0)
+        expected = segment(model, path).labels
+        np.testing.assert_array_equal(labels, expected)
+        seen |= {*np.unique(expected).tolist()}
+    assert len(seen) > 1
+    # Any multiple of 16, and any batch.
+    (scores,) = session.run(None, {"images": np.zeros((5, 3, 48, 80), np.float32)})
+    assert scores.shape == (5, 3, 48, 80)
+
+
+@pytest.mark.slow
+def test_a_graph_that_differs_from_the_model_is_thrown_away(
+    make_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxscript")
+    monkeypatch.setattr(target, "TOLERANCE", -1.0)
+    with pytest.raises(SettingsError, match=r"other scores than the model .* thrown away"):
+        export(make_model(), "onnx", tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
