@@ -3,7 +3,8 @@
     python benchmarks/speed/ecs_step_3d.py [--network unet3d] [--size 48] [--batch 1] [--repeats 7]
 
 Both have the same networks, weights and batch and run in one process, in turn; the medians are
-compared, and the ratio of each turn. With `--last` networks and volumes are in channels-last
+compared, and the ratio of each turn; in seconds of the processor, which other programs do not slow
+down as they do the clock. With `--last` networks and volumes are in channels-last
 memory format, which is measured here and not used: see `ecs_med.networks.modes.in_layout`.
 """
 
@@ -12,10 +13,11 @@ import copy
 import json
 import platform
 import statistics
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import torch
-from ecs_step import timed
 from literal_ecs import LiteralEcs
 from torch import nn
 
@@ -60,6 +62,13 @@ def random_batch(size: int, side: int) -> Batch:
     return Batch(torch.randn(shape), labels, torch.randn(shape), valid)
 
 
+def timed(step: Callable[[], object]) -> float:
+    """Seconds of the processor that one call takes."""
+    started = time.process_time()
+    step()
+    return time.process_time() - started
+
+
 def measure(options: argparse.Namespace) -> dict[str, object]:
     """Losses of the first step, then times."""
     pair = networks(options.network)
@@ -73,13 +82,12 @@ def measure(options: argparse.Namespace) -> dict[str, object]:
             network.to(memory_format=torch.channels_last_3d)
         last = (t.contiguous(memory_format=torch.channels_last_3d) for t in plain[::2])
         batch = Batch(next(last), batch.labels, next(last), batch.unlabeled_valid)
-    device = torch.device("cpu")
     expected = slow.step(*plain)
     found = {name: loss.item() for name, loss in fast.step(batch).losses.items()}
     seconds: dict[str, list[float]] = {"literal": [], "ecs_med": []}
     for _ in range(options.repeats):
-        seconds["literal"].append(timed(lambda: slow.step(*plain), device))
-        seconds["ecs_med"].append(timed(lambda: fast.step(batch), device))
+        seconds["literal"].append(timed(lambda: slow.step(*plain)))
+        seconds["ecs_med"].append(timed(lambda: fast.step(batch)))
     ratios = [b / a for a, b in zip(seconds["literal"], seconds["ecs_med"], strict=True)]
     return {
         "ratio_median": round(statistics.median(ratios), 4),
