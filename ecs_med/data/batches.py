@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from ecs_med.config import AugmentationSettings
 from ecs_med.data.augment import apply_own_transform, training_transform
 from ecs_med.data.store import PreparedSlice, SliceStore
+from ecs_med.devices import memory_format
 from ecs_med.distributed import rank, world_size
 from ecs_med.types import Batch, StrongView
 
@@ -217,8 +218,7 @@ def to_device(
         valid = raw[f"{prefix}valid"].to(device, non_blocking=True).bool()
         values = normalization(raw[f"{prefix}image"].to(device, non_blocking=True))
         values = values * valid[:, None]
-        last = torch.channels_last if values.ndim == 4 else torch.contiguous_format
-        return values.contiguous(memory_format=last), valid
+        return values.contiguous(memory_format=memory_format(values)), valid
 
     labels = raw["labels"].to(device, non_blocking=True).long()
     labeled, valid = images("")
