@@ -4,7 +4,7 @@ import torch
 
 from ecs_med.errors import SettingsError
 
-__all__ = ["autocast_dtype", "choose_device", "describe_device"]
+__all__ = ["autocast_dtype", "choose_device", "describe_device", "memory_format"]
 
 
 def choose_device(name: str) -> torch.device:
@@ -66,3 +66,17 @@ def describe_device(device: torch.device) -> dict[str, str | int]:
             "memory_mb": properties.total_memory // 2**20,
         }
     return {"type": device.type, "threads": torch.get_num_threads()}
+
+
+def memory_format(values: torch.Tensor) -> torch.memory_format:
+    """In which order images, or weights of convolutions, are faster in memory.
+
+    Channels last; but volumes on a GPU, where that was not measured, stay as they are.
+
+    Args:
+        values: `(B, C, H, W)` or `(B, C, D, H, W)`.
+    """
+    if values.ndim == 4:
+        return torch.channels_last
+    is_volume_on_cpu = values.ndim == 5 and values.device.type == "cpu"
+    return torch.channels_last_3d if is_volume_on_cpu else torch.contiguous_format

@@ -198,6 +198,8 @@ def global_memory(values: torch.Tensor) -> torch.Tensor:
     wide = values.new_empty((len(values) * world_size(), *values.shape[1:]))
     if values.ndim == 4 and not values.is_contiguous():
         return wide.to(memory_format=torch.channels_last)
+    if values.ndim == 5 and not values.is_contiguous():
+        return wide.to(memory_format=torch.channels_last_3d)
     return wide
 
 

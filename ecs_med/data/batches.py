@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from ecs_med.config import AugmentationSettings
 from ecs_med.data.augment import apply_own_transform, training_transform
 from ecs_med.data.store import PreparedSlice, SliceStore
+from ecs_med.devices import memory_format
 from ecs_med.distributed import rank, world_size
 from ecs_med.types import IGNORE_INDEX, UNLABELED_INDEX, Batch, StrongView
 
@@ -228,8 +229,7 @@ def to_device(
 
     def normalized(image: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         values = normalization(image) * valid[:, None]
-        last = torch.channels_last if values.ndim == 4 else torch.contiguous_format
-        return values.contiguous(memory_format=last)
+        return values.contiguous(memory_format=memory_format(values))
 
     image, valid, labels = moved("image"), moved("valid").bool(), moved("labels").long()
     is_unlabeled = labels == UNLABELED_INDEX

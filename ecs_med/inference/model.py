@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ecs_med.data.batches import Normalization
-from ecs_med.devices import choose_device
+from ecs_med.devices import choose_device, memory_format
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.files import require_readable
 from ecs_med.inference.tiles import OVERLAP, Buffer, tile_sides, tiled_rows
@@ -35,6 +35,8 @@ __all__ = [
 
 LARGE_VALUES = 2**25
 """Values of a picture, over its channels, from which on it goes through in rows of tiles."""
+_PATCHES = 2
+"""Of volumes at a time."""
 _MULTIPLE = 32
 """Sides are padded to a multiple of this before a network sees them."""
 
@@ -168,7 +170,8 @@ class Model:
         def images(top: int, bottom: int) -> torch.Tensor:
             return self.normalization(picture[None, :, top:bottom].to(self.device))
 
-        segmented = tiled_rows(partial(self._whole, self.segmenter), images, size, sides)
+        num = self._tiles_at_once
+        segmented = tiled_rows(partial(self._whole, self.segmenter), images, size, sides, num)
         if not corrector:
             yield from ((top, logits, None) for top, logits in segmented)
             return
@@ -185,7 +188,8 @@ class Model:
         def inputs(top: int, bottom: int) -> torch.Tensor:
             return corrector_input(images(top, bottom), held.read(top, bottom).softmax(dim=1))
 
-        for top, judged in tiled_rows(partial(self._whole, self.corrector), inputs, size, sides):
+        judge = partial(self._whole, self.corrector)
+        for top, judged in tiled_rows(judge, inputs, size, sides, num):
             yield from waiting
             waiting.clear()
             yield top, None, judged.softmax(dim=1)
@@ -198,12 +202,16 @@ class Model:
             tiled: torch.Tensor = sliding_window_inference(
                 inputs,
                 roi_size=self._tile_sides(size),
-                sw_batch_size=1,
+                sw_batch_size=self._tiles_at_once,
                 predictor=lambda part: self._whole(network, part),
                 overlap=OVERLAP,
                 mode="gaussian",
             )
             return tiled
+
+    @property
+    def _tiles_at_once(self) -> int:
+        return 1 if self.spec.spatial_dims == 2 else _PATCHES
 
     def _tile_sides(self, size: Sequence[int]) -> list[int]:
         return list(self.spec.patch or tile_sides(size, self.spec.tile))
@@ -215,8 +223,12 @@ class Model:
             return self._padded(self.classifier, images).float().sigmoid()
 
     def _whole(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        if inputs.ndim == 5:  # a patch, whose sides fit the network
-            return self._padded(network, inputs).float()
+        if inputs.ndim == 5:  # patches, whose sides fit the network
+            count = len(inputs)
+            if count == 1 and self.device.type == "cpu":
+                # In one thread, PyTorch takes several times as long for one volume as for two.
+                inputs = torch.cat([inputs, inputs])
+            return self._padded(network, inputs)[:count].float()
         height, width = inputs.shape[-2:]
         return self._padded(network, inputs)[..., :height, :width].float()
 
@@ -225,7 +237,7 @@ class Model:
         if inputs.ndim == 4:
             height, width = inputs.shape[-2:]
             padded = F.pad(inputs, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
-            padded = padded.contiguous(memory_format=torch.channels_last)
+        padded = padded.contiguous(memory_format=memory_format(padded))
         with torch.autocast(
             self.device.type, dtype=self._autocast, enabled=self._autocast is not None
         ):

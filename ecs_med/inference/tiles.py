@@ -5,7 +5,7 @@ Rows of a volume are its slices.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import product
+from itertools import islice, product
 
 import torch
 from monai.data.utils import compute_importance_map, dense_patch_slices
@@ -31,14 +31,16 @@ def tiled_rows(
     read: Callable[[int, int], torch.Tensor],
     size: Sequence[int],
     sides: Sequence[int],
+    batch: int = 1,
 ) -> Iterator[Rows]:
     """Apply a network to a picture from top to bottom, or to a volume from slice to slice.
 
     Args:
-        network: From `(1, C, *sides)` to maps of the same size.
+        network: From `(B, C, *sides)` to maps of the same size.
         read: Gives rows from one to before another, `(1, C, rows, ...)`.
         size: Of all of it.
         sides: Of a tile; what is smaller is padded around with 0.
+        batch: Tiles at a time.
 
     Yields:
         Rows that are final, weighted means over the tiles that cover them.
@@ -57,15 +59,15 @@ def tiled_rows(
                 tuple(sides), mode="gaussian", device=rows.device, dtype=rows.dtype
             )
             count = torch.zeros(rows.shape[2:], dtype=rows.dtype, device=rows.device)
-        for corner in product(*others):
-            part = [slice(c, c + s) for c, s in zip(corner, sides[1:], strict=True)]
-            place: tuple[slice, ...] = (slice(None), *part)
-            found = network(rows[(slice(None), slice(None), *place)])
+        for places in _groups(_places(others, sides[1:]), batch):
+            tiles = [rows[(slice(None), slice(None), *place)] for place in places]
+            found = network(torch.cat(tiles) if len(tiles) > 1 else tiles[0])
             if not total.numel():
                 shape = (1, found.shape[1], *rows.shape[2:])
                 total = torch.zeros(shape, dtype=rows.dtype, device=rows.device)
-            total[(slice(None), slice(None), *place)] += found * weight
-            count[place] += weight
+            for place, maps in zip(places, found.split(1), strict=True):
+                total[(slice(None), slice(None), *place)] += maps * weight
+                count[place] += weight
         done = following - top
         final = total[:, :, :done] / count[:done]
         yield top, final[(slice(None), slice(None), *inner)]
@@ -94,6 +96,18 @@ class Buffer:
             held.append(next(self._rows)[1])
         self._held = torch.cat(held, dim=2)
         return self._held[:, :, : bottom - top]
+
+
+def _groups(places: Iterator[tuple[slice, ...]], size: int) -> Iterator[list[tuple[slice, ...]]]:
+    while group := list(islice(places, size)):
+        yield group
+
+
+def _places(starts: Sequence[Sequence[int]], sides: Sequence[int]) -> Iterator[tuple[slice, ...]]:
+    """Where the tiles of a row of tiles lie in it."""
+    for corner in product(*starts):
+        part = (slice(c, c + side) for c, side in zip(corner, sides, strict=True))
+        yield (slice(None), *part)
 
 
 def _starts(length: int, side: int) -> list[int]:

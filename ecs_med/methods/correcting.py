@@ -10,6 +10,7 @@ from torch import nn
 from ecs_med.config import OptimizerSettings, Settings
 from ecs_med.distributed import share
 from ecs_med.losses import correction_map, corrector_loss, right_map
+from ecs_med.losses.cross_entropy import most_probable
 from ecs_med.methods.base import Method, StepResult
 from ecs_med.methods.network_plan import NetworkPlan
 from ecs_med.methods.optimizers import corrector_optimizer
@@ -140,5 +141,5 @@ def signals_on_labeled(
     wrong = valid & (target != num_classes)
     return {
         "right_share": share(target == num_classes, valid),
-        "correction_accuracy": share(corrected.argmax(dim=1) == target, wrong),
+        "correction_accuracy": share(most_probable(corrected) == target, wrong),
     }

@@ -28,6 +28,7 @@ from ecs_med.losses import (
     pseudo_labels,
     right_map,
 )
+from ecs_med.losses.cross_entropy import most_probable
 from ecs_med.methods.base import StepResult
 from ecs_med.methods.correcting import CorrectingMethod, CorrectorSettings
 from ecs_med.networks.modes import frozen
@@ -106,7 +107,7 @@ class Ecs(CorrectingMethod):
         loss = negated_focal_loss(logits, labels, corrected, gamma)
         self.update("segmenter", [loss])
         valid = labels != IGNORE_INDEX
-        right = corrected.argmax(dim=1) == self.num_classes
+        right = most_probable(corrected) == self.num_classes
         return loss, {
             "unlabeled_right_share": share(right, valid),
             "mean_certainty": mean(certainty(corrected), valid),

@@ -43,6 +43,7 @@ from torch import nn
 from ecs_med.config import OptimizerSettings, Settings
 from ecs_med.distributed import mean, mean_over_processes, share
 from ecs_med.losses import cross_entropy, weighted_cross_entropy
+from ecs_med.losses.cross_entropy import most_probable
 from ecs_med.methods.base import StepResult, strong_view, unlabeled_valid
 from ecs_med.methods.mean_teacher import ramp_up
 from ecs_med.methods.network_plan import NetworkPlan
@@ -139,7 +140,7 @@ class EcsPlus(TeachingMethod):
         count = len(batch.images)
         with torch.no_grad(), self.precision(batch.images.device):
             features = encode(self.teacher.network, torch.cat([batch.images, unlabeled]))
-            found = decode(self.teacher.network, features).argmax(dim=1)
+            found = most_probable(decode(self.teacher.network, features))
         known = [part[:count] for part in features]
         self.update("corrector", self._correction(batch, known, found[:count], result))
         found = found[count:]
@@ -166,7 +167,7 @@ class EcsPlus(TeachingMethod):
         mask = torch.where(by_image, corrupted, found)
         logits = self._classify(features, mask)
         loss = cross_entropy(logits, batch.labels, class_weights=self._balance(batch.labels))
-        is_amended = logits.detach().argmax(dim=1) == batch.labels
+        is_amended = most_probable(logits.detach()) == batch.labels
         result.losses["correction"] = loss.detach()
         result.signals["right_share"] = share(found == batch.labels, is_known)
         result.signals["correction_accuracy"] = share(is_amended, is_known & (mask != batch.labels))

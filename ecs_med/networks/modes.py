@@ -7,18 +7,17 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from ecs_med.devices import memory_format
+
 __all__ = ["evaluating", "forward_without_keeping", "frozen", "in_layout"]
 
 
 def in_layout(network: nn.Module) -> nn.Module:
-    """`network` with weights in the memory format in which it runs.
-
-    Channels last where it is one of slices. In volumes that is no faster on a CPU
-    (`benchmarks/speed/ecs_step_3d.py`), and its U-Nets are left as they are.
-    """
-    if any(parameter.ndim == 5 for parameter in network.parameters()):
-        return network
-    return network.to(memory_format=torch.channels_last)
+    """`network` with weights in the memory format in which it runs, see `devices.memory_format`."""
+    deep = next((weight for weight in network.parameters() if weight.ndim == 5), None)
+    if deep is None:
+        return network.to(memory_format=torch.channels_last)
+    return network.to(memory_format=memory_format(deep))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from ecs_med.config import StrongSettings
+from ecs_med.devices import memory_format
 from ecs_med.types import StrongView
 from ecs_med.views.intensity import vary_intensity
 from ecs_med.views.mixing import cutmix_boxes, partner, paste, zoom_windows
@@ -71,8 +72,4 @@ class StrongViews:
             weight = paste(valid, partner(valid), inside)[:, None].to(images)
             varied = resample(varied, "bilinear") / resample(weight, "bilinear").clamp(min=1e-3)
         normalized = normalize(varied) * bring(valid)[:, None]
-        return StrongView(normalized.contiguous(memory_format=_layout(images)), bring)
-
-
-def _layout(images: torch.Tensor) -> torch.memory_format:
-    return torch.channels_last if images.ndim == 4 else torch.contiguous_format
+        return StrongView(normalized.contiguous(memory_format=memory_format(images)), bring)

@@ -55,7 +55,7 @@ def test_slabs_are_what_the_sliding_window_of_monai_gives(size: tuple[int, ...])
         volume, PATCH, 1, network, overlap=OVERLAP, mode="gaussian", padding_mode="constant"
     )
     parts = list(tiled_rows(network, lambda a, b: volume[:, :, a:b], size, PATCH))
-    assert [top for top, _ in parts][0] == 0
+    assert next(top for top, _ in parts) == 0
     torch.testing.assert_close(torch.cat([p for _, p in parts], dim=2), expected)
 
 
