@@ -66,6 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--crop", type=int, default=64)
     parser.add_argument("--encoder", default="auto")
+    parser.add_argument("--encoder-weights", default="auto")
     return parser.parse_args()
 
 
@@ -113,6 +114,7 @@ def _run(
                 "max_size": options.crop,
                 "min_size": options.crop,
                 "encoder": options.encoder,
+                "encoder_weights": options.encoder_weights,
                 "run": Path(folder) / "run",
                 "device": "cpu",
             }
