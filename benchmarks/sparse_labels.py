@@ -66,6 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--crop", type=int, default=64)
     parser.add_argument("--encoder", default="auto")
+    parser.add_argument("--encoder-weights", default="auto")
     return parser.parse_args()
 
 
@@ -113,6 +114,7 @@ def _run(
                 "max_size": options.crop,
                 "min_size": options.crop,
                 "encoder": options.encoder,
+                "encoder_weights": options.encoder_weights,
                 "run": Path(folder) / "run",
                 "device": "cpu",
             }
@@ -137,10 +139,17 @@ def _conditions(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "data": options.data.name,
         "settings": asked,
-        "command": shlex.join(["python", "benchmarks/sparse_labels.py", *sys.argv[2:]]),
+        "command": shlex.join(["python", "benchmarks/sparse_labels.py", "DATA", *_typed()]),
         "machine": {**describe_device(torch.device("cpu")), "processor": platform.machine()},
         "versions": {"python": platform.python_version(), "torch": torch.__version__},
     }
+
+
+def _typed() -> list[str]:
+    """What was typed, without folders of this machine."""
+    words = sys.argv[2:]
+    place = words.index("--output") if "--output" in words else len(words)
+    return [*words[:place], *words[place + 2 :]]
 
 
 def _page(head: dict[str, Any], rows: list[dict[str, Any]]) -> str:
