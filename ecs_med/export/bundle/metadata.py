@@ -139,5 +139,5 @@ def _scores(request: Request) -> dict[str, float]:
     folder = RunFolder(request.model.run)
     if not folder.is_finished or request.uncorrected:
         return {}
-    scores = folder.read_metrics().test
-    return {"mean_iou": scores.miou}
+    miou = folder.read_metrics().test.miou
+    return {} if miou is None else {"mean_iou": miou}

@@ -149,7 +149,8 @@ def _of_slices(spec: ModelSpec) -> dict[str, str]:
         f"np.array(x.shape[1:])), kept((lambda maps, size: ("
         f"{_RESIZED.format(maps='maps', size='size')} "
         "if list(maps.shape[2:]) != size else maps))"
-        f"(x.as_tensor().movedim({1 + axis}, 0), size({shape}, x.affine)).movedim(0, {1 + axis}), x))[1]",
+        f"(x.as_tensor().movedim({1 + axis}, 0), size({shape}, x.affine))"
+        f".movedim(0, {1 + axis}), x))[1]",
         "as_sixteen_bits": "$lambda x, kept=@kept: kept(x.numpy().astype('float16')"
         ".astype('float32'), x)",
         "pad": "$lambda x: torch.nn.functional.pad(x, ("
