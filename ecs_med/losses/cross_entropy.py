@@ -70,7 +70,7 @@ def weighted_cross_entropy(
 
 
 def most_probable(scores: torch.Tensor) -> torch.Tensor:
-    """The class of the largest score, `(N, *spatial)` of `(N, C, *spatial)`; of equal ones the first.
+    """The class of the largest score of `(N, C, *spatial)`, `(N, *spatial)`; of equal ones the first.
 
     `argmax` over few classes takes 15 times as long as `max` on a CPU where the classes do not come
     last in memory, in 3-D a tenth of a step.
