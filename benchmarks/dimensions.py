@@ -1,6 +1,6 @@
 """Slices, slices with neighbours and patches of volumes beside each other, at equal seconds.
 
-    python benchmarks/dimensions.py --data FOLDER -o benchmarks/results/dimensions_NAME [--runs RUNS]
+    python benchmarks/dimensions.py --data FOLDER -o benchmarks/results/dimensions_DATE
 
 Every row (dimensions and method) trains as many steps as take the CPU seconds of `--steps` steps of
 the first row, slices with `supervised`; a step of each row is timed once, on real batches. Slices
@@ -50,7 +50,6 @@ def step_seconds(options: argparse.Namespace, known: dict[str, float]) -> None:
                 config = config_of(options, dims, method)
                 found = measure_method("dimensions", config, method, repeats=options.repeats)
                 known[name] = found.seconds
-                print(f"{name}: {found.seconds:.3f} s a step", file=sys.stderr, flush=True)
 
 
 def run_of(
@@ -100,7 +99,7 @@ def table(content: Mapping[str, Any]) -> str:
             f"Labelled: {content['labeled']}. Slices of 64 pixels in batches of 8, patches of 48 "
             "voxels at most in batches of 2.",
             "",
-            PrintedTable(head, tuple(rows)).markdown(),
+            PrintedTable(head, tuple(rows)).to_markdown(),
             "",
         ]
     )

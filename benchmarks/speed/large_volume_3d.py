@@ -28,7 +28,8 @@ from ecs_med.inference.model import Model, save_model
 from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.runs import ModelSpec
 
-run, network, patch, settings = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), json.loads(sys.argv[4])
+run, network = Path(sys.argv[1]), sys.argv[2]
+patch, settings = int(sys.argv[3]), json.loads(sys.argv[4])
 torch.manual_seed(0)
 segmenter = build_segmenter(Initialization(network, "network"), in_channels=1, num_classes=3,
                             network=network, settings=settings)
