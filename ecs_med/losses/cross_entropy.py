@@ -70,10 +70,16 @@ def weighted_cross_entropy(
 
 
 def most_probable(scores: torch.Tensor) -> torch.Tensor:
-    """The class of the largest score, `(N, *spatial)` of `(N, C, *spatial)`; of equal ones the first.
+    """The class of the largest score, the first of equal ones.
 
     `argmax` over few classes takes 15 times as long as `max` on a CPU where the classes do not come
     last in memory, in 3-D a tenth of a step.
+
+    Args:
+        scores: `(N, C, *spatial)`.
+
+    Returns:
+        `(N, *spatial)`, int64.
     """
     return scores.max(dim=1).indices if scores.device.type == "cpu" else scores.argmax(dim=1)
 

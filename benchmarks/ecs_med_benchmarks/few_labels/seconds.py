@@ -176,7 +176,7 @@ class _Stepper:
     def __init__(self, config: TrainConfig, num_steps: int) -> None:
         import torch
 
-        from ecs_med.data.batches import Normalization, batch_loader
+        from ecs_med.data.batches import batch_loader
         from ecs_med.training.build import build_model
         from ecs_med.training.data_plan import build_stores, training_batches
         from ecs_med.training.opening import open_run
@@ -188,7 +188,7 @@ class _Stepper:
         self.device = torch.device(config.device)
         stores, _ = build_stores(plan, config, opening.preparation, lambda *_: None)
         self.method, model = build_model(config, plan, opening.initializations, self.device)
-        self._normalization = Normalization(model.spec.mean, model.spec.std)
+        self._normalization = model.normalization
         count = self.method.strong_views
         self._strong = StrongViews(config.augmentation.strong, count) if count else None
         self._batches = iter(batch_loader(training_batches(stores, config), 0, 0))
