@@ -3,7 +3,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-EXTRAS ?= dicom,offline-weights,offline-weights-lite1,offline-weights-lite2,ray,slurm,tensorboard,video
+EXTRAS ?= bundle,dicom,onnx,offline-weights,offline-weights-lite1,offline-weights-lite2,ray,slurm,tensorboard,video
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-stamp
