@@ -13,7 +13,7 @@ from PIL import Image
 __all__ = ["find_field"]
 
 _SIDE = 160
-"""Longer side on which it is looked for, in pixels: noise of the compression goes, and it is quick."""
+"""Longer side on which it is looked for, in pixels: noise of JPEG goes, and it is quick."""
 _DARK = 18
 """Largest channel of a border, averaged: JPEG leaves some brightness beside a bright edge."""
 _SMALLEST = 0.3

@@ -125,6 +125,11 @@ def export(
             f"{loaded.run}: a model trained with '{loaded.spec.method}' corrects nothing; leave "
             "out `uncorrected`."
         )
+    if not target.writes_data and loaded.spec.preparation.field_of_view == "auto":
+        raise SettingsError(
+            f"{loaded.run}: was trained with `field_of_view`, which {target.title} cannot do; "
+            "train without it to export the model."
+        )
     if uncorrected:
         loaded = _segmenter_alone(loaded)
     request = Request(loaded, uncorrected, None if data is None else Path(data), ignore_below)
