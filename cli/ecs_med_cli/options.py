@@ -171,6 +171,7 @@ TRAINING = (
     ITERATIONS,
     *STEPS,
     Option("--min-size --enlarge", int, "Longer side to bring smaller images up to; 0: never."),
+    Option("--field-of-view", str, "auto: leave out borders of endoscopic pictures; else off."),
     Option("--plane", str, "Slices of volumes: axial, coronal, sagittal; auto: by their voxels."),
     Option("--spacing", str, "Pixels of volumes in mm, or none; auto: one where they differ much."),
     Option("--dims", str, "Volumes in 2 (slices), 2.5, 3 dimensions; auto: by size and spacing."),

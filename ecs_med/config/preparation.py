@@ -86,3 +86,6 @@ class Preparation(Settings):
     """CT window (lower, upper), or `None` for percentiles."""
     percentiles: Percentiles = (0.5, 99.5)
     """Percentiles of a volume's own intensities that become 0 and 1."""
+    field_of_view: Literal["off", "auto"] = "off"
+    """`auto`: the border around an endoscope's field, see `ecs_med.data.field_of_view`, is black to
+    networks, void in references and the first class in predictions; `off`: the whole frame."""

@@ -225,6 +225,9 @@ class TrainConfig(Settings):
     min_size: int | None = Field(None, ge=0, le=MAX_CROP)
     """Longer side, in pixels, to which smaller images are brought up first, since the decoder works
     at a quarter of the resolution; 0: never; `None`: 128, or `max_size` where that is less."""
+    field_of_view: Literal["off", "auto"] = "off"
+    """`auto`: of pictures, what lies outside an endoscope's field (black border, writing) is left
+    out of labelled losses and scores and never predicted as foreground; `off`: frames as a whole."""
     orientation: Orientation = "RAS"
     """Along which axes volumes are sliced: `RAS`, those of the body, or as they are `stored`, which
     is for affines that are wrong."""

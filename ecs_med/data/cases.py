@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from ecs_med.config import Preparation
+from ecs_med.data.field_of_view import find_field
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.prepare import prepare_labels, prepare_scan
@@ -32,6 +33,8 @@ class PreparedCase:
         preparation: How they were made from the scan.
         reference: Labels on the scan's grid, `(H, W)` or `(X, Y, Z)`, uint8; `None` without a mask.
         scan: The pixels as they were read; `None` where the slices come from a cache.
+        field: Where an endoscope sees, `(H, W)`; `None`: everywhere, or it is not known, since the
+            slices come from a cache, whose references are void outside.
     """
 
     header: ScanHeader
@@ -39,6 +42,7 @@ class PreparedCase:
     preparation: Preparation
     reference: npt.NDArray[np.uint8] | None = None
     scan: Scan | None = None
+    field: npt.NDArray[np.bool_] | None = None
 
     @classmethod
     def of_scan(
@@ -48,7 +52,15 @@ class PreparedCase:
         reference: npt.NDArray[np.uint8] | None = None,
     ) -> Self:
         """Prepare a scan that is read already."""
-        stack = prepare_scan(scan, preparation)
+        field = None
+        seen = scan
+        if preparation.field_of_view == "auto" and not scan.is_volume:
+            field = find_field(scan.array)
+        if field is not None:
+            seen = replace(scan, array=scan.array * field)
+            if reference is not None:
+                reference = np.where(field, reference, np.uint8(IGNORE_INDEX))
+        stack = prepare_scan(seen, preparation)
         return cls(
             header=ScanHeader(
                 shape=scan.spatial_shape,
@@ -62,6 +74,7 @@ class PreparedCase:
             preparation=preparation,
             reference=reference,
             scan=scan,
+            field=field,
         )
 
     @property

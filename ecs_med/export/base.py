@@ -132,6 +132,7 @@ def export(
         )
     if not target.writes_data:
         _require_slices(loaded)
+        _require_whole_frames(loaded, target.title)
     if uncorrected:
         loaded = _segmenter_alone(loaded)
     request = Request(
@@ -148,6 +149,14 @@ def export(
         facts=told.facts,
         notes=told.notes,
     )
+
+
+def _require_whole_frames(model: Model, title: str) -> None:
+    if model.spec.preparation.field_of_view == "auto":
+        raise SettingsError(
+            f"{model.run}: was trained with `field_of_view`, which {title} cannot do; train "
+            "without it to export the model."
+        )
 
 
 def _require_slices(model: Model) -> None:

@@ -76,6 +76,7 @@ class Canvas:
         self._certainty = _slices_first(shape, self._slicing.axis, np.float32) if native else None
         self._correction = _slices_first(shape, self._slicing.axis, np.uint8) if native else None
         self._views: list[CorrectorView] = []
+        self._right = 0
 
     def look(self, view: CorrectorView) -> None:
         """Keep what the corrector says of the slices that come next."""
@@ -97,6 +98,7 @@ class Canvas:
                 labels[rows] = _largest(native, 0).numpy()
         if probabilities is None or self._certainty is None or self._correction is None:
             return
+        self._right = probabilities.shape[1] - 1
         correction, certainty = turned(self._correction)[place], turned(self._certainty)[place]
         for rows, native in native_bands(probabilities, labels.shape, axis):
             correction[rows] = _largest(native, 0).numpy()
@@ -120,6 +122,7 @@ class Canvas:
             is_right = found == len(probabilities) - 1
             self._labels[rows] = np.where(is_right, self._labels[rows], found)
         if self._correction is not None and self._certainty is not None:
+            self._right = len(probabilities) - 1
             self._correction[rows] = found
             self._certainty[rows] = probabilities.amax(0).clamp(0, 1).float().cpu().numpy()
 
@@ -132,6 +135,11 @@ class Canvas:
 
     def result(self) -> Segmentation:
         """When every slice is in."""
+        if (field := self.case.field) is not None:
+            self._labels[~field] = 0
+            if self._correction is not None:
+                # What the corrector says is about pixels that it has not seen.
+                self._correction[~field] = self._right
         view = CorrectorView.joined(self._views) if self._views else None
         return Segmentation(self._labels, self._certainty, self._correction, view)
 

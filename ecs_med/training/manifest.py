@@ -238,7 +238,10 @@ def _sides(config: TrainConfig) -> str:
     bounds = [f"at least {config.min_size}"] if config.min_size else []
     bounds += [f"at most {config.max_size}"] if config.max_size else []
     pixels = f"pixels of {config.spacing:.3g} mm, " if isinstance(config.spacing, float) else ""
-    return f"{pixels}longer side {' and '.join(bounds) or 'as it is'}"
+    field = (
+        ", without what lies outside the field of view" if config.field_of_view == "auto" else ""
+    )
+    return f"{pixels}longer side {' and '.join(bounds) or 'as it is'}{field}"
 
 
 def _versions() -> dict[str, str]:

@@ -51,6 +51,7 @@ def settings_from(origin: Origin, config: TrainConfig) -> TrainConfig:
     more: dict[str, Any] = {
         "max_size": spec.preparation.max_size,
         "min_size": spec.preparation.min_size,
+        "field_of_view": spec.preparation.field_of_view,
     }
     if spec.kind == "volume":
         more |= {

@@ -249,6 +249,7 @@ def preparation_of(config: TrainConfig) -> Preparation:
     return Preparation(
         max_size=config.max_size or 0,
         min_size=config.min_size or 0,
+        field_of_view=config.field_of_view,
         orientation=config.orientation,
         plane=config.plane,
         usual_plane=config.usual_plane or "axial",

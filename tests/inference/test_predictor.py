@@ -183,3 +183,17 @@ def test_slices_of_background_alone_are_those_of_interpolated_maps(size):
     native = to_native(maps, (*size, 200), 2).argmax(0)
     assert not native[..., :100].any()
     assert native[..., 100:].any(dim=0).any(dim=0).all()
+
+
+def test_nothing_is_predicted_outside_the_field_of_view(make_model):
+    values = np.full((3, 120, 160), 2, np.uint8)
+    values[:, 10:110, 45:145] = 200
+    values[:, 20:60:8, 4:30:3] = 255
+    scan = Scan(values, affine=None, kind="picture")
+    whole = segment(make_model(preparation=Preparation()), scan).labels
+    assert whole[20, 4] == 1
+    model = make_model(preparation=Preparation(field_of_view="auto"))
+    found = segment(model, scan, certainty=True)
+    assert not found.labels[:, :40].any()
+    assert (found.correction[:, :40] == 2).all()
+    assert np.array_equal(found.labels[10:110, 45:145], whole[10:110, 45:145])
