@@ -15,6 +15,7 @@ from ecs_med.losses import (
     pseudo_labels,
     right_map,
 )
+from ecs_med.losses.cross_entropy import most_probable
 
 SHAPES = [(5, 4), (3, 4, 3)]
 CLASSES = [2, 21]
@@ -185,3 +186,12 @@ def test_corrected_probabilities_are_those_of_a_loop() -> None:
                 expected[scores[b, :, y, x].argmax()] += judged[b, 3, y, x]
                 torch.testing.assert_close(found[b, :, y, x], expected)
     torch.testing.assert_close(found.sum(dim=1), torch.ones(2, 4, 5))
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 40, 33), (2, 4, 9, 17, 12), (1, 2, 5)])
+def test_the_most_probable_class_is_the_first_of_equal_ones(shape: tuple[int, ...]) -> None:
+    scores = torch.randint(0, 3, shape, generator=torch.Generator().manual_seed(0)).float()
+    found = most_probable(scores)
+    np.testing.assert_array_equal(found, scores.numpy().argmax(axis=1))
+    last = scores.movedim(1, -1).contiguous().movedim(-1, 1)
+    assert torch.equal(most_probable(last), found)

@@ -1,7 +1,9 @@
 """Masks that are made wrong on purpose: each kind of error by hand, and their shares."""
 
+import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from ecs_med.views import masks
 from ecs_med.views.masks import corrupt_masks
@@ -82,3 +84,43 @@ def test_each_kind_has_its_share() -> None:
     for kind, share in masks._SHARES.items():
         assert drawn.count(kind) == pytest.approx(1000 * share, abs=2)
     assert masks._kind(0.9999999) == "swap"
+
+
+def test_objects_of_volumes_swell_and_shrink_by_cubes() -> None:
+    labels = torch.zeros(20, 24, 22, dtype=torch.long)
+    labels[8:13, 7:16, 6:15] = 1
+    shown = (labels == 1).numpy()
+    side = 2 * max(1, round(0.1 * 20)) + 1
+    cube = np.ones((side,) * 3)
+    swollen = masks._resize(labels, 1, 1.0, swells=True)
+    np.testing.assert_array_equal(swollen == 1, ndimage.binary_dilation(shown, cube))
+    worn = masks._resize(labels, 1, 1.0, swells=False)
+    np.testing.assert_array_equal(worn == 1, ndimage.binary_erosion(shown, cube, border_value=1))
+
+
+def test_objects_of_volumes_move_along_all_axes() -> None:
+    labels = torch.zeros(1, 20, 24, 32, dtype=torch.long)
+    labels[0, 8:12, 10:14, 14:18] = 1
+    # No turn, no scale; down, right, and from slice to slice by shares of half a side.
+    row = [0.0, 0.0, 0.5, 0.0, 0.0, 0.5, 0.75, 0.25, 0.0, 0.8]
+    found = masks._move(labels, [row])
+    shifts = [
+        round(2 * (2 * draw - 1) * 0.25 * side / 2)
+        for draw, side in ((0.8, 20), (0.75, 24), (0.25, 32))
+    ]
+    expected = labels.roll([-shift for shift in shifts], dims=(1, 2, 3))
+    assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize("kind", list(masks._SHARES))
+def test_every_kind_of_error_is_made_in_volumes(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    only(kind, monkeypatch)
+    torch.manual_seed(0)
+    labels = torch.zeros(6, 16, 20, 18, dtype=torch.uint8).long()
+    labels[:, 4:10, 6:14, 5:13] = 1
+    labels[3:] = labels[3:] * 2
+    found = corrupt_masks(labels, 3)
+    assert found.shape == labels.shape
+    assert found.dtype == labels.dtype
+    assert set(found.unique().tolist()) <= {0, 1, 2}
+    assert not torch.equal(found, labels)
