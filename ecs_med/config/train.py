@@ -227,7 +227,7 @@ class TrainConfig(Settings):
     at a quarter of the resolution; 0: never; `None`: 128, or `max_size` where that is less."""
     field_of_view: Literal["off", "auto"] = "off"
     """`auto`: of pictures, what lies outside an endoscope's field (black border, writing) is left
-    out of labelled losses and scores and never predicted as foreground; `off`: frames as a whole."""
+    out of labelled losses and scores, and is never predicted as foreground; `off`: nothing is."""
     orientation: Orientation = "RAS"
     """Along which axes volumes are sliced: `RAS`, those of the body, or as they are `stored`, which
     is for affines that are wrong."""
