@@ -30,7 +30,7 @@ class PublishedLayout(Layout):
     class_names: ClassVar[tuple[str, ...]]
     """Classes in the order in which they are trained and scored."""
     labels: ClassVar[Mapping[int, str]]
-    """Class name by stored mask value; `ignore` is void."""
+    """Class name by stored mask value; `void` is no class."""
     num_cases: ClassVar[Mapping[Partition, int]]
     """Cases with masks that literature uses."""
     structural: ClassVar[frozenset[str]]
@@ -121,7 +121,7 @@ class CamVidLayout(PublishedLayout):
         *("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car"),
         *("pedestrian", "bicyclist"),
     )
-    labels: ClassVar[Mapping[int, str]] = {**dict(enumerate(class_names)), 11: "ignore"}
+    labels: ClassVar[Mapping[int, str]] = {**dict(enumerate(class_names)), 11: "void"}
     num_cases: ClassVar[Mapping[Partition, int]] = {"train": 367, "validation": 101, "test": 233}
     structural = frozenset({"camvid", "train", "val", "test"})
     parts: ClassVar[dict[str, Partition]] = {"train": "train", "val": "validation", "test": "test"}
@@ -172,7 +172,7 @@ class CityscapesLayout(PublishedLayout):
     class_ids = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
     """Value of each class in `_labelIds.png`; the other 15 of the 34 ids are not scored."""
     labels: ClassVar[Mapping[int, str]] = {
-        **dict.fromkeys(range(34), "ignore"),
+        **dict.fromkeys(range(34), "void"),
         **dict(zip(class_ids, class_names, strict=True)),
     }
     num_cases: ClassVar[Mapping[Partition, int]] = {"train": 2_975, "validation": 500}

@@ -17,6 +17,7 @@ __all__ = ["FOREIGN", "Listed", "is_dicom_image", "list_folder", "unsearchable"]
 FOREIGN = "of a format that is not read"
 _OWN = "written by ecs-med itself"
 _MASKS = "masks beside their images"
+_BESIDE_DICOM = "videos beside DICOM, which are taken where they are named themselves"
 
 
 @dataclass(slots=True)
@@ -52,6 +53,12 @@ class Listed:
             self.passed_over[path] = FOREIGN
         elif not is_known:
             self.num_unknown += 1
+
+    def pass_over_videos(self) -> None:
+        """Take no video: beside DICOM files are called by hashes, which a video has none of."""
+        videos = [item for item in self.items if item.is_video]
+        self.items = [item for item in self.items if item not in videos]
+        self.passed_over |= {item.path: _BESIDE_DICOM for item in videos}
 
 
 def list_folder(folder: Path, kept_out: Path | None = None) -> Listed:
@@ -89,6 +96,8 @@ def list_folder(folder: Path, kept_out: Path | None = None) -> Listed:
         for path in paths:
             if path not in beside:
                 found.put(path, own.holds(path.name), dicom, images, masks)
+    if found.dicom:
+        found.pass_over_videos()
     return found
 
 

@@ -27,12 +27,11 @@ def test_an_export_replaces_one_of_before_and_nothing_else(tmp_path: Path) -> No
 def test_a_failure_leaves_what_was_there(tmp_path: Path) -> None:
     with written_as_a_whole(tmp_path / "out", "bundle") as folder:
         (folder / "old").write_text("old")
-    writing = written_as_a_whole(tmp_path / "out", "bundle")
-    folder = writing.__enter__()
-    (folder / "half").write_text("half")
-    error = ZeroDivisionError()
-    with pytest.raises(ZeroDivisionError):
-        writing.__exit__(ZeroDivisionError, error, None)
+    with (
+        pytest.raises(ZeroDivisionError),
+        written_as_a_whole(tmp_path / "out", "bundle") as folder,
+    ):
+        (folder / "half").write_text(str(1 / 0))
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert (tmp_path / "out" / "old").is_file()
 

