@@ -49,8 +49,8 @@ def test_every_option_is_declared_once() -> None:
         for flag in text.split()
         if flag.startswith("--")
     )
-    # `--scale` of a benchmark is its share of iterations and pixels, that of training a zoom; `--to`
-    # names formats of results, and what a model is exported as.
+    # `--scale` of a benchmark is its share of iterations and pixels, that of training a zoom;
+    # `--to` names formats of results, and what a model is exported as.
     twice = {flag: count for flag, count in flags.items() if count > 1}
     assert twice == {"--scale": 2, "--to": 2}
     known = {
