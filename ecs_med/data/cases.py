@@ -55,7 +55,7 @@ class PreparedCase:
         field = None
         seen = scan
         if preparation.field_of_view == "auto" and not scan.is_volume:
-            field = find_field(scan.array)
+            field = find_field(scan.array.astype(np.uint8, copy=False))
         if field is not None:
             seen = replace(scan, array=scan.array * field)
             if reference is not None:
