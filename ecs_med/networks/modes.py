@@ -14,10 +14,13 @@ __all__ = ["evaluating", "forward_without_keeping", "frozen", "in_layout"]
 
 def in_layout(network: nn.Module) -> nn.Module:
     """`network` with weights in the memory format in which it runs, see `devices.memory_format`."""
-    deep = next((weight for weight in network.parameters() if weight.ndim == 5), None)
-    if deep is None:
+    if all(weight.ndim < 5 for weight in network.parameters()):
         return network.to(memory_format=torch.channels_last)
-    return network.to(memory_format=memory_format(deep))
+    # `Module.to` refuses a format of volumes where a weight is one of slices.
+    for weight in network.parameters():
+        if weight.ndim in (4, 5):
+            weight.data = weight.data.contiguous(memory_format=memory_format(weight))
+    return network
 
 
 @contextmanager
