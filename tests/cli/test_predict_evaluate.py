@@ -161,7 +161,8 @@ try:
     main({[*words, *more]!r})
 except SystemExit as end:
     assert end.code == 0, end.code
-print([n for n in ("pydicom", "highdicom", "SimpleITK", "av", "onnx") if sys.modules.get(n) is not None])
+names = ("pydicom", "highdicom", "SimpleITK", "av", "onnx")
+print([n for n in names if sys.modules.get(n) is not None])
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False
