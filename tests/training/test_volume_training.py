@@ -110,11 +110,11 @@ def test_a_sweep_decides_on_dimensions_once(volumes: Path, tmp_path: Path) -> No
     settings = {"dims": "3", "iterations": 2, "device": "cpu", "encoder_weights": "none"}
     sweep = SweepConfig(
         data=volumes,
-        output=tmp_path / "sweep",
+        out=tmp_path / "sweep",
         methods=("supervised", "ecs"),
         budgets=("1",),
         seeds=(0,),
         settings=settings,
     )
     decided = decide_open_settings(sweep, here=True).settings
-    assert (decided["dims"], decided["network"], decided["batch"]) == ("3", "unet3d", 2)
+    assert (decided["dims"], decided["batch"], decided["min_size"]) == ("3", 2, 0)
