@@ -94,7 +94,8 @@ def choose_initialization(
         )
     file = _weights_file(config.encoder_weights)
     encoder, corrector = _encoders(config, has_encoder, own_encoders)
-    library_name(corrector)
+    if with_corrector or corrector != "none":
+        library_name(corrector)
     if with_corrector and is_plain_vit(corrector):
         raise SettingsError(
             f"The encoder {corrector} is a plain vision transformer, on which the corrector cannot "

@@ -96,7 +96,8 @@ def test_pictures_and_volumes_do_not_mix(tmp_path: Path) -> None:
     cases = [Case(name, (tmp_path / name,)) for name in ("a.png", "b.nii.gz")]
     with pytest.raises(DataError, match="mixed"):
         look_at_images(cases, config())
-    assert look_at_images(cases[1:], config()) == Images("volume", 1, (8, 8), "axial")
+    expected = Images("volume", 1, (8, 8), "axial", depth=4, anisotropy=1.0)
+    assert look_at_images(cases[1:], config()) == expected
 
 
 def test_optimisers_go_by_the_length_of_the_run() -> None:
