@@ -99,3 +99,4 @@ def test_settings_of_volumes_are_resolved() -> None:
     assert (found.patch, found.crop, found.batch, found.min_size) == ((48, 48, 48), 48, 2, 0)
     assert (found.encoder, found.corrector_encoder) == ("none", "none")
     assert segmenter.sentence() == "unet3d with first weights of its own"
+    assert resolve(found, HIPPOCAMPUS, Path("run"))[0] == found
