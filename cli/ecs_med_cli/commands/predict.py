@@ -133,7 +133,9 @@ def _tell_outcome(terminal: Terminal, report: "PredictionReport", *, certainty: 
     classes = ", ".join(f"{value} {name}" for value, name in report.labels.items())
     terminal.say(f"labels: {classes}")
     if certainty:
-        terminal.say("certainty: 0 to 1 in volumes, 0 to 255 in pictures")
+        terminal.say(
+            "certainty: 0 to 1 in volumes, 0 to 255 in pictures, the mean of a frame in videos"
+        )
     _tell_videos(terminal, report)
     if len(report.written) == 1 and not report.skipped:
         for path in report.files[next(iter(report.written))]:
