@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from ecs_med.config import Preparation, TrainConfig
 from ecs_med.data.batches import OwnTransform, TrainingBatches
@@ -325,31 +325,21 @@ def training_batches(
     assert config.crop is not None
     assert config.iterations is not None
     labeled, unlabeled = stores.labeled, stores.unlabeled
+    shared: dict[str, Any] = {
+        "seed": config.seed,
+        "batch": config.batch,
+        "augmentation": config.augmentation,
+        "num_batches": config.iterations,
+        "transform": transform,
+    }
     batches: TrainingBatches
     if config.patch is not None:
         assert isinstance(labeled, VolumeStore)
         assert unlabeled is None or isinstance(unlabeled, VolumeStore)
-        batches = PatchBatches(
-            labeled,
-            unlabeled,
-            seed=config.seed,
-            batch=config.batch,
-            patch=config.patch,
-            augmentation=config.augmentation,
-            num_batches=config.iterations,
-            transform=transform,
-        )
+        batches = PatchBatches(labeled, unlabeled, patch=config.patch, **shared)
     else:
         batches = TrainingBatches(
-            labeled,
-            unlabeled,
-            seed=config.seed,
-            batch=config.batch,
-            crop=config.crop,
-            augmentation=config.augmentation,
-            num_batches=config.iterations,
-            transform=transform,
-            context=config.context,
+            labeled, unlabeled, crop=config.crop, context=config.context, **shared
         )
     if transform is not None:
         batches[0]  # What is wrong with it is said before the run begins.

@@ -57,6 +57,8 @@ def with_dimensions(
     network, context = config.network, config.context
     if said == "3" and network == _USUAL:
         network = "unet3d" if on_cpu else "dynunet"
+        # A sweep writes every setting out: whether the default was meant cannot be told.
+        sentence = sentence or f"Trained in {_WORDS[said]}, by the network {network}."
     if said == "2.5" and not context:
         context = 1
     dims = NETWORKS.get(network).spatial_dims
