@@ -16,7 +16,7 @@ from ecs_med.errors import SettingsError
 from ecs_med.export.base import Request
 from ecs_med.export.bundle.network import WEIGHTS_FILE, is_stock
 from ecs_med.export.quiet import quiet
-from ecs_med.inference.predict import stored_values
+from ecs_med.inference.one_input import stored_values
 from ecs_med.inference.predictor import BATCH, segment
 from ecs_med.losses import corrected_probabilities
 

@@ -8,7 +8,7 @@ import numpy as np
 from ecs_med.export.base import Request
 from ecs_med.export.bundle.network import WEIGHTS_FILE, is_stock, network_definition
 from ecs_med.export.bundle.preparing import expressions, slice_dimension, transforms
-from ecs_med.inference.predict import stored_values
+from ecs_med.inference.one_input import stored_values
 from ecs_med.inference.predictor import BATCH
 
 __all__ = ["inference"]

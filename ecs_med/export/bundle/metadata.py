@@ -5,7 +5,7 @@ from typing import Any
 
 from ecs_med.export.base import Request
 from ecs_med.export.bundle.network import is_stock
-from ecs_med.inference.predict import stored_values
+from ecs_med.inference.one_input import stored_values
 from ecs_med.runs import RunFolder
 
 __all__ = ["SCHEMA_URL", "metadata", "readme"]
