@@ -12,12 +12,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
-from monai.data import set_track_meta
 from torch.utils.data import DataLoader, Dataset
 
 from ecs_med.config import AugmentationSettings
 from ecs_med.data.augment import apply_own_transform, training_transform
 from ecs_med.data.store import PreparedSlice, SliceStore
+from ecs_med.data.tracking import tracking_metadata
 from ecs_med.devices import memory_format
 from ecs_med.distributed import rank, world_size
 from ecs_med.types import IGNORE_INDEX, UNLABELED_INDEX, Batch, StrongView
@@ -75,7 +75,6 @@ class TrainingBatches(Dataset[RawBatch]):
         transform: OwnTransform | None = None,
         context: int = 0,
     ) -> None:
-        set_track_meta(False)
         self._stores = {LABELED: labeled}
         if unlabeled is not None:
             self._stores[_UNLABELED] = unlabeled
@@ -95,7 +94,8 @@ class TrainingBatches(Dataset[RawBatch]):
         """Batch number `index`: images in 0..1, not yet normalised, labels, and what is valid."""
         raw: RawBatch = {}
         for stream in self._stores:
-            samples = [self._sample(stream, index * self._batch + slot) for slot in self._slots]
+            with tracking_metadata(False):
+                samples = [self._sample(stream, index * self._batch + slot) for slot in self._slots]
             prefix = "" if stream == LABELED else "unlabeled_"
             for key in samples[0]:
                 raw[prefix + key] = torch.stack([sample[key] for sample in samples])

@@ -10,6 +10,7 @@ from sweep_folders import SHARES, SweepSpec, change_json, write_run
 from ecs_med.analysis import compare_over_seeds_and_cases, compare_paired
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.runs import RunFolder
+from ecs_med.sweep.plan import Cell
 from ecs_med_benchmarks.few_labels.comparison import compare_rows
 from ecs_med_benchmarks.few_labels.grid import FewLabels, Row, settings_of
 from ecs_med_benchmarks.few_labels.page import Report, write_report
@@ -204,6 +205,27 @@ def test_stored_results_count_as_done_unless_settings_differ(
     other = [each.cell for each in planned(tmp_path, crop=64)]
     assert not any(map(again.find, other))
     assert "`crop=96`, not 64; it is run again" in again.outdated(other)[0]
+
+
+def test_a_result_from_before_a_setting_was_made_is_found(
+    runs: list[Planned], tmp_path: Path
+) -> None:
+    found = read_result(runs[0].cell, "kvasir")
+    assert found is not None
+    older = {name: value for name, value in found.settings.items() if name != "dims"}
+    store = ResultStore(tmp_path)
+    store.add(found.model_copy(update={"settings": older}))
+
+    def planned_with(**changes: object) -> Cell:
+        cell = runs[0].cell
+        return Cell(
+            cell.method, cell.labeled, cell.seed, cell.config.model_copy(update=dict(changes))
+        )
+
+    assert store.find(planned_with(dims="2"))
+    # One that it knew, or whose default says what was done, still has to agree.
+    assert not store.find(planned_with(encoder="mobilenet_v3"))
+    assert not store.find(planned_with(context=1))
 
 
 def test_a_method_with_other_numbers_is_run_again(runs: list[Planned], tmp_path: Path) -> None:

@@ -1,22 +1,24 @@
 """Training crops: mirrored and turned with their labels, others to the last bit as before."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 import torch
-from monai.data import set_track_meta
 from monai.transforms import Compose, RandFlipd, RandSpatialCropd, SpatialPadd
 
 from ecs_med.config import AugmentationSettings
 from ecs_med.data.augment import ColorJitterd, training_transform
+from ecs_med.data.tracking import tracking_metadata
 from ecs_med.types import IGNORE_INDEX
 
 Sample = dict[str, torch.Tensor]
 
 
 @pytest.fixture(autouse=True)
-def _plain_tensors() -> None:
-    set_track_meta(False)
+def _plain_tensors() -> Iterator[None]:
+    with tracking_metadata(False):
+        yield
 
 
 def sample(size: int = 4) -> Sample:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from monai.data import get_track_meta
 from PIL import Image
 
 from ecs_med.config import AugmentationSettings, Preparation
@@ -18,6 +19,7 @@ from ecs_med.data.batches import (
 )
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.store import SliceStore
+from ecs_med.data.tracking import tracking_metadata
 from ecs_med.types import IGNORE_INDEX, Case
 
 NORMALISATION = Normalization((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
@@ -64,6 +66,13 @@ def test_shapes_and_padding(stores: tuple[SliceStore, SliceStore]) -> None:
     assert valid.sum() == 3 * 32 * 24  # 40 x 24 cropped to 32 rows, padded to 32 columns
     assert (raw["labels"][~valid] == IGNORE_INDEX).all()
     assert (raw["labels"][valid] <= 1).all()
+
+
+def test_what_else_uses_monai_keeps_its_metadata(stores: tuple[SliceStore, SliceStore]) -> None:
+    for on in (True, False):
+        with tracking_metadata(on):
+            assert type(make(stores)[0]["image"]) is torch.Tensor
+            assert get_track_meta() is on
 
 
 @pytest.mark.parametrize(

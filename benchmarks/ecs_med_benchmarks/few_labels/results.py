@@ -120,14 +120,18 @@ class RunResult(Record):
         }
 
     def differs_from(self, cell: Cell) -> str | None:
-        """The first setting in which it is not the planned run, its value there and here."""
+        """The first setting in which it is not the planned run, its value there and here.
+
+        A setting that is newer than the result, and open by default, followed from the others.
+        """
         try:
             own = TrainConfig.parse({**self.settings, "data": cell.config.data})
             ran = fixed_settings(own, with_defaults=True)
         except SettingsError as error:
             return str(error)
         for name, planned in fixed_settings(cell.config, with_defaults=True).items():
-            if name not in _FREE and planned != ran.get(name):
+            newer = name not in ran and name.partition(".")[0] not in self.settings
+            if name not in _FREE and not newer and planned != ran.get(name):
                 return f"`{name}={ran.get(name)}`, not {planned}"
         return None
 

@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from ecs_med.data.cases import PreparedCase
 from ecs_med.data.readers import read_scan
+from ecs_med.data.tracking import tracking_metadata
 from ecs_med.errors import SettingsError
 from ecs_med.export.base import Request
 from ecs_med.export.bundle.network import WEIGHTS_FILE, is_stock
@@ -34,7 +35,7 @@ def check_bundle(request: Request, folder: Path) -> tuple[str, ...]:
     Raises:
         SettingsError: If preparation, scores or labels differ.
     """
-    with tempfile.TemporaryDirectory() as scratch, quiet():
+    with tempfile.TemporaryDirectory() as scratch, quiet(), tracking_metadata(True):
         from monai.bundle import ConfigParser  # logs while it is loaded
 
         scan = _write_scan(request, Path(scratch))
