@@ -136,10 +136,11 @@ class AugmentationSettings(Settings):
     """Random transforms of training images; the default is the paper's crop and flip."""
 
     flip: bool = True
-    """Mirror left and right with probability 1/2."""
+    """Mirror left and right with probability 1/2, of volumes those of the body."""
     flip_vertical: bool | Literal["auto"] = "auto"
-    """Mirror top and bottom with probability 1/2; `auto`: where images are taken to have
-    no up (pictures in colour that are no photographs), see `ecs_med.training.augmentation`."""
+    """Mirror top and bottom, of axial slices front and back, with probability 1/2; `auto`: where
+    images are taken to have no up (pictures in colour that are no photographs), see
+    `ecs_med.training.augmentation`."""
     rotate: bool | Literal["auto"] = "auto"
     """Turn by 0, 90, 180 or 270 degrees, each with probability 1/4; `auto`: as for
     `flip_vertical`."""

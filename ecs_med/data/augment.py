@@ -26,7 +26,11 @@ __all__ = ["ColorJitterd", "apply_own_transform", "describe_transform", "trainin
 
 
 def training_transform(
-    crop: int | tuple[int, int, int], settings: AugmentationSettings, *, has_colors: bool = True
+    crop: int | tuple[int, int, int],
+    settings: AugmentationSettings,
+    *,
+    has_colors: bool = True,
+    mirror_axes: tuple[int, int] = (2, 1),
 ) -> Compose:
     """The transform from a whole slice, or a block of a volume, to a training crop.
 
@@ -36,9 +40,11 @@ def training_transform(
 
     Args:
         crop: Side of the square crop, or slices, rows and columns of a patch; what is smaller is
-            padded around with 0. Patches are mirrored and turned in the plane of their slices.
+            padded around with 0. Patches are turned in the plane of their slices.
         settings: What is random; the zoom that of slices.
         has_colors: Whether three channels are red, green and blue.
+        mirror_axes: Axes of slices, rows and columns along which `flip` and `flip_vertical`
+            mirror; a crop of one slice is not mirrored along axis 0.
 
     Raises:
         SettingsError: If a patch is to be turned by quarters that is no square in the plane.
@@ -69,14 +75,15 @@ def training_transform(
         SpatialPadd(["labels"], spatial_size=crop, value=IGNORE_INDEX, allow_missing_keys=True),
         RandSpatialCropd(maps, roi_size=roi, random_size=False, allow_missing_keys=True),
     ]
-    if settings.flip:
-        steps.append(RandFlipd(maps, prob=0.5, spatial_axis=columns, allow_missing_keys=True))
+    across, upright = (axis + len(roi) - 3 for axis in mirror_axes)
+    if settings.flip and across >= 0:
+        steps.append(RandFlipd(maps, prob=0.5, spatial_axis=across, allow_missing_keys=True))
     if settings.jitter:
         steps.append(ColorJitterd(["image"], settings.jitter, has_colors))
     # Compose seeds its transforms in order: what is new comes last, so that the draws of the others
     # stay what they were.
     if settings.flip_vertical is True:
-        steps.append(RandFlipd(maps, prob=0.5, spatial_axis=rows, allow_missing_keys=True))
+        steps.append(RandFlipd(maps, prob=0.5, spatial_axis=upright, allow_missing_keys=True))
     if settings.rotate is True:
         plane = (rows, columns)
         steps.append(

@@ -6,12 +6,13 @@ run exactly, and the number of worker processes changes nothing.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from monai.transforms import Compose
 from torch.utils.data import DataLoader, Dataset
 
 from ecs_med.config import AugmentationSettings
@@ -60,6 +61,7 @@ class TrainingBatches(Dataset[RawBatch]):
         num_batches: Length of the run.
         transform: Applied to whole slices before everything random; see `apply_own_transform`.
         context: Neighbours of a slice on either side that are further channels of it.
+        has_colors: Whether three channels are red, green and blue, as in pictures.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class TrainingBatches(Dataset[RawBatch]):
         num_batches: int,
         transform: OwnTransform | None = None,
         context: int = 0,
+        has_colors: bool = True,
     ) -> None:
         self._stores = {LABELED: labeled}
         if unlabeled is not None:
@@ -85,7 +88,9 @@ class TrainingBatches(Dataset[RawBatch]):
         self._num_batches = num_batches
         self._own_transform = transform
         self._context = context
-        self._transform = training_transform(crop, augmentation, has_colors=not context)
+        # Cases differ in where left and right are; there are few such ways.
+        self._new_transform = partial(training_transform, crop, augmentation, has_colors=has_colors)
+        self._transforms = {(2, 1): self._new_transform()}
 
     def __len__(self) -> int:
         return self._num_batches
@@ -115,10 +120,16 @@ class TrainingBatches(Dataset[RawBatch]):
         if self._own_transform is not None:
             own_seed = draw_seed(self._seed, stream + _OWN_TRANSFORM, position)
             sample = apply_own_transform(self._own_transform, sample, own_seed)
-        self._transform.set_random_state(seed=seed)
-        sample = self._transform(sample)
+        transform = self._transform_along(store.mirror_axes(case))
+        transform.set_random_state(seed=seed)
+        sample = transform(sample)
         sample["image"] = sample["image"].half()
         return {key: value if key == "image" else value[0].byte() for key, value in sample.items()}
+
+    def _transform_along(self, mirror_axes: tuple[int, int]) -> Compose:
+        if mirror_axes not in self._transforms:
+            self._transforms[mirror_axes] = self._new_transform(mirror_axes=mirror_axes)
+        return self._transforms[mirror_axes]
 
     def _draw_slice(
         self, store: SliceStore, stream: int, case: int, rng: np.random.Generator

@@ -1,8 +1,8 @@
 """Training batches of networks that see volumes: patches, a third of them around a class's voxel.
 
 As in nnU-Net, such a patch is centred on a voxel of a class that the volume has, as far as the
-volume reaches. Unlabelled patches lie anywhere. Mirroring is that of slices: along their columns
-(`flip`) and rows (`flip_vertical`), never from slice to slice.
+volume reaches; of a volume that is labelled in parts, all others are around a labelled voxel.
+Unlabelled patches lie anywhere.
 """
 
 from collections.abc import Sequence
@@ -55,6 +55,8 @@ class PatchBatches(TrainingBatches):
         around = None
         if is_labeled and rng.random() < FOREGROUND_SHARE:
             around = store.voxel_of_class(case, rng)
+        if is_labeled and around is None:
+            around = store.voxel_with_label(case, rng)
         place = patch_place(store.shape(case), block, around, rng)
         drawn = store.block(case, place, labels=is_labeled)
         return drawn if zoom == 1 else _zoomed(drawn, zoom)

@@ -20,6 +20,7 @@ from ecs_med.errors import SettingsError
 
 __all__ = [
     "Slicing",
+    "mirror_axes",
     "pixel_sides_mm",
     "prepared_depth",
     "prepared_size",
@@ -176,6 +177,24 @@ def prepared_size(scan: InSpace, preparation: Preparation) -> tuple[int, int]:
             "longest side that is taken; choose a larger `spacing`, or bound them by `max_size`."
         )
     return found
+
+
+def mirror_axes(scan: InSpace, preparation: Preparation) -> tuple[int, int]:
+    """Along which axes of a stack of slices `(D, H, W)` left and right, top and bottom lie.
+
+    Of a volume they are those of the body: left and right, and foot and head or, in axial slices,
+    back and front. In sagittal slices left and right are 0, from slice to slice. What is not in
+    space is taken as it is stored, like a picture.
+
+    Args:
+        scan: A scan, or its header.
+        preparation: The settings.
+    """
+    if not scan.is_volume or scan.directions is None or not scan.has_position:
+        return 2, 1
+    stored = [slice_axis(scan, preparation), *_in_plane(scan, preparation)]
+    of_body = [scan.directions[axis] for axis in stored]
+    return of_body.index(0), of_body.index(1 if of_body[0] == 2 else 2)
 
 
 def pixel_sides_mm(scan: InSpace, preparation: Preparation) -> tuple[float, float] | None:

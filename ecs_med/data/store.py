@@ -24,7 +24,7 @@ from ecs_med.data.cases import PreparedCase, prepare_case
 from ecs_med.data.depth import neighbors
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.readers import fingerprint, read_header
-from ecs_med.data.slicing import slicing_of
+from ecs_med.data.slicing import mirror_axes, slicing_of
 from ecs_med.errors import DataError
 from ecs_med.litter import clear_litter, temporary_file
 from ecs_med.sparse import LabeledCase, SliceSelection, SparseCase
@@ -32,7 +32,7 @@ from ecs_med.types import UNLABELED_INDEX, Case, UnlabeledCase
 
 __all__ = ["PreparedSlice", "SliceStore", "Tensors"]
 
-_FORMAT = 5
+_FORMAT = 6
 
 Tensors = Mapping[str, torch.Tensor]
 Part = int | tuple[slice, ...]
@@ -56,10 +56,11 @@ class PreparedSlice:
 class SliceStore(Dataset[Tensors]):
     """A sequence of prepared cases.
 
-    `store[i]` is a mapping with `image` `(D, C, H, W)`, `num_slices` and, where the case has a
-    mask, `labels` `(D, H, W)`, `foreground` (indices of the slices that show a class other
-    than 0), `annotated` (indices of those with a labelled pixel) and `classes` (labels that occur,
-    `UNLABELED_INDEX` among them). `store.slice(i, d)` reads one slice without the rest.
+    `store[i]` is a mapping with `image` `(D, C, H, W)`, `num_slices`, `mirror_axes` (see
+    `ecs_med.data.slicing`) and, where the case has a mask, `labels` `(D, H, W)`, `foreground`
+    (indices of the slices that show a class other than 0), `annotated` (indices of those with a
+    labelled pixel) and `classes` (labels that occur, `UNLABELED_INDEX` among them).
+    `store.slice(i, d)` reads one slice without the rest.
 
     Args:
         cases: Cases with masks, or `UnlabeledCase`s, whose masks cannot be reached from here; of a
@@ -121,6 +122,11 @@ class SliceStore(Dataset[Tensors]):
     def num_slices(self, index: int) -> int:
         """Number of slices of a case; 1 for a picture."""
         return int(self._read(self.cases[index], ("num_slices",))["num_slices"])
+
+    def mirror_axes(self, index: int) -> tuple[int, int]:
+        """Axes of a case's `(D, H, W)` along which left and right, top and bottom lie."""
+        across, upright = self._read(self.cases[index], ("mirror_axes",))["mirror_axes"].tolist()
+        return across, upright
 
     def foreground_slices(self, index: int) -> torch.Tensor:
         """Indices of a labelled case's slices that show a class other than 0."""
@@ -235,6 +241,7 @@ class SliceStore(Dataset[Tensors]):
         content = {
             "image": found.slices.contiguous(),
             "num_slices": torch.tensor(len(found.slices)),
+            "mirror_axes": torch.tensor(mirror_axes(found.header, self._preparation)),
         }
         if found.reference is None or self._scheme is None:
             return content

@@ -8,7 +8,7 @@ from monai.transforms.utils import map_classes_to_indices
 
 from ecs_med.data.store import PreparedSlice, SliceStore, Tensors
 from ecs_med.sparse import LabeledCase
-from ecs_med.types import UnlabeledCase
+from ecs_med.types import UNLABELED_INDEX, UnlabeledCase
 
 __all__ = ["VolumeStore"]
 
@@ -20,7 +20,8 @@ class VolumeStore(SliceStore):
     """As `SliceStore`, for networks that see patches of volumes.
 
     Entries of labelled cases also hold `voxels_1`, ...: for each class other than 0 that occurs
-    the places of some of its voxels, int64, in the order of memory.
+    the places of some of its voxels, int64, in the order of memory; and those of volumes that are
+    labelled in parts `voxels_labeled`, places of any class.
     """
 
     _kind = "volume"
@@ -40,8 +41,21 @@ class VolumeStore(SliceStore):
         found = sorted(c for c in self.classes(index) if 0 < c < self._scheme.num_classes)
         if not found:
             return None
-        name = f"voxels_{found[int(generator.integers(len(found)))]}"
-        voxels = self._read(self.cases[index], (name,))[name]
+        label = found[int(generator.integers(len(found)))]
+        return self._one_of(index, f"voxels_{label}", generator)
+
+    def voxel_with_label(self, index: int, generator: np.random.Generator) -> Sequence[int] | None:
+        """The place of a labelled voxel of a volume that is labelled in parts; `None` of others."""
+        if UNLABELED_INDEX not in self.classes(index):
+            return None
+        return self._one_of(index, "voxels_labeled", generator)
+
+    def _one_of(
+        self, index: int, name: str, generator: np.random.Generator
+    ) -> Sequence[int] | None:
+        voxels = self._read(self.cases[index], (name,)).get(name)
+        if voxels is None:
+            return None
         place = int(voxels[int(generator.integers(len(voxels)))])
         return [int(n) for n in np.unravel_index(place, self.shape(index))]
 
@@ -72,4 +86,7 @@ class VolumeStore(SliceStore):
             for label, voxels in enumerate(places):
                 if label and len(voxels):
                     content[f"voxels_{label}"] = torch.as_tensor(voxels, dtype=torch.int64)
+            labeled = (content["labels"] < self._scheme.num_classes).flatten().nonzero()[:, 0]
+            if UNLABELED_INDEX in content["classes"] and len(labeled):
+                content["voxels_labeled"] = labeled[:: -(-len(labeled) // _MOST_VOXELS)]
         return content

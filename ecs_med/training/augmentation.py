@@ -74,7 +74,7 @@ def augmentation_sentence(
     mirrored = [
         words
         for words, done in (
-            ("left and right", settings.flip),
+            ("left and right" + (" of the body" if up == "volume" else ""), settings.flip),
             ("top and bottom", settings.flip_vertical is True),
         )
         if done

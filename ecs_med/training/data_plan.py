@@ -314,9 +314,19 @@ def _run_all(jobs: Sequence[Job], progress: Callable[[int, int], None]) -> list[
 
 
 def training_batches(
-    stores: Stores, config: TrainConfig, transform: OwnTransform | None = None
+    stores: Stores,
+    config: TrainConfig,
+    transform: OwnTransform | None = None,
+    *,
+    has_colors: bool = True,
 ) -> TrainingBatches:
     """All batches of a run with resolved settings.
+
+    Args:
+        stores: Of the run.
+        config: Its settings.
+        transform: A caller's own.
+        has_colors: Whether the images are pictures, whose channels are colours.
 
     Raises:
         SettingsError: If a caller's `transform` does not keep to its contract.
@@ -331,6 +341,7 @@ def training_batches(
         "augmentation": config.augmentation,
         "num_batches": config.iterations,
         "transform": transform,
+        "has_colors": has_colors,
     }
     batches: TrainingBatches
     if config.patch is not None:

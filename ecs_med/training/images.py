@@ -33,3 +33,8 @@ class Images(NamedTuple):
     """As `notes`, of what is done in 3-D alone."""
     anisotropy: float | None = None
     """Median distance of slices in sides of a pixel; `None` for what is not in space."""
+
+    @property
+    def has_colors(self) -> bool:
+        """Whether three channels are red, green and blue, and not three contrasts of a scan."""
+        return self.kind == "picture"

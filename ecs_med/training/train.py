@@ -145,7 +145,9 @@ class _Run:
         self.notes.prepared(self.stores)
         for sentence in [*(str(w.message) for w in caught), *more]:
             self._warn(sentence)
-        self.batches = training_batches(self.stores, self.config, doors.transform)
+        self.batches = training_batches(
+            self.stores, self.config, doors.transform, has_colors=self.plan.images.has_colors
+        )
         self.scoring = Scoring(opening.scored, self.schedule, self.stores, self.plan.split)
         self.device = torch.device(self.config.device)
         self.method, self.model = build_model(
@@ -218,7 +220,7 @@ class _Run:
             max_iterations=last,
             epoch_length=every,
             first_iteration=self.first,
-            strong=_strong_views(self.method, config, self.plan.images.kind == "picture"),
+            strong=_strong_views(self.method, config, self.plan.images.has_colors),
             unlabeled_pixels=self.stores.unlabeled_pixels,
         )
         log = Log(

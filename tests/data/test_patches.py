@@ -6,18 +6,24 @@ import pytest
 import torch
 
 from ecs_med.config import AugmentationSettings, Preparation
+from ecs_med.data.augment import training_transform
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.patches import PatchBatches, patch_place
+from ecs_med.data.readers import read_header
+from ecs_med.data.slicing import mirror_axes, slicing_of
+from ecs_med.data.tracking import tracking_metadata
 from ecs_med.data.volume_store import VolumeStore
 from ecs_med.errors import SettingsError
-from ecs_med.types import IGNORE_INDEX, Case
+from ecs_med.types import IGNORE_INDEX, UNLABELED_INDEX, Case
 
 SCHEME = LabelScheme(class_names=("background", "small", "large"), void_values=(255,))
 SHAPE = (40, 24, 36)
 PLAIN = AugmentationSettings(flip=False, flip_vertical=False, rotate=False)
 
 
-def store(folder: Path, labels: np.ndarray, spacing: float = 1.0) -> VolumeStore:
+def store(
+    folder: Path, labels: np.ndarray, spacing: float = 1.0, scheme: LabelScheme = SCHEME
+) -> VolumeStore:
     """One case whose image tells where each voxel lies."""
     affine = np.diag([1, 1, spacing, 1.0])
     image = np.arange(labels.size, dtype=np.float32).reshape(labels.shape)
@@ -25,7 +31,7 @@ def store(folder: Path, labels: np.ndarray, spacing: float = 1.0) -> VolumeStore
     nibabel.save(nibabel.Nifti1Image(labels, affine), folder / "m.nii")
     case = Case("a", (folder / "a.nii",), mask=folder / "m.nii")
     preparation = Preparation(percentiles=(0, 100))
-    return VolumeStore([case], preparation, SCHEME, folder / "cache")
+    return VolumeStore([case], preparation, scheme, folder / "cache")
 
 
 def batches(made: VolumeStore, augmentation: AugmentationSettings = PLAIN, **values: object):
@@ -123,3 +129,85 @@ def test_turning_by_quarters_needs_a_square_in_the_plane(tmp_path: Path) -> None
     settings = PLAIN.model_copy(update={"rotate": True})
     with pytest.raises(SettingsError, match="16 x 16 x 32 voxels are no squares"):
         batches(made, settings, patch=(16, 16, 32))
+
+
+def test_of_a_volume_labelled_in_parts_every_patch_holds_labels(tmp_path: Path) -> None:
+    labels = np.full(SHAPE, 100, np.uint8)
+    labels[:, :, 8] = 0  # One annotated slice of 36, too far from most patches of 4.
+    labels[10:20, 10:20, 8] = 2
+    scheme = SCHEME.model_copy(update={"unlabeled_values": (100,)})
+    made = store(tmp_path, labels, scheme=scheme)
+    assert UNLABELED_INDEX in made.classes(0)
+    drawn = [batches(made, patch=(4, 16, 16), num_batches=40)[i]["labels"] for i in range(40)]
+    assert all((patch < 3).any() for batch in drawn for patch in batch)
+    shows_two = np.mean([(patch == 2).any() for batch in drawn for patch in batch])
+    assert 1 / 3 <= shows_two < 0.95, "others are around any labelled voxel, not one of a class"
+
+
+def test_a_wholly_labelled_volume_is_sampled_anywhere(tmp_path: Path) -> None:
+    made = store(tmp_path, np.zeros(SHAPE, np.uint8))
+    assert made.voxel_with_label(0, np.random.default_rng(0)) is None
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPS", "ASL", "SRP"])
+def test_patches_are_mirrored_left_and_right_of_the_body(tmp_path: Path, codes: str) -> None:
+    """Whatever the file's axes are: the halves of a volume that is brighter on the left."""
+    grid = np.zeros((16, 20, 24), np.float32)
+    grid[:8], grid[:, :10], grid[:, :, :12] = 1, grid[:, :10] + 10, grid[:, :, :12] + 100
+    canonical = nibabel.Nifti1Image(grid, np.diag([1, 1, 1, 1.0]))
+    wanted = nibabel.orientations.axcodes2ornt(codes)
+    turned = canonical.as_reoriented(
+        nibabel.orientations.ornt_transform(nibabel.io_orientation(canonical.affine), wanted)
+    )
+    nibabel.save(turned, tmp_path / "a.nii")
+    labels = nibabel.Nifti1Image(np.zeros(turned.shape, np.uint8), turned.affine)
+    nibabel.save(labels, tmp_path / "m.nii")
+    for plane, axis in {"axial": 2, "coronal": 1, "sagittal": 0}.items():
+        preparation = Preparation(percentiles=(0, 100), plane=plane)
+        case = Case("a", (tmp_path / "a.nii",), mask=tmp_path / "m.nii")
+        made = VolumeStore([case], preparation, SCHEME, tmp_path / "cache")
+        size = tuple(np.moveaxis(grid, axis, 0).shape)
+        mirrored = AugmentationSettings(flip=True, flip_vertical=False, rotate=False)
+        drawn = batches(made, mirrored, patch=size, num_batches=12)
+        seen = [np.moveaxis(p[0].numpy(), 0, axis) for i in range(12) for p in drawn[i]["image"]]
+        right = [bool(image[-1].mean() > image[0].mean()) for image in seen]
+        assert {True, False} == set(right), plane
+        assert all(i[:, 0].mean() > i[:, -1].mean() for i in seen), "front and back stay"
+        assert all(i[..., 0].mean() > i[..., -1].mean() for i in seen), "head and foot stay"
+
+
+@pytest.mark.parametrize(
+    ("plane", "expected"),
+    [("axial", (1, 2)), ("coronal", (1, 2)), ("sagittal", (0, 2))],
+    ids=["axial", "coronal", "sagittal"],
+)
+@pytest.mark.parametrize("codes", ["RAS", "PIL", "SAR"])
+def test_slices_are_mirrored_left_and_right_of_the_body_where_they_show_both(
+    tmp_path: Path, codes: str, plane: str, expected: tuple[int, int]
+) -> None:
+    affine = nibabel.orientations.inv_ornt_aff(nibabel.orientations.axcodes2ornt(codes), (8, 9, 10))
+    nibabel.save(nibabel.Nifti1Image(np.zeros((8, 9, 10), np.float32), affine), tmp_path / "a.nii")
+    preparation = Preparation(plane=plane)
+    header = read_header([tmp_path / "a.nii"])
+    assert mirror_axes(header, preparation) == expected
+    as_stored = preparation.model_copy(update={"orientation": "stored"})
+    lateral, upright = mirror_axes(header, as_stored)
+    order = [slicing_of(header, as_stored).axis]
+    order += [axis for axis in range(3) if axis not in order]
+    shown = [header.directions[axis] for axis in order]
+    assert [shown[lateral], shown[upright]] == [0, 1 if shown[0] == 2 else 2]
+
+
+def test_a_sagittal_slice_is_not_mirrored() -> None:
+    image = torch.arange(16.0).view(1, 4, 4)
+    sample = {"image": image, "valid": torch.ones(1, 4, 4)}
+    settings = AugmentationSettings(flip=True, flip_vertical=True, rotate=False)
+    transform = training_transform(4, settings, mirror_axes=(0, 2))
+    found = []
+    with tracking_metadata(False):
+        for seed in range(20):
+            transform.set_random_state(seed=seed)
+            found.append(transform(dict(sample))["image"])
+    assert {tuple(f.flatten().tolist()) for f in found} == {
+        tuple(i.flatten().tolist()) for i in (image, image.flip(-1))
+    }

@@ -52,7 +52,7 @@ def test_without_its_mask_a_case_has_no_labels_in_the_cache(tmp_path: Path) -> N
     case = write_case(tmp_path, 9)
     store = SliceStore([case.without_mask()], Preparation(), None, tmp_path / "cache")
     assert store.slice(0, 0).labels is None
-    assert set(store[0]) == {"image", "num_slices"}
+    assert set(store[0]) == {"image", "num_slices", "mirror_axes"}
     assert store.classes(0) == frozenset()
 
 

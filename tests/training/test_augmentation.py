@@ -97,9 +97,9 @@ def test_what_is_done_is_said_with_its_reason() -> None:
         {"rotate": True, "strong": {"cutmix": 1, "blur_share": 0, "zoom": (0.5, 1)}}
     )
     assert augmentation_sentence(decided_augmentation(strong, "volume"), "volume", 2) == (
-        "mirrored left and right, turned by quarters (as asked, though slices of volumes have an "
-        "up); 2 strong views of unlabelled images (jitter 0.5 in 80%, grey in 20%, CutMix in 100%, "
-        "windows of 0.5 to 1)"
+        "mirrored left and right of the body, turned by quarters (as asked, though slices of "
+        "volumes have an up); 2 strong views of unlabelled images (jitter 0.5 in 80%, grey in "
+        "20%, CutMix in 100%, windows of 0.5 to 1)"
     )
 
 

@@ -190,8 +190,10 @@ class _Stepper:
         self.method, model = build_model(config, plan, opening.initializations, self.device)
         self._normalization = model.normalization
         count = self.method.strong_views
-        self._strong = StrongViews(config.augmentation.strong, count) if count else None
-        self._batches = iter(batch_loader(training_batches(stores, config), 0, 0))
+        colors = plan.images.has_colors
+        self._strong = StrongViews(config.augmentation.strong, count, colors) if count else None
+        batches = training_batches(stores, config, has_colors=colors)
+        self._batches = iter(batch_loader(batches, 0, 0))
 
     def timed(self, progress: float) -> float:
         """Seconds of one step: of the processor, or by the clock where a GPU does the work."""
