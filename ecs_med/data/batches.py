@@ -37,6 +37,10 @@ __all__ = [
 
 LABELED, _UNLABELED = 1, 2
 """Streams of cases."""
+_UNSEEN = 2
+"""Of what is valid: image, but outside the field of view of an endoscope, so that it never counts.
+
+A value of its own and no further key, so that a caller's transform moves it along."""
 _OWN_TRANSFORM = 10
 """Added to a stream, so that draws of the caller's transform are apart from those of crop and flip.
 """
@@ -113,7 +117,10 @@ class TrainingBatches(Dataset[RawBatch]):
         drawn = self._draw_slice(store, stream, case, np.random.default_rng(seed))
         image = drawn.image
         image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
-        sample = {"image": image, "valid": torch.ones(1, *image.shape[1:], dtype=torch.uint8)}
+        valid = torch.ones(1, *image.shape[1:], dtype=torch.uint8)
+        if drawn.seen is not None:
+            valid = torch.where(drawn.seen == 0, _UNSEEN, valid)
+        sample = {"image": image, "valid": valid}
         if stream == LABELED:
             assert drawn.labels is not None
             sample["labels"] = drawn.labels[None]
@@ -251,8 +258,9 @@ def to_device(
     # The second is where they are no padding, the third where they count.
     parts = []
     if "unlabeled_image" in raw:
-        others_valid = moved("unlabeled_valid").bool()
-        parts.append((moved("unlabeled_image"), others_valid, others_valid))
+        others_valid = moved("unlabeled_valid")
+        seen = (others_valid != 0) & (others_valid != _UNSEEN)
+        parts.append((moved("unlabeled_image"), others_valid.bool(), seen))
     if unlabeled_pixels == "joined":
         parts.append((image, valid, is_unlabeled))
     if not parts:

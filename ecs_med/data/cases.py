@@ -94,6 +94,12 @@ class PreparedCase:
             return None
         return torch.tensor(prepare_labels(self.reference, self.header, self.preparation))
 
+    @property
+    def seen(self) -> torch.Tensor:
+        """Where an endoscope sees, on the grid of the slices, `(D, H, W)`, uint8, 1 or 0."""
+        shown = np.ones(self.header.shape, np.uint8) if self.field is None else self.field
+        return torch.tensor(prepare_labels(shown.astype(np.uint8), self.header, self.preparation))
+
     def spread(self, most: int) -> tuple[range, torch.Tensor | None]:
         """Numbers of at most so many slices, evenly spread, and their labels."""
         step = math.ceil(len(self.slices) / most)

@@ -47,10 +47,13 @@ class PreparedSlice:
         image: `(C, H, W)`, uint8 in 0..255 or float16 in 0..1.
         labels: `(H, W)`, uint8, `UNLABELED_INDEX` where nobody has annotated; `None` without a
             mask.
+        seen: `(H, W)`, uint8, 0 outside the field of view of an endoscope, 1 inside; `None` with
+            a mask, which is void outside, and where no such field is looked for.
     """
 
     image: torch.Tensor
     labels: torch.Tensor | None
+    seen: torch.Tensor | None = None
 
 
 class SliceStore(Dataset[Tensors]):
@@ -60,6 +63,7 @@ class SliceStore(Dataset[Tensors]):
     `ecs_med.data.slicing`) and, where the case has a mask, `labels` `(D, H, W)`, `foreground`
     (indices of the slices that show a class other than 0), `annotated` (indices of those with a
     labelled pixel) and `classes` (labels that occur, `UNLABELED_INDEX` among them).
+    Without one, pictures whose field of view is looked for have `seen` `(D, H, W)` instead.
     `store.slice(i, d)` reads one slice without the rest.
 
     Args:
@@ -173,12 +177,12 @@ class SliceStore(Dataset[Tensors]):
     def slice(self, index: int, number: int, context: int = 0) -> PreparedSlice:
         """One slice of one case, with as many neighbours on either side as further channels."""
         case = self.cases[index]
-        found = self._read(case, ("image", "labels"), number)
+        found = self._read(case, ("image", "labels", "seen"), number)
         image = found["image"]
         if context:
             around = neighbors(number, self.num_slices(index), context)
             image = torch.cat([self._read(case, ("image",), place)["image"] for place in around])
-        return PreparedSlice(image, found.get("labels"))
+        return PreparedSlice(image, found.get("labels"), found.get("seen"))
 
     def shape_of(self, index: int, name: str) -> tuple[int, ...]:
         """The shape of one tensor of a case, which is not read where the entry lies on disk."""
@@ -244,7 +248,8 @@ class SliceStore(Dataset[Tensors]):
             "mirror_axes": torch.tensor(mirror_axes(found.header, self._preparation)),
         }
         if found.reference is None or self._scheme is None:
-            return content
+            looked_for = self._preparation.field_of_view == "auto" and not found.header.is_volume
+            return content | {"seen": found.seen} if looked_for else content
         if self._native:
             return content | {"reference": torch.tensor(found.reference).contiguous()}
         labels = found.labels

@@ -1,10 +1,16 @@
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from ecs_med.config import Preparation
+from ecs_med.config import AugmentationSettings, Preparation
+from ecs_med.data.batches import Normalization, TrainingBatches, to_device
 from ecs_med.data.cases import PreparedCase
 from ecs_med.data.field_of_view import find_field
+from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.readers import Scan
+from ecs_med.data.store import SliceStore
+from ecs_med.types import Case
 
 ROWS, COLUMNS = np.mgrid[:120, :160]
 DISC = (ROWS - 60) ** 2 + (COLUMNS - 95) ** 2 < 50**2
@@ -49,3 +55,44 @@ def test_outside_is_void_and_black_only_where_asked():
     assert np.array_equal(case.reference == 255, ~case.field)
     assert not case.slices[0].numpy()[:, ~case.field].any()
     assert np.array_equal(case.slices[0].numpy()[:, case.field], scan.array[:, case.field])
+
+
+def test_unlabelled_pixels_outside_count_in_no_loss(tmp_path):
+    """They are image and no padding, whatever crop and mirroring do to them."""
+    path = tmp_path / "a.png"
+    Image.fromarray(np.moveaxis(picture(DISC), 0, -1)).save(path)
+    case = Case("a", (path,)).without_mask()
+    stores = {
+        setting: SliceStore([case], Preparation(field_of_view=setting), None, tmp_path / "cache")
+        for setting in ("off", "auto")
+    }
+    assert stores["off"].slice(0, 0).seen is None
+    field = PreparedCase.of_scan(
+        Scan(picture(DISC), affine=None, kind="picture"), Preparation(field_of_view="auto")
+    ).field
+    assert np.array_equal(stores["auto"].slice(0, 0).seen.numpy().astype(bool), field)
+
+    def batch(setting):
+        mask = tmp_path / "m.png"
+        Image.fromarray(np.zeros((120, 160), np.uint8)).save(mask)
+        scheme = LabelScheme(class_names=("background", "polyp"))
+        labeled = SliceStore(
+            [Case("a", (path,), mask=mask)], Preparation(), scheme, tmp_path / "cache"
+        )
+        batches = TrainingBatches(
+            labeled,
+            stores[setting],
+            seed=0,
+            batch=4,
+            crop=192,
+            augmentation=AugmentationSettings(flip=True, flip_vertical=True, rotate=True),
+            num_batches=1,
+        )
+        plain = Normalization((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+        return to_device(batches[0], torch.device("cpu"), plain)
+
+    off, auto = batch("off"), batch("auto")
+    assert off.unlabeled_valid.sum() == 4 * 120 * 160
+    assert auto.unlabeled_valid.sum() == 4 * field.sum()
+    bright = off.unlabeled_images.amax(dim=1) > 0.2
+    assert (auto.unlabeled_valid | ~bright).all(), "the field moves with its picture"
