@@ -250,8 +250,9 @@ class TrainConfig(Settings):
     `network` and `context` say."""
     context: int = Field(0, ge=0, le=8)
     """Neighbours of a slice of a volume, on either side, that are further channels of it."""
-    network: str = "deeplabv3plus"
-    """Architecture of the segmenter, one of `ecs_med.networks.NETWORKS`."""
+    network: str = "auto"
+    """Architecture of the segmenter, one of `ecs_med.networks.NETWORKS`; `auto`: deeplabv3plus, and
+    in 3-D unet3d on a CPU and dynunet on a GPU."""
     network_settings: dict[str, Any] = Field(default_factory=dict)
     """What the network can be told, by name, such as its `output_stride`."""
     start_from: Path | None = None

@@ -7,7 +7,7 @@ from ecs_med.config import OptimizerSettings, Settings, TrainConfig
 from ecs_med.errors import SettingsError
 from ecs_med.methods.base import Method
 from ecs_med.methods.optimizers import SHORT_RUN
-from ecs_med.networks.base import NETWORKS, network_settings
+from ecs_med.networks.base import network_class, network_settings
 from ecs_med.registry import Registry, nearest
 
 __all__ = [
@@ -70,7 +70,7 @@ def optimizer_settings(config: TrainConfig) -> dict[str, OptimizerSettings]:
         for name in config.optimizers:
             _check_known("optimizers", name, sorted(known))
     defaults = cls.default_optimizers(config.iterations or SHORT_RUN)
-    if "segmenter" in defaults and (own := NETWORKS.get(config.network).segmenter_optimizer):
+    if "segmenter" in defaults and (own := network_class(config.network).segmenter_optimizer):
         defaults["segmenter"] = own
     chosen = {name: config.optimizers.get(name, default) for name, default in defaults.items()}
     alike = {name: chosen[other] for name, other in cls.moved_alike.items()}

@@ -12,7 +12,14 @@ from ecs_med.networks.freezing import freeze
 from ecs_med.networks.initialization import Initialization
 from ecs_med.registry import Registry
 
-__all__ = ["NETWORKS", "Network", "build_segmenter", "network_settings"]
+__all__ = [
+    "NETWORKS",
+    "USUAL_NETWORK",
+    "Network",
+    "build_segmenter",
+    "network_class",
+    "network_settings",
+]
 
 
 class Network(ABC):
@@ -95,13 +102,26 @@ NETWORKS: Registry[Network] = Registry("ecs_med.networks", "network", Network)
 """Every architecture of the segmenter: those of this package, and those of others."""
 
 
+USUAL_NETWORK = "deeplabv3plus"
+"""Of slices and pictures."""
+
+
+def network_class(name: str) -> type[Network]:
+    """The architecture of that name; `auto`: the usual one, until `dims` is decided.
+
+    Raises:
+        SettingsError: If there is none.
+    """
+    return NETWORKS.get(USUAL_NETWORK if name == "auto" else name)
+
+
 def network_settings(name: str, values: Mapping[str, Any]) -> Settings:
-    """What the architecture `name` is told by `values`.
+    """What the architecture `name` is told by `values`; for `auto` as of `network_class`.
 
     Raises:
         SettingsError: If it does not know a setting.
     """
-    return NETWORKS.get(name).settings_class.parse(values, "network_settings")
+    return network_class(name).settings_class.parse(values, "network_settings")
 
 
 def build_segmenter(

@@ -212,10 +212,10 @@ def _decided(config: TrainConfig, methods: Sequence[str]) -> dict[str, Any]:
 
 def _images_of_all_sizes(config: TrainConfig) -> list["Images"]:
     """Small and large ones of each kind that may be trained on."""
-    from ecs_med.networks.base import NETWORKS
+    from ecs_med.networks.base import network_class
     from ecs_med.training.images import Images
 
-    is_deep = NETWORKS.get(config.network).spatial_dims == 3 or config.context > 0
+    is_deep = network_class(config.network).spatial_dims == 3 or config.context > 0
     kinds = {"volume"} if is_deep or config.dims in ("2.5", "3") else {"picture"}
     if config.dims == "auto" and not is_deep:
         kinds = {"picture", "volume"}

@@ -2,8 +2,8 @@
 
 `dims` says which: `2`, `2.5` (a slice with one neighbour on either side as further channels), `3`,
 or `auto`; where it is left open, `network` and `context` say it, which are for slices unless a
-user says otherwise. In 3-D the default network stands for `unet3d` on a CPU and for `dynunet` on a
-GPU. `auto` goes by the median volume of the data set, as networks see it:
+user says otherwise. In 3-D the network is `unet3d` on a CPU and `dynunet` on a GPU where no other
+is named. `auto` goes by the median volume of the data set, as networks see it:
 
 - slices that lie apart by more than `ANISOTROPY` sides of a pixel: 2.5, since what touches in space
   does not in the next slice (the threshold is that of nnU-Net's anisotropic plans);
@@ -18,7 +18,7 @@ import math
 from ecs_med.config import TrainConfig
 from ecs_med.errors import SettingsError
 from ecs_med.methods import method_class
-from ecs_med.networks.base import NETWORKS
+from ecs_med.networks.base import NETWORKS, USUAL_NETWORK
 from ecs_med.training.images import Images
 
 __all__ = ["ANISOTROPY", "CPU_VOXELS", "FEW_SLICES", "fitting_patch", "with_dimensions"]
@@ -30,7 +30,6 @@ CPU_VOXELS = 96**3
 _CPU_CROP, _GPU_CROP = 48, 96
 _MULTIPLE = 16
 """Of the sides of patches, which networks halve four times."""
-_USUAL = TrainConfig.model_fields["network"].default
 
 
 def with_dimensions(
@@ -55,10 +54,8 @@ def with_dimensions(
         said, reason = _by_images(images, on_cpu)
         sentence = f"Trained in {_WORDS[said]}: {reason}; `dims` says otherwise."
     network, context = config.network, config.context
-    if said == "3" and network == _USUAL:
-        network = "unet3d" if on_cpu else "dynunet"
-        # A sweep writes every setting out: whether the default was meant cannot be told.
-        sentence = sentence or f"Trained in {_WORDS[said]}, by the network {network}."
+    if network == "auto":
+        network = ("unet3d" if on_cpu else "dynunet") if said == "3" else USUAL_NETWORK
     if said == "2.5" and not context:
         context = 1
     dims = NETWORKS.get(network).spatial_dims

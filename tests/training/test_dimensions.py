@@ -73,6 +73,7 @@ def test_auto_goes_by_size_and_spacing_and_says_why(
         (CT, {"network": "unet3d", "context": 1}, "slices need no neighbours"),
         (CT, {"network": "unet3d", "dims": "2"}, "contradict each other"),
         (CT, {"dims": "3", "network": "deeplabv2"}, "contradict each other"),
+        (CT, {"dims": "3", "network": "deeplabv3plus"}, "contradict each other"),
         (CT, {"dims": "2", "context": 1}, "contradict each other"),
         (CT, {"network": "unet3d", "method": "ecmt"}, "The method ecmt has networks for 2 dim"),
         (CT, {"network": "unet3d", "crop": 40}, "multiple of 16 voxels in 3-D (got 40)"),
