@@ -163,7 +163,9 @@ class CompareSession:
         if what == "few":
             seeds, budgets = table.seeds[:1], table.few[-1:]
             table = table.restricted(seeds=seeds, budgets=budgets, equals=("steps",))
-        steps = steps_by_method(table, self._iterations(), self._seconds)
+        steps = steps_by_method(
+            table, self._iterations(), self._seconds, measured_only=self._asked.page_only
+        )
 
         def planned(rival: str | None) -> list[Planned]:
             cells = table.cells(steps, rival)

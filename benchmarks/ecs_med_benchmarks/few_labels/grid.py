@@ -125,7 +125,7 @@ class FewLabels:
         methods on both data sets.
 
         Args:
-            steps: By data set, table and method.
+            steps: By data set, table and method; rows without are left out.
             rival: Tried at more labels, too.
         """
         seeds = sorted({*self.seeds, *self.more_seeds})
@@ -133,7 +133,7 @@ class FewLabels:
         return [
             (Row(dataset, equal, budget, method, steps[dataset, equal, method]), seed)
             for budget, seed, equal, dataset, method in order
-            if self._has(method, budget, seed, rival)
+            if (dataset, equal, method) in steps and self._has(method, budget, seed, rival)
         ]
 
     def _has(self, method: str, budget: str, seed: int, rival: str | None) -> bool:

@@ -149,6 +149,8 @@ def _scores(prefix: str, scores: FewScores | None) -> dict[str, Value]:
 
 
 def _printed_scores(rows: Sequence[RowScores]) -> PrintedTable:
+    """Only rows of which a run is there."""
+    rows = [each for each in rows if each.results]
     columns = {
         "Labels": [_labels(each) for each in rows],
         "Method": [each.label for each in rows],

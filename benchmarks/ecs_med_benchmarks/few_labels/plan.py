@@ -64,7 +64,7 @@ def decided_settings(
 
 
 def steps_by_method(
-    table: FewLabels, iterations: int, seconds: StepSeconds
+    table: FewLabels, iterations: int, seconds: StepSeconds, *, measured_only: bool = False
 ) -> dict[tuple[str, Equal, str], int]:
     """Training steps by data set, table and method.
 
@@ -72,11 +72,17 @@ def steps_by_method(
         table: What is asked for.
         iterations: Steps of all methods in the table of equal steps, and of the reference.
         seconds: Of a step of each method, where there is a table of equal seconds.
+        measured_only: Whether methods without are left out of that table.
+
+    Raises:
+        SettingsError: If one is missing otherwise.
     """
     steps: dict[tuple[str, Equal, str], int] = {}
     for dataset in table.sets:
         for method in table.methods:
             steps[dataset, "steps", method] = iterations
+            if measured_only and not seconds.find(dataset, method):
+                continue
             if "seconds" in table.equals:
                 ratio = seconds.ratio(dataset, method)
                 steps[dataset, "seconds", method] = steps_in_time(iterations, ratio)
