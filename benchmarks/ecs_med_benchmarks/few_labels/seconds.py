@@ -83,8 +83,8 @@ class StepSeconds(Record):
         found = self.find(dataset, method)
         if found is None:
             raise SettingsError(
-                f"The seconds of a step of {method} on {dataset} are not measured; measure them, or "
-                "ask for `equal=steps`."
+                f"The seconds of a step of {method} on {dataset} are not measured; measure "
+                "them, or ask for `equal=steps`."
             )
         return found.ratio
 
