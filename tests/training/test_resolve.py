@@ -22,12 +22,12 @@ def config(**values: object) -> TrainConfig:
 @pytest.mark.parametrize(
     ("labeled", "name"),
     [
-        ("10%", "kvasir-ecs-10pct-s0"),
-        ("12.5%", "kvasir-ecs-12.5pct-s0"),
-        ("0.1", "kvasir-ecs-0.1-s0"),
-        ("1/8", "kvasir-ecs-1-8-s0"),
-        ("50", "kvasir-ecs-50-s0"),
-        ("all", "kvasir-ecs-all-s0"),
+        ("10%", "kvasir-ecs-plus-10pct-s0"),
+        ("12.5%", "kvasir-ecs-plus-12.5pct-s0"),
+        ("0.1", "kvasir-ecs-plus-0.1-s0"),
+        ("1/8", "kvasir-ecs-plus-1-8-s0"),
+        ("50", "kvasir-ecs-plus-50-s0"),
+        ("all", "kvasir-ecs-plus-all-s0"),
     ],
 )
 def test_run_folders_of_different_budgets_differ(labeled: str, name: str) -> None:
@@ -38,7 +38,7 @@ def test_a_split_file_gives_its_name(tmp_path: Path) -> None:
     path = tmp_path / "subset 3.txt"
     path.write_text("a\n")
     folder = default_run_folder(config(labeled=str(path)), "kvasir")
-    assert folder == Path("runs/kvasir-ecs-subset-3-s0")
+    assert folder == Path("runs/kvasir-ecs-plus-subset-3-s0")
 
 
 @pytest.mark.parametrize(
