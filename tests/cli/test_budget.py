@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ecs_med.config import DEFAULT_METHOD
 from ecs_med.errors import SettingsError
 from ecs_med.sweep.budget import count_labels, requested_sweep
 from ecs_med.sweep.plan import SweepConfig, plan_cells
@@ -48,7 +49,7 @@ def test_defaults_and_what_is_given(phantom: Path, tmp_path: Path) -> None:
     asked = {"data": phantom, "output": tmp_path / "out"}
     sweep = requested_sweep(budget_request(asked, {"batch": 3, "augmentation": {}}, None))
     assert sweep.budgets == ("1/16", "1/8", "1/4", "1/2", "all")
-    assert (sweep.methods, sweep.seeds) == (("supervised", "ecs"), (0, 1, 2))
+    assert (sweep.methods, sweep.seeds) == (("supervised", DEFAULT_METHOD), (0, 1, 2))
     assert sweep.settings == {"batch": 3}
     cells = plan_cells(sweep.model_copy(update={"settings": {"iterations": 1}}))
     assert count_labels(cells) == {"1/16": 1, "1/8": 2, "1/4": 5, "1/2": 9, "all": 18}
@@ -164,19 +165,19 @@ def test_failed_runs_are_named_and_end_with_3(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from ecs_med.methods import Ecs
+    from ecs_med.methods import method_class
 
     def fail(*_: Any) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setattr(Ecs, "step", fail)
+    monkeypatch.setattr(method_class(DEFAULT_METHOD), "step", fail)
     words = ["--data", phantom, "--budgets", "1/2", "--seeds", "0", "--out", "out", *TINY]
     assert leave(*words, "--executor", "inline", "--json") == 3
     printed = capsys.readouterr()
     answer = json.loads(printed.out)
     assert [cell["state"] for cell in answer["cells"]] == ["done", "failed"]
     assert "ZeroDivisionError" in answer["cells"][1]["sentence"]
-    assert "1 of 2 runs failed (ecs, 1/2, seed 0)" in printed.err
+    assert f"1 of 2 runs failed ({DEFAULT_METHOD}, 1/2, seed 0)" in printed.err
     assert "ZeroDivisionError" in Path(answer["report"]).read_text(encoding="utf-8")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ecs_med.config import DEFAULT_METHOD
 from ecs_med_cli.app import main
 from ecs_med_cli.commands import demo as demonstration
 
@@ -29,7 +30,7 @@ def test_demo_ends_with_a_comparison_and_does_nothing_twice(
     assert run("-o", str(output), "--iterations", "2") == 0
     printed = capsys.readouterr().out
     rows = [line.split() for line in printed.splitlines()]
-    for method in ("supervised", "ecs"):
+    for method in ("supervised", DEFAULT_METHOD):
         (row,) = [row for row in rows if row[:1] == [method] and len(row) > 3 and "─" not in row[1]]
         test = json.loads((output / method / "metrics.json").read_text())["test"]
         assert row[1:3] == [f"{test['miou']:.3f}", f"{test['foreground_dice']:.3f}"]
