@@ -44,13 +44,14 @@ def _quiet() -> None:
 
 
 def make(path: Path, codec: str, options: dict[str, str], stamps: range | list[int]) -> Path:
-    """Noise that wanders, so that every frame differs and prediction is used."""
-    noise = np.random.default_rng(0).integers(0, 255, (*SIZE, 3), np.uint8)
+    """Blocks of noise that wander, so that every frame differs and is predicted from others."""
+    noise = np.random.default_rng(0).integers(0, 255, (SIZE[0] // 4, SIZE[1] // 4, 3), np.uint8)
+    noise = noise.repeat(4, axis=0).repeat(4, axis=1)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = SIZE[1], SIZE[0], "yuv420p"
         for index, stamp in enumerate(stamps):
-            picture = np.roll(noise, 3 * index, 1) // (1 + index % 2)
+            picture = np.roll(noise, index, 1)
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = stamp, Fraction(1, 25)
             container.mux(stream.encode(frame))
@@ -120,21 +121,56 @@ def test_threads_that_ask_at_once_get_their_own_frames(clip: Path) -> None:
             np.testing.assert_array_equal(picture, truth[number])
 
 
-def test_frames_in_order_are_decoded_once(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    starts: list[int] = []
-    seek = frame_access._Decoder._seek
+@pytest.fixture
+def starts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Where decoding started anew, each time: at a key frame, or at the beginning."""
+    found: list[str] = []
+    for name in ("_seek", "_reopen"):
+        original = getattr(frame_access._Decoder, name)
 
-    def counted(self: frame_access._Decoder, place: int, stamp: int) -> bool:
-        starts.append(place)
-        return seek(self, place, stamp)
+        def noted(self: frame_access._Decoder, *args: int, name=name, original=original):
+            found.append(name)
+            return original(self, *args)
 
-    monkeypatch.setattr(frame_access._Decoder, "_seek", counted)
+        monkeypatch.setattr(frame_access._Decoder, name, noted)
+    return found
+
+
+def test_frames_in_order_are_decoded_once(clip: Path, starts: list[str]) -> None:
     for number in range(40):
         frame_picture(clip, number)
-    assert len(starts) == 1
+    assert starts == ["_seek", "_reopen"]
     # Another key frame lies between: what is passed over is not decoded.
     frame_picture(clip, 0), frame_picture(clip, 39)
-    assert len(starts) == 3
+    assert starts[2:] == ["_seek", "_seek"]
+
+
+@pytest.mark.parametrize("name", ["open.mp4", "open.mkv", "open265.mp4", "uneven.mp4"])
+def test_frames_shown_before_their_key_start_at_the_one_before(
+    name: str, tmp_path: Path, starts: list[str]
+) -> None:
+    frames = list_frames(make(tmp_path / name, *KINDS[name]))
+    leading = [
+        number
+        for number, (place, stamp) in enumerate(zip(frames.places, frames.stamps, strict=True))
+        if any(key[0] < place and key[1] > stamp for key in frames.keys)
+    ]
+    assert len(leading) >= 3
+    for number in reversed(leading):
+        frame_picture(tmp_path / name, number)
+    # The first one opens the file; none was tried in vain.
+    assert starts.count("_seek") == len(leading)
+    assert starts.count("_reopen") == 1
+
+
+def test_keys_that_are_none_are_tried_once(tmp_path: Path, starts: list[str]) -> None:
+    path = make(tmp_path / "refresh.mp4", *KINDS["refresh.mp4"])
+    truth = in_order(path)
+    np.testing.assert_array_equal(frame_picture(path, 18), truth[18])
+    # Two keys before it, the first one real.
+    assert starts == ["_seek", "_reopen", "_seek", "_seek"]
+    np.testing.assert_array_equal(frame_picture(path, 22), truth[22])
+    assert len(starts) == 4
 
 
 def test_a_process_that_was_forked_reads_on(clip: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.data.video.decoding import open_stream, upright
-from ecs_med.data.video.frame_list import FrameList, list_frames
+from ecs_med.data.video.frame_list import FrameList, list_frames, position_of
 from ecs_med.errors import UnreadableFileError
 
 if TYPE_CHECKING:
@@ -76,6 +76,8 @@ class _Decoder:
         self._stream: VideoStream | None = None
         self._coming: Iterator[Any] = iter(())
         self._fed, self._passed = -1, -1
+        self._key: int | None = None
+        self._false_keys: set[tuple[int, int]] = set()
 
     def picture(self, number: int) -> Picture:
         self._waiting.append(number)
@@ -97,18 +99,18 @@ class _Decoder:
         self._container, self._stream, self._coming = None, None, iter(())
 
     def _decode(self, number: int) -> Picture:
-        starts = self._frames.starts(number)
+        starts = [key for key in self._frames.starts(number) if key not in self._false_keys]
         is_ahead = self._container is not None and self._passed < number
         # Where a key lies between, it is nearer from there.
         if is_ahead and (not starts or starts[0][0] <= self._fed):
             found = self._go_to(number)
             if found is not None:
                 return found
-        for back in (0, 1, 3, 7):
-            if back < len(starts) and self._seek(*starts[back]):
-                found = self._go_to(number)
-                if found is not None:
-                    return found
+        for start in starts:
+            found = self._go_to(number) if self._seek(*start) else None
+            if found is not None:
+                return found
+            self._false_keys.add(start)
         self._reopen()
         found = self._go_to(number)
         if found is None:
@@ -119,12 +121,20 @@ class _Decoder:
         return found
 
     def _go_to(self, number: int) -> Picture | None:
-        """Decode up to a frame; `None` where it does not come whole."""
+        """Decode up to a frame; `None` where it does not come whole.
+
+        What first comes from a key is the key itself. Streams that are refreshed piece by piece
+        have keys that are none: decoders give other pictures from there, and no error.
+        """
+        from av.video.frame import PictureType
+
         for decoded in self._coming:
             passed = self._number(decoded)
             if passed is None or passed <= self._passed:
                 continue
-            self._passed = passed
+            if self._key is not None and (passed, decoded.pict_type) != (self._key, PictureType.I):
+                return None
+            self._key, self._passed = None, passed
             if passed > number:
                 return None
             if decoded.is_corrupt:
@@ -152,7 +162,7 @@ class _Decoder:
         if number is None or self._frames.places[number] > place:
             return False
         # Frames that are shown before the key may need what was not decoded.
-        self._passed = number - 1
+        self._key, self._passed = number, number - 1
         self._coming = self._decoded(chain([first], packets))
         return True
 
@@ -174,7 +184,7 @@ class _Decoder:
         # In threads of its own it would not survive that a process is forked.
         stream.thread_type = "NONE"
         self._container, self._stream = container, stream
-        self._fed, self._passed = -1, -1
+        self._fed, self._passed, self._key = -1, -1, None
         self._coming = self._decoded(container.demux(stream))
 
     def _decoded(self, packets: Iterator[Any]) -> Iterator[Any]:
@@ -187,6 +197,9 @@ class _Decoder:
                 return
             number = self._number(packet)
             if number is not None:
+                # Formats without stamps of their own have them guessed, otherwise after a jump.
+                if self._frames.positions[number] != position_of(packet):
+                    return
                 self._fed = int(self._frames.places[number])
             try:
                 found = packet.decode()

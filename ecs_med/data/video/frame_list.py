@@ -19,13 +19,13 @@ import numpy.typing as npt
 from ecs_med.data.video.decoding import open_stream, open_video, upright
 from ecs_med.errors import UnreadableFileError
 
-__all__ = ["FrameList", "list_frames"]
+__all__ = ["FrameList", "list_frames", "position_of"]
 
 _NUM_PROVED = 32
 """So many frames from the front are decoded, to see whether stamps can be believed."""
 _NUM_KEPT = 1024
-"""Lists of so many videos are kept: 16 bytes a frame."""
-_NUM_STARTS = 8
+"""Lists of so many videos are kept: 24 bytes a frame."""
+_NUM_STARTS = 4
 _CONVERT = "convert it with FFmpeg to MP4"
 
 
@@ -37,6 +37,7 @@ class FrameList:
         shape: Height and width, upright.
         stamps: `(N,)`, int64, ascending: when each frame is shown, in units of the stream.
         places: `(N,)`, int64: the place of each in the order of decoding.
+        positions: `(N,)`, int64: where each lies in the file, in bytes; -1 where that is not known.
         keys: Of the frames at which decoding may start: place and stamp, by place.
         seconds: From the first stamp to the last one.
     """
@@ -44,6 +45,7 @@ class FrameList:
     shape: tuple[int, int]
     stamps: npt.NDArray[np.int64]
     places: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64]
     keys: tuple[tuple[int, int], ...]
     seconds: float
 
@@ -96,31 +98,37 @@ def _listed(path: Path, size: int, mtime_ns: int) -> FrameList:
             raise UnreadableFileError(path, "does not say when its frames are shown", _CONVERT)
         found = [packet for packet in packets if packet is not None]
         problem = video.shortfall(float(max((p.end for p in found), default=0) * unit))
-    if not found:
-        raise UnreadableFileError(path, "lists not one frame", _CONVERT)
-    if problem is not None:
+    if not found or problem is not None:
         remedy = "copy it again, or cut it where it is whole with FFmpeg"
-        raise UnreadableFileError(path, problem, remedy)
+        raise UnreadableFileError(path, problem or "lists not one frame", remedy)
     order = np.argsort([packet.stamp for packet in found], kind="stable")
     stamps = np.array([packet.stamp for packet in found], np.int64)[order]
+    positions = np.array([packet.position for packet in found], np.int64)[order]
     if (np.diff(stamps) <= 0).any():
         raise UnreadableFileError(path, "lists several frames at one time", _CONVERT)
     keys = tuple((i, packet.stamp) for i, packet in enumerate(found) if packet.is_key)
     seconds = float((int(stamps[-1]) - int(stamps[0])) * unit)
-    return FrameList(_proved(path), stamps, order.astype(np.int64), keys, seconds)
+    return FrameList(_proved(path), stamps, order.astype(np.int64), positions, keys, seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class _Packet:
     stamp: int
     end: int
+    position: int
     is_key: bool
 
     @classmethod
     def of(cls, packet: Any) -> "_Packet | None":
         if packet.pts is None:
             return None
-        return cls(packet.pts, packet.pts + (packet.duration or 0), packet.is_keyframe)
+        end = packet.pts + (packet.duration or 0)
+        return cls(packet.pts, end, position_of(packet), packet.is_keyframe)
+
+
+def position_of(packet: Any) -> int:
+    """Where a packet of PyAV lies in its file; -1 where that is not known."""
+    return -1 if packet.pos is None else packet.pos
 
 
 def _proved(path: Path) -> tuple[int, int]:
