@@ -4,7 +4,6 @@ Videos are decoded by FFmpeg through PyAV. Damaged and truncated files often end
 so what came is held against what the file itself says of its length.
 """
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,20 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.errors import MissingExtraError, UnreadableFileError
-from ecs_med.files import regular_file
+from ecs_med.data.video.opening import REMEDY, open_stream, upright
+from ecs_med.errors import UnreadableFileError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["Frame", "Video", "open_stream", "open_video", "require_pyav", "upright"]
+__all__ = ["Frame", "Video", "open_video"]
 
-_MAX_PIXELS = 2**26
-"""Of a frame; a header that claims more is not believed."""
-_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,mpegts,mpeg,mpegvideo,ogg"
-"""What a file may be: play lists and scripts, which name other files, are not among them."""
-_REMEDY = "convert it with FFmpeg, or copy it again"
 _SLACK_SECONDS = 0.1
 _SLACK_FRAMES = 3
 """How much earlier than the file says a video may end: rounding, and frames that are not shown."""
@@ -97,7 +91,7 @@ class Video:
             yield self._frame(decoded)
         self.problem = self.shortfall(self._frame_end)
         if not self.num_frames:
-            raise UnreadableFileError(self._path, "not one frame can be decoded", _REMEDY)
+            raise UnreadableFileError(self._path, "not one frame can be decoded", REMEDY)
 
     def packets(self) -> Iterator[Any]:
         """What the file lists, in the order in which it is decoded, the empty end included.
@@ -180,18 +174,6 @@ class Video:
         return ((self._container.start_time or 0) + self._container.duration) / 1e6
 
 
-def require_pyav() -> None:
-    """Say how it is installed, if it is not.
-
-    Raises:
-        MissingExtraError: If it is not.
-    """
-    try:
-        import av  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("Reading videos", "video") from error
-
-
 @contextmanager
 def open_video(path: Path) -> Iterator[Video]:
     """Open a video; nothing but its head is read yet.
@@ -204,57 +186,6 @@ def open_video(path: Path) -> Iterator[Video]:
     with container:
         stream.thread_type = "AUTO"
         yield Video(path, container, stream)
-
-
-def open_stream(path: Path) -> "tuple[InputContainer, VideoStream]":
-    """The file and its pictures as PyAV has them, which whoever opens it has to close.
-
-    Raises:
-        MissingExtraError: If PyAV is not installed.
-        UnreadableFileError: If it is no video, or its frames are too large.
-    """
-    require_pyav()
-    import av
-    from av.error import FFmpegError
-
-    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-    try:
-        container = av.open(
-            f"file:{regular_file(path)}", options=options, metadata_errors="replace"
-        )
-    except FFmpegError as error:
-        raise UnreadableFileError(path, "is no video that can be opened", _REMEDY) from error
-    except OSError as error:
-        reason = error.strerror or "cannot be opened"
-        raise UnreadableFileError(path, reason, "check the path and its permissions") from error
-    try:
-        return container, _stream_of_pictures(path, container)
-    except UnreadableFileError:
-        container.close()
-        raise
-
-
-def _stream_of_pictures(path: Path, container: "InputContainer") -> "VideoStream":
-    import av
-
-    # A cover is a video stream of one picture.
-    cover = av.stream.Disposition.attached_pic
-    streams = [s for s in container.streams.video if not s.disposition & cover]
-    if not streams:
-        raise UnreadableFileError(path, "holds no pictures", "give a video, or frames as PNG")
-    context = streams[0].codec_context
-    if context is None:
-        raise UnreadableFileError(path, "is coded in a way that FFmpeg does not know", _REMEDY)
-    if not 0 < math.prod((context.width, context.height)) <= _MAX_PIXELS:
-        size = f"{context.width:,} x {context.height:,}"
-        raise UnreadableFileError(path, f"says that its frames have {size} pixels", _REMEDY)
-    return streams[0]
-
-
-def upright(decoded: Any) -> npt.NDArray[np.uint8]:
-    """A decoded frame as `(H, W, 3)` RGB, turned as the video says that it is shown."""
-    turns = round((decoded.rotation or 0) / 90) % 4
-    return np.ascontiguousarray(np.rot90(decoded.to_ndarray(format="rgb24"), turns))
 
 
 def _seconds(text: str | None) -> float | None:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.video.decoding import open_stream, upright
 from ecs_med.data.video.frame_list import FrameList, list_frames, position_of
+from ecs_med.data.video.opening import open_stream, upright
 from ecs_med.errors import UnreadableFileError
 
 if TYPE_CHECKING:

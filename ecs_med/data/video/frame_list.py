@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.video.decoding import open_stream, open_video, upright
+from ecs_med.data.video.decoding import open_video
+from ecs_med.data.video.opening import open_stream, upright
 from ecs_med.errors import UnreadableFileError
 
 __all__ = ["FrameList", "list_frames", "position_of"]
