@@ -15,7 +15,7 @@ from ecs_med_datasets.folder import find_image_folders
 from ecs_med_datasets.naming import MASK_NAMES, STRUCTURAL, relative_path
 from ecs_med_datasets.patients import find_patients
 from ecs_med_datasets.scanning import FileIndex, Walk, index_files, list_folders
-from ecs_med_datasets.video_masks import masks_of_frames, masks_without_video
+from ecs_med_datasets.video_masks import masks_of_frames, masks_without_video, waiting_masks
 
 __all__ = ["VideoLayout"]
 
@@ -152,7 +152,7 @@ def _recordings(
         try:
             frames = list_frames(path)
         except UnreadableFileError as error:
-            problems.append(Problem.from_error(error, [path]))
+            problems += (Problem.from_error(error, [path]), *waiting_masks(masks, name))
             continue
         found = masks_of_frames(masks, name, path, frames, problems)
         every = _one_a_second(frames) if step is None else step

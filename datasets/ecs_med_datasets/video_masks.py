@@ -9,7 +9,7 @@ from ecs_med.types import Problem
 from ecs_med_datasets.naming import mask_base, normal
 from ecs_med_datasets.scanning import FileIndex
 
-__all__ = ["masks_of_frames", "masks_without_video"]
+__all__ = ["masks_of_frames", "masks_without_video", "waiting_masks"]
 
 
 def masks_of_frames(
@@ -74,14 +74,25 @@ def masks_without_video(masks: FileIndex, videos: Mapping[str, Path]) -> list[Pr
             orphans.setdefault(folder, []).append(key)
     problems = []
     for folder, keys in orphans.items():
-        more = f" ({len(keys)} masks there)" if len(keys) > 1 else ""
-        message = f"is a mask of the video '{folder}'{more}, which is not among the videos"
-        remedy = "Add the video, or call the folder of its masks as the video without its suffix"
-        if not folder:
+        first = masks.path(keys[0])
+        if folder:
+            message = f"{len(keys)} mask(s), such as {first.name}, of a video that is not there"
+            remedy = "Add the video, or call this folder as its video without the suffix"
+            problems.append(Problem("error", message, remedy, masks.folder / folder))
+        else:
+            more = f", like {len(keys) - 1} more" if len(keys) > 1 else ""
             message = f"lies in no folder of a video{more}"
             remedy = "Put masks of exam1.mp4 into a folder exam1 here"
-        problems.append(Problem("error", message, remedy, masks.path(keys[0])))
+            problems.append(Problem("error", message, remedy, first))
     return problems
+
+
+def waiting_masks(masks: FileIndex, video: str) -> list[Problem]:
+    """A note on the masks of a video that cannot be read, if there are any."""
+    keys = [key for key in masks.suffixes if normal(key.rpartition("/")[0]) == normal(video)]
+    message = f"{len(keys)} mask(s) are not used, because their video cannot be read"
+    folders = dict.fromkeys(masks.path(key).parent for key in keys)
+    return [Problem("note", message, path=folder) for folder in folders]
 
 
 def _unnumbered(mask: Path) -> Problem:

@@ -153,15 +153,19 @@ def test_parts_of_the_data_set(root: Path) -> None:
         ("exam1/3.png", "is a second mask of frame 3 of .*, beside 000003.png; keep one of them"),
         ("exam1/first.png", "its name does not tell the frame by a single number; call it by"),
         ("exam1/1_2.png", "its name does not tell the frame by a single number; call it by"),
-        ("exam9/000001.png", "is a mask of the video 'exam9', which is not among the videos; add"),
+        (
+            "exam9/000001.png",
+            "exam9: 1 mask.s., such as 000001.png, of a video that is not there; ",
+        ),
         ("000001.png", "lies in no folder of a video; put masks of exam1.mp4 into a folder exam1"),
     ],
 )
 def test_a_mask_that_fits_no_frame(root: Path, name: str, message: str) -> None:
     path = mask(root / "masks" / name)
     (told,) = errors(found_in(root))
-    assert told.startswith(f"{path}: ")
+    assert told.startswith((f"{path}: ", f"{path.parent}: "))
     assert re.search(message, told)
+    assert not [p for p in found_in(root).problems if p.severity == "warning"]
 
 
 @pytest.mark.parametrize("name", ["12.png", "frame_0012.png", "exam1_12_mask.png", "exam1-f12.tif"])
@@ -191,6 +195,8 @@ def test_videos_of_one_name_and_bad_ones(root: Path) -> None:
     assert "exam2.mkv: " in told[1]
     assert told[1].endswith("where it is whole with FFmpeg.")
     assert "exam3.mov: is no video that can be opened" in told[2]
+    notes = [p.sentence() for p in found_in(root).problems if p.severity == "note"]
+    assert sum("4 mask(s) are not used, because their video cannot" in text for text in notes) == 2
 
 
 def test_what_is_no_such_folder(tmp_path: Path) -> None:
