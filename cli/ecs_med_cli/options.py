@@ -123,6 +123,9 @@ LAYOUT, *_OF_CASES = _of(
     ),
     KEEP_NAMES,
     RESAMPLE,
+    Option(
+        "--frame-step", int, "Of videos, every frame of so many is unlabelled; else one a second."
+    ),
     Option("--mask-folder", str, "Folder of masks beside the images, where there are several."),
 )
 MASKS = _of(

@@ -18,7 +18,10 @@ _OF_SERIES = ("dicom", "listing")
 """Layouts in which a slice of a DICOM series is never taken for a case, or only if it is named."""
 
 
-_EXPECTED_MASKS = {"dicom": "DICOM SEG, RTSTRUCT or NIfTI in the folders of their series"}
+_EXPECTED_MASKS = {
+    "dicom": "DICOM SEG, RTSTRUCT or NIfTI in the folders of their series",
+    "video": "masks/exam1/000123.png for frame 123 of videos/exam1.mp4",
+}
 
 
 def collect(

@@ -73,6 +73,9 @@ class ReadingSettings(Settings):
     resample: bool = False
     """Whether series of DICOM with tilted slices or uneven steps are brought onto a grid, and not
     refused."""
+    frame_step: int | None = Field(None, ge=0)
+    """Of videos, every frame of so many is an unlabelled case, beside those with masks; 0: no
+    other is; `None`: about one a second."""
     mask_folder: str | None = None
     """Name of the folder of masks beside a folder of images; `None`: the one that is called so."""
     mask_values: tuple[StoredValue, ...] | None = None

@@ -12,7 +12,8 @@ import numpy as np
 
 from ecs_med.data.cases import PreparedCase
 from ecs_med.data.readers import Scan
-from ecs_med.data.video.decoding import Frame, Video, open_video, require_pyav
+from ecs_med.data.video.decoding import Frame, Video, open_video
+from ecs_med.data.video.opening import require_pyav
 from ecs_med.errors import SettingsError
 from ecs_med.files import (
     RESULT_REMEDY,

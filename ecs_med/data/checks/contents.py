@@ -2,7 +2,9 @@
 
 import hashlib
 import math
+import threading
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ _NUM_BYTES = 10
 
 _AT_ONCE = 2**22
 """Voxels that are floating point at a time."""
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class CaseContent(Record):
@@ -61,15 +65,34 @@ def _agree(first: Iterable[str], second: Iterable[str]) -> bool:
 
 
 def files_digest(files: Sequence[Path], frame: int | None = None) -> str:
-    """Digest of the bytes of some files, one after the other; empty where one cannot be read."""
+    """Digest of the bytes of some files, one after the other; empty where one cannot be read.
+
+    A file of many frames is read once in a process, as long as its size and time stay the same.
+    """
     digest = hashlib.blake2b(b"" if frame is None else str(frame).encode(), digest_size=_NUM_BYTES)
     try:
         for path in files:
-            with regular_file(path).open("rb") as stream:
-                digest.update(hashlib.file_digest(stream, "sha256").digest())
+            digest.update(_digest(path) if frame is None else _digest_once(path))
     except OSError:
         return ""
     return digest.hexdigest()
+
+
+def _digest(path: Path) -> bytes:
+    with regular_file(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").digest()
+
+
+def _digest_once(path: Path) -> bytes:
+    state = path.stat()
+    # Threads that look at frames of one file wait for the first of them.
+    with _ONE_AT_A_TIME:
+        return _digest_of_state(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)
+def _digest_of_state(path: Path, size: int, mtime_ns: int) -> bytes:
+    return _digest(path)
 
 
 def array_digest(array: npt.NDArray[Any]) -> str:

@@ -165,6 +165,8 @@ def _duplicate_problems(facts: Sequence[CaseFacts]) -> Iterable[Problem]:
     for group in equal_pictures(facts):
         first = group[0].case
         for fact in group[1:]:
+            if fact.case.images == first.images:
+                continue  # a video that stands still; its frames are together anyway
             leaks = fact.case.partition != first.partition
             where = (
                 f"same pixels as {first.id}, but {first.partition or 'no partition'} there and"

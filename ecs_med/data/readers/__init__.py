@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from ecs_med.data.readers.base import Reader, ResultMeaning, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.videos import VideoReader
+from ecs_med.data.video import is_video
 from ecs_med.errors import UnreadableFileError
 from ecs_med.registry import Registry
 
@@ -41,6 +43,10 @@ class _Readers(Registry[Reader]):
 
 READERS = _Readers("ecs_med.readers", "reader", Reader)
 """Every reader that is installed or registered."""
+
+
+_VIDEOS = VideoReader()
+"""Of frames that a layout names; a video by itself is no image."""
 
 
 def available_readers() -> dict[str, Reader]:
@@ -82,6 +88,8 @@ def _reader_of_file(path: Path) -> Reader:
     for reader in available_readers().values():
         if reader.recognizes(path):
             return reader
+    if is_video(path):
+        return _VIDEOS
     raise UnreadableFileError(path, "of unknown kind", f"expected {known_formats()}")
 
 

@@ -4,7 +4,6 @@ Videos are decoded by FFmpeg through PyAV. Damaged and truncated files often end
 so what came is held against what the file itself says of its length.
 """
 
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,20 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.errors import MissingExtraError, UnreadableFileError
-from ecs_med.files import regular_file
+from ecs_med.data.video.opening import REMEDY, open_stream, upright
+from ecs_med.errors import UnreadableFileError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-__all__ = ["Frame", "Video", "open_video", "require_pyav"]
+__all__ = ["Frame", "Video", "open_video"]
 
-_MAX_PIXELS = 2**26
-"""Of a frame; a header that claims more is not believed."""
-_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,asf,mpegts,mpeg,mpegvideo,ogg"
-"""What a file may be: play lists and scripts, which name other files, are not among them."""
-_REMEDY = "convert it with FFmpeg, or copy it again"
 _SLACK_SECONDS = 0.1
 _SLACK_FRAMES = 3
 """How much earlier than the file says a video may end: rounding, and frames that are not shown."""
@@ -95,12 +89,15 @@ class Video:
             if decoded.is_corrupt:
                 self._num_broken += 1
             yield self._frame(decoded)
-        self._judge()
+        self.problem = self.shortfall(self._frame_end)
         if not self.num_frames:
-            raise UnreadableFileError(self._path, "not one frame can be decoded", _REMEDY)
+            raise UnreadableFileError(self._path, "not one frame can be decoded", REMEDY)
 
-    def _decoded(self) -> Iterator[Any]:
-        """As PyAV gives them; packets that cannot be decoded are counted and passed over."""
+    def packets(self) -> Iterator[Any]:
+        """What the file lists, in the order in which it is decoded, the empty end included.
+
+        A file gives either these or its `frames`, once.
+        """
         from av.error import FFmpegError
 
         packets = self._container.demux()
@@ -115,8 +112,14 @@ class Video:
             if packet.pts is not None and packet.time_base is not None:
                 end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
                 self._packet_end = max(self._packet_end, end)
-            if packet.stream is not self._stream:
-                continue
+            if packet.stream is self._stream:
+                yield packet
+
+    def _decoded(self) -> Iterator[Any]:
+        """As PyAV gives them; packets that cannot be decoded are counted and passed over."""
+        from av.error import FFmpegError
+
+        for packet in self.packets():
             try:
                 found = packet.decode()
             except FFmpegError:
@@ -134,26 +137,28 @@ class Video:
         self._stamp = stamp
         duration = decoded.duration or 0
         self._frame_end = float((stamp + duration) * self.time_base)
-        turns = round((decoded.rotation or 0) / 90) % 4
-        picture = np.ascontiguousarray(np.rot90(decoded.to_ndarray(format="rgb24"), turns))
-        frame = Frame(self.num_frames, stamp, float(stamp * self.time_base), picture)
+        frame = Frame(self.num_frames, stamp, float(stamp * self.time_base), upright(decoded))
         self.num_frames += 1
         return frame
 
-    def _judge(self) -> None:
-        """Say what is missing."""
+    def shortfall(self, pictures_end: float) -> str | None:
+        """What is missing of a file that was read to its end, one sentence without the path.
+
+        Args:
+            pictures_end: Seconds at which the last picture that came ends.
+        """
         own, whole = self._seconds_of_stream(), self._seconds_of_file()
-        came, told = (self._packet_end, whole) if own is None else (self._frame_end, own)
+        came, told = (self._packet_end, whole) if own is None else (pictures_end, own)
         slack = max(_SLACK_SECONDS, float(_SLACK_FRAMES / self.rate) if self.rate else 0.0)
         is_short = told is not None and told - came > slack
         if not is_short and not self._num_broken:
-            return
+            return None
         expected = self.expected_frames
         of_frames = f" of {expected:,}" if expected and expected > self.num_frames else ""
         of_seconds = f" of {told:.1f}" if told is not None else ""
         read = f"{self.num_frames:,}{of_frames} frames, {came:.1f}{of_seconds} seconds"
         why = f"{self._num_broken:,} of its parts are damaged" if self._num_broken else "it ends"
-        self.problem = f"read {read}, then {why}" if is_short else f"read {read}; {why}"
+        return f"read {read}, then {why}" if is_short else f"read {read}; {why}"
 
     def _seconds_of_stream(self) -> float | None:
         """When its pictures end, by what the file says of them."""
@@ -169,18 +174,6 @@ class Video:
         return ((self._container.start_time or 0) + self._container.duration) / 1e6
 
 
-def require_pyav() -> None:
-    """Say how it is installed, if it is not.
-
-    Raises:
-        MissingExtraError: If it is not.
-    """
-    try:
-        import av  # noqa: F401
-    except ImportError as error:
-        raise MissingExtraError("Reading videos", "video") from error
-
-
 @contextmanager
 def open_video(path: Path) -> Iterator[Video]:
     """Open a video; nothing but its head is read yet.
@@ -189,34 +182,10 @@ def open_video(path: Path) -> Iterator[Video]:
         MissingExtraError: If PyAV is not installed.
         UnreadableFileError: If it is no video, or its frames are too large.
     """
-    require_pyav()
-    import av
-    from av.error import FFmpegError
-
-    options = {"format_whitelist": _FORMATS, "protocol_whitelist": "file"}
-    try:
-        container = av.open(
-            f"file:{regular_file(path)}", options=options, metadata_errors="replace"
-        )
-    except FFmpegError as error:
-        raise UnreadableFileError(path, "is no video that can be opened", _REMEDY) from error
-    except OSError as error:
-        reason = error.strerror or "cannot be opened"
-        raise UnreadableFileError(path, reason, "check the path and its permissions") from error
+    container, stream = open_stream(path)
     with container:
-        # A cover is a video stream of one picture.
-        cover = av.stream.Disposition.attached_pic
-        streams = [s for s in container.streams.video if not s.disposition & cover]
-        if not streams:
-            raise UnreadableFileError(path, "holds no pictures", "give a video, or frames as PNG")
-        context = streams[0].codec_context
-        if context is None:
-            raise UnreadableFileError(path, "is coded in a way that FFmpeg does not know", _REMEDY)
-        if not 0 < math.prod((context.width, context.height)) <= _MAX_PIXELS:
-            size = f"{context.width:,} x {context.height:,}"
-            raise UnreadableFileError(path, f"says that its frames have {size} pixels", _REMEDY)
-        streams[0].thread_type = "AUTO"
-        yield Video(path, container, streams[0])
+        stream.thread_type = "AUTO"
+        yield Video(path, container, stream)
 
 
 def _seconds(text: str | None) -> float | None:
