@@ -10,26 +10,22 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from ecs_med.config.augmentation import AugmentationSettings
 from ecs_med.config.base import MACHINE, PLACE, Settings, read_settings
 from ecs_med.config.preparation import (
     MAX_CROP,
     MAX_SIDE,
     Orientation,
-    Percentiles,
     Plane,
     Spacing,
-    Window,
 )
+from ecs_med.config.reading import ReadingSettings
 from ecs_med.errors import SettingsError
 
 __all__ = [
     "BASELINE_METHOD",
     "DEFAULT_METHOD",
-    "AugmentationSettings",
     "OptimizerSettings",
-    "OutsideMask",
-    "ReadingSettings",
-    "StrongSettings",
     "TrainConfig",
 ]
 
@@ -45,120 +41,10 @@ def _as_text(value: Any) -> Any:
     return f"{value:g}" if isinstance(value, (int, float)) else value
 
 
-OutsideMask = Literal["ask", "background", "void"]
-"""What voxels are that a mask does not cover; `ask`: void, and refused where they are many."""
-
 Dims = Annotated[Literal["auto", "2", "2.5", "3"], BeforeValidator(_as_text)]
 """`2`, `2.5`, `3` or `auto`."""
 
-Byte = Annotated[int, Field(ge=0, le=255)]
 Share = Annotated[float, Field(ge=0, lt=1)]
-StoredValue = Annotated[int, Field(ge=-(2**31), lt=2**32)]
-"""What a mask may hold."""
-
-
-class ReadingSettings(Settings):
-    """How files become cases, and stored values become classes and intensities."""
-
-    layout: str = "auto"
-    """Name of the layout, or `auto` to recognise it."""
-    patient: str = "auto"
-    """Where the patient of a case is known from: `none`, `folder` (the innermost one that is not
-    part of the layout), `column` (of a list file), `regex:PATTERN` with one group searched in the
-    path, or `auto` (the column where a list has one, else folders that are called as patients are,
-    such as `patient03`)."""
-    keep_names: bool = False
-    """Whether cases of DICOM are called as their files and folders, which may name patients; else
-    by hashes with a key of this machine."""
-    resample: bool = False
-    """Whether series of DICOM with tilted slices or uneven steps are brought onto a grid, and not
-    refused."""
-    frame_step: int | None = Field(None, ge=0)
-    """Of videos, every frame of so many is an unlabelled case, beside those with masks; 0: no
-    other is; `None`: about one a second."""
-    mask_folder: str | None = None
-    """Name of the folder of masks beside a folder of images; `None`: the one that is called so."""
-    mask_values: tuple[StoredValue, ...] | None = None
-    """Stored value of each class in order, such as `(0, 50, 100)`; `None` to understand it."""
-    mask_threshold: int | None = Field(None, ge=1, le=255)
-    """Two classes: stored values from here on are class 1; `None` to understand it."""
-    mask_colors: tuple[tuple[Byte, Byte, Byte], ...] | None = None
-    """RGB colour of each class in order, for colour-coded masks."""
-    void_values: tuple[StoredValue, ...] | None = None
-    """Stored values to ignore; `None`: 255 where the masks are label maps."""
-    unlabeled_values: tuple[StoredValue, ...] | None = None
-    """Stored values of pixels that nobody has annotated, such as 0 where scribbles are drawn on an
-    empty mask; ignored by scores and labelled losses as void is, but methods may learn what they
-    show (`learn_unlabeled_pixels`). `None`: the value that the data set calls `ignore`."""
-    outside_mask: OutsideMask = "ask"
-    """What voxels of a volume are that its mask does not cover: `background` (annotation programs
-    save the extent of the drawing alone), `void`, or `ask`: void, refused where they are many."""
-    class_names: tuple[str, ...] | None = None
-    """Names in class order, background first; `None`: from the data set, else numbered."""
-    window: Window | None = None
-    """CT window (lower, upper) in the units of the file (HU); `None`: percentiles."""
-    percentiles: Percentiles = (0.5, 99.5)
-    """Percentiles of a volume's own intensities that become 0 and 1."""
-
-
-class StrongSettings(Settings):
-    """Strongly varied views of unlabelled images, for methods that learn from them.
-
-    The defaults are those of FixMatch for segmentation as Yang et al. 2023 ("Revisiting Weak-to-
-    Strong Consistency", UniMatch) state them. Colour is varied in RGB pictures alone.
-    """
-
-    jitter: float = Field(0.5, ge=0, le=1)
-    """Strength of random brightness, contrast and saturation."""
-    hue: float = Field(0.25, ge=0, le=0.5)
-    """Largest rotation of the hue, in turns."""
-    jitter_share: float = Field(0.8, ge=0, le=1)
-    """Share of the images that are jittered."""
-    grey_share: float = Field(0.2, ge=0, le=1)
-    """Share of the RGB pictures that become grey."""
-    blur_share: float = Field(0.5, ge=0, le=1)
-    """Share of the images that are blurred, by a Gaussian of 0.1 to 2 pixels."""
-    cutmix: float = Field(0.5, ge=0, le=1)
-    """Share of the images that get a box of another image."""
-    cutmix_area: tuple[float, float] = (0.02, 0.4)
-    """Range of the share of the image that the box covers."""
-    zoom: tuple[float, float] = (1.0, 1.0)
-    """Range of the side of a random window, as a share of the image's, that is brought to its
-    size."""
-
-    @model_validator(mode="after")
-    def _check_ranges(self) -> Self:
-        for name in ("cutmix_area", "zoom"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high <= 1:
-                raise ValueError(f"{name} must be two numbers, 0 < lowest <= highest <= 1")
-        return self
-
-
-class AugmentationSettings(Settings):
-    """Random transforms of training images; the default is the paper's crop and flip."""
-
-    flip: bool = True
-    """Mirror left and right with probability 1/2, of volumes those of the body."""
-    flip_vertical: bool | Literal["auto"] = "auto"
-    """Mirror top and bottom, of axial slices front and back, with probability 1/2; `auto`: where
-    images are taken to have no up (pictures in colour that are no photographs), see
-    `ecs_med.training.augmentation`."""
-    rotate: bool | Literal["auto"] = "auto"
-    """Turn by 0, 90, 180 or 270 degrees, each with probability 1/4; `auto`: as for
-    `flip_vertical`."""
-    scale: tuple[float, float] = (1.0, 1.0)
-    """Range of the random zoom before cropping; `(0.5, 2.0)` is common."""
-    jitter: float = Field(0.0, ge=0, le=1)
-    """Strength of random brightness, contrast and, in RGB pictures, saturation."""
-    strong: StrongSettings = StrongSettings()
-    """Strongly varied views of unlabelled images, for methods that learn from them."""
-
-    @model_validator(mode="after")
-    def _check_scale(self) -> Self:
-        if not 0.1 <= self.scale[0] <= self.scale[1] <= 10:
-            raise ValueError("scale must be two numbers, 0.1 <= lowest <= highest <= 10")
-        return self
 
 
 class OptimizerSettings(Settings):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic import model_validator
 
 from ecs_med.config import OutsideMask, Settings
-from ecs_med.config.train import StoredValue
+from ecs_med.config.reading import StoredValue
 from ecs_med.data.masks.census import describe_values, joined, value_range
 from ecs_med.data.masks.colors import Color, pack_colors, rgb_of
 from ecs_med.data.masks.structures import Structures

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.config import Settings
-from ecs_med.config.train import StoredValue
+from ecs_med.config.reading import StoredValue
 from ecs_med.data.readers import StoredMask
 from ecs_med.errors import MaskValueError
 
