@@ -6,9 +6,10 @@ set, all are resampled to the median side; where they do not, nothing is, since 
 detail. The bounds of the size in pixels are applied after that.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Self
 
 from ecs_med.config import Preparation
 from ecs_med.config.preparation import MAX_SPACING
@@ -22,11 +23,11 @@ FACTOR = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class PixelSides:
-    """Sides of the pixels of a data set's slices.
+class _Lengths:
+    """Lengths of the voxels of a data set along some axes, and what follows from them.
 
     Attributes:
-        smallest: In mm, over all volumes and both axes of a slice.
+        smallest: In mm, over all volumes and these axes.
         largest: Likewise.
         median: Likewise.
     """
@@ -36,18 +37,27 @@ class PixelSides:
     median: float
 
     @classmethod
-    def of(cls, volumes: Iterable[InSpace], preparation: Preparation) -> "PixelSides | None":
-        """What the headers of some volumes say; `None` where none of them is in space."""
-        found = [pixel_sides_mm(volume, preparation) for volume in volumes]
-        sides = [side for pixel in found if pixel is not None for side in pixel]
-        return cls(min(sides), max(sides), median(sides)) if sides else None
+    def _of(cls, lengths: Sequence[float]) -> Self | None:
+        return cls(min(lengths), max(lengths), median(lengths)) if lengths else None
 
     @property
     def wanted(self) -> float | None:
-        """The side that `spacing=auto` resamples slices to; `None`: it leaves them as they are."""
+        """The length that `auto` resamples to; `None`: it leaves them as they are."""
         if self.largest <= FACTOR * self.smallest:
             return None
         return min(self.median, MAX_SPACING)
+
+
+class PixelSides(_Lengths):
+    """Sides of the pixels of a data set's slices, along both axes."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, volumes: Iterable[InSpace], preparation: Preparation) -> Self | None:
+        """What the headers of some volumes say; `None` where none of them is in space."""
+        found = [pixel_sides_mm(volume, preparation) for volume in volumes]
+        return cls._of([side for pixel in found if pixel is not None for side in pixel])
 
     def sentence(self) -> str:
         """What differs, and what is done about it.
@@ -66,36 +76,21 @@ class PixelSides:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SliceDistances:
-    """Distances of the slices of a data set, by the rule of `PixelSides`; for networks of volumes.
+class SliceDistances(_Lengths):
+    """Distances of the slices of a data set; for networks of volumes."""
 
-    Attributes:
-        smallest: In mm, over all volumes.
-        largest: Likewise.
-        median: Likewise.
-    """
-
-    smallest: float
-    largest: float
-    median: float
+    __slots__ = ()
 
     @classmethod
-    def of(cls, volumes: Iterable[InSpace], preparation: Preparation) -> "SliceDistances | None":
+    def of(cls, volumes: Iterable[InSpace], preparation: Preparation) -> Self | None:
         """What the headers of some volumes say; `None` where none of them is in space."""
-        found = [
-            volume.spacing_mm[slice_axis(volume, preparation)]
-            for volume in volumes
-            if volume.is_volume and volume.spacing_mm is not None
-        ]
-        return cls(min(found), max(found), median(found)) if found else None
-
-    @property
-    def wanted(self) -> float | None:
-        """The distance that `slice_spacing=auto` resamples to; `None`: it leaves them."""
-        if self.largest <= FACTOR * self.smallest:
-            return None
-        return min(self.median, MAX_SPACING)
+        return cls._of(
+            [
+                volume.spacing_mm[slice_axis(volume, preparation)]
+                for volume in volumes
+                if volume.is_volume and volume.spacing_mm is not None
+            ]
+        )
 
     def sentence(self) -> str:
         """What differs, and what is done about it.
