@@ -387,7 +387,7 @@ def test_methods_whose_names_look_alike_keep_figures_of_their_own(tmp_path):
 def test_a_run_folder_named_by_a_hostile_data_set_stays_below_runs():
     config = TrainConfig.parse({"data": "x", "method": "ecs", "labeled": "10%", "seed": 0})
     folder = default_run_folder(config, "../../../evil\x1b[2J")
-    assert folder.parts == ("runs", "evil-2J-ecs-plus-10pct-s0")
+    assert folder.parts == ("runs", "evil-2J-ecs-10pct-s0")
     assert cell_name("ecs", "1/8", 3) == "ecs-1-8-s3"
 
 

@@ -24,6 +24,7 @@ def settings(phantom: Path, tmp_path: Path) -> Any:
     def build(**values: Any) -> TrainConfig:
         small = {
             "data": phantom,
+            "method": "ecs",
             "labeled": "50%",
             "run": tmp_path / "run",
             "iterations": 4,

@@ -1,5 +1,6 @@
 """A budget of slices, end to end: split, training, scores apart, report, resumption."""
 
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,16 @@ from ecs_med.data.layout import open_data
 from ecs_med.errors import BudgetError, SettingsError
 from ecs_med.inference.model import load_model
 from ecs_med.inference.predictor import segment_case
+from ecs_med.methods import Ecs
 from ecs_med.metrics import confusion_matrix, scores_from_confusion
 from ecs_med.runs import RunFolder
 from ecs_med.splits import Split
 from ecs_med.training.train import train
+
+
+class Killed(BaseException):
+    """Stands for a death that nothing in the program sees coming."""
+
 
 SLICES = {"unit": "slice", "slices_per_volume": 2}
 
@@ -94,3 +101,26 @@ def test_slices_are_of_volumes_and_counted(settings: Any) -> None:
         settings(slices_per_volume=3)
     with pytest.raises(SettingsError, match="needs slices_per_volume"):
         settings(unit="slice")
+
+
+def test_a_run_of_slices_goes_on_exactly(
+    volumes: Path, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def config(name: str) -> Any:
+        return settings(data=volumes, iterations=4, run=tmp_path / name, **SLICES)
+
+    undisturbed = train(config("undisturbed"))
+    real, steps = Ecs.step, count()
+
+    def mortal(self: Ecs, *args: Any) -> Any:
+        if next(steps) == 2:
+            raise Killed
+        return real(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Ecs, "step", mortal)
+        with pytest.raises(Killed):
+            train(config("run"))
+    run = train(config("run"), resume=True)
+    for name in ("model.safetensors", "metrics.json", "split.json"):
+        assert (run / name).read_bytes() == (undisturbed / name).read_bytes(), name
