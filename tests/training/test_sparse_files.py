@@ -87,6 +87,7 @@ def test_loss_and_scores_are_those_of_the_annotated_pixels(
                 data=tmp_path / "data",
                 method="supervised",
                 labeled="all",
+                network="deeplabv2",  # It has no dropout.
                 iterations=1,
                 evaluate_every=1,
                 batch=9,  # All labelled cases at once, so that their order is nothing.
