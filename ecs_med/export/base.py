@@ -8,7 +8,6 @@ from typing import ClassVar
 from ecs_med.errors import SettingsError
 from ecs_med.export.place import written_as_a_whole
 from ecs_med.inference.model import Model, load_model
-from ecs_med.networks import NETWORKS
 from ecs_med.records import Record
 from ecs_med.registry import Registry
 
@@ -130,11 +129,11 @@ def export(
             f"{loaded.run}: a model trained with '{loaded.spec.method}' corrects nothing; leave "
             "out `uncorrected`."
         )
-    if not target.writes_data:
-        _require_slices(loaded)
-        _require_whole_frames(loaded, target.title)
     if uncorrected:
         loaded = _segmenter_alone(loaded)
+    if not target.writes_data:
+        _require_one_pass(loaded, target.title)
+        _require_whole_frames(loaded, target.title)
     request = Request(
         loaded, uncorrected, None if data is None else Path(data), ignore_below, folder.name
     )
@@ -159,13 +158,12 @@ def _require_whole_frames(model: Model, title: str) -> None:
         )
 
 
-def _require_slices(model: Model) -> None:
-    """Refuse networks of whole volumes, of which no target is written yet."""
-    network = model.spec.network
-    if NETWORKS.get(network).spatial_dims != 2:
+def _require_one_pass(model: Model, title: str) -> None:
+    """Refuse corrections of volumes: the corrector judges what all patches gave together."""
+    if model.spec.spatial_dims == 3 and model.spec.corrects:
         raise SettingsError(
-            f"{model.run}: the network {network} sees whole volumes, and only networks of slices "
-            "and pictures can be exported; train with `network` deeplabv3plus, or use "
+            f"{model.run}: its corrector judges whole volumes after their patches were joined, "
+            f"which {title} cannot do; set `uncorrected` for the segmenter alone, or use "
             "`ecs-med predict`."
         )
 

@@ -77,27 +77,71 @@ def test_pictures_get_the_labels_of_predict(
     assert_equal_results(tmp_path / "bundle", model, pictures, tmp_path)
 
 
-@pytest.mark.parametrize(
-    "preparation",
-    [{}, {"window": (100, 800), "plane": "coronal", "max_size": 24}, {"spacing_mm": 0.6}],
-    ids=["percentiles", "window", "one pixel size"],
-)
-def test_volumes_in_any_orientation_get_the_labels_of_predict(
-    make_model: Any, tmp_path: Path, preparation: dict[str, Any]
-) -> None:
+def write_volumes(folder: Path) -> Path:
+    """RAS and two other orders of axes, one of them LPS, and one that is hardly anything."""
     values, affine = noise((21, 33, 18)), rotated((0.9, 0.9, 0.9), 20)
-    volumes = tmp_path / "volumes"
-    for number in (0, 13, 46):
+    for number in (0, 6, 13, 46):
         order = ORDERS[number]
         stored = order.copy(values).astype(np.int16 if number else np.float32)
-        path = volumes / f"v{number}.nii.gz"
+        path = folder / f"v{number}.nii.gz"
         write_nifti(path, stored, order.affine(affine, values.shape))
     # Hardly anything but background: percentiles of the structure alone count.
     sparse = np.where(np.arange(values.size).reshape(values.shape) % 200 == 0, values, 0)
-    write_nifti(volumes / "sparse.nii.gz", sparse.astype(np.int16), affine)
-    model = make_model("volume", preparation=preparation)
-    export(model, "bundle", tmp_path / "bundle")
+    write_nifti(folder / "sparse.nii.gz", sparse.astype(np.int16), affine)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("preparation", "given"),
+    [
+        ({}, {}),
+        ({"window": (100, 800), "plane": "coronal", "max_size": 24}, {}),
+        ({"spacing_mm": 0.6}, {}),
+        ({"plane": "sagittal"}, {"context": 1}),
+        ({}, {"context": 2, "corrects": True}),
+        ({}, {"network": "unet3d"}),
+        ({"spacing_mm": 0.7, "slice_spacing_mm": 1.6, "plane": "coronal"}, {"network": "unet3d"}),
+        ({"window": (100, 800), "slice_spacing_mm": 0.5}, {"network": "dynunet"}),
+    ],
+    ids=["percentiles", "window", "one pixel size", "neighbours", "neighbours, corrected",
+         "3-D", "3-D, one voxel size", "DynUNet"],
+)  # fmt: skip
+def test_volumes_in_any_orientation_get_the_labels_of_predict(
+    make_model: Any, tmp_path: Path, preparation: dict[str, Any], given: dict[str, Any]
+) -> None:
+    volumes = write_volumes(tmp_path / "volumes")
+    model = make_model("volume", preparation=preparation, **given)
+    report = export(model, "bundle", tmp_path / "bundle")
+    assert ("models/model.pt" in report.files) != given.get("corrects", False)
     assert_equal_results(tmp_path / "bundle", model, volumes, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["unet3d", "dynunet"])
+def test_a_network_of_volumes_is_a_class_of_monai_with_all_of_its_weights(
+    make_model: Any, tmp_path: Path, name: str
+) -> None:
+    from monai.networks import nets
+
+    model = make_model("volume", network=name)
+    export(model, "bundle", tmp_path / "bundle")
+    fields = json.loads((tmp_path / "bundle/configs/inference.json").read_text())["network_def"]
+    network = getattr(nets, fields.pop("_target_"))(**fields).eval()
+    weights = tmp_path / "bundle/models/model.pt"
+    network.load_state_dict(torch.load(weights, weights_only=True), strict=True)
+    values = torch.randn(2, 1, 32, 16, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(network(values), model.segmenter(values), rtol=0, atol=1e-5)
+    # Second names of one weight do not take its place twice.
+    assert weights.stat().st_size < 1.3 * sum(4 * w.numel() for w in network.parameters()) + 2**16
+
+
+def test_corrections_of_whole_volumes_are_refused_by_name(make_model: Any, tmp_path: Path) -> None:
+    model = make_model("volume", network="unet3d", corrects=True)
+    for target in ("bundle", "onnx"):
+        with pytest.raises(SettingsError, match=r"judges whole volumes .* set `uncorrected`"):
+            export(model, target, tmp_path / "out")
+    report = export(model, "bundle", tmp_path / "out", uncorrected=True)
+    assert "models/model.pt" in report.files
 
 
 @pytest.mark.parametrize(

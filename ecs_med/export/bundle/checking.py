@@ -11,6 +11,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from ecs_med.data.cases import PreparedCase
+from ecs_med.data.depth import with_context
 from ecs_med.data.readers import read_scan
 from ecs_med.data.tracking import tracking_metadata
 from ecs_med.errors import SettingsError
@@ -19,6 +20,7 @@ from ecs_med.export.bundle.network import WEIGHTS_FILE, is_stock
 from ecs_med.export.quiet import quiet
 from ecs_med.inference.one_input import stored_values
 from ecs_med.inference.predictor import BATCH, segment
+from ecs_med.inference.volumes import slabs
 from ecs_med.losses import corrected_probabilities
 
 __all__ = ["check_bundle"]
@@ -79,7 +81,9 @@ def _write_scan(request: Request, folder: Path) -> Path:
         path = folder / "scan.png"
         Image.fromarray((255 * noise).astype(np.uint8)).save(path)
         return path
-    shape = (37, 30, 9, *([spec.in_channels] if spec.in_channels > 1 else []))
+    # Longer than a patch, so that several of them overlap.
+    length = 37 if spec.patch is None else max(spec.patch) + 9
+    shape = (length, 30, 9, *([spec.in_channels] if spec.in_channels > 1 else []))
     values = gaussian_filter(random.normal(size=shape), 2) * 1000
     affine = np.diag([-1.0, -1.0, 1.0, 1.0])[:, [1, 0, 2, 3]]
     path = folder / "scan.nii.gz"
@@ -90,23 +94,34 @@ def _write_scan(request: Request, folder: Path) -> Path:
 def _difference_of_scores(request: Request, path: Path, found: torch.Tensor) -> float:
     """The largest one, as a share of the range, on the grid that networks see."""
     case = PreparedCase.of_scan(read_scan(path), request.model.spec.preparation)
-    model = request.model
-    parts = []
-    with torch.inference_mode(), model.evaluating():
-        for part in case.slices.split(BATCH):
-            logits = model.logits(part)
-            if request.corrects:
-                logits = corrected_probabilities(logits, model.correct(part, logits))
-            parts.append(logits)
-    expected = torch.cat(parts)
+    expected = _scores_of_model(request, case.slices)
     given = found.as_subclass(torch.Tensor)
     if case.header.kind == "volume":
-        given = given.movedim(1 + case.slicing.along, 0)
+        along = 0 if request.model.spec.spatial_dims == 3 else case.slicing.along
+        given = given.movedim(1 + along, 0)
     else:
         given = given[None]
     height, width = expected.shape[-2:]
     span = float(expected.max() - expected.min()) or 1.0
     return float((given[..., :height, :width] - expected).abs().max()) / span
+
+
+def _scores_of_model(request: Request, slices: torch.Tensor) -> torch.Tensor:
+    """`(D, N, H, W)`, on the grid that networks see."""
+    model, corrects = request.model, request.corrects
+    parts = []
+    with torch.inference_mode(), model.evaluating():
+        if model.spec.spatial_dims == 3:
+            for _, logits, judged in slabs(model, slices, corrector=corrects):
+                parts.append(logits if judged is None else corrected_probabilities(logits, judged))
+            return torch.cat(parts)
+        for numbers in torch.arange(len(slices)).split(BATCH):
+            part = with_context(slices, numbers.tolist(), model.spec.context)
+            logits = model.logits(part)
+            if corrects:
+                logits = corrected_probabilities(logits, model.correct(part, logits))
+            parts.append(logits)
+    return torch.cat(parts)
 
 
 def _difference_of_labels(request: Request, path: Path, pred: Any) -> tuple[int, int]:

@@ -7,9 +7,12 @@ import numpy as np
 
 from ecs_med.export.base import Request
 from ecs_med.export.bundle.network import WEIGHTS_FILE, is_stock, network_definition
-from ecs_med.export.bundle.preparing import expressions, slice_dimension, transforms
+from ecs_med.export.bundle.preparing import expressions, transforms
+from ecs_med.export.bundle.volumes import slice_dimension
+from ecs_med.inference.model import PATCHES
 from ecs_med.inference.one_input import stored_values
 from ecs_med.inference.predictor import BATCH
+from ecs_med.inference.tiles import OVERLAP
 
 __all__ = ["inference"]
 
@@ -58,6 +61,14 @@ def _inferer(request: Request) -> Mapping[str, Any]:
     spec = request.model.spec
     if spec.kind == "picture":
         return {"_target_": "SimpleInferer"}
+    if spec.patch is not None:
+        return {
+            "_target_": "SlidingWindowInferer",
+            "roi_size": list(spec.patch),
+            "sw_batch_size": PATCHES,
+            "overlap": OVERLAP,
+            "mode": "gaussian",
+        }
     return {
         "_target_": "SliceInferer",
         "spatial_dim": slice_dimension(spec.preparation),

@@ -21,18 +21,20 @@ _VERSION = "0.1.0"
 def metadata(request: Request) -> dict[str, Any]:
     """What the schema of bundles asks for, and how tools show the classes."""
     spec = request.model.spec
-    what = "volumes, slice by slice" if spec.kind == "volume" else "pictures"
+    what = "pictures"
+    if spec.kind == "volume":
+        what = "volumes" if spec.patch else "volumes, slice by slice"
     classes = {str(number): name for number, name in enumerate(spec.class_names)}
-    shape = ["16*n", "16*n"]
+    shape = list(spec.patch) if spec.patch else ["16*n", "16*n"]
     image = {
         "type": "image",
         "format": "magnitude" if spec.kind == "volume" else "rgb",
         "modality": "n/a",
-        "num_channels": spec.in_channels,
+        "num_channels": spec.network_channels,
         "spatial_shape": shape,
         "dtype": "float32",
         "value_range": [],
-        "is_patch_data": False,
+        "is_patch_data": spec.patch is not None,
         "channel_def": _channels(request),
     }
     scores = {
@@ -42,7 +44,7 @@ def metadata(request: Request) -> dict[str, Any]:
         "spatial_shape": shape,
         "dtype": "float32",
         "value_range": [0, 1] if request.corrects else [],
-        "is_patch_data": False,
+        "is_patch_data": spec.patch is not None,
         "channel_def": classes,
     }
     return {
@@ -120,8 +122,12 @@ def _description(request: Request) -> str:
 def _channels(request: Request) -> dict[str, str]:
     spec = request.model.spec
     names = ("red", "green", "blue") if spec.kind == "picture" else ("image",)
-    numbers = range(spec.in_channels)
-    return {str(n): names[n] if n < len(names) else f"channel {n}" for n in numbers}
+    own = [names[n] if n < len(names) else f"channel {n}" for n in range(spec.in_channels)]
+    if not spec.context:
+        return {str(n): name for n, name in enumerate(own)}
+    steps = range(-spec.context, spec.context + 1)
+    beside = [f"{name} of slice {step:+d}" if step else name for step in steps for name in own]
+    return {str(n): name for n, name in enumerate(beside)}
 
 
 def _versions() -> dict[str, str]:
