@@ -226,32 +226,49 @@ def test_a_bundle_that_differs_from_the_model_is_thrown_away(
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
 
 
+def without_a_network() -> list[str]:
+    """What a command begins with to have no network, where that is permitted."""
+    for words in (["unshare", "-n"], ["unshare", "-rn"]):
+        if shutil.which("unshare") and not subprocess.run([*words, "true"], check=False).returncode:
+            return words
+    return []
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("corrects", [False, True])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"corrects": True},
+        {"kind": "volume"},
+        {"kind": "volume", "context": 1, "corrects": True},
+        {"kind": "volume", "network": "unet3d", "preparation": {"slice_spacing_mm": 1.5}},
+        {"kind": "volume", "network": "dynunet"},
+    ],
+    ids=["pictures", "corrected", "slices", "neighbours, corrected", "3-D", "DynUNet"],
+)
 def test_the_commands_of_monai_accept_it_without_a_network(
-    make_model: Any, pictures: Path, tmp_path: Path, corrects: bool
+    make_model: Any, pictures: Path, tmp_path: Path, given: dict[str, Any]
 ) -> None:
     pytest.importorskip("fire")
-    alone = ["unshare", "-rn"]
-    if not shutil.which("unshare") or subprocess.run([*alone, "true"], check=False).returncode:
-        alone = []
-    model = make_model(corrects=corrects)
+    model = make_model(**given)
+    data = write_volumes(tmp_path / "volumes") if "kind" in given else pictures
     bundle = tmp_path / "bundle"
     export(model, "bundle", bundle)
     meta, config = "--meta_file=configs/metadata.json", "--config_file=configs/inference.json"
     commands = {
         "verify_metadata": [meta, "--filepath=docs/metadata.schema.json"],
         "verify_net_in_out": [meta, config, "--net_id=network_def", "--n=4", "--device=cpu"],
-        "run": [config, f"--dataset_dir={pictures}", f"--output_dir={tmp_path / 'eval'}"],
+        "run": [config, f"--dataset_dir={data}", f"--output_dir={tmp_path / 'eval'}"],
     }
     own = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     for command, words in commands.items():
-        call = [*alone, sys.executable, "-m", "monai.bundle", command, *words]
+        call = [*without_a_network(), sys.executable, "-m", "monai.bundle", command, *words]
         done = subprocess.run(
             call, cwd=bundle, env=own, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr[-2000:]
-    predict_files(model, pictures, tmp_path / "predicted")
-    for path in pictures.iterdir():
+    predict_files(model, data, tmp_path / "predicted")
+    for path in data.iterdir():
         expected, found = (read(tmp_path / f / path.name)[0] for f in ("predicted", "eval"))
         np.testing.assert_array_equal(found, expected)

@@ -11,17 +11,15 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from ecs_med.data.cases import PreparedCase
-from ecs_med.data.depth import with_context
 from ecs_med.data.readers import read_scan
 from ecs_med.data.tracking import tracking_metadata
 from ecs_med.errors import SettingsError
 from ecs_med.export.base import Request
 from ecs_med.export.bundle.network import WEIGHTS_FILE, is_stock
+from ecs_med.export.model_scores import model_scores
 from ecs_med.export.quiet import quiet
 from ecs_med.inference.one_input import stored_values
-from ecs_med.inference.predictor import BATCH, segment
-from ecs_med.inference.volumes import slabs
-from ecs_med.losses import corrected_probabilities
+from ecs_med.inference.predictor import segment
 
 __all__ = ["check_bundle"]
 
@@ -94,7 +92,8 @@ def _write_scan(request: Request, folder: Path) -> Path:
 def _difference_of_scores(request: Request, path: Path, found: torch.Tensor) -> float:
     """The largest one, as a share of the range, on the grid that networks see."""
     case = PreparedCase.of_scan(read_scan(path), request.model.spec.preparation)
-    expected = _scores_of_model(request, case.slices)
+    with torch.inference_mode():
+        expected = torch.cat(list(model_scores(request.model, case.slices)))
     given = found.as_subclass(torch.Tensor)
     if case.header.kind == "volume":
         along = 0 if request.model.spec.spatial_dims == 3 else case.slicing.along
@@ -104,24 +103,6 @@ def _difference_of_scores(request: Request, path: Path, found: torch.Tensor) -> 
     height, width = expected.shape[-2:]
     span = float(expected.max() - expected.min()) or 1.0
     return float((given[..., :height, :width] - expected).abs().max()) / span
-
-
-def _scores_of_model(request: Request, slices: torch.Tensor) -> torch.Tensor:
-    """`(D, N, H, W)`, on the grid that networks see."""
-    model, corrects = request.model, request.corrects
-    parts = []
-    with torch.inference_mode(), model.evaluating():
-        if model.spec.spatial_dims == 3:
-            for _, logits, judged in slabs(model, slices, corrector=corrects):
-                parts.append(logits if judged is None else corrected_probabilities(logits, judged))
-            return torch.cat(parts)
-        for numbers in torch.arange(len(slices)).split(BATCH):
-            part = with_context(slices, numbers.tolist(), model.spec.context)
-            logits = model.logits(part)
-            if corrects:
-                logits = corrected_probabilities(logits, model.correct(part, logits))
-            parts.append(logits)
-    return torch.cat(parts)
 
 
 def _difference_of_labels(request: Request, path: Path, pred: Any) -> tuple[int, int]:
