@@ -132,7 +132,6 @@ def export(
     if uncorrected:
         loaded = _segmenter_alone(loaded)
     if not target.writes_data:
-        _require_one_pass(loaded, target.title)
         _require_whole_frames(loaded, target.title)
     request = Request(
         loaded, uncorrected, None if data is None else Path(data), ignore_below, folder.name
@@ -155,16 +154,6 @@ def _require_whole_frames(model: Model, title: str) -> None:
         raise SettingsError(
             f"{model.run}: was trained with `field_of_view`, which {title} cannot do; train "
             "without it to export the model."
-        )
-
-
-def _require_one_pass(model: Model, title: str) -> None:
-    """Refuse corrections of volumes: the corrector judges what all patches gave together."""
-    if model.spec.spatial_dims == 3 and model.spec.corrects:
-        raise SettingsError(
-            f"{model.run}: its corrector judges whole volumes after their patches were joined, "
-            f"which {title} cannot do; set `uncorrected` for the segmenter alone, or use "
-            "`ecs-med predict`."
         )
 
 

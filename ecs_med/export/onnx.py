@@ -46,6 +46,7 @@ class OnnxExport(Export):
         """Write `model.onnx`; errors as of `Export.write`."""
         if not all(find_spec(package) for package in ("onnx", "onnxruntime", "onnxscript")):
             raise MissingExtraError("An ONNX file", "onnx")
+        _require_one_pass(request)
         import onnx
 
         scores = scores_of(request, fixed_padding=True)
@@ -66,6 +67,16 @@ class OnnxExport(Export):
                 f"pixels, batches of {' and '.join(map(str, _BATCHES))}",
             ),
             notes=_notes(request),
+        )
+
+
+def _require_one_pass(request: Request) -> None:
+    """Refuse corrections of volumes: the corrector judges what all patches gave together."""
+    if request.model.spec.spatial_dims == 3 and request.corrects:
+        raise SettingsError(
+            f"{request.model.run}: its corrector judges whole volumes after their patches were "
+            "joined, which one ONNX graph cannot do; set `uncorrected` for the segmenter alone, or "
+            "`to` bundle."
         )
 
 

@@ -102,9 +102,10 @@ def write_volumes(folder: Path) -> Path:
         ({}, {"network": "unet3d"}),
         ({"spacing_mm": 0.7, "slice_spacing_mm": 1.6, "plane": "coronal"}, {"network": "unet3d"}),
         ({"window": (100, 800), "slice_spacing_mm": 0.5}, {"network": "dynunet"}),
+        ({"slice_spacing_mm": 1.6}, {"network": "unet3d", "corrects": True}),
     ],
     ids=["percentiles", "window", "one pixel size", "neighbours", "neighbours, corrected",
-         "3-D", "3-D, one voxel size", "DynUNet"],
+         "3-D", "3-D, one voxel size", "DynUNet", "3-D, corrected"],
 )  # fmt: skip
 def test_volumes_in_any_orientation_get_the_labels_of_predict(
     make_model: Any, tmp_path: Path, preparation: dict[str, Any], given: dict[str, Any]
@@ -133,15 +134,6 @@ def test_a_network_of_volumes_is_a_class_of_monai_with_all_of_its_weights(
         torch.testing.assert_close(network(values), model.segmenter(values), rtol=0, atol=1e-5)
     # Second names of one weight do not take its place twice.
     assert weights.stat().st_size < 1.3 * sum(4 * w.numel() for w in network.parameters()) + 2**16
-
-
-def test_corrections_of_whole_volumes_are_refused_by_name(make_model: Any, tmp_path: Path) -> None:
-    model = make_model("volume", network="unet3d", corrects=True)
-    for target in ("bundle", "onnx"):
-        with pytest.raises(SettingsError, match=r"judges whole volumes .* set `uncorrected`"):
-            export(model, target, tmp_path / "out")
-    report = export(model, "bundle", tmp_path / "out", uncorrected=True)
-    assert "models/model.pt" in report.files
 
 
 @pytest.mark.parametrize(
@@ -244,8 +236,17 @@ def without_a_network() -> list[str]:
         {"kind": "volume", "context": 1, "corrects": True},
         {"kind": "volume", "network": "unet3d", "preparation": {"slice_spacing_mm": 1.5}},
         {"kind": "volume", "network": "dynunet"},
+        {"kind": "volume", "network": "dynunet", "corrects": True},
     ],
-    ids=["pictures", "corrected", "slices", "neighbours, corrected", "3-D", "DynUNet"],
+    ids=[
+        "pictures",
+        "corrected",
+        "slices",
+        "neighbours, corrected",
+        "3-D",
+        "DynUNet",
+        "DynUNet, corrected",
+    ],
 )
 def test_the_commands_of_monai_accept_it_without_a_network(
     make_model: Any, pictures: Path, tmp_path: Path, given: dict[str, Any]

@@ -163,6 +163,13 @@ def test_windows_of_a_volume_give_the_labels_of_predict(make_model: Any, tmp_pat
 
 
 @needs_onnx
+def test_corrections_of_whole_volumes_are_refused_by_name(make_model: Any, tmp_path: Path) -> None:
+    model = make_model("volume", network="unet3d", corrects=True)
+    with pytest.raises(SettingsError, match=r"judges whole volumes .* set `uncorrected`"):
+        export(model, "onnx", tmp_path / "out")
+
+
+@needs_onnx
 @pytest.mark.slow
 def test_a_graph_that_differs_from_the_model_is_thrown_away(
     make_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

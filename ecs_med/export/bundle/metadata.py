@@ -14,7 +14,6 @@ SCHEMA_URL = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
     "meta_schema_20240725.json"
 )
-_PACKAGES = ("nibabel", "pillow", "pytorch-ignite", "segmentation-models-pytorch", "timm")
 _VERSION = "0.1.0"
 
 
@@ -54,7 +53,7 @@ def metadata(request: Request) -> dict[str, Any]:
         "monai_version": version("monai"),
         "pytorch_version": version("torch").partition("+")[0],
         "numpy_version": version("numpy"),
-        "required_packages_version": _versions(),
+        "required_packages_version": _versions(request),
         "task": f"segmentation of {what}: {', '.join(spec.class_names[1:])}",
         "description": _description(request),
         "authors": "not stated",
@@ -79,6 +78,8 @@ def readme(request: Request) -> str:
         f"{value} {name}"
         for value, name in zip(stored_values(request.model).tolist(), spec.class_names, strict=True)
     )
+    has = {"nibabel", "pytorch-ignite", "timm"}  # come with the extras of monai, and with smp
+    needed = "".join(f" {package}" for package in _packages(request) if package not in has)
     return f"""# Segmentation bundle
 
 {_description(request)}
@@ -88,7 +89,7 @@ Labels: {names}.
 Run in the folder of the bundle, with {source} in `data/`; label maps come into `eval/`:
 
 ```bash
-pip install 'monai[fire,ignite,nibabel]' segmentation-models-pytorch jsonschema pillow
+pip install 'monai[fire,ignite,nibabel]' jsonschema{needed}
 python -m monai.bundle run --config_file configs/inference.json
 ```
 
@@ -111,7 +112,8 @@ def _description(request: Request) -> str:
     on = f" on {spec.encoder}" if spec.encoder else ""
     text = f"{spec.network}{on}, trained with '{spec.method}' by ecs-med; {spec.initialization}."
     if request.corrects:
-        text += " Labels are those with the corrector's corrections, inside the network."
+        where = "by a second pass of the network" if spec.patch else "inside the network"
+        text += f" Labels are those with the corrector's corrections, {where}."
     elif request.uncorrected:
         text += " The segmenter alone: what ecs-med predict corrects is left as it is."
     if not is_stock(request):
@@ -130,9 +132,17 @@ def _channels(request: Request) -> dict[str, str]:
     return {str(n): name for n, name in enumerate(beside)}
 
 
-def _versions() -> dict[str, str]:
+def _packages(request: Request) -> list[str]:
+    spec = request.model.spec
+    networks = []
+    if is_stock(request) and spec.encoder:
+        networks = ["segmentation-models-pytorch", "timm"]
+    return ["nibabel" if spec.kind == "volume" else "pillow", "pytorch-ignite", *networks]
+
+
+def _versions(request: Request) -> dict[str, str]:
     found = {}
-    for package in _PACKAGES:
+    for package in _packages(request):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

@@ -8,6 +8,7 @@ import torch
 
 from ecs_med.errors import SettingsError
 from ecs_med.export.base import Request
+from ecs_med.export.bundle.two_passes import two_passes
 from ecs_med.export.quiet import quiet
 from ecs_med.export.scores import MULTIPLE, scores_of
 from ecs_med.networks.encoders import library_name
@@ -81,7 +82,10 @@ def _write_graph(request: Request, path: Path) -> None:
         # TorchScript is to be replaced in PyTorch, but Deploy and Label read nothing else.
         with quiet(), torch.no_grad():
             example = torch.zeros(2, spec.network_channels, *(spec.patch or _SIDES))
-            graph = torch.jit.trace(scores, example)
+            if spec.patch and request.corrects:
+                graph = two_passes(scores, example, spec.num_classes)
+            else:
+                graph = torch.jit.trace(scores, example)
             torch.jit.save(graph, path)
     except Exception as error:  # whatever tracing raises of a network of another package
         reason = " ".join(str(error).split())[:200]
