@@ -8,7 +8,6 @@ from typing import ClassVar
 from ecs_med.errors import SettingsError
 from ecs_med.export.place import written_as_a_whole
 from ecs_med.inference.model import Model, load_model
-from ecs_med.networks import NETWORKS
 from ecs_med.records import Record
 from ecs_med.registry import Registry
 
@@ -130,11 +129,10 @@ def export(
             f"{loaded.run}: a model trained with '{loaded.spec.method}' corrects nothing; leave "
             "out `uncorrected`."
         )
-    if not target.writes_data:
-        _require_slices(loaded)
-        _require_whole_frames(loaded, target.title)
     if uncorrected:
         loaded = _segmenter_alone(loaded)
+    if not target.writes_data:
+        _require_whole_frames(loaded, target.title)
     request = Request(
         loaded, uncorrected, None if data is None else Path(data), ignore_below, folder.name
     )
@@ -156,17 +154,6 @@ def _require_whole_frames(model: Model, title: str) -> None:
         raise SettingsError(
             f"{model.run}: was trained with `field_of_view`, which {title} cannot do; train "
             "without it to export the model."
-        )
-
-
-def _require_slices(model: Model) -> None:
-    """Refuse networks of whole volumes, of which no target is written yet."""
-    network = model.spec.network
-    if NETWORKS.get(network).spatial_dims != 2:
-        raise SettingsError(
-            f"{model.run}: the network {network} sees whole volumes, and only networks of slices "
-            "and pictures can be exported; train with `network` deeplabv3plus, or use "
-            "`ecs-med predict`."
         )
 
 

@@ -12,16 +12,17 @@ import torch
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.cases import PreparedCase
+from ecs_med.data.depth import native_slices
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.reading import read_labels
 from ecs_med.data.prepare import to_native
 from ecs_med.data.readers import Scan, read_scan, reader_of
 from ecs_med.errors import DataError, RunFolderError
 from ecs_med.export.base import Request
+from ecs_med.export.model_scores import model_scores
 from ecs_med.inference.model import Model
-from ecs_med.inference.predictor import BATCH, check_scan, segment_case
+from ecs_med.inference.predictor import check_scan, segment_case
 from ecs_med.inference.trained_data import TrainedData
-from ecs_med.losses import corrected_probabilities
 from ecs_med.splits import Role
 from ecs_med.types import IGNORE_INDEX, Case
 
@@ -170,15 +171,13 @@ def _probability(model: Model, case: PreparedCase) -> npt.NDArray[np.float32]:
     slicing, shape = case.slicing, case.header.shape
     found = np.empty(shape, np.float32)
     turned = slicing.turned(found)
-    with torch.inference_mode(), model.evaluating():
-        for start in range(0, len(case.slices), BATCH):
-            part = case.slices[start : start + BATCH]
-            logits = model.logits(part)
-            probabilities = logits.softmax(dim=1)
-            if model.spec.corrects:
-                probabilities = corrected_probabilities(logits, model.correct(part, logits))
-            place = (*[slice(None)] * slicing.along, slice(start, start + len(part)))
+    with torch.inference_mode():
+        scores = model_scores(model, case.slices)
+        # Corrected ones are probabilities already.
+        parts = scores if model.spec.corrects else (part.softmax(dim=1) for part in scores)
+        for start, maps in native_slices(parts, len(case.slices), slicing.num_slices):
+            place = (*[slice(None)] * slicing.along, slice(start, start + len(maps)))
             target = turned[place] if len(shape) == 3 else turned
-            native = to_native(probabilities, target.shape, slicing.along)
+            native = to_native(maps, target.shape, slicing.along)
             target[...] = native.amax(0).cpu().numpy()
     return found

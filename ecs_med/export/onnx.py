@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,13 +16,20 @@ from ecs_med.errors import MissingExtraError, SettingsError
 from ecs_med.export.base import Export, Request, Told
 from ecs_med.export.quiet import quiet
 from ecs_med.export.scores import MULTIPLE, Scores, scores_of
+from ecs_med.inference.tiles import OVERLAP
 
 __all__ = ["FILE", "OnnxExport"]
 
 FILE = "model.onnx"
 TOLERANCE = 1e-5
 """Of the range of scores."""
-_SIZES = ((64, 64), (96, 160), (224, 128))
+_EXAMPLES = {2: (96, 128), 3: (32, 48, 64)}
+_AXES = {2: ("rows", "columns"), 3: ("slices", "rows", "columns")}
+_SIZES: Mapping[int, tuple[tuple[int, ...], ...]] = {
+    2: ((64, 64), (96, 160), (224, 128)),
+    3: ((32, 32, 32), (32, 64, 48), (64, 32, 80)),
+}
+"""At which the graph is compared, by the dimensions of what the network sees."""
 _BATCHES = (1, 2)
 _DRAWS = 20
 _PREDICTED_MULTIPLE = 32
@@ -39,6 +46,7 @@ class OnnxExport(Export):
         """Write `model.onnx`; errors as of `Export.write`."""
         if not all(find_spec(package) for package in ("onnx", "onnxruntime", "onnxscript")):
             raise MissingExtraError("An ONNX file", "onnx")
+        _require_one_pass(request)
         import onnx
 
         scores = scores_of(request, fixed_padding=True)
@@ -52,13 +60,23 @@ class OnnxExport(Export):
         onnx.save(graph, path)
         onnx.checker.check_model(str(path), full_check=False)
         worst = _compared(path, scores, request)
-        sizes = ", ".join(f"{height} x {width}" for height, width in _SIZES)
+        sizes = ", ".join(map(_words, _SIZES[request.model.spec.spatial_dims]))
         return Told(
             facts=(
                 f"scores within {worst:.1e} of their range of PyTorch's, classes equal: at {sizes} "
                 f"pixels, batches of {' and '.join(map(str, _BATCHES))}",
             ),
             notes=_notes(request),
+        )
+
+
+def _require_one_pass(request: Request) -> None:
+    """Refuse corrections of volumes: the corrector judges what all patches gave together."""
+    if request.model.spec.spatial_dims == 3 and request.corrects:
+        raise SettingsError(
+            f"{request.model.run}: its corrector judges whole volumes after their patches were "
+            "joined, which one ONNX graph cannot do; set `uncorrected` for the segmenter alone, or "
+            "`to` bundle."
         )
 
 
@@ -70,16 +88,11 @@ def metadata(request: Request, scores: Scores) -> Mapping[str, str]:
         "producer": f"ecs-med {version('ecs-med')}",
         "method": spec.method,
         "classes": json.dumps(spec.class_names),
-        "mean": json.dumps(spec.mean),
-        "std": json.dumps(spec.std),
+        "mean": json.dumps(spec.mean * (2 * spec.context + 1)),
+        "std": json.dumps(spec.std * (2 * spec.context + 1)),
         "intensities": "images are (values in 0..1 - mean) / std, a channel each, as float32",
         "multiple": str(MULTIPLE),
-        "predict_multiple": str(_PREDICTED_MULTIPLE),
-        "padding": (
-            f"sides are multiples of {MULTIPLE}: append zeros, after normalising, at the end of "
-            f"rows and columns; up to a multiple of {_PREDICTED_MULTIPLE} gives what `ecs-med "
-            "predict` gives"
-        ),
+        **(_of_patches(spec.patch) if spec.patch else _of_slices(spec.context)),
         "output": f"{what} of the classes, of which the largest one is the label",
         "corrected": json.dumps(request.corrects),
         "preparation": json.dumps(spec.preparation.model_dump(mode="json")),
@@ -88,10 +101,43 @@ def metadata(request: Request, scores: Scores) -> Mapping[str, str]:
     }
 
 
+def _of_slices(context: int) -> Mapping[str, str]:
+    told = {
+        "predict_multiple": str(_PREDICTED_MULTIPLE),
+        "padding": (
+            f"sides are multiples of {MULTIPLE}: append zeros, after normalising, at the end of "
+            f"rows and columns; up to a multiple of {_PREDICTED_MULTIPLE} gives what `ecs-med "
+            "predict` gives"
+        ),
+    }
+    if context:
+        told["context"] = str(context)
+        told["neighbours"] = (
+            f"channels are those of the {context} slices before, of the slice and of the {context} "
+            "behind; at the ends of a volume the edge repeats"
+        )
+    return told
+
+
+def _of_patches(patch: tuple[int, int, int]) -> Mapping[str, str]:
+    return {
+        "patch": json.dumps(patch),
+        "overlap": str(OVERLAP),
+        "padding": (
+            f"sides are multiples of {MULTIPLE}: `ecs-med predict` segments windows of `patch` "
+            "slices, rows and columns that overlap by `overlap`, with zeros around what is smaller "
+            "after normalising, and joins scores with Gaussian weights, as MONAI's sliding window"
+        ),
+    }
+
+
 def _notes(request: Request) -> tuple[str, ...]:
+    how = f"padded at the end to multiples of {_PREDICTED_MULTIPLE}"
+    if request.model.spec.patch:
+        how = "cut into overlapping windows"
     notes = [
-        f"images are normalised by mean and std and padded at the end to multiples of "
-        f"{_PREDICTED_MULTIPLE} by whoever runs the graph; its metadata say how"
+        f"images are normalised by mean and std and {how} by whoever runs the graph; its metadata "
+        "say how"
     ]
     if request.corrects or request.uncorrected:
         what = "without" if request.uncorrected else "with"
@@ -100,17 +146,18 @@ def _notes(request: Request) -> tuple[str, ...]:
 
 
 def _traced(scores: Scores, request: Request) -> Any:
-    example = torch.zeros(2, request.model.spec.in_channels, 96, 128)
-    height, width = (torch.export.Dim(name, min=2, max=256) for name in ("rows", "columns"))
-    batch = torch.export.Dim("batch", min=1, max=2**16)
-    shapes = ({0: batch, 2: MULTIPLE * height, 3: MULTIPLE * width},)
+    spec = request.model.spec
+    example = torch.zeros(2, spec.network_channels, *_EXAMPLES[spec.spatial_dims])
+    shapes = {0: torch.export.Dim("batch", min=1, max=2**16)}
+    for axis, name in enumerate(_AXES[spec.spatial_dims], start=2):
+        shapes[axis] = MULTIPLE * torch.export.Dim(name, min=2, max=256)
     try:
         with quiet():
             return torch.onnx.export(
                 scores,
                 (example,),
                 dynamo=True,
-                dynamic_shapes=shapes,
+                dynamic_shapes=(shapes,),
                 input_names=["images"],
                 output_names=["scores"],
                 external_data=False,
@@ -119,7 +166,7 @@ def _traced(scores: Scores, request: Request) -> Any:
     except Exception as error:  # whatever an exporter raises of a network it cannot trace
         reason = " ".join(str(error).split())[:200]
         raise SettingsError(
-            f"{request.model.run}: the network {request.model.spec.network} cannot be written as "
+            f"{request.model.run}: the network {spec.network} cannot be written as "
             f"ONNX ({type(error).__name__}: {reason}); train with `network` deeplabv3plus."
         ) from error
 
@@ -135,8 +182,9 @@ def _compared(path: Path, scores: Scores, request: Request) -> float:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = max(1, len(os.sched_getaffinity(0)))
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    worst, channels = 0.0, request.model.spec.in_channels
-    for size in _SIZES:
+    spec = request.model.spec
+    worst, channels = 0.0, spec.network_channels
+    for size in _SIZES[spec.spatial_dims]:
         for batch in _BATCHES:
             images = _untied(scores, (batch, channels, *size))
             with torch.no_grad():
@@ -150,11 +198,15 @@ def _compared(path: Path, scores: Scores, request: Request) -> float:
             if not (math.isfinite(error) and error <= TOLERANCE and equal):
                 raise SettingsError(
                     f"{request.model.run}: the ONNX graph gives other scores than the model "
-                    f"({error:.1e} of their range at {size[0]} x {size[1]} pixels), so that it was "
-                    "thrown away; report this with the versions of torch and onnxruntime."
+                    f"({error:.1e} of their range at {_words(size)} pixels), so that it was thrown "
+                    "away; report this with the versions of torch and onnxruntime."
                 )
             worst = max(worst, error)
     return worst
+
+
+def _words(size: Sequence[int]) -> str:
+    return " x ".join(map(str, size))
 
 
 def _untied(scores: Scores, shape: tuple[int, ...]) -> torch.Tensor:

@@ -90,8 +90,9 @@ def scores_of(request: Request, *, fixed_padding: bool = False) -> Scores:
     scores = copy.deepcopy(Scores(request)).cpu().to(memory_format=torch.contiguous_format).eval()
     for parameter in scores.parameters():
         parameter.requires_grad_(False)
-    if fixed_padding:
-        _fix_padding(scores, request.model.spec.in_channels)
+    spec = request.model.spec
+    if fixed_padding and spec.spatial_dims == 2:  # networks of volumes have no such layer
+        _fix_padding(scores, spec.network_channels)
     return scores
 
 

@@ -27,6 +27,7 @@ from ecs_med.runs.newest import newest_run
 from ecs_med.tensors import read_tensors, write_tensors
 
 __all__ = [
+    "PATCHES",
     "Model",
     "load_model",
     "read_spec",
@@ -35,7 +36,7 @@ __all__ = [
 
 LARGE_VALUES = 2**25
 """Values of a picture, over its channels, from which on it goes through in rows of tiles."""
-_PATCHES = 2
+PATCHES = 2
 """Of volumes at a time."""
 _MULTIPLE = 32
 """Sides are padded to a multiple of this before a network sees them."""
@@ -211,7 +212,7 @@ class Model:
 
     @property
     def _tiles_at_once(self) -> int:
-        return 1 if self.spec.spatial_dims == 2 else _PATCHES
+        return 1 if self.spec.spatial_dims == 2 else PATCHES
 
     def _tile_sides(self, size: Sequence[int]) -> list[int]:
         return list(self.spec.patch or tile_sides(size, self.spec.tile))

@@ -14,18 +14,38 @@ from ecs_med.networks.mask_corrector import MaskCorrector
 from ecs_med.runs import ModelSpec
 
 CLASSES = ("background", "one", "two")
+_PATCHES = {"spatial_dims": 3, "patch": (16, 32, 16)}
+VOLUME_NETWORKS: dict[str, dict[str, Any]] = {
+    "unet3d": {**_PATCHES, "network_settings": {"channels": [4, 8, 16], "residual_units": 1}},
+    "dynunet": {**_PATCHES, "network_settings": {"channels": [4, 8, 16], "residual": True}},
+}
+"""Small ones, by their name, and the patches in which they see volumes."""
+
+
+def balance(network: torch.nn.Module, images: torch.Tensor) -> None:
+    """Make every class as large as the others in the mean, by the last bias of the logits."""
+    with torch.no_grad():
+        mean = network(images).transpose(0, 1).flatten(1).mean(1)
+        [p for p in network.parameters() if p.shape == mean.shape][-1].sub_(mean)
 
 
 @pytest.fixture
 def make_model(tmp_path: Path) -> Any:
-    """Builds a model of random weights on timm's smallest encoder, or another one."""
+    """Builds a model of random weights on timm's smallest encoder, another one, or in 3-D."""
 
     def make(
-        kind: str = "picture", *, encoder: str = "test_resnet", corrects: bool = False, **given: Any
+        kind: str = "picture",
+        *,
+        encoder: str | None = "test_resnet",
+        corrects: bool = False,
+        **given: Any,
     ) -> Model:
         torch.manual_seed(3)
         channels = 3 if kind == "picture" else 1
         preparation = given.pop("preparation", {})
+        if given.get("network") in VOLUME_NETWORKS:
+            encoder = None
+            given = {**VOLUME_NETWORKS[given["network"]], **given}
         spec = ModelSpec(
             method="ecs-plus" if corrects else "supervised",
             labels=given.pop("labels", LabelScheme(class_names=CLASSES)),
@@ -42,13 +62,20 @@ def make_model(tmp_path: Path) -> Any:
             initialization="random",
             **given,
         )
-        first = Initialization(encoder, "none")
-        segmenter = build_segmenter(first, in_channels=channels, num_classes=3)
-        corrector = MaskCorrector(segmenter, channels, 3) if corrects else None
+        first = Initialization(encoder or spec.network, "none")
+        segmenter = build_segmenter(
+            first,
+            in_channels=spec.network_channels,
+            num_classes=3,
+            network=spec.network,
+            settings=spec.network_settings,
+        )
+        corrector = MaskCorrector(segmenter, spec.network_channels, 3) if corrects else None
         for network in (segmenter, corrector):
             for parameter in network.parameters() if network else ():
-                if parameter.ndim == 4:  # random networks say one class everywhere
+                if parameter.ndim >= 4:  # random networks say one class everywhere
                     torch.nn.init.kaiming_normal_(parameter)
+        balance(segmenter.eval(), torch.rand(1, spec.network_channels, *spec.patch or (64, 64)))
         networks = [None if n is None else n.eval() for n in (segmenter, corrector)]
         run = tmp_path / "runs" / "tiny"
         run.mkdir(parents=True, exist_ok=True)

@@ -1,65 +1,16 @@
 """Bundles: what MONAI, Deploy and Label ask of them, and the labels of `predict`."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
-import nibabel
-import numpy as np
 import pytest
 import torch
-from PIL import Image
-from situations.inputs_space import ORDERS, noise, rotated, write_nifti
+from bundle_runs import assert_equal_results
 
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.errors import SettingsError
 from ecs_med.export import export
-from ecs_med.inference.predict import predict_files
-
-
-def run_bundle(bundle: Path, data: Path, output: Path) -> None:
-    """As `monai.bundle run` does it, in this process."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from monai.bundle import ConfigParser
-
-        parser = ConfigParser()
-        parser.read_config(bundle / "configs/inference.json")
-        values = {"bundle_root": bundle, "dataset_dir": data, "output_dir": output}
-        for key, value in values.items():
-            parser[key] = str(value)
-        parser["device"] = "cpu"
-        parser.get_parsed_content("run")
-
-
-def read(path: Path) -> tuple[Any, Any]:
-    if path.suffix == ".png":
-        return np.asarray(Image.open(path)), None
-    image = nibabel.load(path)
-    return np.asarray(image.dataobj), image.affine
-
-
-def assert_equal_results(bundle: Path, model: Any, data: Path, tmp_path: Path) -> None:
-    predict_files(model, data, tmp_path / "predicted")
-    run_bundle(bundle, data, tmp_path / "eval")
-    names = {path.name for path in data.iterdir()}
-    assert {path.name for path in (tmp_path / "eval").iterdir()} == names
-    seen: set[int] = set()
-    for name in names:
-        (expected, affine), (found, other) = (
-            read(tmp_path / folder / name) for folder in ("predicted", "eval")
-        )
-        np.testing.assert_array_equal(found, expected)
-        assert found.dtype == expected.dtype
-        if affine is not None:
-            np.testing.assert_array_equal(other, affine)
-        seen |= {*np.unique(expected).tolist()}
-    assert len(seen) > 1
 
 
 @pytest.mark.parametrize(
@@ -75,55 +26,6 @@ def test_pictures_get_the_labels_of_predict(
     report = export(model, "bundle", tmp_path / "bundle")
     assert ("models/model.ts" in report.files) == corrects
     assert_equal_results(tmp_path / "bundle", model, pictures, tmp_path)
-
-
-@pytest.mark.parametrize(
-    "preparation",
-    [{}, {"window": (100, 800), "plane": "coronal", "max_size": 24}, {"spacing_mm": 0.6}],
-    ids=["percentiles", "window", "one pixel size"],
-)
-def test_volumes_in_any_orientation_get_the_labels_of_predict(
-    make_model: Any, tmp_path: Path, preparation: dict[str, Any]
-) -> None:
-    values, affine = noise((21, 33, 18)), rotated((0.9, 0.9, 0.9), 20)
-    volumes = tmp_path / "volumes"
-    for number in (0, 13, 46):
-        order = ORDERS[number]
-        stored = order.copy(values).astype(np.int16 if number else np.float32)
-        path = volumes / f"v{number}.nii.gz"
-        write_nifti(path, stored, order.affine(affine, values.shape))
-    # Hardly anything but background: percentiles of the structure alone count.
-    sparse = np.where(np.arange(values.size).reshape(values.shape) % 200 == 0, values, 0)
-    write_nifti(volumes / "sparse.nii.gz", sparse.astype(np.int16), affine)
-    model = make_model("volume", preparation=preparation)
-    export(model, "bundle", tmp_path / "bundle")
-    assert_equal_results(tmp_path / "bundle", model, volumes, tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [("no position", "where it lies"), ("thick", "coarsest across another plane"),
-     ("large", "overlapping tiles")],
-)  # fmt: skip
-def test_a_volume_that_predict_treats_otherwise_is_refused_and_not_segmented(
-    make_model: Any, tmp_path: Path, kind: str, words: str
-) -> None:
-    shape = (6, 70, 6) if kind == "large" else (12, 12, 12)
-    affine = rotated((4, 1, 1) if kind == "thick" else (1, 1, 1))
-    path = write_nifti(tmp_path / "in" / "a.nii.gz", noise(shape), affine)
-    if kind == "no position":
-        image = nibabel.load(path)
-        image.set_sform(None, 0)
-        image.set_qform(None, 0)
-        nibabel.save(image, path)
-    export(make_model("volume", tile=64), "bundle", tmp_path / "bundle")
-    with pytest.raises(Exception, match=r".") as error:
-        run_bundle(tmp_path / "bundle", tmp_path / "in", tmp_path / "out")
-    chain, texts = error.value, []
-    while chain is not None:
-        texts.append(str(chain))
-        chain = chain.__cause__ or chain.__context__
-    assert any(words in text for text in texts)
 
 
 def test_what_deploy_and_label_look_for_is_there(make_model: Any, tmp_path: Path) -> None:
@@ -180,34 +82,3 @@ def test_a_bundle_that_differs_from_the_model_is_thrown_away(
     with pytest.raises(SettingsError, match="gives another result than the model"):
         export(make_model(), "bundle", tmp_path / "bundle")
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("corrects", [False, True])
-def test_the_commands_of_monai_accept_it_without_a_network(
-    make_model: Any, pictures: Path, tmp_path: Path, corrects: bool
-) -> None:
-    pytest.importorskip("fire")
-    alone = ["unshare", "-rn"]
-    if not shutil.which("unshare") or subprocess.run([*alone, "true"], check=False).returncode:
-        alone = []
-    model = make_model(corrects=corrects)
-    bundle = tmp_path / "bundle"
-    export(model, "bundle", bundle)
-    meta, config = "--meta_file=configs/metadata.json", "--config_file=configs/inference.json"
-    commands = {
-        "verify_metadata": [meta, "--filepath=docs/metadata.schema.json"],
-        "verify_net_in_out": [meta, config, "--net_id=network_def", "--n=4", "--device=cpu"],
-        "run": [config, f"--dataset_dir={pictures}", f"--output_dir={tmp_path / 'eval'}"],
-    }
-    own = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    for command, words in commands.items():
-        call = [*alone, sys.executable, "-m", "monai.bundle", command, *words]
-        done = subprocess.run(
-            call, cwd=bundle, env=own, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-    predict_files(model, pictures, tmp_path / "predicted")
-    for path in pictures.iterdir():
-        expected, found = (read(tmp_path / f / path.name)[0] for f in ("predicted", "eval"))
-        np.testing.assert_array_equal(found, expected)

@@ -16,10 +16,10 @@ from ecs_med.data.tracking import tracking_metadata
 from ecs_med.errors import SettingsError
 from ecs_med.export.base import Request
 from ecs_med.export.bundle.network import WEIGHTS_FILE, is_stock
+from ecs_med.export.model_scores import model_scores
 from ecs_med.export.quiet import quiet
 from ecs_med.inference.one_input import stored_values
-from ecs_med.inference.predictor import BATCH, segment
-from ecs_med.losses import corrected_probabilities
+from ecs_med.inference.predictor import segment
 
 __all__ = ["check_bundle"]
 
@@ -79,7 +79,9 @@ def _write_scan(request: Request, folder: Path) -> Path:
         path = folder / "scan.png"
         Image.fromarray((255 * noise).astype(np.uint8)).save(path)
         return path
-    shape = (37, 30, 9, *([spec.in_channels] if spec.in_channels > 1 else []))
+    # Longer than a patch, so that several of them overlap.
+    length = 37 if spec.patch is None else max(spec.patch) + 9
+    shape = (length, 30, 9, *([spec.in_channels] if spec.in_channels > 1 else []))
     values = gaussian_filter(random.normal(size=shape), 2) * 1000
     affine = np.diag([-1.0, -1.0, 1.0, 1.0])[:, [1, 0, 2, 3]]
     path = folder / "scan.nii.gz"
@@ -90,18 +92,12 @@ def _write_scan(request: Request, folder: Path) -> Path:
 def _difference_of_scores(request: Request, path: Path, found: torch.Tensor) -> float:
     """The largest one, as a share of the range, on the grid that networks see."""
     case = PreparedCase.of_scan(read_scan(path), request.model.spec.preparation)
-    model = request.model
-    parts = []
-    with torch.inference_mode(), model.evaluating():
-        for part in case.slices.split(BATCH):
-            logits = model.logits(part)
-            if request.corrects:
-                logits = corrected_probabilities(logits, model.correct(part, logits))
-            parts.append(logits)
-    expected = torch.cat(parts)
+    with torch.inference_mode():
+        expected = torch.cat(list(model_scores(request.model, case.slices)))
     given = found.as_subclass(torch.Tensor)
     if case.header.kind == "volume":
-        given = given.movedim(1 + case.slicing.along, 0)
+        along = 0 if request.model.spec.spatial_dims == 3 else case.slicing.along
+        given = given.movedim(1 + along, 0)
     else:
         given = given[None]
     height, width = expected.shape[-2:]

@@ -7,9 +7,13 @@ import numpy as np
 
 from ecs_med.export.base import Request
 from ecs_med.export.bundle.network import WEIGHTS_FILE, is_stock, network_definition
-from ecs_med.export.bundle.preparing import expressions, slice_dimension, transforms
+from ecs_med.export.bundle.preparing import expressions, transforms
+from ecs_med.export.bundle.two_passes import CORRECTING
+from ecs_med.export.bundle.volumes import slice_dimension
+from ecs_med.inference.model import PATCHES
 from ecs_med.inference.one_input import stored_values
 from ecs_med.inference.predictor import BATCH
+from ecs_med.inference.tiles import OVERLAP
 
 __all__ = ["inference"]
 
@@ -19,7 +23,11 @@ def inference(request: Request) -> dict[str, Any]:
     spec = request.model.spec
     pattern = "*.nii*" if spec.kind == "volume" else "*.*"
     return {
-        "imports": ["$import glob", "$import os", "$import PIL.ImageOps", "$import PIL"],
+        "imports": [
+            "$import glob",
+            "$import os",
+            *(["$import PIL.ImageOps", "$import PIL"] if spec.kind == "picture" else []),
+        ],
         "bundle_root": ".",
         "dataset_dir": "$@bundle_root + '/data'",
         "output_dir": "$@bundle_root + '/eval'",
@@ -38,7 +46,7 @@ def inference(request: Request) -> dict[str, Any]:
             "shuffle": False,
             "num_workers": 0,
         },
-        "inferer": _inferer(request),
+        **_inferers(request),
         "postprocessing": {"_target_": "Compose", "transforms": _after(request)},
         "handlers": _handlers(request),
         "evaluator": {
@@ -54,16 +62,26 @@ def inference(request: Request) -> dict[str, Any]:
     }
 
 
-def _inferer(request: Request) -> Mapping[str, Any]:
+def _inferers(request: Request) -> Mapping[str, Mapping[str, Any] | str]:
     spec = request.model.spec
     if spec.kind == "picture":
-        return {"_target_": "SimpleInferer"}
-    return {
-        "_target_": "SliceInferer",
-        "spatial_dim": slice_dimension(spec.preparation),
-        "roi_size": [-1, -1],
-        "sw_batch_size": BATCH,
+        return {"inferer": {"_target_": "SimpleInferer"}}
+    if spec.patch is None:
+        slices = {
+            "_target_": "SliceInferer",
+            "spatial_dim": slice_dimension(spec.preparation),
+            "roi_size": [-1, -1],
+            "sw_batch_size": BATCH,
+        }
+        return {"inferer": slices}
+    window = {
+        "_target_": "SlidingWindowInferer",
+        "roi_size": list(spec.patch),
+        "sw_batch_size": PATCHES,
+        "overlap": OVERLAP,
+        "mode": "gaussian",
     }
+    return {"window": window, "inferer": CORRECTING} if request.corrects else {"inferer": window}
 
 
 def _after(request: Request) -> list[Mapping[str, Any] | str]:

@@ -14,25 +14,26 @@ SCHEMA_URL = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/"
     "meta_schema_20240725.json"
 )
-_PACKAGES = ("nibabel", "pillow", "pytorch-ignite", "segmentation-models-pytorch", "timm")
 _VERSION = "0.1.0"
 
 
 def metadata(request: Request) -> dict[str, Any]:
     """What the schema of bundles asks for, and how tools show the classes."""
     spec = request.model.spec
-    what = "volumes, slice by slice" if spec.kind == "volume" else "pictures"
+    what = "pictures"
+    if spec.kind == "volume":
+        what = "volumes" if spec.patch else "volumes, slice by slice"
     classes = {str(number): name for number, name in enumerate(spec.class_names)}
-    shape = ["16*n", "16*n"]
+    shape = list(spec.patch) if spec.patch else ["16*n", "16*n"]
     image = {
         "type": "image",
         "format": "magnitude" if spec.kind == "volume" else "rgb",
         "modality": "n/a",
-        "num_channels": spec.in_channels,
+        "num_channels": spec.network_channels,
         "spatial_shape": shape,
         "dtype": "float32",
         "value_range": [],
-        "is_patch_data": False,
+        "is_patch_data": spec.patch is not None,
         "channel_def": _channels(request),
     }
     scores = {
@@ -42,7 +43,7 @@ def metadata(request: Request) -> dict[str, Any]:
         "spatial_shape": shape,
         "dtype": "float32",
         "value_range": [0, 1] if request.corrects else [],
-        "is_patch_data": False,
+        "is_patch_data": spec.patch is not None,
         "channel_def": classes,
     }
     return {
@@ -52,7 +53,7 @@ def metadata(request: Request) -> dict[str, Any]:
         "monai_version": version("monai"),
         "pytorch_version": version("torch").partition("+")[0],
         "numpy_version": version("numpy"),
-        "required_packages_version": _versions(),
+        "required_packages_version": _versions(request),
         "task": f"segmentation of {what}: {', '.join(spec.class_names[1:])}",
         "description": _description(request),
         "authors": "not stated",
@@ -77,6 +78,8 @@ def readme(request: Request) -> str:
         f"{value} {name}"
         for value, name in zip(stored_values(request.model).tolist(), spec.class_names, strict=True)
     )
+    has = {"nibabel", "pytorch-ignite", "timm"}  # come with the extras of monai, and with smp
+    needed = "".join(f" {package}" for package in _packages(request) if package not in has)
     return f"""# Segmentation bundle
 
 {_description(request)}
@@ -86,7 +89,7 @@ Labels: {names}.
 Run in the folder of the bundle, with {source} in `data/`; label maps come into `eval/`:
 
 ```bash
-pip install 'monai[fire,ignite,nibabel]' segmentation-models-pytorch jsonschema pillow
+pip install 'monai[fire,ignite,nibabel]' jsonschema{needed}
 python -m monai.bundle run --config_file configs/inference.json
 ```
 
@@ -109,7 +112,8 @@ def _description(request: Request) -> str:
     on = f" on {spec.encoder}" if spec.encoder else ""
     text = f"{spec.network}{on}, trained with '{spec.method}' by ecs-med; {spec.initialization}."
     if request.corrects:
-        text += " Labels are those with the corrector's corrections, inside the network."
+        where = "by a second pass of the network" if spec.patch else "inside the network"
+        text += f" Labels are those with the corrector's corrections, {where}."
     elif request.uncorrected:
         text += " The segmenter alone: what ecs-med predict corrects is left as it is."
     if not is_stock(request):
@@ -120,13 +124,25 @@ def _description(request: Request) -> str:
 def _channels(request: Request) -> dict[str, str]:
     spec = request.model.spec
     names = ("red", "green", "blue") if spec.kind == "picture" else ("image",)
-    numbers = range(spec.in_channels)
-    return {str(n): names[n] if n < len(names) else f"channel {n}" for n in numbers}
+    own = [names[n] if n < len(names) else f"channel {n}" for n in range(spec.in_channels)]
+    if not spec.context:
+        return {str(n): name for n, name in enumerate(own)}
+    steps = range(-spec.context, spec.context + 1)
+    beside = [f"{name} of slice {step:+d}" if step else name for step in steps for name in own]
+    return {str(n): name for n, name in enumerate(beside)}
 
 
-def _versions() -> dict[str, str]:
+def _packages(request: Request) -> list[str]:
+    spec = request.model.spec
+    networks = []
+    if is_stock(request) and spec.encoder:
+        networks = ["segmentation-models-pytorch", "timm"]
+    return ["nibabel" if spec.kind == "volume" else "pillow", "pytorch-ignite", *networks]
+
+
+def _versions(request: Request) -> dict[str, str]:
     found = {}
-    for package in _PACKAGES:
+    for package in _packages(request):
         try:
             found[package] = version(package)
         except PackageNotFoundError:

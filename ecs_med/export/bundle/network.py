@@ -8,9 +8,11 @@ import torch
 
 from ecs_med.errors import SettingsError
 from ecs_med.export.base import Request
+from ecs_med.export.bundle.two_passes import two_passes
 from ecs_med.export.quiet import quiet
 from ecs_med.export.scores import MULTIPLE, scores_of
 from ecs_med.networks.encoders import library_name
+from ecs_med.networks.unet3d import DynUNetSettings, UNet3dSettings
 from ecs_med.runs import ModelSpec
 
 __all__ = ["GRAPH_FILE", "WEIGHTS_FILE", "is_stock", "network_definition", "write_weights"]
@@ -50,12 +52,27 @@ def write_weights(request: Request, folder: Path) -> str:
     name = WEIGHTS_FILE if is_stock(request) else GRAPH_FILE
     (folder / "models").mkdir()
     if name == WEIGHTS_FILE:
-        state = request.model.segmenter.state_dict()
-        plain = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-        torch.save(plain, folder / name)
+        torch.save(_state(request), folder / name)
     else:
         _write_graph(request, folder / name)
     return name
+
+
+def _state(request: Request) -> dict[str, torch.Tensor]:
+    """Weights by the names of the library's class, which may have several for one weight."""
+    from monai.bundle import ConfigParser  # logs while it is loaded
+
+    with quiet():
+        parser = ConfigParser({"network": network_definition(request)})
+        network = parser.get_parsed_content("network")
+    own = {key: value.detach().cpu() for key, value in request.model.segmenter.state_dict().items()}
+    found = network.load_state_dict(own, strict=False)
+    held = {key for key in network.state_dict() if key not in found.missing_keys}
+    places = {value.data_ptr() for key, value in network.state_dict().items() if key in held}
+    assert not found.unexpected_keys
+    assert all(network.state_dict()[key].data_ptr() in places for key in found.missing_keys)
+    state: dict[str, torch.Tensor] = network.state_dict()
+    return state
 
 
 def _write_graph(request: Request, path: Path) -> None:
@@ -64,7 +81,11 @@ def _write_graph(request: Request, path: Path) -> None:
     try:
         # TorchScript is to be replaced in PyTorch, but Deploy and Label read nothing else.
         with quiet(), torch.no_grad():
-            graph = torch.jit.trace(scores, torch.zeros(2, spec.in_channels, *_SIDES))
+            example = torch.zeros(2, spec.network_channels, *(spec.patch or _SIDES))
+            if spec.patch and request.corrects:
+                graph = two_passes(scores, example, spec.num_classes)
+            else:
+                graph = torch.jit.trace(scores, example)
             torch.jit.save(graph, path)
     except Exception as error:  # whatever tracing raises of a network of another package
         reason = " ".join(str(error).split())[:200]
@@ -81,10 +102,41 @@ def _deeplabv3plus(spec: ModelSpec) -> Mapping[str, Any]:
         "encoder_name": library_name(str(spec.encoder)),
         "encoder_weights": None,
         "encoder_output_stride": spec.network_settings.get("output_stride", 16),
-        "in_channels": spec.in_channels,
+        "in_channels": spec.network_channels,
         "classes": spec.num_classes,
     }
 
 
-_CLASSES = {"deeplabv3plus": _deeplabv3plus}
+def _unet3d(spec: ModelSpec) -> Mapping[str, Any]:
+    settings = UNet3dSettings.parse(spec.network_settings)
+    return {
+        "_target_": "UNet",
+        "spatial_dims": 3,
+        "in_channels": spec.in_channels,
+        "out_channels": spec.num_classes,
+        "channels": list(settings.channels),
+        "strides": [2] * (len(settings.channels) - 1),
+        "num_res_units": settings.residual_units,
+        "norm": "INSTANCE",
+    }
+
+
+def _dynunet(spec: ModelSpec) -> Mapping[str, Any]:
+    settings = DynUNetSettings.parse(spec.network_settings)
+    halvings = [2] * (len(settings.channels) - 1)
+    return {
+        "_target_": "DynUNet",
+        "spatial_dims": 3,
+        "in_channels": spec.in_channels,
+        "out_channels": spec.num_classes,
+        "kernel_size": [3] * len(settings.channels),
+        "strides": [1, *halvings],
+        "upsample_kernel_size": halvings,
+        "filters": list(settings.channels),
+        "deep_supervision": False,
+        "res_block": settings.residual,
+    }
+
+
+_CLASSES = {"deeplabv3plus": _deeplabv3plus, "dynunet": _dynunet, "unet3d": _unet3d}
 """How a network is built of a class of a library, by the name of the network."""

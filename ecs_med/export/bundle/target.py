@@ -76,9 +76,10 @@ def _notes(request: Request, written: str) -> tuple[str, ...]:
         notes.append(
             f"the network is a graph ({written}), as no class of MONAI or smp gives its scores"
         )
-    notes.append(
-        "slices above "
-        f"{spec.tile} pixels, which ecs-med predict segments in tiles, are refused by the bundle"
-    )
+    if spec.spatial_dims == 2:
+        notes.append(
+            f"slices above {spec.tile} pixels, which ecs-med predict segments in tiles, are "
+            "refused by the bundle"
+        )
     notes.append("LICENSE, authors and copyright are yours to fill in")
     return tuple(notes)
