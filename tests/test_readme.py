@@ -1,5 +1,6 @@
 """Whatever the README tells a user to type works."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -83,3 +84,20 @@ def test_quick_start_runs(
     for name in re.findall(r"`([\w.]+/?)`", table):
         assert (run / name).exists(), name
     assert list((tmp_path / "predictions").glob("scan*.png"))
+
+
+def test_the_table_of_methods_is_that_of_the_stored_runs() -> None:
+    """Test mIoU in percent, mean over the three seeds of a row, by method and steps."""
+    found: dict[tuple[str, int], list[float]] = {}
+    for path in (ROOT / "benchmarks/results/few_labels_2026-11/runs").glob("kvasir-*.jsonl"):
+        for run in map(json.loads, path.read_text().splitlines()):
+            if run["budget"] == "1/16" and run["seed"] < 3:
+                row = found.setdefault((run["method"]["name"], run["steps"]), [])
+                row.append(100 * run["chosen"]["test"]["miou"])
+    table = README.split("| method | 400 steps | as many seconds (steps) |")[1].split("\n\n")[0]
+    rows = re.findall(r"\| `([\w-]+)` \| ([\d.]+) \| ([\d.]+) \(([\d,]+)\) \|", table)
+    assert len(rows) == len(table.splitlines()) - 2 == 10
+    for method, equal_steps, equal_seconds, steps in rows:
+        for printed, key in ((equal_steps, 400), (equal_seconds, int(steps.replace(",", "")))):
+            assert len(found[method, key]) == 3
+            assert printed == f"{sum(found[method, key]) / 3:.1f}", (method, key)

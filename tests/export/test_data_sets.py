@@ -21,6 +21,7 @@ from ecs_med.export import export
 from ecs_med.splits import SplitDocument
 
 SMALL = {
+    "method": "ecs",
     "iterations": 2, "batch": 2, "crop": 32, "max_size": 32, "device": "cpu",
     "min_size": 0, "spacing": "none", "encoder": "test_resnet", "encoder_weights": "none",
     "labeled": "50%",

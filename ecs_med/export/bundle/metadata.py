@@ -86,10 +86,15 @@ def readme(request: Request) -> str:
 
 Labels: {names}.
 
-Run in the folder of the bundle, with {source} in `data/`; label maps come into `eval/`:
+It needs
 
 ```bash
 pip install 'monai[fire,ignite,nibabel]' jsonschema{needed}
+```
+
+and is run in the folder of the bundle, with {source} in `data/`; label maps come into `eval/`:
+
+```bash
 python -m monai.bundle run --config_file configs/inference.json
 ```
 
