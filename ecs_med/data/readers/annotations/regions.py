@@ -1,0 +1,182 @@
+"""Regions that annotation files describe, and drawing them as one label map."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "Region",
+    "Shape",
+    "box_outline",
+    "draw",
+    "ellipse_outline",
+    "fill",
+    "outline_of",
+    "turned_outline",
+]
+
+Mask = npt.NDArray[np.bool_]
+Outline = npt.NDArray[np.float64]
+Shape = tuple[int, int]
+"""Height and width."""
+
+_FARTHEST = 1e7
+"""Pixels from the corner of a picture beyond which a point is no place."""
+_MAX_CROSSINGS = 50_000_000
+"""Of the rows of a picture with the edges of one outline, before it is no drawing any more."""
+_ELLIPSE_POINTS = 360
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """What somebody has drawn as one object.
+
+    Attributes:
+        number: Value that its pixels get.
+        mask: From the shape of the picture to its pixels, `(H, W)`; a `ValueError` says in words
+            what is wrong with it.
+        layer: Regions of a higher layer lie above those of a lower one.
+    """
+
+    number: int
+    mask: Callable[[Shape], Mask]
+    layer: int = 0
+
+
+def draw(regions: Sequence[Region], shape: Shape, *, larger_first: bool) -> npt.NDArray[np.uint8]:
+    """All regions of a picture as one label map; each pixel is of the one that lies on top.
+
+    Args:
+        regions: In the order of their file, later ones above earlier ones of the same layer.
+        shape: Height and width of the picture.
+        larger_first: Whether, within a layer, larger regions lie below smaller ones wherever they
+            stand in the list, so that nothing is hidden by what was drawn around it.
+
+    Returns:
+        `(H, W)`, the numbers of the regions, 0 where none lies.
+
+    Raises:
+        ValueError: If a region cannot be drawn; says which one, by its place from 1, and why.
+    """
+    pieces: list[tuple[int, int, int, tuple[slice, slice], Mask]] = []
+    for place, region in enumerate(regions, start=1):
+        try:
+            mask = region.mask(shape)
+        except ValueError as error:
+            raise ValueError(f"its region {place} {error}") from None
+        window = _window(mask)
+        piece = mask[window].copy()
+        size = -int(piece.sum()) if larger_first else 0
+        pieces.append((region.layer, size, region.number, window, piece))
+    labels = np.zeros(shape, np.uint8)
+    for _, _, number, window, piece in sorted(pieces, key=lambda found: found[:2]):
+        labels[window][piece] = number
+    return labels
+
+
+def _window(mask: Mask) -> tuple[slice, slice]:
+    """The smallest part that holds all pixels, so that a thousand regions stay small."""
+    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    if not len(rows):
+        return slice(0, 0), slice(0, 0)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
+
+
+def outline_of(numbers: object) -> Outline:
+    """Points of a closed outline, `(P, 2)` as x and y, from what a file gives for them.
+
+    Args:
+        numbers: `[x1, y1, x2, y2, ...]` or `[[x1, y1], ...]`.
+
+    Raises:
+        ValueError: If they are no numbers, not finite, too far away, or fewer than three points.
+    """
+    if not isinstance(numbers, list | tuple):
+        raise ValueError("has an outline that is no list of points")
+    try:
+        points = np.array(numbers, np.float64)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError("has points that are no numbers") from None
+    if points.ndim == 1 and points.size % 2 == 0:
+        points = points.reshape(-1, 2)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError("has points that are no pairs of x and y")
+    if not np.isfinite(points).all() or np.abs(points).max(initial=0) > _FARTHEST:
+        raise ValueError("has points that are not finite or far outside of any picture")
+    if len(points) < 3:
+        raise ValueError(f"has an outline of {len(points)} point(s), where three are the fewest")
+    return points
+
+
+def box_outline(left: float, top: float, right: float, bottom: float) -> Outline:
+    """The corners of a box.
+
+    Raises:
+        ValueError: As `outline_of`.
+    """
+    return outline_of([left, top, right, top, right, bottom, left, bottom])
+
+
+def ellipse_outline(x: float, y: float, across: float, down: float) -> Outline:
+    """Points around an ellipse of those half axes, less than a ten-thousandth of them inside it.
+
+    Raises:
+        ValueError: As `outline_of`.
+    """
+    angles = np.linspace(0, 2 * math.pi, _ELLIPSE_POINTS, endpoint=False)
+    points = np.stack([x + across * np.cos(angles), y + down * np.sin(angles)], axis=1)
+    return outline_of(points.tolist())
+
+
+def turned_outline(points: Outline, degrees: float) -> Outline:
+    """An outline turned about the middle of its extent, clockwise as pictures are shown."""
+    if not degrees:
+        return points
+    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    turned = (points - middle) @ np.array([[cos, sin], [-sin, cos]]) + middle
+    return outline_of(turned.tolist())
+
+
+def fill(outlines: Sequence[Outline], shape: Shape) -> Mask:
+    """The pixels of some outlines together.
+
+    A pixel is inside where its middle is: pixel 0 reaches from 0 to 1, its middle is 0.5. An
+    outline that crosses itself is filled by the even-odd rule; several outlines are united.
+
+    Args:
+        outlines: Each `(P, 2)`, x and y, closed by itself.
+        shape: Height and width; what lies outside is cut off.
+
+    Raises:
+        ValueError: If an outline has more edges than a drawing has.
+    """
+    filled = np.zeros(shape, np.bool_)
+    for points in outlines:
+        filled |= _fill_one(points, shape)
+    return filled
+
+
+def _fill_one(points: Outline, shape: Shape) -> Mask:
+    """Even-odd filling: every crossing of an edge with the middle of a row turns what follows."""
+    height, width = shape
+    ends = np.roll(points, -1, axis=0)
+    upper = np.where((points[:, 1] <= ends[:, 1])[:, None], points, ends)
+    lower = np.where((points[:, 1] <= ends[:, 1])[:, None], ends, points)
+    # Of an edge, the rows whose middle lies from its upper end (included) to its lower one.
+    first = np.clip(np.ceil(upper[:, 1] - 0.5), 0, height).astype(np.int64)
+    behind = np.clip(np.ceil(lower[:, 1] - 0.5), 0, height).astype(np.int64)
+    number = behind - first
+    if int(number.sum()) > _MAX_CROSSINGS:
+        raise ValueError("has an outline with more edges than a drawing has")
+    edge = np.repeat(np.arange(len(points)), number)
+    row = np.arange(len(edge)) - np.repeat(np.cumsum(number) - number, number) + first[edge]
+    (x0, y0), (x1, y1) = upper[edge].T, lower[edge].T
+    crossing = x0 + (row + 0.5 - y0) / (y1 - y0) * (x1 - x0)
+    column = np.clip(np.ceil(crossing - 0.5), 0, width).astype(np.int64)
+    turns = np.bincount(row * (width + 1) + column, minlength=height * (width + 1))
+    inside = np.cumsum(turns.reshape(height, width + 1), axis=1) % 2 == 1
+    return inside[:, :width]
