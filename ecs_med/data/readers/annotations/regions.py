@@ -156,27 +156,30 @@ def fill(outlines: Sequence[Outline], shape: Shape) -> Mask:
     """
     filled = np.zeros(shape, np.bool_)
     for points in outlines:
-        filled |= _fill_one(points, shape)
+        _add_outline(filled, points)
     return filled
 
 
-def _fill_one(points: Outline, shape: Shape) -> Mask:
+def _add_outline(filled: Mask, points: Outline) -> None:
     """Even-odd filling: every crossing of an edge with the middle of a row turns what follows."""
-    height, width = shape
+    height, width = filled.shape
     ends = np.roll(points, -1, axis=0)
-    upper = np.where((points[:, 1] <= ends[:, 1])[:, None], points, ends)
-    lower = np.where((points[:, 1] <= ends[:, 1])[:, None], ends, points)
+    is_down = (points[:, 1] <= ends[:, 1])[:, None]
+    upper, lower = np.where(is_down, points, ends), np.where(is_down, ends, points)
     # Of an edge, the rows whose middle lies from its upper end (included) to its lower one.
     first = np.clip(np.ceil(upper[:, 1] - 0.5), 0, height).astype(np.int64)
-    behind = np.clip(np.ceil(lower[:, 1] - 0.5), 0, height).astype(np.int64)
-    number = behind - first
+    number = np.clip(np.ceil(lower[:, 1] - 0.5), 0, height).astype(np.int64) - first
     if int(number.sum()) > _MAX_CROSSINGS:
         raise ValueError("has an outline with more edges than a drawing has")
     edge = np.repeat(np.arange(len(points)), number)
+    if not len(edge):
+        return
     row = np.arange(len(edge)) - np.repeat(np.cumsum(number) - number, number) + first[edge]
     (x0, y0), (x1, y1) = upper[edge].T, lower[edge].T
     crossing = x0 + (row + 0.5 - y0) / (y1 - y0) * (x1 - x0)
     column = np.clip(np.ceil(crossing - 0.5), 0, width).astype(np.int64)
-    turns = np.bincount(row * (width + 1) + column, minlength=height * (width + 1))
-    inside = np.cumsum(turns.reshape(height, width + 1), axis=1) % 2 == 1
-    return inside[:, :width]
+    top, left = int(row.min()), int(column.min())
+    turns = np.zeros((int(row.max()) - top + 1, int(column.max()) - left + 1), np.bool_)
+    np.logical_xor.at(turns, (row - top, column - left), True)
+    inside = np.logical_xor.accumulate(turns, axis=1)[:, : width - left]
+    filled[top : top + inside.shape[0], left : left + inside.shape[1]] |= inside
