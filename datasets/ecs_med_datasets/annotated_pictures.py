@@ -1,4 +1,4 @@
-"""Layouts `coco` and `cvat-xml`: annotation files that list the pictures of a data set."""
+"""Layouts `coco`, `cvat-xml`, `label-studio`: files that list the pictures of a data set."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from ecs_med_datasets.collecting import collect, partition_of, settle_partitions
 from ecs_med_datasets.naming import MASK_NAMES, PARTITION_NAMES, STRUCTURAL, mask_base
 from ecs_med_datasets.scanning import index_files, split_name
 
-__all__ = ["CocoLayout", "CvatXmlLayout"]
+__all__ = ["CocoLayout", "CvatXmlLayout", "LabelStudioLayout"]
 
 
 @dataclass(slots=True)
@@ -117,6 +117,18 @@ class CvatXmlLayout(_ListingFiles):
     expected = "annotations.xml beside images/"
 
 
+class LabelStudioLayout(_ListingFiles):
+    """What Label Studio exports as JSON, beside the pictures or their folder `images/`.
+
+    A task without an annotation is unlabelled.
+    """
+
+    name = "label-studio"
+    kind = "label-studio"
+    title = "Label Studio"
+    expected = "its export as JSON (not JSON-MIN) beside images/"
+
+
 def _take(file: AnnotationFile, listed: Listed) -> None:
     """Add the pictures of one file."""
     missing: list[str] = []
@@ -137,7 +149,7 @@ def _take(file: AnnotationFile, listed: Listed) -> None:
             mask = file.path if picture.is_annotated else None
             partition = _partition(file.path, picture, path, listed.folder)
             listed.cases[path] = Case("", (path,), mask, partition=partition)
-            empty += mask is not None and not len(picture.content)
+            empty += mask is not None and file.is_empty(picture)
     listed.problems += _findings(file, missing, empty)
 
 

@@ -1,7 +1,6 @@
 """Finding annotation files below a folder, by their names and a few words in them."""
 
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 from ecs_med.data.readers.annotations.opening import AnnotationKind, looks_like
@@ -14,7 +13,9 @@ __all__ = ["find_files", "holds_masks"]
 _FOLDERS = ("annotations", "annotation", "labels", "images", *PARTITION_NAMES)
 """Where annotation files lie below the data, lower case."""
 _MOST = 64
-"""Files of a folder that are looked into: where there are more, each is of one picture."""
+"""Files of a folder that are all looked into; of more, those alone that are called as usual, since
+the others are of one picture each."""
+_USUAL = ("annotation", "instances", "coco")
 
 
 def find_files(root: Path, kind: AnnotationKind) -> list[Path]:
@@ -46,5 +47,7 @@ def _folders(root: Path, depth: int = 2) -> Iterator[Path]:
 
 def _files(folder: Path) -> list[Path]:
     names = (name for _, name in Walk(folder, recursive=False).files())
-    listing = (name for name in names if name.lower().endswith((".json", ".xml")))
-    return [folder / name for name in sorted(islice(listing, _MOST))]
+    found = sorted(name for name in names if name.lower().endswith((".json", ".xml")))
+    if len(found) > _MOST:
+        found = [name for name in found if any(word in name.lower() for word in _USUAL)]
+    return [folder / name for name in found]

@@ -73,6 +73,11 @@ class AnnotationFile(ABC):
                     path, f"lists the picture {picture.name} twice", "remove one of them"
                 )
             self.pictures[picture.name] = picture
+        self._spelled = {
+            spelling: picture
+            for picture in reversed(self.pictures.values())
+            for spelling in reversed(self.spellings(picture))
+        }
 
     @property
     def names(self) -> dict[int, str]:
@@ -91,6 +96,10 @@ class AnnotationFile(ABC):
             ValueError: If something of it is no region; says what, after the file.
         """
 
+    def is_empty(self, picture: AnnotatedPicture) -> bool:
+        """Whether nothing is drawn on a picture, as far as that is known without drawing."""
+        return not len(picture.content)
+
     def picture_of(self, image: Path) -> AnnotatedPicture:
         """The entry of a picture.
 
@@ -100,10 +109,10 @@ class AnnotationFile(ABC):
         wanted = os.path.abspath(image)  # noqa: PTH100 - links keep the names that users gave
         for place in self._places():
             name = Path(os.path.relpath(wanted, place)).as_posix()
-            for known in self._written(name):
-                found = self.locate(self.pictures[known])
+            for picture in self._written(name):
+                found = self.locate(picture)
                 if found is not None and os.path.abspath(found) == wanted:  # noqa: PTH100
-                    return self.pictures[known]
+                    return picture
         raise UnreadableFileError(
             self.path, f"has nothing on the picture {image}", "add it there, or name another file"
         )
@@ -112,16 +121,22 @@ class AnnotationFile(ABC):
         """Where a picture lies: the first of the usual places that has it; `None`: nowhere."""
         for place in self._places():
             for part in dict.fromkeys((picture.subset, "")):
-                found = Path(os.path.normpath(place / part / picture.name))
-                if _is_file(found):
-                    return found
+                for name in self.spellings(picture):
+                    found = Path(os.path.normpath(place / part / name))
+                    if _is_file(found):
+                        return found
         return None
 
-    def _written(self, name: str) -> list[str]:
-        """How the file may write the name of a picture below one of its places."""
+    def spellings(self, picture: AnnotatedPicture) -> Sequence[str]:
+        """Names that the file of a picture may have, by preference."""
+        return (picture.name,)
+
+    def _written(self, name: str) -> list[AnnotatedPicture]:
+        """What the file may mean by the name of a picture below one of its places."""
         below = name.partition("/")[2]
         upward = f"../{name}"
-        return [known for known in (name, below, upward) if known in self.pictures]
+        written = (name, below, upward)
+        return [self._spelled[known] for known in written if known in self._spelled]
 
     def _places(self) -> list[Path]:
         """Folders to which names of pictures may be relative, by preference."""

@@ -45,6 +45,10 @@ class CvatXmlFile(AnnotationFile):
         names |= {s.get("label", "") for image in root.iterfind("image") for s in _drawn(image)}
         super().__init__(path, sorted(names - {""}), _pictures(root))
 
+    def is_empty(self, picture: AnnotatedPicture) -> bool:
+        """Whether it has tags alone."""
+        return next(_drawn(picture.content), None) is None
+
     def regions(self, picture: AnnotatedPicture) -> Sequence[Region]:
         """One a shape, on the layer of its `z_order`."""
         return [self._region(shape) for shape in _drawn(picture.content)]

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 from ecs_med.data.readers.annotations.base import AnnotationFile
 from ecs_med.data.readers.annotations.coco import CocoFile, is_coco
 from ecs_med.data.readers.annotations.cvat_xml import CvatXmlFile
+from ecs_med.data.readers.annotations.label_studio import LabelStudioFile, is_label_studio
 from ecs_med.data.readers.annotations.labelme import LabelMeFile, is_labelme
 from ecs_med.errors import UnreadableFileError
 from ecs_med.files import regular_file
@@ -20,11 +21,12 @@ from ecs_med.memory import free_memory
 __all__ = ["SUFFIXES", "AnnotationKind", "looks_like", "open_annotations"]
 
 SUFFIXES = (".json", ".xml")
-AnnotationKind = Literal["coco", "labelme", "cvat-xml"]
+AnnotationKind = Literal["coco", "labelme", "cvat-xml", "label-studio"]
 
 _WORDS: Mapping[AnnotationKind, tuple[bytes, ...]] = {
     "coco": (b'"images"', b'"annotations"', b'"categories"'),
     "labelme": (b'"shapes"', b'"imagePath"'),
+    "label-studio": (b'"annotations"', b'"result"', b'"data"', b'"original_width"'),
     "cvat-xml": (b"<annotations", b"<image "),
 }
 """What every file of a kind holds somewhere."""
@@ -88,8 +90,10 @@ def _parsed(path: Path, size: int, mtime_ns: int) -> AnnotationFile:
         return CocoFile(path, parsed)
     if is_labelme(parsed):
         return LabelMeFile(path, parsed)
+    if is_label_studio(parsed):
+        return LabelStudioFile(path, parsed)
     raise UnreadableFileError(
-        path, "is no annotation file: neither COCO nor LabelMe", "export it as one of these"
+        path, "is no annotation file of COCO, LabelMe or Label Studio", "export it as one of these"
     )
 
 

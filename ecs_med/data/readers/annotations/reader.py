@@ -24,7 +24,7 @@ class AnnotationReader(Reader):
     """
 
     name = "annotations"
-    formats = ("COCO", "LabelMe", "CVAT XML")
+    formats = ("COCO", "LabelMe", "CVAT XML", "Label Studio")
     suffixes = SUFFIXES
     output_suffix = ".png"
     result_format = "png"

@@ -79,7 +79,7 @@ def draw(regions: Sequence[Region], shape: Shape, *, larger_first: bool) -> npt.
 
 def _window(mask: Mask) -> tuple[slice, slice]:
     """The smallest part that holds all pixels, so that a thousand regions stay small."""
-    rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+    rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     if not len(rows):
         return slice(0, 0), slice(0, 0)
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
@@ -131,11 +131,23 @@ def ellipse_outline(x: float, y: float, across: float, down: float) -> Outline:
     return outline_of(points.tolist())
 
 
-def turned_outline(points: Outline, degrees: float) -> Outline:
-    """An outline turned about the middle of its extent, clockwise as pictures are shown."""
+def turned_outline(
+    points: Outline, degrees: float, about: tuple[float, float] | None = None
+) -> Outline:
+    """An outline turned clockwise as pictures are shown.
+
+    Args:
+        points: `(P, 2)`, x and y.
+        degrees: How far.
+        about: About which point; `None`: the middle of its extent.
+
+    Raises:
+        ValueError: As `outline_of`.
+    """
     if not degrees:
         return points
-    middle = (points.min(axis=0) + points.max(axis=0)) / 2
+    extent = (points.min(axis=0) + points.max(axis=0)) / 2
+    middle = extent if about is None else np.array(about)
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
     turned = (points - middle) @ np.array([[cos, sin], [-sin, cos]]) + middle
     return outline_of(turned.tolist())
