@@ -5,6 +5,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -107,7 +108,7 @@ class AnnotationFile(ABC):
             UnreadableFileError: If the file does not list it.
         """
         wanted = os.path.abspath(image)  # noqa: PTH100 - links keep the names that users gave
-        for place in self._places():
+        for place in self._places:
             name = Path(os.path.relpath(wanted, place)).as_posix()
             for picture in self._written(name):
                 found = self.locate(picture)
@@ -119,7 +120,7 @@ class AnnotationFile(ABC):
 
     def locate(self, picture: AnnotatedPicture) -> Path | None:
         """Where a picture lies: the first of the usual places that has it; `None`: nowhere."""
-        for place in self._places():
+        for place in self._places:
             for part in dict.fromkeys((picture.subset, "")):
                 for name in self.spellings(picture):
                     found = Path(os.path.normpath(place / part / name))
@@ -138,16 +139,18 @@ class AnnotationFile(ABC):
         written = (name, below, upward)
         return [self._spelled[known] for known in written if known in self._spelled]
 
+    @cached_property
     def _places(self) -> list[Path]:
         """Folders to which names of pictures may be relative, by preference."""
         found: list[Path] = []
         match = _SET.fullmatch(self.path.stem)
-        for folder in self._tops():
+        for folder in self._tops:
             found += [folder, folder / "images"]
             if match:
                 found += [folder / match["set"], folder / "images" / match["set"]]
         return found
 
+    @cached_property
     def _tops(self) -> list[Path]:
         folder = self.path.parent
         inner = Path(os.path.abspath(folder)).name.lower() in _FOLDERS  # noqa: PTH100
@@ -155,7 +158,7 @@ class AnnotationFile(ABC):
 
     def _require_inside(self, name: str) -> None:
         is_absolute = name.startswith("/") or re.match(r"[A-Za-z]:", name)
-        depth = len(self._tops()) - 1
+        depth = len(self._tops) - 1
         leaves = os.path.normpath(name).replace(os.sep, "/").split("/").count("..") > depth
         if not name or "\0" in name or is_absolute or leaves:
             raise UnreadableFileError(
