@@ -30,17 +30,16 @@ def brush_mask(packed: object, shape: Shape) -> Mask:
         raise ValueError(f"has a brush of {total // _CHANNELS:,} pixels, not those of its picture")
     width = bits.number(5) + 1
     lengths = [bits.number(4) + 1 for _ in range(4)]
-    values = np.zeros(total, np.int64)
+    is_opaque = np.zeros(total, np.bool_)
     place = 0
     while place < total:
         is_repeated = bits.number(1)
         end = place + bits.number(lengths[bits.number(2)]) + 1
         if end > total:
             raise ValueError("has a brush with more pixels than its picture")
-        values[place:end] = bits.numbers(1 if is_repeated else end - place, width)
+        is_opaque[place:end] = bits.numbers(1 if is_repeated else end - place, width) > 0
         place = end
-    painted: Mask = values.reshape(*shape, _CHANNELS)[..., -1] > 0
-    return painted
+    return is_opaque.reshape(*shape, _CHANNELS)[..., -1]
 
 
 class _Bits:

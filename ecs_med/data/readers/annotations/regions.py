@@ -61,19 +61,24 @@ def draw(regions: Sequence[Region], shape: Shape, *, larger_first: bool) -> npt.
     Raises:
         ValueError: If a region cannot be drawn; says which one, by its place from 1, and why.
     """
-    pieces: list[tuple[int, int, int, tuple[slice, slice], Mask]] = []
-    for place, region in enumerate(regions, start=1):
+    labels = np.zeros(shape, np.uint8)
+    # Size of the region on top of each pixel: one pass, however many regions there are.
+    size_on_top = np.zeros(shape, np.int64)
+    layer: int | None = None
+    for place, region in sorted(enumerate(regions, start=1), key=lambda found: found[1].layer):
         try:
             mask = region.mask(shape)
         except ValueError as error:
             raise ValueError(f"its region {place} {error}") from None
+        if region.layer != layer:
+            size_on_top[:] = mask.size
+            layer = region.layer
         window = _window(mask)
-        piece = mask[window].copy()
-        size = -int(piece.sum()) if larger_first else 0
-        pieces.append((region.layer, size, region.number, window, piece))
-    labels = np.zeros(shape, np.uint8)
-    for _, _, number, window, piece in sorted(pieces, key=lambda found: found[:2]):
-        labels[window][piece] = number
+        mask, tops = mask[window], size_on_top[window]
+        size = np.count_nonzero(mask)
+        shown = mask & (size <= tops) if larger_first else mask
+        labels[window][shown] = region.number
+        tops[shown] = size
     return labels
 
 
