@@ -14,12 +14,14 @@ from ecs_med.types import Case, CaseCollection, Problem
 from ecs_med_datasets.annotation_files import holds_masks
 from ecs_med_datasets.collecting import collect, partition_of, settle_partitions
 from ecs_med_datasets.naming import STRUCTURAL, relative_path
-from ecs_med_datasets.scanning import FileIndex, Walk, index_files, split_name
+from ecs_med_datasets.scanning import FileIndex, Walk, index_files, list_folders, split_name
 
 __all__ = ["LabelMeLayout"]
 
-_LOOKED_AT = 200
-"""Files of which one at least must be of LabelMe, before a folder is not taken for it."""
+_MOST_FILES = 200
+"""JSON files of which one at least must be of LabelMe, for a folder to be taken for it."""
+_MOST_FOLDERS = 30
+"""Folders of each level in which these are looked for, since other layouts have thousands."""
 
 
 class LabelMeLayout(Layout):
@@ -37,8 +39,8 @@ class LabelMeLayout(Layout):
         """Whether files of LabelMe lie in `root`, and no folder of masks."""
         if not root.is_dir():
             return False
-        some = islice(_json_files(root), _LOOKED_AT)
-        return any(looks_like(root / name, "labelme") for name in some) and not holds_masks(root)
+        some = islice(_json_files(root), _MOST_FILES)
+        return any(looks_like(path, "labelme") for path in some) and not holds_masks(root)
 
     def read(self, root: Path, settings: ReadingSettings) -> CaseCollection:
         """List the pictures below `root`.
@@ -73,8 +75,13 @@ class LabelMeLayout(Layout):
         return collect(found, settings, STRUCTURAL)
 
 
-def _json_files(root: Path) -> Iterator[str]:
-    return (prefix + name for prefix, name in Walk(root).files() if name.lower().endswith(".json"))
+def _json_files(root: Path, depth: int = 2) -> Iterator[Path]:
+    """JSON files in a folder and in some of those below it."""
+    for _, name in Walk(root, recursive=False).files():
+        if name.lower().endswith(".json"):
+            yield root / name
+    for name in list_folders(root)[: _MOST_FOLDERS * bool(depth)]:
+        yield from _json_files(root / name, depth - 1)
 
 
 def _pair(files: list[Path], images: FileIndex, problems: list[Problem]) -> dict[str, Path]:

@@ -98,6 +98,16 @@ def test_folders_of_masks_and_lists_are_read_as_before(tmp_path: Path) -> None:
     assert open_data(listing).layout == "listing"
 
 
+def test_a_list_may_name_annotation_files_as_masks(tmp_path: Path) -> None:
+    add_pictures(tmp_path, "a.png", "b.png")
+    coco(tmp_path / "all.json", {"a.png": POLYP})
+    write_labelme(tmp_path / "b.json", SHAPE)
+    listing = tmp_path / "list.csv"
+    listing.write_text("image,mask\na.png,all.json\nb.png,b.json\n")
+    diagnosis = diagnose(open_data(listing))
+    assert diagnosis.class_pixels == {"a": (24 * 32 - 64, 64, 0), "b": (24 * 32 - 49, 49, 0)}
+
+
 def test_pictures_that_are_not_there_are_told_once_a_file(tmp_path: Path) -> None:
     add_pictures(tmp_path / "images", "a.png")
     path = tmp_path / "annotations.json"
