@@ -88,7 +88,7 @@ def _categories(
 ) -> Iterator[tuple[Any, str]]:
     """Name by id, without headings: categories above others, of which nothing is drawn."""
     seen: set[Any] = set()
-    headings = {c.get("supercategory") for c in categories if isinstance(c, dict)}
+    headings = {str(c.get("supercategory")) for c in categories if isinstance(c, dict)}
     for place, entry in enumerate(categories, start=1):
         known = isinstance(entry, dict) and _is_id(entry.get("id"))
         if not known or not isinstance(entry.get("name"), str) or entry["id"] in seen:

@@ -74,11 +74,11 @@ class LabelStudioFile(AnnotationFile):
         if not picture.content:
             return []
         results = list(_results(_chosen(picture.content)))
-        named = {result.get("id") for result in results if _labels(result)}
+        named = {str(result.get("id")) for result in results if _labels(result)}
         placed = [
             result
             for result in results
-            if _labels(result) or (_is_region(result) and result.get("id") not in named)
+            if _labels(result) or (_is_region(result) and str(result.get("id")) not in named)
         ]
         return [self._region(result) for result in placed if _is_placed(result)]
 
