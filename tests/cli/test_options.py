@@ -161,7 +161,7 @@ def test_errors_of_a_command_name_its_options(
 
 def test_help_names_what_is_installed(capsys: pytest.CaptureFixture[str]) -> None:
     assert installed("layouts")["folder"] == "ecs-med"
-    assert with_installed("{layouts}; else").startswith("camvid, case_folders, cityscapes, cvat")
+    assert with_installed("{layouts}; else").startswith("camvid, case_folders, cityscapes, coco")
     assert with_installed("Read by {readers}.") != "Read by {readers}."
     with pytest.raises(SystemExit):
         main(["check", "--help"])

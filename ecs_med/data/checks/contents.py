@@ -64,15 +64,17 @@ def _agree(first: Iterable[str], second: Iterable[str]) -> bool:
     return any(one and one == other for one, other in zip(first, second, strict=True))
 
 
-def files_digest(files: Sequence[Path], frame: int | None = None) -> str:
+def files_digest(files: Sequence[Path], frame: int | None = None, *, shared: bool = False) -> str:
     """Digest of the bytes of some files, one after the other; empty where one cannot be read.
 
-    A file of many frames is read once in a process, as long as its size and time stay the same.
+    A file of many frames, or one that is `shared` by many cases, is read once in a process, as long
+    as its size and time stay the same.
     """
     digest = hashlib.blake2b(b"" if frame is None else str(frame).encode(), digest_size=_NUM_BYTES)
     try:
         for path in files:
-            digest.update(_digest(path) if frame is None else _digest_once(path))
+            once = shared or frame is not None
+            digest.update(_digest_once(path) if once else _digest(path))
     except OSError:
         return ""
     return digest.hexdigest()

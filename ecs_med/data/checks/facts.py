@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 from typing import Literal
 
@@ -173,11 +174,10 @@ def gather_facts(
             hold any values, and no classes are counted.
         window: The CT window through which volumes are looked at, if one was asked for.
     """
-    masks = () if case.mask is None else (case.mask,)
     content = CaseContent(
         id=case.id,
         image=files_digest(case.images, case.frame),
-        mask=files_digest(masks) if masks else None,
+        mask=None if case.mask is None else _mask_digest(case.mask),
     )
     try:
         scan = reader_of(case.images).read(case.images, case.frame)
@@ -205,6 +205,14 @@ def gather_facts(
         problems=tuple(problems),
         mask_problems=mask_problems,
     )
+
+
+def _mask_digest(mask: Path) -> str:
+    try:
+        shared = reader_of([mask]).shares_masks
+    except DataError:
+        shared = False
+    return files_digest((mask,), shared=shared)
 
 
 def _look_at_mask(

@@ -124,7 +124,7 @@ class MaskCensus:
             return
         counts_of = _count_values(mask.values, path)
         if mask.names is not None:
-            self.named.append(NamedCounts(path, mask.names, mask.overlaps, counts_of))
+            self.named.append(NamedCounts(path, mask.names, mask.overlaps, counts_of, mask.drawn))
             return
         (self.lossy if mask.lossy else self.exact).add(counts_of, path)
         if not mask.lossy:

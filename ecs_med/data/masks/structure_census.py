@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.masks.census import MaskCensus
@@ -61,7 +60,11 @@ def settle_structures(
             "them with `class_names`."
         )
     numbers = _numbers_by_name(census.named)
-    names = _chosen(numbers, settings, declared, first)
+    names = _chosen(numbers, settings, declared, census.named)
+    if not names:
+        raise MaskValueError(
+            f"{first}: neither it nor any other annotation file has an object; annotate some."
+        )
     values = _agreed_values(names, numbers)
     if values is None:
         _refuse_numbers_alone(census, numbers, names)
@@ -115,7 +118,7 @@ def add_named(census: MaskCensus, structures: Structures) -> int:
     """
     shared = 0
     for mask in census.named:
-        table = structures.table(mask.names, mask.overlaps, mask.path)
+        table = structures.table(mask.names, mask.overlaps, mask.path, drawn=mask.drawn)
         pixels: Counter[int] = Counter()
         for number, count in mask.pixels.items():
             value = table[number]
@@ -146,22 +149,26 @@ def _chosen(
     numbers: Mapping[str, Mapping[int, NamedCounts]],
     settings: ReadingSettings,
     declared: DeclaredLabels | None,
-    mask: Path,
+    masks: Sequence[NamedCounts],
 ) -> tuple[str, ...]:
     """The structures that are classes, in class order."""
     wanted = settings.class_names[1:] if settings.class_names else ()
     if not wanted and declared:
         named = [name for value, name in declared.items() if value != 0]
         wanted = tuple(name for name in named if name.lower() != "ignore")
+        if all(mask.drawn for mask in masks):
+            return wanted  # whether anything of them was drawn or not
     if not wanted:
-        return tuple(sorted(numbers, key=lambda name: (min(numbers[name]), name)))
+        agree = _agreed_values([*numbers], numbers) is not None
+        by_name = not agree and all(mask.drawn for mask in masks)
+        return tuple(sorted(numbers, key=lambda name: (0 if by_name else min(numbers[name]), name)))
     known = {plain_name(name) for name in numbers}
     strange = next((name for name in wanted if plain_name(name) not in known), None)
     if strange is not None:
         shown = ", ".join([*numbers][:_NUM_SHOWN])
         raise SettingsError(
-            f"{mask}: neither it nor any other mask has a structure {strange}; they have {shown}: "
-            "choose of these with `class_names`, background first."
+            f"{masks[0].path}: neither it nor any other mask has a structure {strange}; they have "
+            f"{shown}: choose of these with `class_names`, background first."
         )
     return wanted
 
@@ -171,8 +178,8 @@ def _agreed_values(
 ) -> tuple[int, ...] | None:
     """The number of each name, where all masks agree; `None` where they do not."""
     by_key = {plain_name(name): found for name, found in numbers.items()}
-    found = [by_key[plain_name(name)] for name in names]
-    values = tuple(next(iter(of_name)) for of_name in found)
+    found = [by_key.get(plain_name(name), {}) for name in names]
+    values = tuple(next(iter(of_name), 0) for of_name in found)
     agreed = all(len(of_name) == 1 for of_name in found) and len(set(values)) == len(values)
     return values if agreed else None
 
@@ -203,6 +210,7 @@ def _refuse_numbers_alone(
 
 def _missing(masks: Sequence[NamedCounts], names: Sequence[str]) -> Iterator[Problem]:
     """Structures that some masks do not have, where a person may have left them undrawn."""
+    masks = [mask for mask in masks if not mask.drawn]
     for name in names:
         key = plain_name(name)
         without = [m for m in masks if key not in {plain_name(own) for own in m.names.values()}]

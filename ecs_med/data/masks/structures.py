@@ -11,6 +11,7 @@ from ecs_med.config import Settings
 from ecs_med.config.reading import StoredValue
 from ecs_med.data.readers import StoredMask
 from ecs_med.errors import MaskValueError
+from ecs_med.types import IGNORE_INDEX
 
 __all__ = ["NamedCounts", "Structures", "overlap_refused", "plain_name"]
 
@@ -26,12 +27,14 @@ class NamedCounts:
         names: As in `StoredMask`.
         overlaps: As in `StoredMask`.
         pixels: Number of pixels of each value.
+        drawn: As in `StoredMask`.
     """
 
     path: Path
     names: Mapping[int, str]
     overlaps: Mapping[int, tuple[int, ...]]
     pixels: Mapping[int, int]
+    drawn: bool = False
 
 
 def plain_name(name: str) -> str:
@@ -67,7 +70,7 @@ class Structures(Settings):
                 nothing says which one is meant.
         """
         names = stored.names or {}
-        table = self.table(names, stored.overlaps, path)
+        table = self.table(names, stored.overlaps, path, drawn=stored.drawn)
         clash = next((code for code, value in table.items() if value is None), None)
         if clash is not None:
             self._refuse(stored, clash, path)
@@ -77,20 +80,27 @@ class Structures(Settings):
         return values
 
     def table(
-        self, names: Mapping[int, str], overlaps: Mapping[int, tuple[int, ...]], path: Path
+        self,
+        names: Mapping[int, str],
+        overlaps: Mapping[int, tuple[int, ...]],
+        path: Path,
+        *,
+        drawn: bool = False,
     ) -> dict[int, int | None]:
         """Value in the data set of each value of a mask, `None` where it may be one of several.
 
         Arguments as of `StoredMask`; errors as of `numbered`.
         """
         known = {number: self.values.get(plain_name(name), 0) for number, name in names.items()}
-        if names and not any(known.values()):
+        if names and not drawn and not any(known.values()):
             shown = ", ".join(list(dict.fromkeys(names.values()))[:_NUM_SHOWN])
             raise MaskValueError(
                 f"{path}: has none of the structures {', '.join(self.values)}, but {shown}; leave "
                 "it out, or name its structures with `class_names`."
             )
         found: dict[int, int | None] = {0: 0, **known}
+        if drawn:
+            found[IGNORE_INDEX] = IGNORE_INDEX
         order = list(self.values.values())
         for code, numbers in overlaps.items():
             meant = {known.get(number, 0) for number in numbers} - {0}

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+from ecs_med.data.readers.annotations.reader import AnnotationReader
 from ecs_med.data.readers.base import Reader, ResultMeaning, Scan, ScanHeader, StoredMask
 from ecs_med.data.readers.videos import VideoReader
 from ecs_med.data.video import is_video
@@ -47,6 +48,9 @@ READERS = _Readers("ecs_med.readers", "reader", Reader)
 
 _VIDEOS = VideoReader()
 """Of frames that a layout names; a video by itself is no image."""
+
+_ANNOTATIONS = AnnotationReader()
+"""Of masks that a layout names; an annotation file is no image."""
 
 
 def available_readers() -> dict[str, Reader]:
@@ -90,6 +94,8 @@ def _reader_of_file(path: Path) -> Reader:
             return reader
     if is_video(path):
         return _VIDEOS
+    if _ANNOTATIONS.recognizes(path):
+        return _ANNOTATIONS
     raise UnreadableFileError(path, "of unknown kind", f"expected {known_formats()}")
 
 

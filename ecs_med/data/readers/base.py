@@ -118,6 +118,8 @@ class StoredMask:
             so, as DICOM SEG and RTSTRUCT do; another file may give another value to the same name.
         overlaps: Of a file with `names`, values for pixels that lie in several structures, each
             with the values of these in the order of the file.
+        drawn: Of a file with `names`, whether they are those of objects that somebody drew: what
+            it does not name is not there, its numbers are its own, and `IGNORE_INDEX` is void.
     """
 
     values: npt.NDArray[Any]
@@ -133,6 +135,7 @@ class StoredMask:
     other_affine: Affine | None = None
     names: Mapping[int, str] | None = None
     overlaps: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    drawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)

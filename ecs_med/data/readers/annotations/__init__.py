@@ -1,0 +1,1 @@
+"""Annotation files: regions that were drawn on pictures, with the names of their classes."""
