@@ -1,0 +1,196 @@
+"""Looking at one candidate: read it, let networks see it once, and keep a few numbers."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+
+from ecs_med.acquisition.base import Need
+from ecs_med.acquisition.features import ENCODER_PREPARATION, PackagedFeatures, watched
+from ecs_med.acquisition.look import Look, rounded
+from ecs_med.config import Preparation
+from ecs_med.data.cases import PreparedCase, prepare_case
+from ecs_med.data.checks.contents import files_digest
+from ecs_med.data.depth import with_context
+from ecs_med.data.readers import read_header
+from ecs_med.errors import DeviceMemoryError
+from ecs_med.inference.model import Model
+from ecs_med.inference.predictor import BATCH, check_scan
+from ecs_med.inference.volumes import slabs
+from ecs_med.losses import corrected_probabilities
+from ecs_med.runs import RunFolder
+from ecs_med.types import UnlabeledCase
+
+__all__ = ["Chunk", "Looker", "ModelLooker", "doubt_map", "looker_for", "model_chunks"]
+
+
+class Chunk(NamedTuple):
+    """What a model says of some consecutive slices, on the prepared grid."""
+
+    start: int
+    """Number of the first one."""
+    probabilities: torch.Tensor
+    """Of the segmenter, `(n, N, H, W)`."""
+    judged: torch.Tensor | None
+    """Of the corrector, `(n, N+1, H, W)`; `None` without one."""
+    labels: torch.Tensor
+    """Class that is drawn, with corrections where the model corrects, `(n, H, W)`."""
+
+
+class Looker(ABC):
+    """Sees a candidate as the rules of one `Need` want it seen."""
+
+    source: str
+    """What the numbers follow from: those of another source are of no use."""
+
+    def __call__(self, case: UnlabeledCase, fingerprint: str) -> Look:
+        """Read a case, whose files have this digest, and look at it.
+
+        Raises:
+            DataError: If a file cannot be read.
+            SettingsError: If the scan is of another kind than the model was trained on.
+        """
+        return self.see(self.prepare(case), case.id, fingerprint)
+
+    @abstractmethod
+    def prepare(self, case: UnlabeledCase) -> PreparedCase:
+        """Read a case; errors as of the call."""
+
+    @abstractmethod
+    def see(self, case: PreparedCase, case_id: str, fingerprint: str) -> Look:
+        """Look at a prepared case."""
+
+
+class PixelLooker(Looker):
+    """Makes sure that a file can be read, which is all that chance asks for."""
+
+    source = "pixels"
+
+    def prepare(self, case: UnlabeledCase) -> PreparedCase:
+        """As it is, but for its size."""
+        return prepare_case(case, Preparation())
+
+    def see(self, case: PreparedCase, case_id: str, fingerprint: str) -> Look:
+        """Number of slices, the middle one."""
+        return _plain(case, case_id, fingerprint)
+
+
+class EncoderLooker(Looker):
+    """Features of the packaged encoder; errors as of `PackagedFeatures`."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._features = PackagedFeatures(device)
+        self.source = f"encoder {self._features.name}"
+
+    def prepare(self, case: UnlabeledCase) -> PreparedCase:
+        """At the size that the encoder likes."""
+        return prepare_case(case, ENCODER_PREPARATION)
+
+    def see(self, case: PreparedCase, case_id: str, fingerprint: str) -> Look:
+        """Features alone."""
+        look = _plain(case, case_id, fingerprint)
+        return look.model_copy(update={"features": self._features(case)})
+
+
+class ModelLooker(Looker):
+    """Everything that a model says, in one pass: all rules that need a model share it."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        files = RunFolder(model.run)
+        self.source = f"model {files_digest([files.weights_file, files.spec_file])}"
+
+    def prepare(self, case: UnlabeledCase) -> PreparedCase:
+        """As the model sees it."""
+        check_scan(self.model, read_header(case.images, case.frame), case.images[0])
+        return prepare_case(case, self.model.spec.preparation)
+
+    def see(self, case: PreparedCase, case_id: str, fingerprint: str) -> Look:
+        """Means over all pixels, the slice that stands out, features of the segmenter."""
+        num_classes = self.model.spec.num_classes
+        entropies: list[float] = []
+        doubts: list[float] = []
+        pixels = torch.zeros(num_classes, dtype=torch.int64)
+        with watched(self.model.segmenter) as features:
+            for chunk in model_chunks(self.model, case):
+                entropies += _slice_means(_entropy(chunk.probabilities))
+                if chunk.judged is not None:
+                    doubts += _slice_means(doubt_map(chunk))
+                pixels += torch.bincount(chunk.labels.flatten(), minlength=num_classes).cpu()
+        stands_out = doubts or entropies
+        entropy, *doubt = rounded(sum(v) / len(v) for v in (entropies, doubts) if v)
+        return Look(
+            case=case_id,
+            files=fingerprint,
+            entropy=entropy,
+            doubt=doubt[0] if doubt else None,
+            pixels=tuple(pixels.tolist()),
+            num_slices=len(entropies),
+            slice_index=max(range(len(stands_out)), key=stands_out.__getitem__),
+            features=features.vector(),
+        )
+
+
+def looker_for(need: Need, model: Model | None, device: torch.device) -> Looker:
+    """What looks at candidates for a rule of this need; a model there has to be where it asks."""
+    if need in ("model", "corrector"):
+        assert model is not None
+        return ModelLooker(model)
+    return EncoderLooker(device) if need == "features" else PixelLooker()
+
+
+def model_chunks(model: Model, case: PreparedCase) -> Iterator[Chunk]:
+    """What a model says of a case, some slices at a time, so that no more of it exists at once.
+
+    Raises:
+        DeviceMemoryError: If the device has too little memory for them.
+    """
+    try:
+        with torch.inference_mode(), model.evaluating():
+            for start, logits, judged in _raw(model, case):
+                probabilities = logits.softmax(dim=1)
+                drawn = logits
+                if judged is not None and model.spec.corrects:
+                    drawn = corrected_probabilities(logits, judged)
+                yield Chunk(start, probabilities, judged, drawn.argmax(dim=1))
+    except torch.OutOfMemoryError as error:
+        raise DeviceMemoryError(
+            f"{model.device} has too little memory for one of the candidates; use another `device`."
+        ) from error
+
+
+def doubt_map(chunk: Chunk) -> torch.Tensor:
+    """(1 - P(right)) (1 - p of the background), `(n, H, W)`, 0..1: drawn and held for wrong."""
+    assert chunk.judged is not None
+    return (1 - chunk.judged[:, -1]) * (1 - chunk.probabilities[:, 0])
+
+
+def _raw(
+    model: Model, case: PreparedCase
+) -> Iterator[tuple[int, torch.Tensor, torch.Tensor | None]]:
+    corrector = model.has_corrector
+    if model.spec.spatial_dims == 3:
+        yield from slabs(model, case.slices, corrector=corrector)
+        return
+    for start in range(0, len(case.slices), BATCH):
+        numbers = range(start, min(start + BATCH, len(case.slices)))
+        part = with_context(case.slices, numbers, model.spec.context)
+        logits = model.logits(part)
+        yield start, logits, model.correct(part, logits) if corrector else None
+
+
+def _entropy(probabilities: torch.Tensor) -> torch.Tensor:
+    """In 0..1: that of equal probabilities is 1."""
+    entropy: torch.Tensor = torch.special.entr(probabilities).sum(dim=1)
+    return entropy / torch.log(torch.tensor(float(probabilities.shape[1])))
+
+
+def _slice_means(maps: torch.Tensor) -> list[float]:
+    means: list[float] = maps.flatten(1).double().mean(dim=1).nan_to_num().tolist()
+    return means
+
+
+def _plain(case: PreparedCase, case_id: str, fingerprint: str) -> Look:
+    num_slices = len(case.slices)
+    return Look(case=case_id, files=fingerprint, num_slices=num_slices, slice_index=num_slices // 2)
