@@ -119,6 +119,7 @@ class ModelLooker(Looker):
                     doubts += _slice_means(doubt_map(chunk))
                 pixels += torch.bincount(chunk.labels.flatten(), minlength=num_classes).cpu()
         stands_out = doubts or entropies
+        index = max(range(len(stands_out)), key=stands_out.__getitem__)
         entropy, *doubt = rounded(sum(v) / len(v) for v in (entropies, doubts) if v)
         return Look(
             case=case_id,
@@ -127,7 +128,8 @@ class ModelLooker(Looker):
             doubt=doubt[0] if doubt else None,
             pixels=tuple(pixels.tolist()),
             num_slices=len(entropies),
-            slice_index=max(range(len(stands_out)), key=stands_out.__getitem__),
+            slice_index=index,
+            layer=_layer(case, index),
             features=features.vector(),
         )
 
@@ -191,6 +193,19 @@ def _slice_means(maps: torch.Tensor) -> list[float]:
     return means
 
 
+def _layer(case: PreparedCase, index: int) -> int:
+    """The layer of the file that a prepared slice lies in; slices may have been resampled."""
+    slicing = case.slicing
+    share = (index + 0.5) / len(case.slices)
+    return slicing.across(min(int(share * slicing.num_slices), slicing.num_slices - 1))
+
+
 def _plain(case: PreparedCase, case_id: str, fingerprint: str) -> Look:
-    num_slices = len(case.slices)
-    return Look(case=case_id, files=fingerprint, num_slices=num_slices, slice_index=num_slices // 2)
+    num_slices, middle = len(case.slices), len(case.slices) // 2
+    return Look(
+        case=case_id,
+        files=fingerprint,
+        num_slices=num_slices,
+        slice_index=middle,
+        layer=_layer(case, middle),
+    )

@@ -197,7 +197,7 @@ def _below(scores: Sequence[float], index: int) -> str:
     """How many of the other candidates have a lower score, in words."""
     lower, others = sum(score < scores[index] for score in scores), len(scores) - 1
     if lower == others:
-        return "all other candidates"
+        return "any other candidate"
     return f"{100 * lower // others} % of the other candidates"
 
 
@@ -205,7 +205,7 @@ def _where(pool: Pool, index: int) -> str:
     look = pool.looks[index]
     if look.num_slices == 1:
         return ""
-    return f", most of all in slice {look.slice_index + 1} of {look.num_slices}"
+    return f" (most of all slice {look.layer}, counted from 0 as stored)"
 
 
 def _drawn(pool: Pool, index: int) -> str:
