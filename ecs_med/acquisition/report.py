@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from ecs_med.acquisition.base import Acquisition
 from ecs_med.errors import SomeInputsFailed
-from ecs_med.files import RESULT_REMEDY, write_json, write_text
+from ecs_med.files import RESULT_REMEDY, cache_folder, write_json, write_text
 from ecs_med.names import as_cell
 from ecs_med.palette import css_color
 from ecs_med.reporting.html import rendered_page
@@ -19,6 +20,8 @@ __all__ = ["Suggestion", "SuggestionReport", "patient_group", "relative_files", 
 
 TABLE, PAGE, FAILURES = "suggest.csv", "suggest.html", "failures.json"
 COLUMNS = ("rank", "case", "patient", "score", "reason", "files")
+_MOST_FILES = 8
+"""Of a case that are named one by one: the channels of a scan, not the slices of a series."""
 _CODE = re.compile(r"[A-Za-z]{0,8}[-_.]?\d[\w.-]*")
 
 
@@ -32,7 +35,7 @@ class Suggestion:
         patient: Its patient where that is a code; a name is never written.
         score: By which it stands out; `None` where the rule has none.
         reason: Why it was picked, a sentence.
-        files: Relative to the data folder.
+        files: Relative to the data folder; see `relative_files`.
     """
 
     rank: int
@@ -116,14 +119,19 @@ def patient_group(case: Case) -> str | None:
 
 
 def relative_files(case: Case, data: Path) -> tuple[str, ...]:
-    """The image files of a case, relative to the data folder, or to that of the list file."""
-    root = data if data.is_dir() else data.parent
-    return tuple(
-        printable(
-            (path.relative_to(root) if path.is_relative_to(root) else Path(path.name)).as_posix()
-        )
-        for path in case.images
-    )
+    """The image files of a case, relative to the data folder, or to that of the list file.
+
+    Of a series of many files in one folder the folder alone is given. DICOM has none: its cases
+    are known by their hashes, since files may be called as patients are.
+    """
+    root = (data if data.is_dir() else data.parent).absolute()
+    files = [path.absolute() for path in case.images]
+    if any(path.is_relative_to(cache_folder("dicom").absolute()) for path in files):
+        return ()
+    folders = {path.parent for path in files}
+    if len(files) > _MOST_FILES and len(folders) == 1:
+        files = list(folders)
+    return tuple(printable(Path(os.path.relpath(path, root)).as_posix()) for path in files)
 
 
 def write_report(
