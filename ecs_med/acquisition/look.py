@@ -30,8 +30,9 @@ class Look(Record):
     """Prepared slices, 1 of a picture."""
     slice_index: int = 0
     """The prepared slice that stands out most: by doubt, else by entropy, else the middle one."""
-    layer: int = 0
-    """The layer of the file that this slice lies in, from 0, along the axis of slices."""
+    layers: tuple[int, ...] = ()
+    """Layers of the file, from 0 along the axis of slices, that stand out, this one first; none of
+    a picture, or without a model."""
     features: tuple[float, ...] = ()
     """Of an encoder, averaged over the image."""
 

@@ -1,7 +1,7 @@
 """Looking at one candidate: read it, let networks see it once, and keep a few numbers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -22,7 +22,10 @@ from ecs_med.losses import corrected_probabilities
 from ecs_med.runs import RunFolder
 from ecs_med.types import UnlabeledCase
 
-__all__ = ["Chunk", "Looker", "ModelLooker", "doubt_map", "looker_for", "model_chunks"]
+__all__ = ["Chunk", "Looker", "ModelLooker", "apart", "doubt_map", "looker_for", "model_chunks"]
+
+_MOST_SLICES = 3
+"""Of a volume that are named as those that stand out."""
 
 
 class Chunk(NamedTuple):
@@ -118,8 +121,7 @@ class ModelLooker(Looker):
                 if chunk.judged is not None:
                     doubts += _slice_means(doubt_map(chunk))
                 pixels += torch.bincount(chunk.labels.flatten(), minlength=num_classes).cpu()
-        stands_out = doubts or entropies
-        index = max(range(len(stands_out)), key=stands_out.__getitem__)
+        indices = apart(doubts or entropies)
         entropy, *doubt = rounded(sum(v) / len(v) for v in (entropies, doubts) if v)
         return Look(
             case=case_id,
@@ -128,8 +130,8 @@ class ModelLooker(Looker):
             doubt=doubt[0] if doubt else None,
             pixels=tuple(pixels.tolist()),
             num_slices=len(entropies),
-            slice_index=index,
-            layer=_layer(case, index),
+            slice_index=indices[0],
+            layers=tuple(_layer(case, i) for i in indices) if len(entropies) > 1 else (),
             features=features.vector(),
         )
 
@@ -200,12 +202,21 @@ def _layer(case: PreparedCase, index: int) -> int:
     return slicing.across(min(int(share * slicing.num_slices), slicing.num_slices - 1))
 
 
+def apart(scores: Sequence[float]) -> list[int]:
+    """Places of the highest scores, at most three, an eighth of all away from each other.
+
+    Example:
+        >>> apart([0, 0, 9, 8, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0])
+        [2, 13, 5]
+    """
+    distance = max(1, len(scores) // 8)
+    chosen: list[int] = []
+    for index in sorted(range(len(scores)), key=lambda i: (-scores[i], i)):
+        if len(chosen) < _MOST_SLICES and all(abs(index - i) >= distance for i in chosen):
+            chosen.append(index)
+    return chosen
+
+
 def _plain(case: PreparedCase, case_id: str, fingerprint: str) -> Look:
-    num_slices, middle = len(case.slices), len(case.slices) // 2
-    return Look(
-        case=case_id,
-        files=fingerprint,
-        num_slices=num_slices,
-        slice_index=middle,
-        layer=_layer(case, middle),
-    )
+    num_slices = len(case.slices)
+    return Look(case=case_id, files=fingerprint, num_slices=num_slices, slice_index=num_slices // 2)

@@ -20,6 +20,7 @@ __all__ = ["Suggestion", "SuggestionReport", "patient_group", "relative_files", 
 
 TABLE, PAGE, FAILURES = "suggest.csv", "suggest.html", "failures.json"
 COLUMNS = ("rank", "case", "patient", "score", "reason", "files")
+SLICES = "slices"
 _MOST_FILES = 8
 """Of a case that are named one by one: the channels of a scan, not the slices of a series."""
 _CODE = re.compile(r"[A-Za-z]{0,8}[-_.]?\d[\w.-]*")
@@ -36,6 +37,7 @@ class Suggestion:
         score: By which it stands out; `None` where the rule has none.
         reason: Why it was picked, a sentence.
         files: Relative to the data folder; see `relative_files`.
+        slices: Of a volume, the layers of its file that stand out, from 0; empty without a model.
     """
 
     rank: int
@@ -44,6 +46,7 @@ class Suggestion:
     score: float | None
     reason: str
     files: tuple[str, ...]
+    slices: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ class SuggestionReport:
             "num_patients": self.num_patients,
             "suggestions": [
                 {name: getattr(one, name) for name in COLUMNS if name != "files"}
-                | {"files": list(one.files)}
+                | {"files": list(one.files), SLICES: list(one.slices)}
                 for one in self.suggestions
             ],
             "notes": list(self.notes),
@@ -173,11 +176,14 @@ def write_report(
 
 
 def _table(report: SuggestionReport) -> str:
+    """As CSV; slices as a list of labelled cases has them, where there are any."""
     table = io.StringIO(newline="")
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    has_slices = any(one.slices for one in report.suggestions)
+    writer.writerow([*COLUMNS, *([SLICES] if has_slices else [])])
     for one in report.suggestions:
         score = "" if one.score is None else f"{one.score:.6g}"
         words = (one.case, one.patient or "", score, one.reason, ";".join(one.files))
-        writer.writerow([one.rank, *map(as_cell, words)])
+        slices = [";".join(map(str, one.slices))] if has_slices else []
+        writer.writerow([one.rank, *map(as_cell, words), *slices])
     return table.getvalue()

@@ -103,8 +103,8 @@ class Entropy(Acquisition):
 
     def reason(self, index: int) -> str:
         """How unsure, and what is drawn."""
-        compared = f"{_below(self._scores, index)}{_where(self.pool, index)}"
-        return f"The model is less sure of it than of {compared}; {_drawn(self.pool, index)}."
+        place = f"{_place(self._scores, index)} by the model's entropy{_where(self.pool, index)}"
+        return f"{place}; {_drawn(self.pool, index)}."
 
 
 class Doubt(Acquisition):
@@ -147,9 +147,8 @@ class Doubt(Acquisition):
         alike = sum(label == self._cluster.get(index) for label in self._cluster.values()) - 1
         ones = "one that looks" if alike == 1 else "ones that look"
         stands = f"it stands for {alike} other doubted {ones} like it; " if alike > 0 else ""
-        compared = f"{_below(self._scores, index)}{_where(self.pool, index)}"
-        drawn = _drawn(self.pool, index)
-        return f"The corrector doubts it more than {compared}; {stands}{drawn}."
+        place = f"{_place(self._scores, index)} by the corrector's doubt{_where(self.pool, index)}"
+        return f"{place}; {stands}{_drawn(self.pool, index)}."
 
 
 class ColdStart(Acquisition):
@@ -193,19 +192,19 @@ class ColdStart(Acquisition):
         return f"Stands for {size} of {total} candidates that look alike."
 
 
-def _below(scores: Sequence[float], index: int) -> str:
-    """How many of the other candidates have a lower score, in words."""
-    lower, others = sum(score < scores[index] for score in scores), len(scores) - 1
-    if lower == others:
-        return "any other candidate"
-    return f"{100 * lower // others} % of the other candidates"
+def _place(scores: Sequence[float], index: int) -> str:
+    """How many of the candidates have a higher score, and how many there are, in words."""
+    higher = sum(score > scores[index] for score in scores)
+    return f"Number {higher + 1} of {len(scores)} candidates"
 
 
 def _where(pool: Pool, index: int) -> str:
-    look = pool.looks[index]
-    if look.num_slices == 1:
+    """Of a volume, the slices that stand out."""
+    layers = pool.looks[index].layers
+    if not layers:
         return ""
-    return f" (most of all slice {look.layer}, counted from 0 as stored)"
+    numbers = ", ".join(map(str, layers))
+    return f" (most of all slice{'s' * (len(layers) > 1)} {numbers}, counted from 0 as stored)"
 
 
 def _drawn(pool: Pool, index: int) -> str:

@@ -112,7 +112,7 @@ def suggest(
             suggestions=_described(acquisition, chosen, data),
             num_candidates=len(cases),
             num_patients=_num_patients(cases),
-            notes=(*found.notes, *_notes(len(chosen), count)),
+            notes=(*found.notes, *_notes(acquisition, len(chosen))),
             failures=failures,
         )
         written = write_report(report, acquisition, _pictures(model, pool, chosen))
@@ -185,6 +185,7 @@ def _described(
             score=acquisition.score(index),
             reason=acquisition.reason(index),
             files=relative_files(cases[index], data),
+            slices=acquisition.pool.looks[index].layers,
         )
         for rank, index in enumerate(chosen, start=1)
     )
@@ -207,8 +208,16 @@ def _num_patients(cases: Sequence[Case]) -> int | None:
     return len({group_key(case) for case in cases}) if known else None
 
 
-def _notes(num_chosen: int, count: int) -> list[str]:
+def _notes(acquisition: Acquisition, num_chosen: int) -> list[str]:
+    pool = acquisition.pool
     notes = ["No rule was measured against a random choice here yet; docs/suggest.md says more."]
-    if num_chosen < count:
-        notes.append(f"{count} were asked for, and there are only {num_chosen} candidates.")
+    if num_chosen < pool.count:
+        notes.append(f"{pool.count} were asked for, and there are only {num_chosen} candidates.")
+    blank = sum(not look.foreground for look in pool.looks)
+    if acquisition.needs == "corrector" and 2 * blank > len(pool.looks):
+        notes.append(
+            f"The model draws nothing in {blank} of {len(pool.looks)} candidates, of which "
+            f"`by={acquisition.name}` can say little; `by=entropy` or `by=coldstart` may serve "
+            "better."
+        )
     return notes

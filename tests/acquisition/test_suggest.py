@@ -13,10 +13,11 @@ from ecs_med.acquisition import lookers
 from ecs_med.acquisition.candidates import find_candidates
 from ecs_med.acquisition.lookers import ModelLooker
 from ecs_med.acquisition.suggest import suggest, usual_acquisition
+from ecs_med.data.layout import open_data
 from ecs_med.errors import DataError, SettingsError, SomeInputsFailed
 from ecs_med.inference.model import Model
 from ecs_med.runs import RunFolder
-from ecs_med.splits import SplitDocument
+from ecs_med.splits import SplitDocument, read_listed_slices
 from ecs_med_datasets.phantom import PATIENT_PATTERN
 
 READING = {"patient": PATIENT_PATTERN}
@@ -216,7 +217,11 @@ def test_volumes_by_slices(volumes, tmp_path):
         if json.loads(line)["case"] == report.suggestions[0].case
     ]
     assert 0 <= look["slice_index"] < look["num_slices"]
-    assert f"slice {look['layer']}," in report.suggestions[0].reason
+    assert tuple(look["layers"]) == report.suggestions[0].slices
+    assert f"slices {look['layers'][0]}, {look['layers'][1]}" in report.suggestions[0].reason
+    assert read_listed_slices(tmp_path / "out/suggest.csv", open_data(volumes).cases) == {
+        report.suggestions[0].case: tuple(sorted(look["layers"]))
+    }
 
 
 def test_pictures_that_are_gone_are_told_on_the_page(phantom, run, tmp_path, monkeypatch):
