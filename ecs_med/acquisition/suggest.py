@@ -99,7 +99,7 @@ def suggest(
     with hold_folder(output):
         whole = claim_folder(output, {TABLE, PAGE, FAILURES, SCORES, LOCK_NAME})
         looks, failures = _look(found.cases, looker, output / SCORES, on_case, on_failure)
-        cases = [case for case in found.cases if case.id in looks]
+        cases = _distinct(found.cases, looks)
         names = model.spec.class_names if model else ()
         pool = Pool(cases, [looks[case.id] for case in cases], count, seed, names)
         acquisition = kind(pool)
@@ -112,7 +112,7 @@ def suggest(
             suggestions=_described(acquisition, chosen, data),
             num_candidates=len(cases),
             num_patients=_num_patients(cases),
-            notes=(*found.notes, *_notes(acquisition, len(chosen))),
+            notes=(*found.notes, *_notes(acquisition, len(chosen), len(looks) - len(cases))),
             failures=failures,
         )
         written = write_report(report, acquisition, _pictures(model, pool, chosen))
@@ -173,6 +173,15 @@ def _look(
     return looks, failures
 
 
+def _distinct(cases: Sequence[Case], looks: Mapping[str, Look]) -> list[Case]:
+    """The cases that were seen, of those with the same files the first one alone."""
+    first: dict[str, Case] = {}
+    for case in cases:
+        if case.id in looks:
+            first.setdefault(looks[case.id].files or case.id, case)
+    return list(first.values())
+
+
 def _described(
     acquisition: Acquisition, chosen: Sequence[int], data: Path
 ) -> tuple[Suggestion, ...]:
@@ -208,11 +217,13 @@ def _num_patients(cases: Sequence[Case]) -> int | None:
     return len({group_key(case) for case in cases}) if known else None
 
 
-def _notes(acquisition: Acquisition, num_chosen: int) -> list[str]:
+def _notes(acquisition: Acquisition, num_chosen: int, num_copies: int) -> list[str]:
     pool = acquisition.pool
     notes = ["No rule was measured against a random choice here yet; docs/suggest.md says more."]
     if num_chosen < pool.count:
         notes.append(f"{pool.count} were asked for, and there are only {num_chosen} candidates.")
+    if num_copies:
+        notes.append(f"Copies of another candidate, which are not suggested: {num_copies}.")
     blank = sum(not look.foreground for look in pool.looks)
     if acquisition.needs == "corrector" and 2 * blank > len(pool.looks):
         notes.append(

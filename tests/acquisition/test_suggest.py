@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from plugins import install
 
 import ecs_med
 from ecs_med.acquisition import lookers
@@ -65,6 +66,28 @@ def test_new_pictures_of_tested_patients_are_left_out(own_phantom, run, tmp_path
     assert any("patients of validation or test" in note for note in found.notes)
     without = find_candidates(own_phantom, None, READING)
     assert {case.id for case in without.cases} == ids
+
+
+def test_of_copies_one_is_suggested(own_phantom, tmp_path):
+    images = own_phantom / "train/images"
+    shutil.copy(images / "p013_1.png", images / "p998_0.png")
+    report = suggest(own_phantom, by="random", count=99, reading=READING, output=tmp_path / "out")
+    assert "train/images/p998_0" not in {row["case"] for row in rows(tmp_path / "out")}
+    assert report.num_candidates == 16
+    assert "Copies of another candidate, which are not suggested: 1." in report.notes
+
+
+def test_a_rule_of_another_package(phantom, tmp_path, monkeypatch):
+    code = (
+        "from ecs_med.acquisition import Acquisition\n"
+        "class Last(Acquisition):\n"
+        "    name, title, source, rule = 'last', 'the last', 'a test', 'The last one.'\n"
+        "    def pick(self, allowed, chosen): return allowed[-1]\n"
+        "    def reason(self, index): return 'It is the last.'\n"
+    )
+    install(monkeypatch, tmp_path / "site", "last_rule", code, acquisitions={"last": "Last"})
+    report = suggest(phantom, by="last", count=2, reading=READING, output=tmp_path / "out")
+    assert [one.case[-6:] for one in report.suggestions] == ["p013_1", "p012_1"]
 
 
 def test_without_a_model_all_without_a_mask(phantom, tmp_path):
