@@ -29,7 +29,7 @@ _MOST_SLICES = 3
 
 
 class Chunk(NamedTuple):
-    """What a model says of some consecutive slices, on the prepared grid."""
+    """What a model says of some consecutive slices, or of rows of one, on the prepared grid."""
 
     start: int
     """Number of the first one."""
@@ -112,26 +112,27 @@ class ModelLooker(Looker):
     def see(self, case: PreparedCase, case_id: str, fingerprint: str) -> Look:
         """Means over all pixels, the slice that stands out, features of the segmenter."""
         num_classes = self.model.spec.num_classes
-        entropies: list[float] = []
-        doubts: list[float] = []
+        entropies, doubts = _SliceMeans(case), _SliceMeans(case)
         pixels = torch.zeros(num_classes, dtype=torch.int64)
         with watched(self.model.segmenter) as features:
             for chunk in model_chunks(self.model, case):
-                entropies += _slice_means(_entropy(chunk.probabilities))
+                entropies.add(chunk.start, _entropy(chunk.probabilities))
                 if chunk.judged is not None:
-                    doubts += _slice_means(doubt_map(chunk))
+                    doubts.add(chunk.start, doubt_map(chunk))
                 pixels += torch.bincount(chunk.labels.flatten(), minlength=num_classes).cpu()
-        indices = apart(doubts or entropies)
-        entropy, *doubt = rounded(sum(v) / len(v) for v in (entropies, doubts) if v)
+        has_doubt = self.model.has_corrector
+        entropy, doubt = rounded((entropies.mean, doubts.mean))
+        num_slices = len(case.slices)
+        indices = apart((doubts if has_doubt else entropies).of_slices)
         return Look(
             case=case_id,
             files=fingerprint,
             entropy=entropy,
-            doubt=doubt[0] if doubt else None,
+            doubt=doubt if has_doubt else None,
             pixels=tuple(pixels.tolist()),
-            num_slices=len(entropies),
+            num_slices=num_slices,
             slice_index=indices[0],
-            layers=tuple(_layer(case, i) for i in indices) if len(entropies) > 1 else (),
+            layers=tuple(_layer(case, i) for i in indices) if num_slices > 1 else (),
             features=features.vector(),
         )
 
@@ -177,11 +178,29 @@ def _raw(
     if model.spec.spatial_dims == 3:
         yield from slabs(model, case.slices, corrector=corrector)
         return
+    if len(case.slices) == 1 and model.goes_in_rows(case.slices.shape[-2:]):
+        yield from _rows(model, case.slices[0])
+        return
     for start in range(0, len(case.slices), BATCH):
         numbers = range(start, min(start + BATCH, len(case.slices)))
         part = with_context(case.slices, numbers, model.spec.context)
         logits = model.logits(part)
         yield start, logits, model.correct(part, logits) if corrector else None
+
+
+def _rows(
+    model: Model, picture: torch.Tensor
+) -> Iterator[tuple[int, torch.Tensor, torch.Tensor | None]]:
+    """A large picture, of whose maps only some rows exist at once, from top to bottom."""
+    waiting: dict[int, torch.Tensor] = {}
+    for top, logits, judged in model.rows(picture, corrector=model.has_corrector):
+        if logits is None:
+            # Both are cut into the same rows, and logits come first.
+            yield 0, waiting.pop(top), judged
+        elif model.has_corrector:
+            waiting[top] = logits
+        else:
+            yield 0, logits, None
 
 
 def _entropy(probabilities: torch.Tensor) -> torch.Tensor:
@@ -190,9 +209,27 @@ def _entropy(probabilities: torch.Tensor) -> torch.Tensor:
     return entropy / torch.log(torch.tensor(float(probabilities.shape[1])))
 
 
-def _slice_means(maps: torch.Tensor) -> list[float]:
-    means: list[float] = maps.flatten(1).double().mean(dim=1).nan_to_num().tolist()
-    return means
+class _SliceMeans:
+    """Means of a map over each slice of a case, which comes in pieces."""
+
+    def __init__(self, case: PreparedCase) -> None:
+        self._sums = torch.zeros(len(case.slices), dtype=torch.float64)
+        self._num_pixels = case.slices.shape[-2] * case.slices.shape[-1]
+
+    def add(self, start: int, maps: torch.Tensor) -> None:
+        """Take in the map of slices from `start` on, or of some rows of one, `(n, rows, W)`."""
+        self._sums[start : start + len(maps)] += maps.flatten(1).double().sum(dim=1).cpu()
+
+    @property
+    def of_slices(self) -> list[float]:
+        """One a slice; 0 where a network has diverged."""
+        means: list[float] = (self._sums / self._num_pixels).nan_to_num().tolist()
+        return means
+
+    @property
+    def mean(self) -> float:
+        """Over all slices."""
+        return sum(self.of_slices) / len(self._sums)
 
 
 def _layer(case: PreparedCase, index: int) -> int:

@@ -78,14 +78,17 @@ def _maps(model: Model, case: PreparedCase, index: int) -> Mapping[str, Map]:
     seen = case
     if model.spec.spatial_dims == 2 and not model.spec.context and len(case.slices) > 1:
         seen, index = _alone(case, index), 0
+    parts: dict[str, list[Map]] = {"labels": [], "doubt": []}
     for chunk in model_chunks(model, seen):
         place = index - chunk.start
-        if 0 <= place < len(chunk.labels):
-            maps: dict[str, Map] = {"labels": chunk.labels[place].cpu().numpy()}
+        if place < 0:
+            break
+        if place < len(chunk.labels):
+            parts["labels"].append(chunk.labels[place].to(torch.uint8).cpu().numpy())
             if chunk.judged is not None:
-                maps["doubt"] = doubt_map(chunk)[place].float().cpu().numpy()
-            return maps
-    raise AssertionError("every slice is in a chunk")
+                parts["doubt"].append(doubt_map(chunk)[place].float().cpu().numpy())
+    # A large picture comes in rows.
+    return {name: np.concatenate(maps) for name, maps in parts.items() if maps}
 
 
 def _alone(case: PreparedCase, index: int) -> PreparedCase:

@@ -5,12 +5,15 @@ import math
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 import ecs_med
 from ecs_med.acquisition.features import NUM_FEATURES, FeatureMean, PackagedFeatures, watched
 from ecs_med.acquisition.look import rounded
-from ecs_med.acquisition.lookers import ModelLooker, looker_for
+from ecs_med.acquisition.lookers import ModelLooker, looker_for, model_chunks
+from ecs_med.acquisition.pictures import draw_case
+from ecs_med.inference import model as model_module
 from ecs_med.networks.packaged import has_packaged_weights
 from ecs_med.types import UnlabeledCase
 
@@ -100,3 +103,25 @@ def test_encoder_features_are_the_same_on_every_look(phantom):
 
 def test_numbers_are_kept_as_they_are_read_back():
     assert rounded([1 / 3, math.inf]) == (0.333333, 0.0)
+
+
+def test_a_large_picture_is_seen_in_rows_as_it_is_whole(run, tmp_path, monkeypatch):
+    pixels = np.random.default_rng(3).integers(0, 255, (112, 90, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "large.png")
+    case = UnlabeledCase("large", (tmp_path / "large.png",))
+    found = ecs_med.load_model(run, "cpu")
+    size = found.spec.preparation.model_copy(update={"max_size": 0})
+    found.spec = found.spec.model_copy(update={"tile": 32, "preparation": size})
+    looker = ModelLooker(found)
+    whole = looker(case, "")
+    drawn = draw_case(looker, case, whole)
+    monkeypatch.setattr(model_module, "LARGE_VALUES", 1000)
+    chunks = list(model_chunks(found, looker.prepare(case)))
+    assert len(chunks) > 1
+    assert sum(chunk.labels.shape[1] for chunk in chunks) == 112
+    rows = looker(case, "")
+    assert rows.pixels == whole.pixels
+    assert rows.doubt == pytest.approx(whole.doubt, rel=1e-4)
+    assert rows.entropy == pytest.approx(whole.entropy, rel=1e-4)
+    assert rows.features == pytest.approx(whole.features, rel=1e-2, abs=1e-2)
+    assert list(draw_case(looker, case, rows)) == list(drawn)
