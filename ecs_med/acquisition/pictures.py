@@ -9,8 +9,9 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
+from ecs_med.acquisition.chunks import doubt_map, model_chunks
 from ecs_med.acquisition.look import Look
-from ecs_med.acquisition.lookers import Looker, ModelLooker, doubt_map, looker_for, model_chunks
+from ecs_med.acquisition.lookers import Looker, ModelLooker, looker_for
 from ecs_med.data.cases import PreparedCase
 from ecs_med.inference.model import Model
 from ecs_med.reporting.html import embedded_picture

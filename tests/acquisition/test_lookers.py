@@ -9,9 +9,10 @@ from PIL import Image
 from torch import nn
 
 import ecs_med
+from ecs_med.acquisition.chunks import model_chunks
 from ecs_med.acquisition.features import NUM_FEATURES, FeatureMean, PackagedFeatures, watched
 from ecs_med.acquisition.look import rounded
-from ecs_med.acquisition.lookers import ModelLooker, looker_for, model_chunks
+from ecs_med.acquisition.lookers import ModelLooker, looker_for
 from ecs_med.acquisition.pictures import draw_case
 from ecs_med.inference import model as model_module
 from ecs_med.networks.packaged import has_packaged_weights
