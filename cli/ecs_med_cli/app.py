@@ -31,6 +31,7 @@ from ecs_med_cli.commands.evaluate import evaluate
 from ecs_med_cli.commands.export import export
 from ecs_med_cli.commands.predict import predict
 from ecs_med_cli.commands.report import report
+from ecs_med_cli.commands.suggest import suggest
 from ecs_med_cli.commands.train import train
 from ecs_med_cli.declaration import in_options, spoken_by, with_installed
 from ecs_med_cli.streams import lasting_streams
@@ -40,7 +41,7 @@ __all__ = ["app", "main"]
 COMMANDS = {
     command.__name__: command
     for command in (
-        *(check, train, budget, report, predict, evaluate, export),
+        *(check, train, budget, report, predict, evaluate, suggest, export),
         *(benchmark, compare, demo, doctor),
     )
 }
@@ -56,7 +57,7 @@ DISK_ERRORS = {
 }
 """What the file system may refuse without a defect of ours, and what helps."""
 
-RESUMABLE = {"train", "budget", "benchmark", "compare", "demo"}
+RESUMABLE = {"train", "budget", "suggest", "benchmark", "compare", "demo"}
 """Commands that go on where they were, whenever they are stopped."""
 
 

@@ -23,7 +23,14 @@ from ecs_med.runs.outputs import claim_folder, mark_files, own_outputs
 from ecs_med.splits import Role
 from ecs_med.types import Case
 
-__all__ = ["EvaluationReport", "Selection", "evaluate", "select_cases", "write_evaluation"]
+__all__ = [
+    "EvaluationReport",
+    "Selection",
+    "evaluate",
+    "open_as_trained",
+    "select_cases",
+    "write_evaluation",
+]
 
 EvaluatedPart = Literal["train", "validation", "test", "all"]
 
@@ -171,7 +178,7 @@ def select_cases(
     """
     trained = TrainedData.of(run)
     stays = trained.lies_in(data)
-    cases = _opened(data, trained, reading or {}, own=stays)
+    cases = open_as_trained(data, trained, reading or {}, own=stays)
     known = trained.recognized(cases, by_place=stays)
     own = trained.has_split and (stays or trained.covers(cases, known))
     why = "as asked for"
@@ -195,7 +202,7 @@ def select_cases(
     return Selection(masked, partition, note, tuple(warnings), stays)
 
 
-def _opened(
+def open_as_trained(
     data: Path, trained: TrainedData, reading: Mapping[str, Any], *, own: bool
 ) -> tuple[Case, ...]:
     """The cases, read as those of training where they are these, perhaps in another place."""

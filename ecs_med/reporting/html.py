@@ -6,13 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from ecs_med.files import regular_file
 from ecs_med.names import visible
 from ecs_med.runs import GalleryEntry
 
-__all__ = ["Tile", "embedded_panel", "rendered_page"]
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["Tile", "embedded_panel", "embedded_picture", "rendered_page"]
 
 _ROOM = "ecs_med.reporting"
 
@@ -85,6 +91,19 @@ def embedded_panel(folder: Path, entry: GalleryEntry, name: str, side: int) -> s
             panel = picture.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return ""
+    return _data_uri(panel, side)
+
+
+def embedded_picture(panel: npt.NDArray[np.uint8], side: int) -> str:
+    """A picture, (H, W, 3), as a JPEG data URI, at most `side` pixels long."""
+    from PIL import Image
+
+    return _data_uri(Image.fromarray(np.ascontiguousarray(panel)), side)
+
+
+def _data_uri(panel: "Image.Image", side: int) -> str:
+    from PIL import Image
+
     panel.thumbnail((side, side), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     # Full chroma resolution keeps coloured outlines crisp.

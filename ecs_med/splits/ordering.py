@@ -13,6 +13,8 @@ from ecs_med.errors import BudgetError
 from ecs_med.types import Case
 
 __all__ = [
+    "GUIDED",
+    "PERIOD",
     "Content",
     "Draw",
     "Group",
@@ -21,6 +23,7 @@ __all__ = [
     "foreground_first",
     "group_key",
     "nearest_prefix",
+    "next_with_foreground",
     "ordered_groups",
     "shuffled_groups",
     "take_nearest",
@@ -34,7 +37,7 @@ Draw = Literal["random", "foreground", "stratified"]
 Content = Mapping[str, Sequence[int]]
 """Pixels (or voxels) of each class by case id, background first, void left out."""
 
-_GUIDED, _PERIOD = 2, 3
+GUIDED, PERIOD = 2, 3
 """Two of three draws look for foreground: the 66 % of nnActive's foreground-aware baseline."""
 
 _NUM_SIZES = 3
@@ -190,16 +193,26 @@ def foreground_first(pixels: Sequence[Sequence[int]]) -> list[int]:
     order: list[int] = []
     while left:
         position = 0
-        if len(order) % _PERIOD < _GUIDED and num_classes > 1:
-            position, turn = _next_with_foreground(left, pixels, num_classes, turn)
+        if len(order) % PERIOD < GUIDED and num_classes > 1:
+            position, turn = next_with_foreground(left, pixels, num_classes, turn)
         order.append(left.pop(position))
     return order
 
 
-def _next_with_foreground(
+def next_with_foreground(
     left: Sequence[int], pixels: Sequence[Sequence[int]], num_classes: int, turn: int
 ) -> tuple[int, int]:
-    """Place in `left` of the next group that shows the class whose turn it is, else a later one."""
+    """The next candidate that shows the class whose turn it is, else a later class.
+
+    Args:
+        left: Places in `pixels` of the candidates, in a random order.
+        pixels: Counts of each class, background first.
+        num_classes: Of which `num_classes` - 1 take turns.
+        turn: Whose turn it is.
+
+    Returns:
+        Its place in `left`, and whose turn is next; 0 and `turn` where none shows a class.
+    """
     for step in range(num_classes - 1):
         label = 1 + (turn + step) % (num_classes - 1)
         for place, index in enumerate(left):

@@ -1,69 +1,12 @@
 """The budget report in a real browser, from a file, with no way to the network."""
 
-import shutil
-import subprocess
-from pathlib import Path
-from typing import NamedTuple
-
 import pytest
+from browser import load, needs_browser
 from sweep_folders import SweepSpec, write_sweep
 
 from ecs_med.reporting.sweep.report import write_budget_report
 
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--enable-logging=stderr",
-    "--v=0",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-)
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium or Chrome on this machine"),
-]
-
-
-class Loaded(NamedTuple):
-    """What a browser made of a page."""
-
-    dom: str
-    console: list[str]
-    requests: list[str]
-
-
-def load(page: Path, folder: Path) -> Loaded:
-    """Load a page; `requests` are the page's own, not those that the browser makes for itself."""
-    log = folder / "net.json"
-    done = subprocess.run(
-        [
-            str(BROWSER),
-            *FLAGS,
-            f"--user-data-dir={folder / 'profile'}",
-            f"--log-net-log={log}",
-            "--dump-dom",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=True,
-    )
-    events = log.read_text(encoding="utf-8").splitlines()
-    return Loaded(
-        done.stdout,
-        [line for line in done.stderr.splitlines() if "CONSOLE" in line],
-        [line for line in events if "site=file://" in line and '"url":"http' in line],
-    )
+pytestmark = needs_browser
 
 
 @pytest.fixture(scope="module")
