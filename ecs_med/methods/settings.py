@@ -108,9 +108,9 @@ def fixed_settings(config: TrainConfig, *, with_defaults: bool = False) -> dict[
         with_defaults: With what was not given and has a default.
 
     Example:
-        >>> config = TrainConfig.parse({"data": "x", "method_settings": {"ecs": {"gamma": 1}}})
-        >>> fixed_settings(config)
-        {'data': 'x', 'method_settings.ecs.gamma': 1.0}
+        >>> given = {"data": "x", "method": "ecs", "method_settings": {"ecs": {"gamma": 1}}}
+        >>> fixed_settings(TrainConfig.parse(given))
+        {'data': 'x', 'method': 'ecs', 'method_settings.ecs.gamma': 1.0}
     """
 
     def decided(settings: Settings) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def test_a_run_keeps_its_own_settings_and_no_others() -> None:
         "method_settings": {"ecs": {"gamma": 1}, "advsemiseg": {"threshold": 0.1}},
         "optimizers": {"corrector": ADAM, "discriminator": ADAM},
     }
-    kept = with_own_settings(config(**given))
+    kept = with_own_settings(config(method="ecs", **given))
     assert kept.method_settings == {"ecs": EcsSettings(gamma=1).model_dump()}
     assert kept.optimizers == {**SHORT, "corrector": ADAM}
     plain = with_own_settings(config(method="supervised", **given))
@@ -143,6 +143,7 @@ def test_a_run_keeps_its_own_settings_and_no_others() -> None:
 
 def test_what_is_held_against_another_run() -> None:
     given = config(
+        method="ecs",
         batch=4,
         crop=None,
         encoder="auto",
@@ -154,6 +155,7 @@ def test_what_is_held_against_another_run() -> None:
     fixed = fixed_settings(given)
     assert fixed == {
         "data": "x",
+        "method": "ecs",
         "batch": 4,
         "network": "deeplabv2",
         "network_settings.aspp_rates": [6, 12],
