@@ -30,8 +30,8 @@ from ecs_med.files import write_json
 from ecs_med.inference.evaluate import evaluate_cases
 from ecs_med.networks.packaged import PACKAGED_ENCODERS
 from ecs_med.training.build import build_model
-from ecs_med.training.data_plan import build_stores, training_batches
 from ecs_med.training.opening import open_run
+from ecs_med.training.stores import build_stores, training_batches
 from ecs_med.training.trainer import MethodTrainer
 
 TIMED_STEPS = 20
@@ -53,7 +53,7 @@ class SupervisedRun:
         method, self.model = build_model(config, plan, self.opening.initializations, device)
         self._trainer = MethodTrainer(
             method,
-            batch_loader(training_batches(self.stores, config), 0, 0),
+            batch_loader(training_batches(self.stores, config, plan.images), 0, 0),
             device=device,
             normalization=Normalization(self.model.spec.mean, self.model.spec.std),
             seed=config.seed,

@@ -10,7 +10,7 @@ from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Problem
-from ecs_med_datasets.collecting import collect, partition_of, settle_partitions
+from ecs_med_datasets.collecting import collect, collection_of, partition_of
 from ecs_med_datasets.naming import (
     IMAGE_NAMES,
     MASK_NAMES,
@@ -93,13 +93,7 @@ class CaseFoldersLayout(Layout):
         if len(usual) > 1:
             note = f"each case has {len(usual)} channels, in this order: {', '.join(usual)}"
             problems.append(Problem("note", note, path=root))
-        found = CaseCollection(
-            name=root.resolve().name or "data",
-            root=root,
-            layout=self.name,
-            cases=settle_partitions(cases),
-            problems=tuple(problems),
-        )
+        found = collection_of(root, self.name, cases, problems)
         return collect(found, settings, STRUCTURAL)
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from ecs_med.config import ReadingSettings
 from ecs_med.data.readers import available_readers, read_header, reader_of
 from ecs_med.errors import DataError, SettingsError, UnreadableFileError
-from ecs_med.types import Case, CaseCollection, Partition, Problem
+from ecs_med.types import Case, CaseCollection, DeclaredLabels, Partition, Problem
 from ecs_med_datasets.accounting import account
 from ecs_med_datasets.naming import EXPECTED, PARTITION_NAMES
 from ecs_med_datasets.patients import find_patients
 
-__all__ = ["collect", "partition_of", "settle_partitions"]
+__all__ = ["collect", "collection_of", "partition_of", "settle_partitions"]
 
 _OF_SERIES = ("dicom", "listing")
 """Layouts in which a slice of a DICOM series is never taken for a case, or only if it is named."""
@@ -22,6 +22,32 @@ _EXPECTED_MASKS = {
     "dicom": "DICOM SEG, RTSTRUCT or NIfTI in the folders of their series",
     "video": "masks/exam1/000123.png for frame 123 of videos/exam1.mp4",
 }
+
+
+def collection_of(
+    root: Path,
+    layout: str,
+    cases: Sequence[Case],
+    problems: Sequence[Problem],
+    labels: DeclaredLabels | None = None,
+) -> CaseCollection:
+    """The cases of a folder, which gives the data set its name, as `collect` takes them.
+
+    Args:
+        root: The folder.
+        layout: Name of the layout.
+        cases: With the partitions that folders name, see `settle_partitions`.
+        problems: What went wrong so far.
+        labels: Classes as the data set declares them.
+    """
+    return CaseCollection(
+        name=root.resolve().name or "data",
+        root=root,
+        layout=layout,
+        cases=settle_partitions(cases),
+        labels=labels,
+        problems=tuple(problems),
+    )
 
 
 def collect(

@@ -8,7 +8,7 @@ from ecs_med.data.layout import Layout
 from ecs_med.errors import DataError
 from ecs_med.files import regular_file
 from ecs_med.types import Case, CaseCollection, Color, Partition, Problem
-from ecs_med_datasets.collecting import collect, settle_partitions
+from ecs_med_datasets.collecting import collect, collection_of
 from ecs_med_datasets.naming import PARTITION_NAMES
 from ecs_med_datasets.pairing import pair
 from ecs_med_datasets.scanning import index_files
@@ -67,14 +67,7 @@ class CvatLayout(Layout):
             )
             for key in images.suffixes
         ]
-        found = CaseCollection(
-            name=root.resolve().name or "data",
-            root=root,
-            layout=self.name,
-            cases=settle_partitions(cases),
-            labels=_read_labels(root / LABELS),
-            problems=tuple(problems),
-        )
+        found = collection_of(root, self.name, cases, problems, _read_labels(root / LABELS))
         return collect(found, settings, STRUCTURAL)
 
 

@@ -16,7 +16,7 @@ from ecs_med.data.readers.dicom.headers import read_header
 from ecs_med.data.readers.dicom.series import FoundSeries, Series, find_series
 from ecs_med.errors import DataError, UnreadableFileError
 from ecs_med.types import Case, CaseCollection, Problem
-from ecs_med_datasets.collecting import collect, partition_of, settle_partitions
+from ecs_med_datasets.collecting import collect, collection_of, partition_of
 from ecs_med_datasets.dicom_pairing import Pairing, pair_masks
 from ecs_med_datasets.folder import find_image_folders
 from ecs_med_datasets.naming import STRUCTURAL, relative_path
@@ -89,13 +89,7 @@ class DicomLayout(Layout):
             *_modality_problems([scans[i] for i in used], cases, root),
             *_text_in_pixels([scans[i] for i in used]),
         ]
-        collection = CaseCollection(
-            name=root.resolve().name or "data",
-            root=root,
-            layout=self.name,
-            cases=settle_partitions(cases),
-            problems=tuple(problems),
-        )
+        collection = collection_of(root, self.name, cases, problems)
         patients = {case.id: _patient(case, root) for case in cases}
         collection = collect(collection, settings, STRUCTURAL, column=patients, accounted=False)
         identities = {case.id: scans[i].identity for case, i in zip(cases, used, strict=True)}

@@ -9,7 +9,7 @@ from ecs_med.data.layout import Layout
 from ecs_med.errors import DataError
 from ecs_med.types import Case, CaseCollection, Problem
 from ecs_med_datasets.accounting import nothing_readable
-from ecs_med_datasets.collecting import collect, partition_of, settle_partitions
+from ecs_med_datasets.collecting import collect, collection_of, partition_of
 from ecs_med_datasets.mask_folders import choose_masks, mask_folders, passed_over
 from ecs_med_datasets.matching import masks_beside, match
 from ecs_med_datasets.naming import (
@@ -85,13 +85,7 @@ class FolderLayout(Layout):
                 problems += passed_over(around, chosen)
         if not cases:
             raise DataError(f"{root}: {nothing_readable(root)}.")
-        found = CaseCollection(
-            name=root.resolve().name or "data",
-            root=root,
-            layout=self.name,
-            cases=settle_partitions(cases),
-            problems=tuple(problems),
-        )
+        found = collection_of(root, self.name, cases, problems)
         return collect(found, settings, STRUCTURAL)
 
 

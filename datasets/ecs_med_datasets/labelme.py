@@ -12,7 +12,7 @@ from ecs_med.data.readers.annotations.opening import looks_like, open_annotation
 from ecs_med.errors import DataError, UnreadableFileError
 from ecs_med.types import Case, CaseCollection, Problem
 from ecs_med_datasets.annotation_files import holds_masks
-from ecs_med_datasets.collecting import collect, partition_of, settle_partitions
+from ecs_med_datasets.collecting import collect, collection_of, partition_of
 from ecs_med_datasets.naming import STRUCTURAL, relative_path
 from ecs_med_datasets.scanning import FileIndex, Walk, index_files, list_folders, split_name
 
@@ -65,13 +65,7 @@ class LabelMeLayout(Layout):
             Case(key, (images.path(key),), mask_of.get(key), partition=partition_of(_folder(key)))
             for key in images.suffixes
         ]
-        found = CaseCollection(
-            name=root.resolve().name or "data",
-            root=root,
-            layout=self.name,
-            cases=settle_partitions(cases),
-            problems=tuple(problems),
-        )
+        found = collection_of(root, self.name, cases, problems)
         return collect(found, settings, STRUCTURAL)
 
 

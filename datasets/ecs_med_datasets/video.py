@@ -10,7 +10,7 @@ from ecs_med.data.video import VIDEO_SUFFIXES, is_video
 from ecs_med.data.video.frame_list import FrameList, list_frames
 from ecs_med.errors import DataError, UnreadableFileError
 from ecs_med.types import Case, CaseCollection, Problem
-from ecs_med_datasets.collecting import collect, partition_of, settle_partitions
+from ecs_med_datasets.collecting import collect, collection_of, partition_of
 from ecs_med_datasets.folder import find_image_folders
 from ecs_med_datasets.naming import MASK_NAMES, STRUCTURAL, relative_path
 from ecs_med_datasets.patients import find_patients
@@ -105,13 +105,8 @@ class VideoLayout(Layout):
         cases = [case for recording in recordings for case in recording.cases()]
         if not cases:
             raise DataError(f"{root}: no frame has a mask, and `frame_step=0` takes no others.")
-        found = CaseCollection(
-            name=root.resolve().name or "data",
-            root=root,
-            layout=self.name,
-            cases=settle_partitions(_of_patients(cases, root, settings.patient, problems)),
-            problems=tuple(problems),
-        )
+        of_patients = _of_patients(cases, root, settings.patient, problems)
+        found = collection_of(root, self.name, of_patients, problems)
         # Patients are known by now; a rule looks at each video once.
         asked = settings.model_copy(update={"patient": "none"})
         return collect(found, asked, STRUCTURAL)

@@ -26,8 +26,9 @@ from ecs_med.runs import (
 )
 from ecs_med.splits.ordering import digest
 from ecs_med.training.checkpoint import Progress
-from ecs_med.training.data_plan import DataPlan, Stores
+from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.scoring import score_unlabeled_slices
+from ecs_med.training.stores import Stores
 from ecs_med.types import Case
 
 __all__ = ["Last", "finish_run"]

@@ -21,9 +21,10 @@ from ecs_med.networks.correctors import corrector_kind
 from ecs_med.runs import DataFacts, InitialWeights, Manifest, Origin
 from ecs_med.training.augmentation import augmentation_sentence
 from ecs_med.training.checkpoint import Progress
-from ecs_med.training.data_plan import DataPlan, Stores
+from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.listener import RunPlan
 from ecs_med.training.schedule import Schedule
+from ecs_med.training.stores import Stores
 
 __all__ = ["Clock", "EnergyMeter", "RunNotes", "now"]
 

@@ -24,8 +24,8 @@ from ecs_med.metrics import DoubtCounts, Scores, confusion_matrix, scores_from_c
 from ecs_med.runs import PseudoLabelHealth, ValidationRow
 from ecs_med.sparse import LabeledCase, SliceSelection
 from ecs_med.splits import HiddenReferences, Split
-from ecs_med.training.data_plan import Stores
 from ecs_med.training.schedule import Schedule, cases_in_between
+from ecs_med.training.stores import Stores
 from ecs_med.types import IGNORE_INDEX, UNLABELED_INDEX, Case, UnlabeledCase
 
 __all__ = [

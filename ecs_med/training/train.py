@@ -23,13 +23,11 @@ from ecs_med.errors import DeviceMemoryError, SettingsError
 from ecs_med.files import remedy_of_writing
 from ecs_med.inference.model import load_model, save_model
 from ecs_med.litter import clear_litter
-from ecs_med.methods import Method
 from ecs_med.runs import Metrics, ValidationRow
 from ecs_med.runs.history import HistoryFile
 from ecs_med.runs.lock import hold_folder
 from ecs_med.training.build import build_model
 from ecs_med.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from ecs_med.training.data_plan import build_stores, training_batches
 from ecs_med.training.finish import Last, finish_run
 from ecs_med.training.handlers import (
     Checkpoints,
@@ -43,8 +41,8 @@ from ecs_med.training.listener import Listener, NullListener
 from ecs_med.training.manifest import Clock, EnergyMeter, RunNotes, now
 from ecs_med.training.opening import Opening, open_run, refuse_existing_run
 from ecs_med.training.scoring import SILENT_CORRECTOR, Scoring, is_silent, row_of_main_process
+from ecs_med.training.stores import build_stores, strong_views, training_batches
 from ecs_med.training.trainer import MethodTrainer
-from ecs_med.views import StrongViews
 
 __all__ = ["train"]
 
@@ -145,9 +143,7 @@ class _Run:
         self.notes.prepared(self.stores)
         for sentence in [*(str(w.message) for w in caught), *more]:
             self._warn(sentence)
-        self.batches = training_batches(
-            self.stores, self.config, doors.transform, has_colors=self.plan.images.has_colors
-        )
+        self.batches = training_batches(self.stores, self.config, self.plan.images, doors.transform)
         self.scoring = Scoring(opening.scored, self.schedule, self.stores, self.plan.split)
         self.device = torch.device(self.config.device)
         self.method, self.model = build_model(
@@ -220,7 +216,7 @@ class _Run:
             max_iterations=last,
             epoch_length=every,
             first_iteration=self.first,
-            strong=_strong_views(self.method, config, self.plan.images.has_colors),
+            strong=strong_views(self.method, config, self.plan.images),
             unlabeled_pixels=self.stores.unlabeled_pixels,
         )
         log = Log(
@@ -336,11 +332,6 @@ class _Run:
                 f"{self.config.device} ran out of memory at batch {self.config.batch} and crop "
                 f"{self.config.crop}; lower `batch` or `crop` (or `max_size`) and start a new run."
             ) from error
-
-
-def _strong_views(method: Method, config: TrainConfig, has_colors: bool) -> StrongViews | None:
-    count = method.strong_views
-    return StrongViews(config.augmentation.strong, count, has_colors) if count else None
 
 
 def _all_but_the_end(listener: Listener) -> Callable[[int, int], None]:

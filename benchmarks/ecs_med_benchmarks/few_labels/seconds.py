@@ -178,9 +178,8 @@ class _Stepper:
 
         from ecs_med.data.batches import batch_loader
         from ecs_med.training.build import build_model
-        from ecs_med.training.data_plan import build_stores, training_batches
         from ecs_med.training.opening import open_run
-        from ecs_med.views import StrongViews
+        from ecs_med.training.stores import build_stores, strong_views, training_batches
 
         longer = {"iterations": max(num_steps, config.iterations or 0), "workers": 0}
         opening = open_run(config.model_copy(update=longer), resume=False)
@@ -189,10 +188,8 @@ class _Stepper:
         stores, _ = build_stores(plan, config, opening.preparation, lambda *_: None)
         self.method, model = build_model(config, plan, opening.initializations, self.device)
         self._normalization = model.normalization
-        count = self.method.strong_views
-        colors = plan.images.has_colors
-        self._strong = StrongViews(config.augmentation.strong, count, colors) if count else None
-        batches = training_batches(stores, config, has_colors=colors)
+        self._strong = strong_views(self.method, config, plan.images)
+        batches = training_batches(stores, config, plan.images)
         self._batches = iter(batch_loader(batches, 0, 0))
 
     def timed(self, progress: float) -> float:

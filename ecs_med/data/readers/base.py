@@ -14,7 +14,15 @@ from ecs_med.data.readers.grids import Affine, directions_of, spacing_of
 from ecs_med.errors import UnreadableFileError
 from ecs_med.types import Problem, ScanKind
 
-__all__ = ["Reader", "ResultMeaning", "Scan", "ScanHeader", "StoredMask", "joined_channels"]
+__all__ = [
+    "ReadOnly",
+    "Reader",
+    "ResultMeaning",
+    "Scan",
+    "ScanHeader",
+    "StoredMask",
+    "joined_channels",
+]
 
 
 class _InSpace:
@@ -324,3 +332,26 @@ class Reader(ABC):
     @abstractmethod
     def write_map(self, path: Path, values: npt.NDArray[np.floating], like: Sequence[Path]) -> None:
         """Write a map of real numbers in 0..1, such as certainty; otherwise as `write_labels`."""
+
+
+class ReadOnly(Reader):
+    """A reader of files that hold no results; what is predicted for their cases is `result_format`.
+
+    It is not registered, as layouts would take its files for images; `reader_of` knows it.
+    """
+
+    def write_labels(
+        self,
+        path: Path,
+        labels: npt.NDArray[np.integer],
+        like: Sequence[Path],
+        meaning: ResultMeaning | None = None,
+    ) -> None:
+        """Refused."""
+        raise UnreadableFileError(
+            path, f"cannot be written as {self.formats[0]}", "choose another format"
+        )
+
+    def write_map(self, path: Path, values: npt.NDArray[np.floating], like: Sequence[Path]) -> None:
+        """Refused."""
+        self.write_labels(path, np.zeros(0, np.uint8), like)

@@ -2,12 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
-from ecs_med.data.readers.base import Reader, ResultMeaning, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.base import ReadOnly, Scan, ScanHeader, StoredMask
 from ecs_med.data.video import VIDEO_SUFFIXES
 from ecs_med.data.video.frame_access import frame_picture
 from ecs_med.data.video.frame_list import list_frames
@@ -16,11 +14,8 @@ from ecs_med.errors import UnreadableFileError
 __all__ = ["VideoReader"]
 
 
-class VideoReader(Reader):
-    """Frames of videos by their number; a video as a whole is no case.
-
-    It is not registered, as layouts would take videos for images then; `reader_of` knows it.
-    """
+class VideoReader(ReadOnly):
+    """Frames of videos by their number; a video as a whole is no case."""
 
     name = "video"
     formats = ("video",)
@@ -47,21 +42,7 @@ class VideoReader(Reader):
 
     def read_stored_labels(self, path: Path, images: Sequence[Path] = ()) -> StoredMask:
         """No video is a mask."""
-        _refuse_writing(path)
-
-    def write_labels(
-        self,
-        path: Path,
-        labels: npt.NDArray[np.integer],
-        like: Sequence[Path],
-        meaning: ResultMeaning | None = None,
-    ) -> None:
-        """Labels of a frame are a PNG."""
-        _refuse_writing(path)
-
-    def write_map(self, path: Path, values: npt.NDArray[np.floating], like: Sequence[Path]) -> None:
-        """As `write_labels`."""
-        _refuse_writing(path)
+        raise UnreadableFileError(path, "is a video, which holds no labels", "store masks as PNG")
 
 
 def _frame_of(files: Sequence[Path], frame: int | None) -> tuple[Path, int]:
@@ -75,7 +56,3 @@ def _frame_of(files: Sequence[Path], frame: int | None) -> tuple[Path, int]:
             "put it into videos/, and masks of its frames into masks/ beside it",
         )  # fmt: skip
     return files[0], frame
-
-
-def _refuse_writing(path: Path) -> NoReturn:
-    raise UnreadableFileError(path, "is a video, which holds no labels", "store masks as PNG")

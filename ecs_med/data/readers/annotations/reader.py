@@ -4,24 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-import numpy as np
-import numpy.typing as npt
-
 from ecs_med.data.readers.annotations.base import AnnotatedPicture, AnnotationFile
 from ecs_med.data.readers.annotations.opening import SUFFIXES, open_annotations
 from ecs_med.data.readers.annotations.regions import Shape, draw
-from ecs_med.data.readers.base import Reader, ResultMeaning, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.base import ReadOnly, Scan, ScanHeader, StoredMask
 from ecs_med.data.readers.grids import times
 from ecs_med.errors import UnreadableFileError
 
 __all__ = ["AnnotationReader"]
 
 
-class AnnotationReader(Reader):
-    """Regions of one picture as a mask that names its structures; drawn when it is asked for.
-
-    It is not registered, as layouts would take JSON files for images then; `reader_of` knows it.
-    """
+class AnnotationReader(ReadOnly):
+    """Regions of one picture as a mask that names its structures; drawn when it is asked for."""
 
     name = "annotations"
     formats = ("COCO", "LabelMe", "CVAT XML", "Label Studio")
@@ -59,20 +53,6 @@ class AnnotationReader(Reader):
                 path, f"of the picture {picture.name} {error}", "correct it, or export it again"
             ) from None
         return StoredMask(values, "picture", names=file.names, drawn=True)
-
-    def write_labels(
-        self,
-        path: Path,
-        labels: npt.NDArray[np.integer],
-        like: Sequence[Path],
-        meaning: ResultMeaning | None = None,
-    ) -> None:
-        """Labels are written as PNG."""
-        _refuse(path)
-
-    def write_map(self, path: Path, values: npt.NDArray[np.floating], like: Sequence[Path]) -> None:
-        """As `write_labels`."""
-        _refuse(path)
 
 
 def _entry(path: Path, images: Sequence[Path]) -> tuple[AnnotationFile, AnnotatedPicture]:
