@@ -305,7 +305,7 @@ def test_an_annotation_file_is_no_image_and_holds_no_results(tmp_path: Path) -> 
     for refused in (found.header, found.read):
         with pytest.raises(UnreadableFileError, match="which is no image"):
             refused([path])
-    with pytest.raises(UnreadableFileError, match="which is no image"):
+    with pytest.raises(UnreadableFileError, match="cannot be written as COCO"):
         found.write_labels(path, np.zeros(SIZE, np.uint8), [path])
     with pytest.raises(UnreadableFileError, match=r"nothing on the picture .*b\.png"):
         found.read_stored_labels(path, [tmp_path / "b.png"])

@@ -28,11 +28,6 @@ SETTINGS: dict[str, Any] = {
     "crop": SIZE,
     "max_size": SIZE,
     "encoder_weights": "imagenet",
-    # The paper's: with 14 pictures and 150 steps those of short runs fall behind the baseline.
-    "optimizers": {
-        "segmenter": {"name": "sgd", "lr": 0.01},
-        "corrector": {"name": "adam", "lr": 1e-4},
-    },
 }
 """Small enough for two cores, large enough that the pictures in the report mean something."""
 
