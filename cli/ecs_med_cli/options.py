@@ -73,6 +73,10 @@ METHODS = Option(
     "--methods", str, "Methods to compare ({methods}); else the default one and its baseline."
 )
 DRAW = Option("--draw", str, "How labels are drawn: random, foreground, or stratified.")
+FOLD = (
+    Option("--fold", int, "Test on this part of all labelled cases, from 0, in cross-validation."),
+    Option("--folds", int, "How many parts there are; else 5."),
+)
 UNIT = (
     Option("--unit", str, "What is labelled at a time: a case, or a slice of a volume."),
     Option("--slices-per-volume", int, "Labelled slices of each labelled volume."),

@@ -7,6 +7,7 @@ from ecs_med.config.reading import OutsideMask, ReadingSettings
 from ecs_med.config.train import (
     BASELINE_METHOD,
     DEFAULT_METHOD,
+    NUM_FOLDS,
     OptimizerSettings,
     TrainConfig,
 )
@@ -14,6 +15,7 @@ from ecs_med.config.train import (
 __all__ = [
     "BASELINE_METHOD",
     "DEFAULT_METHOD",
+    "NUM_FOLDS",
     "AugmentationSettings",
     "OptimizerSettings",
     "Orientation",

@@ -25,6 +25,7 @@ from ecs_med.errors import SettingsError
 __all__ = [
     "BASELINE_METHOD",
     "DEFAULT_METHOD",
+    "NUM_FOLDS",
     "OptimizerSettings",
     "TrainConfig",
 ]
@@ -43,6 +44,9 @@ def _as_text(value: Any) -> Any:
 
 Dims = Annotated[Literal["auto", "2", "2.5", "3"], BeforeValidator(_as_text)]
 """`2`, `2.5`, `3` or `auto`."""
+
+NUM_FOLDS = 5
+"""Of cross-validation, where nothing else is said."""
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 
@@ -95,6 +99,11 @@ class TrainConfig(Settings):
     learn_unlabeled_pixels: bool = True
     """Whether these methods learn from the pixels of labelled images that nobody has annotated
     (`unlabeled_values`) as from unlabelled images; of a scribbled image they are nearly all."""
+    fold: int | None = Field(None, ge=0, lt=1000)
+    """Which of `folds` is tested on, from 0, in cross-validation: every case that has a mask is in
+    one of them; `None`: test cases are those of the data set, or drawn by the seed."""
+    folds: int | None = Field(None, ge=2, le=1000)
+    """How many parts take turns as test cases, where `fold` is given; `None`: 5."""
     seed: int = Field(0, ge=0, lt=2**31)
     """Draws the labelled subset, the order, the crops and the initial weights."""
     run: Path | None = Field(None, json_schema_extra=PLACE)
@@ -207,6 +216,15 @@ class TrainConfig(Settings):
                     raise ValueError(f"{name} is of labelled slices; set unit to slice, too")
         elif self.slices_per_volume is None and self.slice_choice != "given":
             raise ValueError("unit slice needs slices_per_volume: how many of each volume")
+        return self
+
+    @model_validator(mode="after")
+    def _check_fold(self) -> Self:
+        if self.fold is None and self.folds is not None:
+            raise ValueError(f"folds {self.folds} needs fold: the one that is tested on, from 0")
+        last = (self.folds or NUM_FOLDS) - 1
+        if self.fold is not None and self.fold > last:
+            raise ValueError(f"fold {self.fold} is not among folds 0 to {last}")
         return self
 
     @classmethod

@@ -9,6 +9,7 @@ from numbers import Rational
 from ecs_med.errors import BudgetError
 from ecs_med.splits.case_list import read_case_list
 from ecs_med.splits.document import Role, is_split_document
+from ecs_med.splits.folds import Fold, put_together
 from ecs_med.splits.joining import join_cases, joined_warnings
 from ecs_med.splits.ordering import (
     Content,
@@ -35,6 +36,7 @@ def draw_split(
     content: Content | None = None,
     has_validation: bool = True,
     joined: Iterable[Sequence[str]] = (),
+    fold: Fold | None = None,
 ) -> Split:
     """Decide for every case whether it is labelled, unlabelled, validated or tested on.
 
@@ -61,6 +63,8 @@ def draw_split(
             `ecs_med.splits.partition.divide`.
         joined: Groups of ids that belong together as if they were of one patient, such as equal
             pictures; of cases whose part the data set does not give.
+        fold: Which cases are tested on in cross-validation, whatever part the data set gives them;
+            the others that have masks are trained on and validated on.
 
     Raises:
         BudgetError: If the budget is none, asks for more than there is, or leaves
@@ -77,10 +81,18 @@ def draw_split(
     everyone = _checked(cases)
     budget = parse_labeled(labeled)
     if isinstance(budget, SplitFile):
+        if fold is not None:
+            raise BudgetError(
+                f"`fold` divides all cases that have masks, and {budget.path} says which ones are "
+                "trained on; leave one of them out."
+            )
         return _split_of_file(everyone, budget, seed, has_validation, joined)
-    grouped = join_cases(everyone, joined)
-    parts = divide(grouped, seed, has_validation=has_validation)
-    parts.warnings += joined_warnings(grouped, everyone, parts)
+    loose = everyone if fold is None else put_together(everyone)
+    grouped = join_cases(loose, joined)
+    parts = divide(grouped, seed, has_validation=has_validation, fold=fold)
+    parts.warnings += joined_warnings(grouped, loose, parts)
+    if loose != everyone:
+        parts.notes.append("The data set's own parts are put together for this.")
     # Of the training cases equal ones may be divided into labelled and not, as published draws do.
     pool = {case.id for case in parts.pool}
     masked = [case for case in everyone if case.id in pool and case.mask is not None]

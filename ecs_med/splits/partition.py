@@ -5,6 +5,7 @@ from fractions import Fraction
 from itertools import combinations
 
 from ecs_med.errors import BudgetError
+from ecs_med.splits.folds import Fold, fold_groups
 from ecs_med.splits.ordering import Group, group_key, shuffled_groups, take_nearest
 from ecs_med.splits.specification import round_half_up
 from ecs_med.types import Case
@@ -97,6 +98,19 @@ class Parts:
             f"The data set gives no test cases: {len(self.test)} were drawn by the seed."
         )
 
+    def take_fold(self, fold: Fold) -> None:
+        """Take the cases of a fold for the test.
+
+        Raises:
+            BudgetError: If there are fewer patients than folds.
+        """
+        masked = [case for case in self.pool if case.mask is not None]
+        self.test = self._move(fold_groups(masked, fold))
+        self.notes.append(
+            f"Cross-validation: tested on {_cases(len(self.test))} of fold {fold.index} (folds 0 "
+            f"to {fold.count - 1}); every case with a mask is in one fold, the same for every seed."
+        )
+
     def draw_validation(self) -> None:
         """Draw the validation set by the seed."""
         # After a drawn test set the shares are those of the whole, 10 % of what there was.
@@ -159,7 +173,12 @@ class Parts:
 
 
 def divide(
-    cases: Sequence[Case], seed: int, *, keep: Collection[str] = (), has_validation: bool = True
+    cases: Sequence[Case],
+    seed: int,
+    *,
+    keep: Collection[str] = (),
+    has_validation: bool = True,
+    fold: Fold | None = None,
 ) -> Parts:
     """Divide cases into training pool, validation and test, never within a patient.
 
@@ -185,11 +204,15 @@ def divide(
         keep: Ids of cases that have to stay in training.
         has_validation: Whether a model is to be chosen on validation cases. If not, the validation
             cases of a data set without test cases are all tested on, and none are drawn.
+        fold: Which cases are tested on in cross-validation; those that have masks are to be of no
+            part then, see `ecs_med.splits.folds.put_together`.
 
     Raises:
         BudgetError: If nothing is left to train on or to test on.
     """
     parts = Parts(cases, seed, keep)
+    if fold is not None:
+        parts.take_fold(fold)
     if parts.validation and not parts.test:
         if has_validation:
             parts.halve_validation()

@@ -7,7 +7,7 @@ told as warnings, since training never reads them.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from ecs_med.config import TrainConfig
+from ecs_med.config import NUM_FOLDS, TrainConfig
 from ecs_med.data.checks.examination import Diagnosis
 from ecs_med.data.checks.facts import gather_facts
 from ecs_med.data.checks.grouping import grouped_sentences
@@ -16,7 +16,7 @@ from ecs_med.data.masks.reading import understand_masks
 from ecs_med.errors import BudgetError, DataError, RunFolderError
 from ecs_med.methods import method_class
 from ecs_med.runs import DataContents, RunFolder
-from ecs_med.splits import Role, Split, SplitDocument, draw_split, leak_warnings
+from ecs_med.splits import Fold, Role, Split, SplitDocument, draw_split, leak_warnings
 from ecs_med.types import Case, CaseCollection, Problem
 
 __all__ = [
@@ -66,6 +66,7 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
         content=content,
         has_validation=config.keep == "best",
         joined=found.joined,
+        fold=None if config.fold is None else Fold(config.fold, config.folds or NUM_FOLDS),
     )
 
 

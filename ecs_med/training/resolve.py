@@ -267,7 +267,8 @@ def default_run_folder(config: TrainConfig, data_name: str) -> Path:
     is_file = Path(config.labeled).is_file()
     labeled = Path(config.labeled).stem if is_file else config.labeled
     labeled = labeled.replace("%", "pct").replace("/", "-")
-    name = f"{data_name}-{config.method}-{labeled}-s{config.seed}"
+    fold = "" if config.fold is None else f"-f{config.fold}"
+    name = f"{data_name}-{config.method}-{labeled}-s{config.seed}{fold}"
     return Path("runs") / file_name(name)
 
 

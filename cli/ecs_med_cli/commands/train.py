@@ -24,6 +24,7 @@ WHAT = (
     Option("--labeled", str, "Labelled budget: 10%, 1/8, 0.1, a count, all, or a split file."),
     options.DRAW,
     *options.UNIT,
+    *options.FOLD,
     Option("--method", str, "Training method: {methods}."),
     options.SEED,
     Option("--run", Path, "Run folder; else runs/<data>-<method>-<labeled>-s<seed>."),
