@@ -7,9 +7,9 @@ the first labels instead, without a model. Pool, validation and test cases are t
 seeds differ in the first labels, in what rules draw at random, and in the training.
 
 Compared are the area under the curve of test scores over labels (trapezoids, divided by their
-range, so that it is a mean score), paired by seed. Where a rule chose what another one chose with the same
-seed, the run is the same and is not repeated. What is measured is kept after every run, so
-that the same command goes on where it was stopped; one round is finished for all before the next.
+range, so that it is a mean score), paired by seed. Where a rule chose what another one chose with
+the same seed, the run is the same and is not repeated. What is measured is kept after every run,
+so that the same command goes on where it was stopped; one round is finished before the next.
 
     OMP_NUM_THREADS=1 python benchmarks/suggestions.py shared/data/kvasir-seg \
         --output benchmarks/results/suggestions_DATE --runs runs/suggestions
