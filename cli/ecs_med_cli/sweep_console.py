@@ -137,9 +137,10 @@ class _SweepDisplay:
         what = f"{outcome.progress}: {outcome.sentence}"
         if outcome.miou is not None:
             what = f"test mIoU {outcome.miou:.4f}"
+        fold = "" if cell.config.fold is None else f" fold {cell.config.fold}"
         remaining = self._remaining()
         self._terminal.say(
-            f"{cell.method:<{self._width}}{cell.labeled:>6}  seed {cell.seed}  {what}  "
+            f"{cell.method:<{self._width}}{cell.labeled:>6}  seed {cell.seed}{fold}  {what}  "
             f"{duration(outcome.seconds)}  {self._num_ended} of {self._total} done"
             + (f"  {duration(remaining)} left" if remaining else "")
         )
@@ -163,6 +164,7 @@ def describe_cell(cell: Cell) -> dict[str, Any]:
         "method": cell.method,
         "labeled": cell.labeled,
         "seed": cell.seed,
+        **({} if cell.config.fold is None else {"fold": cell.config.fold}),
         "folder": str(cell.folder),
     }
 

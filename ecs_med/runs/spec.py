@@ -140,6 +140,8 @@ class SweepPlan(Record):
     """Names of training methods."""
     seeds: tuple[int, ...]
     """Each draws a labelled subset, the same for every method."""
+    folds: int | None = None
+    """Of cross-validation; `None` without."""
     settings: dict[str, JsonValue]
     """Fields of `TrainConfig` that all runs share."""
     cells: tuple[PlannedRun, ...]

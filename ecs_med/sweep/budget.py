@@ -51,6 +51,7 @@ def budget(
     budgets: Sequence[str] | None = None,
     methods: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
+    folds: int | None = None,
     settings: Mapping[str, Any] | None = None,
     output: Path | str | None = None,
     executor: ExecutorOptions | str = "inline",
@@ -67,6 +68,8 @@ def budget(
         budgets: Shares such as `1/8` or `10%`, numbers of cases, `all`; 1/16 to all by default.
         methods: Names of training methods; the default one and its baseline by default.
         seeds: Each draws a labelled subset, the same for every method; 0 to 2 by default.
+        folds: Cross-validation: a run for each of so many parts of all cases that have masks;
+            `None`: without.
         settings: Fields of `TrainConfig` that all runs share.
         output: Folder of the sweep; `sweeps/<data>` by default.
         executor: Where the runs run: `inline` (here, one after the other), `processes`, `ray`,
@@ -87,7 +90,14 @@ def budget(
         >>> report.path.name, len(report.runs)
         ('budget.html', 1)
     """
-    asked = {"data": data, "out": output, "budgets": budgets, "methods": methods, "seeds": seeds}
+    asked = {
+        "data": data,
+        "out": output,
+        "budgets": budgets,
+        "methods": methods,
+        "seeds": seeds,
+        "folds": folds,
+    }
     given = {name: value for name, value in asked.items() if value is not None}
     options = ExecutorOptions(name=executor) if isinstance(executor, str) else executor
     sweep = plan_budget({**given, "settings": dict(settings or {})}, options)

@@ -27,7 +27,7 @@ __all__ = [
     "plan_cells",
 ]
 
-CELL_SETTINGS = ("data", "labeled", "method", "run", "seed")
+CELL_SETTINGS = ("data", "fold", "folds", "labeled", "method", "run", "seed")
 """Settings of a run that follow from the axes and the folder of a sweep, not from its settings."""
 
 FREE_SETTINGS = TrainConfig.fields_affecting("place")
@@ -53,6 +53,9 @@ class SweepConfig(Settings):
     """Names of training methods."""
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
     """Each seed draws a labelled subset, the same for every method."""
+    folds: int | None = Field(None, ge=2, le=1000)
+    """Cross-validation: a run for each of so many folds, and every case that has a mask is tested
+    on once; `None`: one run, tested on the cases of the data set or those that the seed draws."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """Fields of `TrainConfig` that all runs share, as given; `iterations` has to be among them
     before cells are planned, so that all of them take equally many steps."""
@@ -84,13 +87,14 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Name of the run folder: `ecs-1-16-s0`."""
-        return cell_name(self.method, self.labeled, self.seed)
+        """Name of the run folder: `ecs-1-16-s0`, in cross-validation `ecs-1-16-s0-f2`."""
+        return cell_name(self.method, self.labeled, self.seed, self.config.fold)
 
     @property
     def label(self) -> str:
         """The cell in words: `ecs, 1/16, seed 0`."""
-        return f"{self.method}, {self.labeled}, seed {self.seed}"
+        fold = "" if self.config.fold is None else f", fold {self.config.fold}"
+        return f"{self.method}, {self.labeled}, seed {self.seed}{fold}"
 
     @property
     def folder(self) -> Path:
@@ -104,9 +108,10 @@ class Cell:
         return SweepFolder(self.folder.parent.parent).logs / f"{self.name}.log"
 
 
-def cell_name(method: str, labeled: str, seed: int) -> str:
+def cell_name(method: str, labeled: str, seed: int, fold: int | None = None) -> str:
     """Name of a cell's run folder."""
-    return file_name(f"{method}-{folder_name(labeled)}-s{seed}")
+    of_fold = "" if fold is None else f"-f{fold}"
+    return file_name(f"{method}-{folder_name(labeled)}-s{seed}{of_fold}")
 
 
 def plan_cells(sweep: SweepConfig) -> list[Cell]:
@@ -131,17 +136,19 @@ def plan_cells(sweep: SweepConfig) -> list[Cell]:
     if every is not None:
         # A run records the smaller one, and would not be recognised by the larger.
         shared["evaluate_every"] = min(int(every), int(iterations))
+    folds = (None,) if sweep.folds is None else range(sweep.folds)
     return [
-        _cell(sweep, shared, method, labeled, seed)
+        _cell(sweep, {**shared, "fold": fold, "folds": sweep.folds}, method, labeled, seed)
         for seed in sweep.seeds
         for labeled in sweep.budgets
+        for fold in folds
         for method in sweep.methods
     ]
 
 
 def _cell(sweep: SweepConfig, shared: dict[str, Any], method: str, labeled: str, seed: int) -> Cell:
     axes = {"method": method, "labeled": labeled, "seed": seed}
-    run = SweepFolder(sweep.out).runs / cell_name(method, labeled, seed)
+    run = SweepFolder(sweep.out).runs / cell_name(method, labeled, seed, shared["fold"])
     config = TrainConfig.parse({**shared, **axes, "data": sweep.data, "run": run})
     return Cell(method, labeled, seed, config)
 

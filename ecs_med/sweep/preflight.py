@@ -33,6 +33,13 @@ __all__ = ["SweepData", "open_sweep_data"]
 
 _NUM_SHOWN = 3
 
+Draw = tuple[str, int, int | None]
+"""Budget, seed and fold: what decides which cases are labelled and which are tested on."""
+
+
+def _draw_of(cell: Cell) -> Draw:
+    return cell.labeled, cell.seed, cell.config.fold
+
 
 @dataclass(frozen=True)
 class SweepData:
@@ -49,9 +56,9 @@ class SweepData:
     found: Diagnosis
 
     @cached_property
-    def splits(self) -> Mapping[tuple[str, int], Split]:
-        """By budget and seed."""
-        first = {(cell.labeled, cell.seed): cell.config for cell in reversed(self.cells)}
+    def splits(self) -> Mapping[Draw, Split]:
+        """By budget, seed and fold."""
+        first = {_draw_of(cell): cell.config for cell in reversed(self.cells)}
         return {
             key: draw_for(config, self.collection, self.found)
             for key, config in reversed(first.items())
@@ -64,7 +71,7 @@ class SweepData:
         """
         counts: dict[str, int] = {}
         for cell in self.cells:
-            number = len(self.splits[cell.labeled, cell.seed].labeled)
+            number = len(self.splits[_draw_of(cell)].labeled)
             if cell.config.unit == "slice":
                 number *= cell.config.slices_per_volume or 1
             counts.setdefault(cell.labeled, number)
@@ -100,10 +107,10 @@ class SweepData:
             )
         return tuple(cell for cell in self.cells if cell.labeled not in dropped), notes
 
-    def _drawn(self) -> dict[str, dict[int, frozenset[str]]]:
-        drawn: dict[str, dict[int, frozenset[str]]] = defaultdict(dict)
-        for (labeled, seed), split in self.splits.items():
-            drawn[labeled][seed] = frozenset(case.id for case in split.labeled)
+    def _drawn(self) -> dict[str, dict[tuple[int, int | None], frozenset[str]]]:
+        drawn: dict[str, dict[tuple[int, int | None], frozenset[str]]] = defaultdict(dict)
+        for (labeled, seed, fold), split in self.splits.items():
+            drawn[labeled][seed, fold] = frozenset(case.id for case in split.labeled)
         return drawn
 
     def _refuse_other_cases(self, names: Sequence[str], number: int) -> None:
@@ -134,7 +141,7 @@ class SweepData:
         problems = list(self.found.understood)
         sentences: list[str] = []
         for cell in self.cells:
-            split = self.splits[cell.labeled, cell.seed]
+            split = self.splits[_draw_of(cell)]
             problems += problems_of_run(self.found, self.collection, split, cell.config)
             refuse_empty_draw(
                 cell.config, self.collection, self.found, split, scheme, ("budgets", "seeds")
@@ -152,7 +159,7 @@ class SweepData:
         scheme = self.found.scheme
         assert scheme is not None
         where: dict[str, list[str]] = defaultdict(list)
-        for (labeled, seed), split in self.splits.items():
+        for (labeled, seed, fold), split in self.splits.items():
             pixels = self.found.class_pixels
             shown = {
                 case.id: [i for i, number in enumerate(pixels[case.id]) if number]
@@ -160,7 +167,8 @@ class SweepData:
                 if case.id in pixels
             }
             for name in absent_classes(shown, scheme.class_names):
-                where[name].append(f"{labeled} with seed {seed}")
+                of_fold = "" if fold is None else f", fold {fold}"
+                where[name].append(f"{labeled} with seed {seed}{of_fold}")
         for name, draws in where.items():
             more = f" and {len(draws) - _NUM_SHOWN} more draws" if len(draws) > _NUM_SHOWN else ""
             yield (

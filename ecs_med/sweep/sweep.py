@@ -156,6 +156,8 @@ def merge_request(stored: SweepConfig | None, asked: SweepRequest) -> SweepConfi
         return SweepConfig.parse(asked)
     if "data" in asked and Path(asked["data"]).resolve() != stored.data.resolve():
         raise _differs(stored, "data", stored.data, asked["data"])
+    if "folds" in asked and asked["folds"] != stored.folds:
+        raise _differs(stored, "folds", stored.folds, asked["folds"])
     given = asked.get("settings", {})
     was, wanted = _recorded(stored, stored.settings), _recorded(stored, given)
     settings = dict(stored.settings)

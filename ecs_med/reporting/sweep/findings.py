@@ -1,12 +1,13 @@
 """What a sweep says in words: verdict, key figures, how its runs came about and their cost."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from ecs_med.config import TrainConfig
 from ecs_med.reporting.html import Tile
 from ecs_med.reporting.sweep.checks import deciding_settings
 from ecs_med.reporting.sweep.grid import Budget, Grid
+from ecs_med.reporting.sweep.runs import FinishedRun
 from ecs_med.reporting.sweep.statistics import SIGNIFICANT, Gain, Statistics
 from ecs_med.reporting.text import NOTHING, count, decimal, duration, flat, plural, points
 from ecs_med.runs import Manifest
@@ -139,12 +140,22 @@ def data_facts(grid: Grid) -> Facts:
         (f"{unit}s in training", _tally(map(str, training))),
         (f"{unit}s in validation", _tally(str(part.num_validation) for part in data)),
         (f"{unit}s in the test", _tally(str(run.split.num_test) for run in runs)),
+        *([("cross-validation", _folds(runs))] if any(run.parts for run in runs) else []),
         ("classes", ", ".join(grid.class_names)),
         ("methods", ", ".join(method.short_name for method in grid.methods)),
         ("budgets", ", ".join(_budget_text(budget, grid.unit) for budget in grid.budgets)),
         ("seeds", ", ".join(map(str, grid.seeds))),
         *(("note", note) for note in dict.fromkeys(note for part in data for note in part.notes)),
     ]
+
+
+def _folds(runs: Sequence[FinishedRun]) -> str:
+    """What the reader has to know of scores over folds."""
+    return (
+        f"{_tally(f'{len(run.parts)} folds' for run in runs)}: every case with a mask is tested on "
+        "once, by a network that has not seen it; a score is that of all folds together, time that "
+        "of all their runs"
+    )
 
 
 def _budget_text(budget: Budget, unit: str) -> str:

@@ -21,6 +21,7 @@ from ecs_med.reporting.sweep.health import (
     health_table,
     read_health,
 )
+from ecs_med.reporting.sweep.pooling import pool_folds
 from ecs_med.reporting.sweep.runs import Unfinished, read_runs
 from ecs_med.reporting.sweep.statistics import Statistics, compute_statistics
 from ecs_med.reporting.table import Table, markdown_text
@@ -64,7 +65,9 @@ def write_budget_report(
             something else.
     """
     prices = answers.Prices(minutes_per_label, cost_per_hour)
-    finished, unfinished = read_runs(runs)
+    found_runs, unfinished = read_runs(runs)
+    finished, of_folds = pool_folds(found_runs)
+    unfinished += of_folds
     failed = sorted({**dict(unfinished), **dict(failures)}.items())
     if not finished:
         named = ", ".join(name for name, _ in failed[:3]) or "none given"

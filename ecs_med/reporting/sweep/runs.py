@@ -93,6 +93,8 @@ class FinishedRun:
 
     Attributes:
         contents: What its data held; `None` where the run did not keep it.
+        parts: In cross-validation the run of each fold, of which this one is made; its folder,
+            pictures and course of training are those of the first.
     """
 
     folder: Path
@@ -101,6 +103,7 @@ class FinishedRun:
     metrics: Metrics
     split: SplitFacts
     contents: DataContents | None = None
+    parts: "tuple[FinishedRun, ...]" = ()
 
     @property
     def name(self) -> str:

@@ -1,6 +1,6 @@
 """The numbers of a budget report: summaries, gains, classes, forecasts, labels saved."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -157,7 +157,7 @@ def _counts_of(grid: Grid, budget: Budget, notes: list[str]) -> dict[Path, Count
     counts: dict[Path, Counts] = {}
     shared: tuple[str, ...] | None = None
     for run in runs:
-        cases, matrices = _read_counts(run.folder)
+        cases, matrices = _read_counts([part.folder for part in run.parts or (run,)])
         if matrices is None or (shared is not None and cases != shared):
             notes.append(
                 "Some runs have no usable test_cases.json, so the interval over test cases is "
@@ -169,11 +169,11 @@ def _counts_of(grid: Grid, budget: Budget, notes: list[str]) -> dict[Path, Count
     return counts
 
 
-def _read_counts(folder: Path) -> tuple[tuple[str, ...], Counts | None]:
+def _read_counts(folders: Sequence[Path]) -> tuple[tuple[str, ...], Counts | None]:
     """Ids in order and (num_cases, K, K) counts; `None` where the file is not usable."""
     try:
-        found = TestCases.read(RunFolder(folder).test_cases_file)
-        rows = sorted(found.cases, key=lambda row: row.case)
+        found = [TestCases.read(RunFolder(folder).test_cases_file) for folder in folders]
+        rows = sorted((row for each in found for row in each.cases), key=lambda row: row.case)
         matrices = np.array([row.confusion for row in rows], dtype=np.int64)
     except (RunFolderError, ValueError, OverflowError):
         return (), None
