@@ -102,10 +102,7 @@ class TrainedData:
             # Of an older run only names are known, which say something where all are the same.
             same = by_place or self.roles.keys() == {case.id for case in cases}
             return {c.id: self.roles[c.id] for c in cases if same and c.id in self.roles}
-        by_digest: dict[str, list[str]] = defaultdict(list)
-        for id_, content in self.contents.items():
-            for digest in filter(None, (content.image, content.pixels)):
-                by_digest[digest].append(id_)
+        by_digest = self._by_digest()
         found: dict[str, Role] = {}
         for case in cases:
             ids = _ids_of(case, by_digest)
@@ -113,6 +110,29 @@ class TrainedData:
             if own in self.roles:
                 found[case.id] = self.roles[own]
         return found
+
+    def roles_of(self, contents: Iterable[CaseContent], *, by_place: bool) -> dict[str, Role]:
+        """As `recognized`, of cases whose contents are known already."""
+        contents = list(contents)
+        if not self.contents:
+            same = by_place or self.roles.keys() == {content.id for content in contents}
+            return {c.id: self.roles[c.id] for c in contents if same and c.id in self.roles}
+        by_digest, found = self._by_digest(), dict[str, Role]()
+        for content in contents:
+            digests = filter(None, (content.image, content.pixels))
+            ids = [id_ for digest in digests for id_ in by_digest.get(digest, ())]
+            own = content.id if content.id in ids else next(iter(ids), "")
+            if own in self.roles:
+                found[content.id] = self.roles[own]
+        return found
+
+    def _by_digest(self) -> Mapping[str, Sequence[str]]:
+        """Ids by digest of bytes, and of pixels, of their images."""
+        by_digest: dict[str, list[str]] = defaultdict(list)
+        for id_, content in self.contents.items():
+            for digest in filter(None, (content.image, content.pixels)):
+                by_digest[digest].append(id_)
+        return by_digest
 
     def covers(self, cases: Iterable[Case], known: Mapping[str, Role]) -> bool:
         """Whether every labelled case is one that the run knows."""

@@ -8,6 +8,7 @@ from numbers import Rational
 
 from ecs_med.errors import BudgetError
 from ecs_med.splits.case_list import read_case_list
+from ecs_med.splits.continuing import continue_parts
 from ecs_med.splits.document import Role, is_split_document
 from ecs_med.splits.folds import Fold, put_together
 from ecs_med.splits.joining import join_cases, joined_warnings
@@ -37,6 +38,7 @@ def draw_split(
     has_validation: bool = True,
     joined: Iterable[Sequence[str]] = (),
     fold: Fold | None = None,
+    before: Mapping[str, Role] | None = None,
 ) -> Split:
     """Decide for every case whether it is labelled, unlabelled, validated or tested on.
 
@@ -65,6 +67,8 @@ def draw_split(
             pictures; of cases whose part the data set does not give.
         fold: Which cases are tested on in cross-validation, whatever part the data set gives them;
             the others that have masks are trained on and validated on.
+        before: What the run that this one starts from used cases for, by id; its validation and
+            test cases stay that, see `continue_parts`. Not with a `fold` or a split file.
 
     Raises:
         BudgetError: If the budget is none, asks for more than there is, or leaves
@@ -88,9 +92,12 @@ def draw_split(
             )
         return _split_of_file(everyone, budget, seed, has_validation, joined)
     loose = everyone if fold is None else put_together(everyone)
-    grouped = join_cases(loose, joined)
-    parts = divide(grouped, seed, has_validation=has_validation, fold=fold)
-    parts.warnings += joined_warnings(grouped, loose, parts)
+    continued = continue_parts(loose, before if before and fold is None else {})
+    grouped = join_cases(continued.cases, joined)
+    parts = divide(grouped, seed, keep=continued.keep, has_validation=has_validation, fold=fold)
+    parts.warnings += joined_warnings(grouped, continued.cases, parts)
+    parts.notes += continued.notes
+    parts.leave_out(continued.left_out)
     if loose != everyone:
         parts.notes.append("The data set's own parts are put together for this.")
     # Of the training cases equal ones may be divided into labelled and not, as published draws do.

@@ -154,6 +154,15 @@ class Parts:
             )
         return moved
 
+    def leave_out(self, cases: Sequence[Case]) -> None:
+        """Leave cases out whose patients are validated or tested on."""
+        self.unused += cases
+        if cases:
+            self.warnings.append(
+                f"{_cases(len(cases))} {_is(len(cases))} left out, because other cases of the same "
+                "patients are validated or tested on."
+            )
+
     def warn_of_shared_patients(self) -> None:
         """Say which patients the data set itself has in several parts."""
         parts = {"training": self.pool, "validation": self.validation, "test": self.test}

@@ -4,7 +4,7 @@ Errors of files that a run uses stop it. Those of others, such as masks outside 
 told as warnings, since training never reads them.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ecs_med.config import NUM_FOLDS, TrainConfig
@@ -14,6 +14,7 @@ from ecs_med.data.checks.grouping import grouped_sentences
 from ecs_med.data.masks.label_scheme import LabelScheme
 from ecs_med.data.masks.reading import understand_masks
 from ecs_med.errors import BudgetError, DataError, RunFolderError
+from ecs_med.inference.trained_data import TrainedData
 from ecs_med.methods import method_class
 from ecs_med.runs import DataContents, RunFolder
 from ecs_med.splits import Fold, Role, Split, SplitDocument, draw_split, leak_warnings
@@ -58,7 +59,8 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
         refuse_errors(found.understood)
         refuse_errors(p for fact in found.facts.values() for p in fact.mask_problems)
         content = found.class_pixels
-    return draw_split(
+    before = _roles_before(config, found)
+    split = draw_split(
         collection.cases,
         config.labeled,
         config.seed,
@@ -67,7 +69,31 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
         has_validation=config.keep == "best",
         joined=found.joined,
         fold=None if config.fold is None else Fold(config.fold, config.folds or NUM_FOLDS),
+        before=before,
     )
+    return replace(split, warnings=(*split.warnings, *_seen_before(split, before)))
+
+
+def _roles_before(config: TrainConfig, found: Diagnosis) -> Mapping[str, Role]:
+    """What the run that this one starts from used these cases for; empty where it knows none."""
+    if config.start_from is None or not RunFolder(config.start_from).is_run:
+        return {}
+    trained = TrainedData.of(config.start_from)
+    contents = (fact.content for fact in found.facts.values())
+    return trained.roles_of(contents, by_place=trained.lies_in(config.data))
+
+
+def _seen_before(split: Split, before: Mapping[str, Role]) -> list[str]:
+    """A sentence on cases that are held out here and were trained on there."""
+    held = [case.id for case in (*split.validation, *split.test)]
+    seen = [id_ for id_ in held if before.get(id_) == "labeled"]
+    if not seen:
+        return []
+    return [
+        f"The run that this one starts from was trained on {len(seen)} of the {len(held)} "
+        f"validation and test cases ({seen[0]} first): scores will look better than they are; "
+        "begin without `start_from`, or with its split."
+    ]
 
 
 def scheme_for(
