@@ -59,8 +59,7 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
         refuse_errors(found.understood)
         refuse_errors(p for fact in found.facts.values() for p in fact.mask_problems)
         content = found.class_pixels
-    before = _roles_before(config, found)
-    split = draw_split(
+    return draw_split(
         collection.cases,
         config.labeled,
         config.seed,
@@ -69,9 +68,8 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
         has_validation=config.keep == "best",
         joined=found.joined,
         fold=None if config.fold is None else Fold(config.fold, config.folds or NUM_FOLDS),
-        before=before,
+        before=_roles_before(config, found),
     )
-    return replace(split, warnings=(*split.warnings, *_seen_before(split, before)))
 
 
 def _roles_before(config: TrainConfig, found: Diagnosis) -> Mapping[str, Role]:
@@ -81,19 +79,6 @@ def _roles_before(config: TrainConfig, found: Diagnosis) -> Mapping[str, Role]:
     trained = TrainedData.of(config.start_from)
     contents = (fact.content for fact in found.facts.values())
     return trained.roles_of(contents, by_place=trained.lies_in(config.data))
-
-
-def _seen_before(split: Split, before: Mapping[str, Role]) -> list[str]:
-    """A sentence on cases that are held out here and were trained on there."""
-    held = [case.id for case in (*split.validation, *split.test)]
-    seen = [id_ for id_ in held if before.get(id_) == "labeled"]
-    if not seen:
-        return []
-    return [
-        f"The run that this one starts from was trained on {len(seen)} of the {len(held)} "
-        f"validation and test cases ({seen[0]} first): scores will look better than they are; "
-        "begin without `start_from`, or with its split."
-    ]
 
 
 def scheme_for(

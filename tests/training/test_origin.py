@@ -11,10 +11,12 @@ import torch
 from safetensors.torch import load_file
 
 from ecs_med.config import TrainConfig
+from ecs_med.data.layout import open_data
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.inference.corrector_counts import CorrectorCounts
 from ecs_med.methods.correcting import CorrectorOnly
 from ecs_med.runs import CorrectorScores
+from ecs_med.splits import draw_split
 from ecs_med.training.train import train
 
 Build = Callable[..., TrainConfig]
@@ -173,8 +175,14 @@ def test_cases_that_the_first_run_was_trained_on_are_not_scored_unnoticed(
         shutil.copy(path, target)
     base = train(settings(data=flat, method="supervised", run=tmp_path / "base"))
     values = {"data": flat, "method": "corrector", "start_from": base}
-    other = train(settings(**values, seed=1, run=tmp_path / "other"))
+    drawn = draw_split(open_data(flat).cases, "all", 1)
+    drawn.write(tmp_path / "other.json")
+    other = train(settings(**values, labeled=str(tmp_path / "other.json"), run=tmp_path / "other"))
     warnings = read(other / "manifest.json")["warnings"]
     assert any("was trained on" in w and "`labeled`" in w for w in warnings)
-    same = train(settings(**values, labeled=str(base / "split.json"), run=tmp_path / "same"))
+    # Left to itself, a run holds out what the first one held out, whatever its seed.
+    same = train(settings(**values, seed=1, run=tmp_path / "same"))
     assert not any("was trained on" in w for w in read(same / "manifest.json")["warnings"])
+    roles = [read(run / "split.json")["cases"] for run in (base, same)]
+    tested = [[case["id"] for case in cases if case["role"] == "test"] for cases in roles]
+    assert tested[0] == tested[1]
