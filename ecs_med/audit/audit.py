@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.acquisition.report import patient_group, relative_files
-from ecs_med.audit.folds import AuditPlan, plan_audit
+from ecs_med.audit.folds import NUM_AUDIT_FOLDS, AuditPlan, plan_audit
 from ecs_med.audit.judges import FoldJudge, Verdicts, judge_all
 from ecs_med.audit.pictures import draw_judged
 from ecs_med.audit.ranking import fitting_cases, ranked
@@ -33,7 +33,7 @@ OnFailure = Callable[[str], None]
 def audit(
     data: Path | str,
     *,
-    folds: int = 3,
+    folds: int = NUM_AUDIT_FOLDS,
     method: str = DEFAULT_METHOD,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,

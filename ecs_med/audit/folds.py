@@ -1,27 +1,31 @@
 """The runs of an audit: one a fold, each trained on all masks but those of its fold."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ecs_med.audit.judges import FoldJudge
 from ecs_med.config import DEFAULT_METHOD, TrainConfig
 from ecs_med.data.checks.contents import CaseContent
-from ecs_med.errors import BudgetError, SettingsError
-from ecs_med.files import make_folder
+from ecs_med.errors import SettingsError
 from ecs_med.runs import SweepFolder
-from ecs_med.splits import Role, Split
-from ecs_med.splits.joining import join_cases
-from ecs_med.splits.ordering import digest, shuffled_groups
+from ecs_med.splits import Fold
+from ecs_med.splits.ordering import digest
+from ecs_med.sweep.axes import ALL_LABELS
 from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 from ecs_med.sweep.executors.base import Executor
-from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings
+from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings, plan_cells
 from ecs_med.sweep.preflight import open_sweep_data
 from ecs_med.sweep.state import read_metrics
 from ecs_med.types import Case
 
-__all__ = ["AuditPlan", "plan_audit"]
+__all__ = ["NUM_AUDIT_FOLDS", "AuditPlan", "plan_audit"]
+
+NUM_AUDIT_FOLDS = 3
+"""Where nothing else is said: each run learns from two of three masks."""
+
+_INLINE = ExecutorOptions(name="inline")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class AuditPlan:
         executor: Where they run.
         cases: All cases of the data set.
         contents: What each of them holds, by id.
-        num_labeled: Labelled cases of each run, by its budget.
+        num_labeled: Labelled cases of the first run, by its budget.
         warnings: What a person should look at in the data, a sentence each.
     """
 
@@ -71,61 +75,69 @@ def plan_audit(
     data: Path,
     out: Path,
     *,
-    folds: int = 3,
+    folds: int = NUM_AUDIT_FOLDS,
     method: str = DEFAULT_METHOD,
     seed: int = 0,
     settings: Mapping[str, Any] | None = None,
-    options: ExecutorOptions = ExecutorOptions(),  # noqa: B008 - frozen
+    options: ExecutorOptions = _INLINE,
     progress: Callable[[int, int], None] | None = None,
 ) -> AuditPlan:
-    """Decide everything about the runs, so that mistakes are found before the first one."""
+    """Decide everything about the runs, so that mistakes are found before the first one.
+
+    Args:
+        data: Folder or list file.
+        out: Folder of the audit.
+        folds: How many runs there are.
+        method: Training method of all of them.
+        seed: Of all of them.
+        settings: Fields of `TrainConfig` that they share.
+        options: Where they run.
+        progress: Told how many of how many cases are decoded, where that is not known yet.
+
+    Raises:
+        EcsMedError: If something that is asked for cannot be, or the data are not fit for it.
+    """
     if folds < 2:
-        raise SettingsError(f"`folds={folds}`: an audit needs at least two.")
+        raise SettingsError(f"`folds={folds}`: a mask is judged by runs without it; ask for two.")
     shared = dict(settings or {})
-    sweep = SweepConfig.parse(
-        {"data": data, "out": out, "budgets": ("all",), "methods": (method,), "settings": shared}
-    )
+    for name in ("fold", "labeled"):
+        if shared.pop(name, None) is not None:
+            raise SettingsError(f"`{name}` is decided by the audit; leave it out.")
     executor = choose_executor(options, shared.get("device", "auto"), out)
-    sweep = decide_open_settings(sweep, here=executor.here)
-    config = TrainConfig.parse(
-        {**sweep.settings, "data": data, "method": method, "seed": seed, "run": out / "runs/all"}
-    )
-    whole = open_sweep_data([Cell(method, "all", seed, config)], progress)
-    cases = tuple(whole.collection.cases)
-    make_folder(out / "folds")
-    cells, counts = [], {}
-    for fold, split in enumerate(_fold_splits(cases, whole.found.joined, folds, seed)):
-        path = out / "folds" / f"fold-{fold}.json"
-        split.write(path)
-        run = SweepFolder(out).runs / f"{method}-fold-{fold}-s{seed}"
-        own = config.model_copy(update={"labeled": str(path), "run": run})
-        counts[str(path)] = len(split.labeled)
-        cells.append(Cell(method, str(path), seed, own))
-    contents = {id_: fact.content for id_, fact in whole.found.facts.items()}
-    return AuditPlan(data, out, tuple(cells), executor, cases, contents, counts)
-
-
-def _fold_splits(
-    cases: Sequence[Case], joined: Sequence[Sequence[str]], folds: int, seed: int
-) -> list[Split]:
-    masked = [case for case in join_cases(cases, joined) if case.mask is not None]
-    groups = shuffled_groups(masked, "test", seed)
-    if len(groups) < folds + 1:
-        raise BudgetError(f"`folds={folds}`: there are only {len(groups)} patients with masks.")
-    splits = []
-    for fold in range(folds):
-        test = {case.id for group in groups[fold::folds] for case in group}
-        rest = [group for n, group in enumerate(groups) if n % folds != fold]
-        held = {case.id for group in rest[: max(1, len(rest) // 8)] for case in group}
-        roles: dict[str, Role] = {
-            case.id: "test"
-            if case.id in test
-            else "validation"
-            if case.id in held
-            else "labeled"
-            if case.mask
-            else "unlabeled"
-            for case in cases
+    sweep = SweepConfig.parse(
+        {
+            "data": data,
+            "out": out,
+            "budgets": (ALL_LABELS,),
+            "methods": (method,),
+            "settings": shared,
         }
-        splits.append(Split.from_roles(cases, roles, seed=seed, asked="all"))
-    return splits
+    )
+    sweep = decide_open_settings(sweep, here=executor.here)
+    sweep = sweep.model_copy(update={"seeds": (seed,)})
+    cells = tuple(_cell(sweep, Fold(index, folds)) for index in range(folds))
+    opened = open_sweep_data(cells[:1], progress)
+    warnings: list[str] = []
+    for cell in cells:
+        of_fold = replace(opened, cells=(cell,))
+        warnings += of_fold.refuse_faults()
+        of_fold.refuse_other_data()
+    return AuditPlan(
+        data=data,
+        out=out,
+        cells=cells,
+        executor=executor,
+        cases=tuple(opened.collection.cases),
+        contents={id_: fact.content for id_, fact in opened.found.facts.items()},
+        num_labeled=replace(opened, cells=cells[:1]).num_labeled(),
+        warnings=tuple(dict.fromkeys(warnings)),
+    )
+
+
+def _cell(sweep: SweepConfig, fold: Fold) -> Cell:
+    [whole] = plan_cells(sweep)
+    settings = whole.config.model_dump(mode="json", exclude_unset=True)
+    one = {**settings, "fold": fold.index, "folds": fold.count}
+    named = replace(whole, config=TrainConfig.parse(one))
+    run = SweepFolder(sweep.out).runs / named.name
+    return replace(whole, config=TrainConfig.parse({**one, "run": run}))
