@@ -59,6 +59,11 @@ class DecisionFile(Record):
             seen.add(one.case)
         return decisions
 
+    def of(self, decision: Decision) -> "DecisionFile":
+        """The decisions of one kind alone."""
+        chosen = tuple(one for one in self.decisions if one.decision == decision)
+        return self.model_copy(update={"decisions": chosen})
+
     def divided(
         self, contents: Mapping[str, CaseContent]
     ) -> tuple[dict[str, MaskDecision], list[str], list[str]]:

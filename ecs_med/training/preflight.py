@@ -18,6 +18,7 @@ from ecs_med.inference.trained_data import TrainedData
 from ecs_med.methods import method_class
 from ecs_med.runs import DataContents, RunFolder
 from ecs_med.splits import Fold, Role, Split, SplitDocument, draw_split, leak_warnings
+from ecs_med.training.exclusion import excluded_masks
 from ecs_med.types import Case, CaseCollection, Problem
 
 __all__ = [
@@ -52,7 +53,7 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
 
     Raises:
         DataError: If the draw looks at masks and one of them cannot be read.
-        BudgetError: If the budget cannot be drawn.
+        BudgetError: If the budget cannot be drawn, or `exclude` names what is no case.
     """
     content = None
     if config.draw != "random":
@@ -60,6 +61,8 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
         refuse_errors(p for fact in found.facts.values() for p in fact.mask_problems)
         content = found.class_pixels
     before = _roles_before(config, found)
+    contents = {id_: fact.content for id_, fact in found.facts.items()}
+    excluded, changed = excluded_masks(config.exclude, collection.cases, contents)
     split = draw_split(
         collection.cases,
         config.labeled,
@@ -70,8 +73,9 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
         joined=found.joined,
         fold=None if config.fold is None else Fold(config.fold, config.folds or NUM_FOLDS),
         before=before,
+        excluded=excluded,
     )
-    return replace(split, warnings=(*split.warnings, *_seen_before(split, before)))
+    return replace(split, warnings=(*split.warnings, *changed, *_seen_before(split, before)))
 
 
 def _roles_before(config: TrainConfig, found: Diagnosis) -> Mapping[str, Role]:

@@ -8,7 +8,7 @@ import typer
 from ecs_med_cli import options
 from ecs_med_cli.commands.train import build_config
 from ecs_med_cli.console import plain_table
-from ecs_med_cli.declaration import Given, Option, with_options
+from ecs_med_cli.declaration import Given, with_options
 from ecs_med_cli.lean import sparing_pydicom
 
 if TYPE_CHECKING:
@@ -20,20 +20,16 @@ __all__ = ["audit"]
 
 _SHOWN = 10
 
-WHAT = (options.DATA, Option("--method", str, "Training method: {methods}."))
+WHAT = (options.DATA, options.METHOD)
 
 
 @with_options(what=WHAT, place=options.PLACE, settings=options.TRAINING)
 def audit(
     *,
     what: Given,
-    folds: Annotated[
-        int, typer.Option("--folds", metavar="<int>", help="Runs; each leaves out one part.")
-    ] = 3,
+    folds: Annotated[int, options.FOLDS.info("Runs; each leaves out one part.")] = 3,
     seed: Annotated[int, options.SEED.info("Draws the parts, the order, the weights.")] = 0,
-    count: Annotated[
-        int, typer.Option("--count", metavar="<int>", help="Masks that the page shows.")
-    ] = 100,
+    count: Annotated[int, options.COUNT.info("Masks that the page shows.")] = 100,
     decisions: Annotated[
         Path | None,
         typer.Option("--decisions", metavar="<file>", help="decisions.json of an earlier audit."),

@@ -32,7 +32,9 @@ GRID = (
 
 
 @with_options(
-    grid=GRID, place=options.PLACE, settings=(options.DRAW, *options.UNIT, *options.TRAINING)
+    grid=GRID,
+    place=options.PLACE,
+    settings=(options.DRAW, *options.UNIT, options.EXCLUDE, *options.TRAINING),
 )
 def budget(
     *,
