@@ -21,7 +21,7 @@ from ecs_med.sweep.executors.base import Stop
 from ecs_med.sweep.sweep import SweepResult, run_sweep
 from ecs_med.types import Case
 
-__all__ = ["audit", "claim_audit", "report_audit"]
+__all__ = ["audit", "claim_audit", "refuse_no_masks", "report_audit"]
 
 SCORES = "scores.jsonl"
 FOLDERS = ("runs", "logs", "slurm")
@@ -64,6 +64,7 @@ def audit(
         EcsMedError: If something that is asked for cannot be, or a run failed.
         TrainingInterrupted: If it was stopped, with everything saved.
     """
+    refuse_no_masks(count)
     data, output = Path(data), Path(output)
     options = ExecutorOptions(name=executor) if isinstance(executor, str) else executor
     before = None if decisions is None else DecisionFile.read(Path(decisions))
@@ -75,6 +76,16 @@ def audit(
         result = run_sweep(plan.cells, plan.executor, lambda *_: None, stop or Stop())
         _refuse_incomplete(result, plan)
         return report_audit(plan, before, count=count, whole=whole)
+
+
+def refuse_no_masks(count: int) -> None:
+    """Say before any training that a page has to show something.
+
+    Raises:
+        SettingsError: If `count` is less than one.
+    """
+    if count < 1:
+        raise SettingsError(f"`count` is {count}; show at least one mask.")
 
 
 def claim_audit(output: Path) -> bool:
@@ -115,10 +126,7 @@ def report_audit(
     Raises:
         DataError: If no mask can be judged.
         RunFolderError: If a file cannot be written.
-        BudgetError: If a decision names a case that is not there.
     """
-    if count < 1:
-        raise SettingsError(f"`count` is {count}; show at least one.")
     held, notes = _decided(plan, before)
     judges = plan.judges()
     verdicts = judge_all(judges, plan.out / SCORES, on_case, on_failure)

@@ -49,13 +49,14 @@ def audit(
     cannot be judged, the others are, and the exit code is 3.
     """
     with sparing_pydicom():
-        from ecs_med.audit.audit import claim_audit, report_audit
+        from ecs_med.audit.audit import claim_audit, refuse_no_masks, report_audit
         from ecs_med.audit.folds import plan_audit
         from ecs_med.runs.decisions import DecisionFile
         from ecs_med.runs.lock import hold_folder
         from ecs_med.sweep.executors import ExecutorOptions
         from ecs_med_cli.sweep_console import SweepConsole
 
+    refuse_no_masks(count)
     console = SweepConsole(as_json=as_json)
     with console.only_json():
         before = None if decisions is None else DecisionFile.read(decisions)
