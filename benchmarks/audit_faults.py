@@ -141,6 +141,7 @@ def _cell(options: argparse.Namespace, given: _Given, share: float, seed: int) -
 def _settings(options: argparse.Namespace, class_names: Sequence[str]) -> dict[str, Any]:
     return {
         "iterations": options.iterations,
+        "evaluate_every": max(1, options.iterations // 5),
         "batch": options.batch,
         "crop": options.side,
         "max_size": options.side,

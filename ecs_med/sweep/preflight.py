@@ -216,9 +216,8 @@ class SweepData:
             before, now = SplitDocument.read(file).excluded(), self.splits[cell.labeled, cell.seed]
             if before != now.excluded:
                 raise RunFolderError(
-                    f"{cell.folder}: left out {len(before)} masks that were called wrong, and "
-                    f"`exclude` names {len(now.excluded)} now, not the same ones; choose another "
-                    "`output`, or name the same file as it was."
+                    f"{cell.folder}: left out other masks than `exclude` names now ({len(before)}, "
+                    f"now {len(now.excluded)}); choose another `output`, or name the same ones."
                 )
 
 
