@@ -4,21 +4,22 @@
 
 Of a data set of pictures, `--masks` cases with masks are copied; in each share of the masks faults
 of all kinds are planted, each as often as the others, and the audit is run on the copy as a user
-would run it. DATA is only read. One small JSON file a share and seed is kept as it comes, so that
-the same command goes on where it was stopped; runs of an audit that was stopped go on, too, where
-`--work` names their folder. summary.json and summary.md are written anew after each.
+would run it, with `--unlabeled` further images without their masks. Few faults say little of a
+kind: so the models of the folds judge every mask that they have not seen with each kind of fault
+in turn, too, against the masks as they are. DATA is only read. One small JSON file a share and seed
+is kept as it comes, so that the same command goes on where it was stopped; runs of an audit that
+was stopped go on, too, where `--work` names their folder. summary.json and summary.md are written
+anew after each.
 """
 
 import argparse
-import json
-import shlex
 import shutil
-import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,21 +28,23 @@ import numpy as np
 from PIL import Image
 
 from ecs_med.audit.audit import audit
+from ecs_med.audit.faults import components
+from ecs_med.audit.folds import AuditPlan, plan_audit
+from ecs_med.audit.judging import judge_mask
 from ecs_med.audit.ranking import MEASURES
+from ecs_med.audit.verdict import Verdict, verdict_of
 from ecs_med.config import DEFAULT_METHOD, ReadingSettings
 from ecs_med.data.checks.examination import diagnose
 from ecs_med.data.layout import open_data
 from ecs_med.data.masks.reading import read_labels
-from ecs_med.files import write_json, write_text
+from ecs_med.files import write_json
+from ecs_med.runs import RunFolder
 from ecs_med.splits.ordering import digest
 from ecs_med.sweep.executors import ExecutorOptions
+from ecs_med_benchmarks.audit_page import write_summary
 from ecs_med_benchmarks.fault_ranking import mean_ranks, rank_faults
 from ecs_med_benchmarks.machine import machine_in_words
-from ecs_med_benchmarks.planted_faults import kinds_for, plant_all
-
-COLUMNS = ("auroc", "auprc", "precision_at_k", "lift_at_10")
-ALL = (*MEASURES, "ranks")
-"""`ranks`: the mean of the ranks of the three."""
+from ecs_med_benchmarks.planted_faults import kinds_for, plant, plant_all
 
 
 def main() -> None:
@@ -56,7 +59,7 @@ def main() -> None:
                 write_json(path, _cell(options, given, share, seed))
                 sys.stdout.write(f"{path.name}\n")
                 sys.stdout.flush()
-            _summarize(options)
+            write_summary(options.output)
 
 
 def _options() -> argparse.Namespace:
@@ -65,6 +68,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--work", type=Path, help="Folder of copies and runs; else a temporary one")
     parser.add_argument("--masks", type=int, default=100)
+    parser.add_argument("--unlabeled", type=int, default=300)
     parser.add_argument("--shares", nargs="+", type=float, default=[0.05, 0.2])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--folds", type=int, default=3)
@@ -81,15 +85,16 @@ def _options() -> argparse.Namespace:
 class _Given:
     """Masks as they are: the same cases for every share and seed, drawn by their names."""
 
-    def __init__(self, data: Path, count: int) -> None:
+    def __init__(self, data: Path, count: int, unlabeled: int) -> None:
         collection = open_data(data)
         scheme = diagnose(collection, ReadingSettings()).scheme
         if scheme is None:
             raise SystemExit(f"{data}: its masks cannot be understood; see ecs-med check.")
         masked = sorted(collection.cases, key=lambda case: digest(f"audit:{case.id}"))
         cases = [case for case in masked if case.mask is not None][:count]
+        others = [case for case in masked if case not in cases][:unlabeled]
         self.class_names = scheme.class_names
-        self.images = {case.id.replace("/", "-"): case.images[0] for case in cases}
+        self.images = {case.id.replace("/", "-"): case.images[0] for case in (*cases, *others)}
         self.masks = {
             case.id.replace("/", "-"): read_labels(case.images, case.mask, scheme)
             for case in cases
@@ -98,7 +103,7 @@ class _Given:
 
 
 def _given(options: argparse.Namespace) -> _Given:
-    return _Given(options.data, options.masks)
+    return _Given(options.data, options.masks, options.unlabeled)
 
 
 def _cell(options: argparse.Namespace, given: _Given, share: float, seed: int) -> dict[str, Any]:
@@ -109,16 +114,19 @@ def _cell(options: argparse.Namespace, given: _Given, share: float, seed: int) -
         data = work / "data"
         if not data.is_dir():
             _write(data, given.images, masks)
-        report = audit(
-            data,
-            folds=options.folds,
-            method=options.method,
-            seed=seed,
-            settings=_settings(options, given.class_names),
-            count=1,
-            output=work / "audit",
-            executor=ExecutorOptions(name=options.executor),
-        )
+        asked: dict[str, Any] = {
+            "folds": options.folds,
+            "method": options.method,
+            "seed": seed,
+            "settings": _settings(options, given.class_names),
+        }
+        executor = ExecutorOptions(name=options.executor)
+        report = audit(data, **asked, count=1, output=work / "audit", executor=executor)
+        seconds = time.monotonic() - started
+        plan = plan_audit(data, work / "audit", **asked)
+        clean = [name for name in given.masks if name not in planted]
+        in_turn = _in_turn(plan, {name: given.masks[name] for name in clean}, seed)
+        dice = [_test_dice(cell.folder) for cell in plan.cells]
     rows = {
         Path(one.verdict.case).name: {
             **{measure: getattr(one.verdict, measure) for measure in MEASURES},
@@ -130,12 +138,51 @@ def _cell(options: argparse.Namespace, given: _Given, share: float, seed: int) -
     return {
         "share": share,
         "seed": seed,
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(seconds, 1),
+        "test_dice": dice,
         "failures": report.failures,
         "measures": _measures(rows),
+        "in_turn": in_turn,
         "masks": rows,
         **_conditions(options, given),
     }
+
+
+def _test_dice(run: Path) -> float | None:
+    """Mean Dice of a fold's model on the masks that it left out, some of which are wrong."""
+    return RunFolder(run).read_metrics().test.dice_per_case
+
+
+def _in_turn(plan: AuditPlan, masks: Mapping[str, np.ndarray], seed: int) -> dict[str, Any]:
+    """Every mask that is as it was, with each kind of fault in turn, by the model without it."""
+    generator = np.random.default_rng(seed)
+    found: dict[str, list[Verdict]] = {"nothing": []}
+    for judge in plan.judges():
+        num_classes = judge.model.spec.num_classes
+        for case in judge.cases:
+            name = Path(case.id).name
+            if name not in masks:
+                continue
+            prepared = judge.prepare(case)
+            others = [labels for other, labels in masks.items() if other != name]
+            for kind in ("nothing", *kinds_for(num_classes)):
+                labels = masks[name]
+                if kind != "nothing":
+                    if not components(labels):
+                        continue
+                    labels = plant(labels, kind, generator, others, num_classes)
+                wrong = replace(prepared, reference=labels)
+                judged = judge_mask(judge.model, wrong)
+                verdict = verdict_of(judged, wrong, case.id, "", judge.fold)
+                if verdict is not None:
+                    found.setdefault(kind, []).append(verdict)
+    rows = [
+        {**{m: getattr(one, m) for m in MEASURES}, "planted": None if k == "nothing" else k}
+        for k, verdicts in found.items()
+        for one in verdicts
+    ]
+    guesses = {k: dict(Counter(one.kind for one in verdicts)) for k, verdicts in found.items()}
+    return {"measures": _measures(dict(enumerate(rows))), "guesses": guesses}
 
 
 def _settings(options: argparse.Namespace, class_names: Sequence[str]) -> dict[str, Any]:
@@ -165,11 +212,12 @@ def _write(data: Path, images: Mapping[str, Path], masks: Mapping[str, np.ndarra
         (unfinished / name).mkdir(parents=True)
     for name, path in images.items():
         shutil.copyfile(path, unfinished / "images" / f"{name}{path.suffix}")
-        Image.fromarray(masks[name]).save(unfinished / "masks" / f"{name}.png")
+        if name in masks:
+            Image.fromarray(masks[name]).save(unfinished / "masks" / f"{name}.png")
     unfinished.replace(data)
 
 
-def _measures(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def _measures(rows: Mapping[Any, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Each measure as a detector, over all kinds and of each kind against the masks as they are."""
     wrong = [row["planted"] is not None for row in rows.values()]
     values = {
@@ -208,107 +256,6 @@ def _conditions(options: argparse.Namespace, given: _Given) -> dict[str, Any]:
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine_in_words(),
     }
-
-
-def _summarize(options: argparse.Namespace) -> None:
-    """Means over seeds and their standard deviations, as JSON and as a page."""
-    cells = [json.loads(p.read_text("utf-8")) for p in sorted(options.output.glob("share-*.json"))]
-    shares = sorted({cell["share"] for cell in cells})
-    summary = {
-        f"{share:g}": {
-            measure: _over_seeds([c["measures"][measure] for c in cells if c["share"] == share])
-            for measure in ALL
-            if all(measure in c["measures"] for c in cells if c["share"] == share)
-        }
-        for share in shares
-    }
-    write_json(options.output / "summary.json", {"shares": summary, "guesses": _guesses(cells)})
-    write_text(options.output / "summary.md", _page(cells, summary))
-
-
-def _over_seeds(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    kinds = sorted({kind for one in found for kind in one["auroc_by_kind"]})
-    return {
-        **{column: _mean_and_sd([one[column] for one in found]) for column in COLUMNS},
-        "auroc_by_kind": {
-            kind: _mean_and_sd([one["auroc_by_kind"].get(kind) for one in found]) for kind in kinds
-        },
-    }
-
-
-def _mean_and_sd(values: Sequence[float | None]) -> dict[str, float | int | None]:
-    known = [value for value in values if value is not None]
-    return {
-        "mean": statistics.fmean(known) if known else None,
-        "sd": statistics.stdev(known) if len(known) > 1 else None,
-        "seeds": len(known),
-    }
-
-
-def _guesses(cells: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
-    """How often which kind was guessed, by what was planted."""
-    table: dict[str, Counter[str]] = {}
-    for row in (row for cell in cells for row in cell["masks"].values()):
-        table.setdefault(row["planted"] or "nothing", Counter())[row["looks"]] += 1
-    return {planted: dict(sorted(looks.items())) for planted, looks in sorted(table.items())}
-
-
-def _page(cells: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> str:
-    settings = cells[0]["settings"]
-    number = len(cells[0]["masks"])
-    kinds = ", ".join(kinds_for(len(cells[0]["classes"])))
-    lines = [
-        f"# Planted faults in {number} masks of {cells[0]['data']}",
-        "",
-        f"Kinds: {kinds}. {settings['folds']} folds of {settings['method']}, "
-        f"{settings['iterations']} steps at {settings['side']} px. Mean ± standard deviation over "
-        "seeds. Chance is 0.5 for AUROC, the share for AUPRC and precision, 1 for the lift. ranks "
-        "is the mean rank of the three measures.",
-        "",
-        "| planted | sorted by | AUROC | AUPRC | precision at k | lift at 10 % | seeds |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    for share, measures in summary.items():
-        for measure, found in measures.items():
-            shown = " | ".join(_number(found[column]) for column in COLUMNS)
-            seeds = found["auroc"]["seeds"]
-            lines.append(f"| {100 * float(share):g} % | {measure} | {shown} | {seeds} |")
-    lines += ["", "AUROC of each kind against the masks that were left as they are:", ""]
-    every = sorted({k for m in summary.values() for f in m.values() for k in f["auroc_by_kind"]})
-    lines += [f"| planted | sorted by | {' | '.join(every)} |", "| --- " * (len(every) + 2) + "|"]
-    for share, measures in summary.items():
-        for measure, found in measures.items():
-            cell = (_number(found["auroc_by_kind"].get(kind)) for kind in every)
-            lines.append(f"| {100 * float(share):g} % | {measure} | {' | '.join(cell)} |")
-    guesses = _guesses(cells)
-    looks = sorted({look for row in guesses.values() for look in row})
-    lines += ["", "Kind that was guessed (columns) by kind that was planted, all shares and seeds:"]
-    lines += ["", f"| planted | {' | '.join(looks)} |", "| --- " * (len(looks) + 1) + "|"]
-    for planted, row in guesses.items():
-        lines.append(f"| {planted} | {' | '.join(str(row.get(look, 0)) for look in looks)} |")
-    seconds = [cell["seconds"] for cell in cells]
-    lines += [
-        "",
-        f"Each audit took {statistics.fmean(seconds) / 60:.1f} minutes on {cells[0]['machine']}.",
-        "",
-        f"    python benchmarks/audit_faults.py DATA -o OUT {_typed(settings)}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _typed(settings: Mapping[str, Any]) -> str:
-    words = []
-    for name, value in settings.items():
-        values = value if isinstance(value, list) else [value]
-        words += [f"--{name.replace('_', '-')}", *map(str, values)]
-    return shlex.join(words)
-
-
-def _number(found: Mapping[str, float | None] | None) -> str:
-    if found is None or found["mean"] is None:
-        return "-"
-    spread = "" if found["sd"] is None else f" ± {found['sd']:.3f}"
-    return f"{found['mean']:.3f}{spread}"
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ class Judged:
     Attributes:
         given: Labels `(D, H, W)`; void and unlabelled pixels are no class.
         expected: What the model draws, `(D, H, W)`.
-        segmenter: Of p(given label).
+        segmenter: Of p(given label), with corrections where the model corrects.
         corrector: Of P(right) of the given mask; `None` without a corrector.
         doubt: 1 - p(given label), `(H, W)`, of the slice that was asked for; 0 where void.
     """
@@ -60,11 +60,12 @@ def judge_mask(model: Model, case: PreparedCase, doubt_of: int | None = None) ->
     doubt = torch.zeros(given.shape[1:]) if doubt_of is not None else None
     top = 0
     for chunk in model_chunks(model, case):
-        place = _place(chunk.start, top, chunk.labels)
-        top = _below(top, chunk.labels, given)
-        known, drawn = given[place], chunk.labels.to(torch.uint8).cpu()
+        drawn = chunk.labels.to(torch.uint8).cpu()
+        place = _place(chunk.start, top, drawn)
+        top = _below(top, drawn, given)
+        known = given[place]
         classes = known.clamp(max=num_classes - 1).long().unsqueeze(1)
-        right = chunk.probabilities.cpu().gather(1, classes)[:, 0]
+        right = chunk.drawn.cpu().gather(1, classes)[:, 0]
         scores.add(chunk.start, right, known, drawn)
         expected[place] = drawn
         if doubt is not None and doubt_of is not None and 0 <= doubt_of - chunk.start < len(drawn):

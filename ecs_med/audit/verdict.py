@@ -46,7 +46,8 @@ class Verdict(CaseLine):
     fold: int
     """Whose model judged, from 0."""
     softmin: float
-    """Softmin of p(given label) over all pixels that have one, 0..1."""
+    """Softmin of p(given label) over all pixels that have one, 0..1; p is of what the model draws,
+    with its corrections."""
     corrector: float | None = None
     """The same of the corrector's P(right) of the given mask; `None` without a corrector."""
     dice: float

@@ -13,6 +13,7 @@ from ecs_med.audit.softmin import softmin
 from ecs_med.data.depth import with_context
 from ecs_med.data.layout import open_data
 from ecs_med.inference import model as model_module
+from ecs_med.losses import corrected_probabilities
 
 VOLUME = {"iterations": 2, "batch": 2, "device": "cpu", "encoder_weights": "none"}
 
@@ -33,9 +34,9 @@ def test_scores_are_those_of_the_given_labels(phantom, run):
     found = with_void(judge.prepare(judge.cases[0]))
     model, given = judge.model, found.labels
     logits = model.logits(found.slices)
-    probabilities = logits.softmax(dim=1)[0].numpy()
-    corrected = model.correct(found.slices, logits)
-    expected = ecs_med.losses.corrected_probabilities(logits, corrected).argmax(dim=1)
+    corrected = corrected_probabilities(logits, model.correct(found.slices, logits))
+    probabilities = corrected[0].numpy()
+    expected = corrected.argmax(dim=1)
     filled = given.where(given < 3, expected.to(given.dtype))
     right = model.judge(found.slices, filled)[0, -1].numpy()
     of_label, of_right = [], []
@@ -118,7 +119,8 @@ def test_volumes_by_their_worst_labelled_slice(volumes, tmp_path, more):
     if judge.model.spec.spatial_dims == 2:
         index = known[0]
         part = with_context(found.slices, [index], judge.model.spec.context)
-        probabilities = judge.model.logits(part).softmax(dim=1)[0]
+        logits = judge.model.logits(part)
+        probabilities = corrected_probabilities(logits, judge.model.correct(part, logits))[0]
         given = found.labels[index].long()
         chosen = probabilities.gather(0, given[None])[0].numpy()
         assert judged.segmenter.of_slices[index] == pytest.approx(softmin(chosen), rel=1e-4)
