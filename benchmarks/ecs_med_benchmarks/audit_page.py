@@ -16,7 +16,7 @@ __all__ = ["write_summary"]
 
 COLUMNS = ("auroc", "auprc", "precision_at_k", "lift_at_10")
 ALL = (*MEASURES, "ranks")
-"""`ranks`: the mean of the ranks of the three."""
+"""`ranks`: the mean of the ranks of all of them."""
 
 
 def write_summary(folder: Path) -> None:
@@ -74,7 +74,7 @@ def _page(cells: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> str
         f"{settings['method']}, {settings['iterations']} steps at {settings['side']} px, "
         f"{settings['unlabeled']} images without a mask. Mean ± standard deviation over seeds. "
         "Chance is 0.5 for AUROC, the share for AUPRC and precision, 1 for the lift. ranks is the "
-        "mean rank of the three measures.",
+        "mean rank of them all.",
         "",
         *_measures_table(summary),
         "",

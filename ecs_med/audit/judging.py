@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 
 from ecs_med.acquisition.chunks import model_chunks
+from ecs_med.audit.overlap import Overlap
 from ecs_med.audit.softmin import PixelScores
 from ecs_med.data.cases import PreparedCase
 from ecs_med.data.depth import with_context
@@ -27,6 +28,7 @@ class Judged:
     Attributes:
         given: Labels `(D, H, W)`; void and unlabelled pixels are no class.
         expected: What the model draws, `(D, H, W)`.
+        overlap: Of the given mask and the probabilities of what the model draws.
         segmenter: Of p(given label), with corrections where the model corrects.
         corrector: Of P(right) of the given mask; `None` without a corrector.
         doubt: 1 - p(given label), `(H, W)`, of the slice that was asked for; 0 where void.
@@ -34,6 +36,7 @@ class Judged:
 
     given: Labels
     expected: Labels
+    overlap: Overlap
     segmenter: PixelScores
     corrector: PixelScores | None
     doubt: Maps | None = None
@@ -56,6 +59,7 @@ def judge_mask(model: Model, case: PreparedCase, doubt_of: int | None = None) ->
     assert given is not None
     num_classes = model.spec.num_classes
     scores = PixelScores(len(given), num_classes)
+    overlap = Overlap(given.shape[1] * given.shape[2], num_classes)
     expected = torch.zeros_like(given)
     doubt = torch.zeros(given.shape[1:]) if doubt_of is not None else None
     top = 0
@@ -66,6 +70,7 @@ def judge_mask(model: Model, case: PreparedCase, doubt_of: int | None = None) ->
         known = given[place]
         classes = known.clamp(max=num_classes - 1).long().unsqueeze(1)
         right = chunk.drawn.cpu().gather(1, classes)[:, 0]
+        overlap.add(chunk.drawn, known)
         scores.add(chunk.start, right, known, drawn)
         expected[place] = drawn
         if doubt is not None and doubt_of is not None and 0 <= doubt_of - chunk.start < len(drawn):
@@ -80,7 +85,7 @@ def judge_mask(model: Model, case: PreparedCase, doubt_of: int | None = None) ->
             place = _place(start, first, sure)
             corrector.add(start, sure, given[place], expected[place])
     kept = None if doubt is None else doubt.numpy()
-    return Judged(given.numpy(), expected.numpy(), scores, corrector, kept)
+    return Judged(given.numpy(), expected.numpy(), overlap, scores, corrector, kept)
 
 
 def _place(start: int, top: int, maps: torch.Tensor) -> tuple[slice, slice]:

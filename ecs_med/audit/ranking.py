@@ -10,12 +10,12 @@ from ecs_med.audit.verdict import SIDE, Verdict
 
 __all__ = ["MEASURES", "SORTED_BY", "Measure", "fitting_cases", "ranked", "score_of"]
 
-Measure = Literal["softmin", "corrector", "dice"]
+Measure = Literal["overlap", "softmin", "corrector", "dice"]
 """By which masks can be sorted: the lower, the more suspicious."""
 
-MEASURES: tuple[Measure, ...] = ("softmin", "corrector", "dice")
+MEASURES: tuple[Measure, ...] = ("overlap", "softmin", "corrector", "dice")
 
-SORTED_BY: Measure = "softmin"
+SORTED_BY: Measure = "overlap"
 """Which one sorts the page; see docs/audit.md for what was measured of each."""
 
 _FITS = 0.8

@@ -23,8 +23,8 @@ __all__ = ["AuditReport", "Finding", "write_report"]
 
 TABLE, PAGE, FAILURES = "audit.csv", "audit.html", "failures.json"
 COLUMNS = (
-    *("rank", "case", "patient", "fold", "softmin", "corrector", "dice", "kind", "class"),
-    *("slice", "sentence", "classes", "decision", "files"),
+    *("rank", "case", "patient", "fold", "overlap", "softmin", "corrector", "dice"),
+    *("kind", "class", "slice", "sentence", "classes", "decision", "files"),
 )
 
 
@@ -121,6 +121,7 @@ class AuditReport:
             "case": found.case,
             "patient": one.patient,
             "fold": found.fold,
+            "overlap": found.overlap,
             "softmin": found.softmin,
             "corrector": found.corrector,
             "dice": found.dice,

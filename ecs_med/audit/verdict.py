@@ -1,5 +1,7 @@
 """What is kept of a mask once it was judged: a few numbers, one line of `scores.jsonl`."""
 
+from collections.abc import Sequence
+from statistics import fmean
 from typing import ClassVar
 
 import numpy as np
@@ -45,6 +47,9 @@ class Verdict(CaseLine):
 
     fold: int
     """Whose model judged, from 0."""
+    overlap: float
+    """Soft Dice of the given mask and the probabilities of what the model draws, mean over the
+    foreground classes that occur in either, or over all where none does; 0..1."""
     softmin: float
     """Softmin of p(given label) over all pixels that have one, 0..1; p is of what the model draws,
     with its corrections."""
@@ -108,6 +113,7 @@ def verdict_of(
         case=name,
         files=files,
         fold=fold,
+        overlap=_kept(_mean_overlap(judged, classes)),
         softmin=_kept(total),
         corrector=None if judged.corrector is None else _kept(judged.corrector.of_case or 0.0),
         dice=_kept(sum(one.dice for one in classes) / len(classes)) if classes else 1.0,
@@ -124,6 +130,12 @@ def verdict_of(
         shape=shape_of(known & (given > 0)),
         expected_shape=shape_of(known & (expected > 0)),
     )
+
+
+def _mean_overlap(judged: Judged, classes: Sequence[ClassVerdict]) -> float:
+    values = judged.overlap.of_classes
+    occurring = [one.index for one in classes] or range(1, len(values))
+    return fmean(values[index] for index in occurring)
 
 
 def _classes(judged: Judged, num_classes: int) -> tuple[ClassVerdict, ...]:

@@ -62,7 +62,7 @@ def test_every_mask_is_judged_by_a_run_that_has_not_seen_its_patient(audited):
     table = rows(audited.output)
     assert len(table) == 24
     assert [row["rank"] for row in table] == [str(rank) for rank in range(1, 25)]
-    scores = [float(row["softmin"]) for row in table]
+    scores = [float(row["overlap"]) for row in table]
     assert scores == sorted(scores)
     for fold in range(2):
         run = RunFolder(audited.output / f"runs/ecs-plus-all-s0-f{fold}")
@@ -194,7 +194,7 @@ def test_stopped_it_says_that_it_goes_on(phantom, tmp_path):
 
 
 def verdict(case="a", **values):
-    return Verdict(case=case, files="", fold=0, softmin=0.5, dice=0.5, **values)
+    return Verdict(case=case, files="", fold=0, overlap=0.5, softmin=0.5, dice=0.5, **values)
 
 
 @pytest.mark.parametrize(
@@ -252,6 +252,6 @@ def test_masks_that_were_exchanged_are_found_in_each_other():
 
 
 def test_equal_scores_are_sorted_by_name_and_a_missing_corrector_is_its_segmenter():
-    low = Verdict(case="z", files="", fold=0, softmin=0.1, dice=1.0)
+    low = Verdict(case="z", files="", fold=0, overlap=0.9, softmin=0.1, dice=1.0)
     order = [one.case for one in ranked([verdict("b"), low, verdict("a")], "corrector")]
     assert order == ["z", "a", "b"]

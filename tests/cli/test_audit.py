@@ -37,7 +37,7 @@ def test_table_what_to_do_next_and_the_way_through(phantom, tmp_path, monkeypatc
     lines = capsys.readouterr().out.splitlines()
     assert any("fold 1" in line and "2 of 2 done" in line for line in lines)
     head = next(i for i, line in enumerate(lines) if line.split()[:1] == ["rank"])
-    assert lines[head].split() == ["rank", "case", "looks", "softmin", "Dice"]
+    assert lines[head].split() == ["rank", "case", "looks", "overlap", "Dice"]
     assert lines[head + 1].split()[0] == "1"
     assert "and 14 more" in lines
     assert "written: audit/audit.csv, audit/audit.html" in lines
