@@ -13,7 +13,8 @@ class Overlap:
     """Soft Dice of each class of a case, from maps piece by piece.
 
     (2 sum p g + s) / (sum p + sum g + s), over the pixels that have a given label; s is
-    `SMOOTHING` of the pixels of one slice, so that a structure weighs alike in a picture and in a volume.
+    `SMOOTHING` of the pixels of one slice, so that a structure weighs alike in a picture and in a
+    volume.
 
     Args:
         num_pixels: Of one slice.

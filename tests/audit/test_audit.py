@@ -75,6 +75,8 @@ def test_every_mask_is_judged_by_a_run_that_has_not_seen_its_patient(audited):
     assert "polyp: Dice" in "".join(row["classes"] for row in table)
     assert table[0]["files"].count(";") == 1
     assert not (audited.output / "failures.json").exists()
+    # Two steps make no judge, and the page says so.
+    assert any("these models segment poorly" in note for note in audited.notes)
 
 
 def test_the_same_call_does_nothing_again(phantom, audited, monkeypatch):
