@@ -1,16 +1,14 @@
 """The runs of an audit: one a fold, each trained on all masks but those of its fold."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecs_med.audit.judges import FoldJudge
-from ecs_med.config import DEFAULT_METHOD, TrainConfig
+from ecs_med.config import DEFAULT_METHOD
 from ecs_med.data.checks.contents import CaseContent
 from ecs_med.errors import SettingsError
-from ecs_med.runs import SweepFolder
-from ecs_med.splits import Fold
 from ecs_med.splits.ordering import digest
 from ecs_med.sweep.axes import ALL_LABELS
 from ecs_med.sweep.executors import ExecutorOptions, choose_executor
@@ -104,40 +102,19 @@ def plan_audit(
         if shared.pop(name, None) is not None:
             raise SettingsError(f"`{name}` is decided by the audit; leave it out.")
     executor = choose_executor(options, shared.get("device", "auto"), out)
-    sweep = SweepConfig.parse(
-        {
-            "data": data,
-            "out": out,
-            "budgets": (ALL_LABELS,),
-            "methods": (method,),
-            "settings": shared,
-        }
-    )
-    sweep = decide_open_settings(sweep, here=executor.here)
-    sweep = sweep.model_copy(update={"seeds": (seed,)})
-    cells = tuple(_cell(sweep, Fold(index, folds)) for index in range(folds))
-    opened = open_sweep_data(cells[:1], progress)
-    warnings: list[str] = []
-    for cell in cells:
-        of_fold = replace(opened, cells=(cell,))
-        warnings += of_fold.refuse_faults()
-        of_fold.refuse_other_data()
+    axes = {"budgets": (ALL_LABELS,), "methods": (method,), "seeds": (seed,), "folds": folds}
+    sweep = SweepConfig.parse({"data": data, "out": out, "settings": shared, **axes})
+    cells = plan_cells(decide_open_settings(sweep, here=executor.here))
+    opened = open_sweep_data(cells, progress)
+    warnings = opened.refuse_faults()
+    opened.refuse_other_data()
     return AuditPlan(
         data=data,
         out=out,
-        cells=cells,
+        cells=tuple(cells),
         executor=executor,
         cases=tuple(opened.collection.cases),
         contents={id_: fact.content for id_, fact in opened.found.facts.items()},
-        num_labeled=replace(opened, cells=cells[:1]).num_labeled(),
-        warnings=tuple(dict.fromkeys(warnings)),
+        num_labeled=opened.num_labeled(),
+        warnings=tuple(warnings),
     )
-
-
-def _cell(sweep: SweepConfig, fold: Fold) -> Cell:
-    [whole] = plan_cells(sweep)
-    settings = whole.config.model_dump(mode="json", exclude_unset=True)
-    one = {**settings, "fold": fold.index, "folds": fold.count}
-    named = replace(whole, config=TrainConfig.parse(one))
-    run = SweepFolder(sweep.out).runs / named.name
-    return replace(whole, config=TrainConfig.parse({**one, "run": run}))

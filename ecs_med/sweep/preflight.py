@@ -213,7 +213,7 @@ class SweepData:
             file = RunFolder(cell.folder).split_file
             if not file.is_file():
                 continue
-            before, now = SplitDocument.read(file).excluded(), self.splits[cell.labeled, cell.seed]
+            before, now = SplitDocument.read(file).excluded(), self.splits[_draw_of(cell)]
             if before != now.excluded:
                 raise RunFolderError(
                     f"{cell.folder}: left out other masks than `exclude` names now ({len(before)}, "
