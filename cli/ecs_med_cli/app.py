@@ -21,6 +21,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ecs_med.errors import EcsMedError, TrainingInterrupted
 from ecs_med.names import visible
+from ecs_med_cli.commands.audit import audit
 from ecs_med_cli.commands.benchmark import benchmark
 from ecs_med_cli.commands.budget import budget
 from ecs_med_cli.commands.check import check
@@ -41,7 +42,7 @@ __all__ = ["app", "main"]
 COMMANDS = {
     command.__name__: command
     for command in (
-        *(check, train, budget, report, predict, evaluate, suggest, export),
+        *(check, train, budget, report, predict, evaluate, suggest, audit, export),
         *(benchmark, compare, demo, doctor),
     )
 }
@@ -57,7 +58,7 @@ DISK_ERRORS = {
 }
 """What the file system may refuse without a defect of ours, and what helps."""
 
-RESUMABLE = {"train", "budget", "suggest", "benchmark", "compare", "demo"}
+RESUMABLE = {"train", "budget", "suggest", "audit", "benchmark", "compare", "demo"}
 """Commands that go on where they were, whenever they are stopped."""
 
 

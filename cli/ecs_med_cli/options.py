@@ -69,13 +69,18 @@ JSON = Option("--json", bool, "Print one JSON object, nothing else.")
 SEED = Option("--seed", int, "Draws the labelled cases, the order, the weights.")
 SEEDS = Option("--seeds", str, "0..4 (both included) or 0,1,7; else 0..2.")
 BUDGETS = Option("--budgets", str, "Labelled budgets, 1 being all; else 1/16,1/8,1/4,1/2,1.")
+METHOD = Option("--method", str, "Training method: {methods}.")
 METHODS = Option(
     "--methods", str, "Methods to compare ({methods}); else the default one and its baseline."
 )
 DRAW = Option("--draw", str, "How labels are drawn: random, foreground, or stratified.")
+EXCLUDE = Option(
+    "--exclude", Path, "Masks not to be used: decisions.json of an audit, or a list of ids."
+)
+FOLDS = Option("--folds", int, "How many parts there are; else 5.")
 FOLD = (
     Option("--fold", int, "Test on this part of all labelled cases, from 0, in cross-validation."),
-    Option("--folds", int, "How many parts there are; else 5."),
+    FOLDS,
 )
 UNIT = (
     Option("--unit", str, "What is labelled at a time: a case, or a slice of a volume."),
@@ -216,6 +221,7 @@ TRAINING = (
 )
 """How a run is trained, however many there are."""
 
+COUNT = Option("--count", int, "How many cases.")
 DRY_RUN = Option("--dry-run", bool, "Print the plan and how long it will take.")
 PLACE = (
     Option("--executor", str, "processes, inline, ray or slurm; else processes.", "name"),

@@ -25,8 +25,13 @@ class Chunk(NamedTuple):
     """Of the segmenter, `(n, N, H, W)`."""
     judged: torch.Tensor | None
     """Of the corrector, `(n, N+1, H, W)`; `None` without one."""
-    labels: torch.Tensor
-    """Class that is drawn, with corrections where the model corrects, `(n, H, W)`."""
+    drawn: torch.Tensor
+    """Probabilities of what is drawn, with corrections where the model corrects, `(n, N, H, W)`."""
+
+    @property
+    def labels(self) -> torch.Tensor:
+        """Class that is drawn, `(n, H, W)`."""
+        return self.drawn.argmax(dim=1)
 
 
 def model_chunks(model: Model, case: PreparedCase) -> Iterator[Chunk]:
@@ -39,10 +44,10 @@ def model_chunks(model: Model, case: PreparedCase) -> Iterator[Chunk]:
         with torch.inference_mode(), model.evaluating():
             for start, logits, judged in _raw(model, case):
                 probabilities = logits.softmax(dim=1)
-                drawn = logits
+                drawn = probabilities
                 if judged is not None and model.spec.corrects:
                     drawn = corrected_probabilities(logits, judged)
-                yield Chunk(start, probabilities, judged, drawn.argmax(dim=1))
+                yield Chunk(start, probabilities, judged, drawn)
     except torch.OutOfMemoryError as error:
         raise DeviceMemoryError(
             f"{model.device} has too little memory for one of the candidates; use another `device`."

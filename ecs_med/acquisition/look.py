@@ -4,22 +4,18 @@ import math
 from collections.abc import Iterable
 from typing import ClassVar
 
-from ecs_med.records import Record
+from ecs_med.acquisition.scores import CaseLine
 
 __all__ = ["Look", "rounded"]
 
 _DIGITS = 6
 
 
-class Look(Record):
+class Look(CaseLine):
     """One candidate after the pass; a line of `scores.jsonl`."""
 
     remedy: ClassVar[str] = "remove the file to look at the candidates again"
 
-    case: str
-    """Id of the case."""
-    files: str
-    """Digest of its image files, so that a file that was changed is looked at again."""
     entropy: float | None = None
     """Mean entropy of the segmenter over all pixels, 0..1; `None` without a model."""
     doubt: float | None = None

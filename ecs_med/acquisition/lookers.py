@@ -12,6 +12,7 @@ from ecs_med.acquisition.look import Look, rounded
 from ecs_med.config import Preparation
 from ecs_med.data.cases import PreparedCase, prepare_case
 from ecs_med.data.checks.contents import files_digest
+from ecs_med.data.layers import layer_of
 from ecs_med.data.readers import read_header
 from ecs_med.inference.model import Model
 from ecs_med.inference.predictor import check_scan
@@ -115,7 +116,7 @@ class ModelLooker(Looker):
             pixels=tuple(pixels.tolist()),
             num_slices=num_slices,
             slice_index=indices[0],
-            layers=tuple(_layer(case, i) for i in indices) if num_slices > 1 else (),
+            layers=tuple(layer_of(case, i) for i in indices) if num_slices > 1 else (),
             features=features.vector(),
         )
 
@@ -155,13 +156,6 @@ class _SliceMeans:
     def mean(self) -> float:
         """Over all slices."""
         return sum(self.of_slices) / len(self._sums)
-
-
-def _layer(case: PreparedCase, index: int) -> int:
-    """The layer of the file that a prepared slice lies in; slices may have been resampled."""
-    slicing = case.slicing
-    share = (index + 0.5) / len(case.slices)
-    return slicing.across(min(int(share * slicing.num_slices), slicing.num_slices - 1))
 
 
 def apart(scores: Sequence[float]) -> list[int]:

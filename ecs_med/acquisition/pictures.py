@@ -18,7 +18,7 @@ from ecs_med.reporting.html import embedded_picture
 from ecs_med.reporting.run.panels import fit_scale, overlay_panel, scale_image
 from ecs_med.types import UnlabeledCase
 
-__all__ = ["doubt_panel", "draw_case", "drawer_for"]
+__all__ = ["doubt_panel", "draw_case", "drawer_for", "image_of", "resized", "upright"]
 
 PANEL_SIDE = 400
 """Longer side of a picture on the page, in pixels."""
@@ -49,10 +49,10 @@ def draw_case(looker: Looker, case: UnlabeledCase, look: Look) -> dict[str, str]
     maps: Mapping[str, Map] = {}
     if isinstance(looker, ModelLooker):
         maps = _maps(looker.model, found, index)
-    image = _image(found, index)
+    image = image_of(found, index)
     panel = scale_image(image, fit_scale(*image.shape[:2]))
     panels = {"Image": panel}
-    turned = {name: _resized(_upright(found, plane), panel.shape) for name, plane in maps.items()}
+    turned = {name: resized(upright(found, plane), panel.shape) for name, plane in maps.items()}
     if "labels" in turned:
         panels["The model's draft"] = overlay_panel(panel, turned["labels"].astype(np.uint8))
     if "doubt" in turned:
@@ -96,18 +96,18 @@ def _alone(case: PreparedCase, index: int) -> PreparedCase:
     return replace(case, slices=case.slices[index : index + 1])
 
 
-def _image(case: PreparedCase, index: int) -> Picture:
+def image_of(case: PreparedCase, index: int) -> Picture:
     """A picture as it is, a slice of a volume as the networks see it, upright, in grey."""
     if case.scan is not None and not case.scan.is_volume:
         array = np.moveaxis(case.scan.array, 0, -1).astype(np.uint8)
     else:
         values = case.slices[index, 0].float().numpy()
         grey = values if case.slices.dtype == torch.uint8 else 255 * values
-        array = _upright(case, np.clip(np.rint(grey), 0, 255).astype(np.uint8))[..., None]
+        array = upright(case, np.clip(np.rint(grey), 0, 255).astype(np.uint8))[..., None]
     return np.ascontiguousarray(np.repeat(array, 3, axis=-1) if array.shape[-1] == 1 else array)
 
 
-def _upright(case: PreparedCase, plane: Map) -> Map:
+def upright(case: PreparedCase, plane: Map) -> Map:
     """A slice as a person sees it: rows from the upper end, columns from the patient's right."""
     if case.header.affine is None:
         return plane
@@ -115,7 +115,8 @@ def _upright(case: PreparedCase, plane: Map) -> Map:
     return plane.T[::-1, ::-1]
 
 
-def _resized(plane: Map, shape: tuple[int, ...]) -> Map:
+def resized(plane: Map, shape: tuple[int, ...]) -> Map:
+    """A map at the size of a panel: smooth where it is floating point, else nearest neighbour."""
     size = (shape[1], shape[0])
     if plane.dtype.kind == "f":
         smooth = Image.fromarray(np.ascontiguousarray(plane, np.float32))

@@ -32,6 +32,7 @@ from ecs_med.types import Case
 __all__ = ["suggest", "usual_acquisition"]
 
 SCORES = "scores.jsonl"
+_FORMAT = "ecs-med suggest 1"
 
 OnCase = Callable[[int, int], None]
 OnFailure = Callable[[str], None]
@@ -148,7 +149,7 @@ def _look(
     """Look at every candidate that was not looked at before; what was seen, and what failed."""
     looks: dict[str, Look] = {}
     failures: dict[str, str] = {}
-    with Scores.read(path, looker.source).appending() as scores:
+    with Scores.read(path, Look, _FORMAT, looker.source).appending() as scores:
         for number, case in enumerate(cases, start=1):
             fingerprint = files_digest(case.images, case.frame)
             look = scores.of(case.id, fingerprint)

@@ -99,6 +99,10 @@ class TrainConfig(Settings):
     learn_unlabeled_pixels: bool = True
     """Whether these methods learn from the pixels of labelled images that nobody has annotated
     (`unlabeled_values`) as from unlabelled images; of a scribbled image they are nearly all."""
+    exclude: Path | None = None
+    """File of cases whose masks are used for nothing: `decisions.json` of an audit, or the ids in a
+    `.txt` or `.csv` file. Such a case is unlabelled; one that would be validated or tested on is
+    left out."""
     fold: int | None = Field(None, ge=0, lt=1000)
     """Which of `folds` is tested on, from 0, in cross-validation: every case that has a mask is in
     one of them; `None`: test cases are those of the data set, or drawn by the seed."""

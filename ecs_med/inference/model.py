@@ -20,6 +20,7 @@ from ecs_med.inference.tiles import OVERLAP, Buffer, tile_sides, tiled_rows
 from ecs_med.networks import Initialization, build_segmenter, corrector_input
 from ecs_med.networks.classifier import build_classifier, switch_off_absent
 from ecs_med.networks.correctors import CorrectorPlan, corrector_kind
+from ecs_med.networks.deeplab import one_hot
 from ecs_med.networks.depthwise import quicken_depthwise
 from ecs_med.networks.modes import evaluating, in_layout
 from ecs_med.runs import ModelSpec, RunFolder
@@ -136,10 +137,27 @@ class Model:
         Returns:
             Probabilities `(B, N+1, *spatial)`; the last class says "right".
         """
+        return self._judge(slices, logits.softmax(dim=1))
+
+    def judge(self, slices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Let the corrector judge labels of anybody's, such as an expert's.
+
+        Args:
+            slices: As for `logits`.
+            labels: `(B, *spatial)`, classes 0..N-1.
+
+        Returns:
+            As `correct`.
+        """
+        return self._judge(slices, self._one_hot(labels))
+
+    def _one_hot(self, labels: torch.Tensor) -> torch.Tensor:
+        return one_hot(labels.to(self.device).long(), self.spec.num_classes).float()
+
+    def _judge(self, slices: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
         assert self.corrector is not None
         images = self.normalization(slices.to(self.device))
-        inputs = corrector_input(images, logits.softmax(dim=1))
-        return self._apply(self.corrector, inputs).softmax(dim=1)
+        return self._apply(self.corrector, corrector_input(images, probabilities)).softmax(dim=1)
 
     def goes_in_rows(self, size: Sequence[int]) -> bool:
         """Whether `rows` gives a picture of this size: a large one, in tiles.
@@ -194,6 +212,30 @@ class Model:
             yield from waiting
             waiting.clear()
             yield top, None, judged.softmax(dim=1)
+
+    def judged_rows(
+        self, picture: torch.Tensor, labels: torch.Tensor
+    ) -> Iterator[tuple[int, torch.Tensor]]:
+        """Let the corrector judge labels of anybody's on what `rows` takes, a few rows at a time.
+
+        Args:
+            picture: As of `rows`.
+            labels: `(H, W)` or `(D, H, W)`, classes 0..N-1.
+
+        Yields:
+            Where rows begin and the corrector's probabilities, `(1, N+1, ...)`.
+        """
+        assert self.corrector is not None
+
+        def inputs(top: int, bottom: int) -> torch.Tensor:
+            images = self.normalization(picture[None, :, top:bottom].to(self.device))
+            return corrector_input(images, self._one_hot(labels[None, top:bottom]))
+
+        size = picture.shape[1:]
+        judge = partial(self._whole, self.corrector)
+        sides, num = self._tile_sides(size), self._tiles_at_once
+        for top, judged in tiled_rows(judge, inputs, size, sides, num):
+            yield top, judged.softmax(dim=1)
 
     def _apply(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         size = inputs.shape[2:]

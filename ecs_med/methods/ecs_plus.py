@@ -109,11 +109,11 @@ class EcsPlus(TeachingMethod):
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """Updates of corrector and segmenter, and the teacher follows."""
         result = StepResult({})
-        if batch.unlabeled_images is not None:
-            labels, weights = self._correct(batch, batch.unlabeled_images, result)
+        corrected = self._correct(batch, result)
         loss = cross_entropy(self.forward(self.segmenter, batch.images), batch.labels)
         result.losses["segmentation"] = self.update("segmenter", [loss])
-        if batch.unlabeled_images is not None:
+        if corrected is not None:
+            labels, weights = corrected
             view = strong_view(batch)
             loss = weighted_cross_entropy(
                 self.forward(self.segmenter, view.images),
@@ -134,15 +134,21 @@ class EcsPlus(TeachingMethod):
         return corrector
 
     def _correct(
-        self, batch: Batch, unlabeled: torch.Tensor, result: StepResult
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Train the corrector; labels of unlabelled images, and what their pixels weigh."""
-        count = len(batch.images)
+        self, batch: Batch, result: StepResult
+    ) -> tuple[torch.Tensor, torch.Tensor] | None:
+        """Train the corrector; labels of unlabelled images, if any, and what their pixels weigh.
+
+        Predictions are corrected, so that it learns where there are no unlabelled images, too.
+        """
+        count, unlabeled = len(batch.images), batch.unlabeled_images
+        images = batch.images if unlabeled is None else torch.cat([batch.images, unlabeled])
         with torch.no_grad(), self.precision(batch.images.device):
-            features = encode(self.teacher.network, torch.cat([batch.images, unlabeled]))
+            features = encode(self.teacher.network, images)
             found = most_probable(decode(self.teacher.network, features))
         known = [part[:count] for part in features]
         self.update("corrector", self._correction(batch, known, found[:count], result))
+        if unlabeled is None:
+            return None
         found = found[count:]
         with torch.no_grad(), evaluating(self._corrector):
             logits = self._classify([part[count:] for part in features], found)

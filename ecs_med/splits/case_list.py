@@ -14,11 +14,14 @@ __all__ = ["read_case_list", "read_listed_slices"]
 
 _COLUMNS = ("id", "case", "case_id", "image", "image_id", "file", "filename", "name", "stem")
 _SLICES = "slices"
+_DECISION = "decision"
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".nii", ".gz"}
-_REMEDY = "list the labelled cases, one id or file name an entry"
+_REMEDY = "list cases, one id or file name an entry"
 
 
-def read_case_list(path: Path, cases: Iterable[Case]) -> tuple[Case, ...]:
+def read_case_list(
+    path: Path, cases: Iterable[Case], *, decided: str | None = None
+) -> tuple[Case, ...]:
     """Read which cases are labelled.
 
     A `.txt` file has one entry a line (`#` starts a comment; where a line names an
@@ -33,6 +36,7 @@ def read_case_list(path: Path, cases: Iterable[Case]) -> tuple[Case, ...]:
     Args:
         path: An existing file.
         cases: The cases that entries may name.
+        decided: Where a CSV file has a column `decision`, the word of the rows that count.
 
     Returns:
         The cases, sorted by id, each once.
@@ -41,7 +45,7 @@ def read_case_list(path: Path, cases: Iterable[Case]) -> tuple[Case, ...]:
         UnreadableFileError: If the file is damaged or lists nothing.
         BudgetError: If an entry names no case, or more than one.
     """
-    entries = _read_entries(path)
+    entries = _read_entries(path, decided)
     if not entries:
         raise UnreadableFileError(path, "lists no cases", _REMEDY)
     index = _Index(path, cases)
@@ -146,12 +150,12 @@ def _text_of(path: Path) -> str:
         raise UnreadableFileError(path, "is not a text file", _REMEDY) from error
 
 
-def _read_entries(path: Path) -> list[str]:
+def _read_entries(path: Path, decided: str | None) -> list[str]:
     text = _text_of(path)
     suffix = path.suffix.lower()
     if suffix == ".json":
         return _entries_of_json(path, text)
-    return _entries_of_csv(path, text) if suffix == ".csv" else _entries_of_text(text)
+    return _entries_of_csv(path, text, decided) if suffix == ".csv" else _entries_of_text(text)
 
 
 def _entries_of_text(text: str) -> list[str]:
@@ -168,7 +172,7 @@ def _rows_of_csv(path: Path, text: str) -> list[list[str]]:
         raise UnreadableFileError(path, f"is not a CSV file ({error})", _REMEDY) from error
 
 
-def _entries_of_csv(path: Path, text: str) -> list[str]:
+def _entries_of_csv(path: Path, text: str, decided: str | None) -> list[str]:
     rows = _rows_of_csv(path, text)
     if not rows:
         return []
@@ -178,6 +182,15 @@ def _entries_of_csv(path: Path, text: str) -> list[str]:
         column = 0
     else:
         rows = rows[1:]
+    if decided is not None and _DECISION in head:
+        place = head.index(_DECISION)
+        rows = [row for row in rows if place < len(row) and row[place].strip().lower() == decided]
+        if not rows:
+            raise UnreadableFileError(
+                path,
+                f"has no row with {decided} in the column {_DECISION}",
+                f"write {decided} there, or take that column out",
+            )
     return [row[column].strip() for row in rows if column < len(row) and row[column].strip()]
 
 

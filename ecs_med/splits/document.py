@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import ClassVar, Final, Literal
 
-from pydantic import Field, StrictInt, field_validator
+from pydantic import Field, StrictBool, StrictInt, field_validator
 
 from ecs_med.files import regular_file, write_text
 from ecs_med.records import Record
@@ -17,6 +17,8 @@ Role = Literal["labeled", "unlabeled", "validation", "test", "unused"]
 
 _FORMAT: Final = "ecs-med split"
 _VERSION: Final = 1
+_RARE: Final = ("slices", "excluded")
+"""Of a case, not written where there is nothing to say."""
 _SLICES: Final = 2
 """Version of splits in which some slices of a volume are labelled: an older reader would take the
 volumes for labelled as a whole."""
@@ -49,6 +51,8 @@ class SplitCase(Record):
     """What it is for."""
     slices: LabeledSlices | None = None
     """Labelled slices of a labelled volume; `None`: all of it."""
+    excluded: StrictBool = False
+    """Whether its mask is used for nothing, not even for reports: somebody called it wrong."""
 
 
 class SplitDocument(Record):
@@ -91,6 +95,10 @@ class SplitDocument(Record):
         odd = next((case.id for case in cases if case.slices and case.role != "labeled"), None)
         if odd is not None:
             raise ValueError(f"{odd} has labelled slices and is not labeled")
+        used = ("labeled", "validation", "test")
+        odd = next((case.id for case in cases if case.excluded and case.role in used), None)
+        if odd is not None:
+            raise ValueError(f"the mask of {odd} is excluded and used")
         for role in ("labeled", "test"):
             if not any(case.role == role for case in cases):
                 raise ValueError(f"there is no {role} case")
@@ -103,6 +111,10 @@ class SplitDocument(Record):
     def slices(self) -> dict[str, LabeledSlices]:
         """Labelled slices by id, of the volumes of which only some are."""
         return {case.id: case.slices for case in self.cases if case.slices is not None}
+
+    def excluded(self) -> frozenset[str]:
+        """Ids of the cases whose masks are used for nothing."""
+        return frozenset(case.id for case in self.cases if case.excluded)
 
     @property
     def num_slices(self) -> int:
@@ -121,7 +133,7 @@ class SplitDocument(Record):
         """
         head = self.to_json()
         rows = [
-            json.dumps({k: v for k, v in row.items() if k != "slices" or v}, ensure_ascii=False)
+            json.dumps({k: v for k, v in row.items() if k not in _RARE or v}, ensure_ascii=False)
             for row in head.pop("cases")
         ]
         start = json.dumps(head, indent=1, ensure_ascii=False).removesuffix("\n}")

@@ -39,6 +39,7 @@ def draw_split(
     joined: Iterable[Sequence[str]] = (),
     fold: Fold | None = None,
     before: Mapping[str, Role] | None = None,
+    excluded: Collection[str] = (),
 ) -> Split:
     """Decide for every case whether it is labelled, unlabelled, validated or tested on.
 
@@ -69,6 +70,8 @@ def draw_split(
             the others that have masks are trained on and validated on.
         before: What the run that this one starts from used cases for, by id; its validation and
             test cases stay that, see `continue_parts`. Not with a `fold` or a split file.
+        excluded: Ids of cases whose masks are used for nothing, since somebody called them wrong.
+            The parts are drawn as if all were used, and the budget among the other masks.
 
     Raises:
         BudgetError: If the budget is none, asks for more than there is, or leaves
@@ -90,7 +93,7 @@ def draw_split(
                 f"`fold` divides all cases that have masks, and {budget.path} says which ones are "
                 "trained on; leave one of them out."
             )
-        return _split_of_file(everyone, budget, seed, has_validation, joined)
+        return _split_of_file(everyone, budget, seed, has_validation, joined, excluded)
     loose = everyone if fold is None else put_together(everyone)
     continued = continue_parts(loose, before if before and fold is None else {})
     grouped = join_cases(continued.cases, joined)
@@ -100,9 +103,11 @@ def draw_split(
     parts.leave_out(continued.left_out)
     if loose != everyone:
         parts.notes.append("The data set's own parts are put together for this.")
+    if excluded:
+        parts.exclude(excluded)
     # Of the training cases equal ones may be divided into labelled and not, as published draws do.
     pool = {case.id for case in parts.pool}
-    masked = [case for case in everyone if case.id in pool and case.mask is not None]
+    masked = [c for c in everyone if c.id in pool and c.mask is not None and c.id not in excluded]
     chosen, warnings = _draw(ordered_groups(masked, draw, seed, content), budget)
     parts.warnings += warnings
     if draw != "random":
@@ -112,7 +117,7 @@ def draw_split(
             and chosen == _draw(ordered_groups(masked, "random", seed), budget)[0]
         ):
             parts.warnings.append(f"`draw={draw}` gives the same cases here as `draw=random`.")
-    return _assemble(everyone, parts, chosen, seed, budget.text)
+    return _assemble(everyone, parts, chosen, seed, budget.text, excluded)
 
 
 def _checked(cases: Iterable[Case]) -> tuple[Case, ...]:
@@ -146,11 +151,13 @@ def _split_of_file(
     seed: int,
     has_validation: bool,
     joined: Iterable[Sequence[str]],
+    excluded: Collection[str],
 ) -> Split:
     if budget.path.suffix.lower() == ".json" and is_split_document(budget.path):
         split = Split.read(budget.path, everyone)
         note = f"All roles are as in {budget.path.name}, drawn with seed {split.seed}."
-        return replace(split, seed=seed, asked=budget.text, notes=(*split.notes, note))
+        split = replace(split, seed=seed, asked=budget.text, notes=(*split.notes, note))
+        return split.without(everyone, excluded) if excluded else split
     listed = read_case_list(budget.path, everyone)
     for case in listed:
         if case.partition in ("validation", "test"):
@@ -166,19 +173,36 @@ def _split_of_file(
     grouped = join_cases(everyone, joined)
     parts = divide(grouped, seed, keep=chosen, has_validation=has_validation)
     parts.warnings += joined_warnings(grouped, everyone, parts)
-    return _assemble(everyone, parts, chosen, seed, budget.text)
+    if excluded:
+        parts.exclude(excluded)
+        chosen -= set(excluded)
+        if not chosen:
+            raise BudgetError(f"{budget.path}: `exclude` takes all of its masks; list others.")
+    return _assemble(everyone, parts, chosen, seed, budget.text, excluded)
 
 
 def _assemble(
-    everyone: Sequence[Case], parts: Parts, chosen: set[str], seed: int, asked: str
+    everyone: Sequence[Case],
+    parts: Parts,
+    chosen: set[str],
+    seed: int,
+    asked: str,
+    excluded: Collection[str],
 ) -> Split:
     roles: dict[str, Role] = {}
     roles.update((case.id, "labeled" if case.id in chosen else "unlabeled") for case in parts.pool)
     roles.update((case.id, "validation") for case in parts.validation)
     roles.update((case.id, "test") for case in parts.test)
     roles.update((case.id, "unused") for case in parts.unused)
-    notes, warnings = parts.notes, parts.warnings
-    return Split.from_roles(everyone, roles, seed=seed, asked=asked, notes=notes, warnings=warnings)
+    return Split.from_roles(
+        everyone,
+        roles,
+        seed=seed,
+        asked=asked,
+        notes=parts.notes,
+        warnings=parts.warnings,
+        excluded=excluded,
+    )
 
 
 def absent_classes(

@@ -111,6 +111,31 @@ class Parts:
             f"to {fold.count - 1}); every case with a mask is in one fold, the same for every seed."
         )
 
+    def exclude(self, excluded: Collection[str]) -> None:
+        """Use the masks of some cases for nothing; the parts stay as they are without them.
+
+        A training case is unlabelled then, one of validation or test is left out.
+
+        Raises:
+            BudgetError: If no mask is left to train on or to test on.
+        """
+        held = [case for case in (*self.validation, *self.test) if case.id in excluded]
+        self.validation = [case for case in self.validation if case.id not in excluded]
+        self.test = [case for case in self.test if case.id not in excluded]
+        self.unused += held
+        masked = [case for case in self.pool if case.mask is not None]
+        num_training = sum(case.id in excluded for case in masked)
+        for part, left in (("train", len(masked) - num_training), ("test", len(self.test))):
+            if not left:
+                raise BudgetError(
+                    f"`exclude` takes all masks that there are to {part} on; mend some of them."
+                )
+        self.notes.append(
+            f"Masks that are used for nothing, since somebody called them wrong: {num_training} of "
+            f"training cases, which are unlabelled, and {len(held)} of validation and test, which "
+            "are left out."
+        )
+
     def draw_validation(self) -> None:
         """Draw the validation set by the seed."""
         # After a drawn test set the shares are those of the whole, 10 % of what there was.

@@ -1,8 +1,8 @@
 """Which case is for what in one run, and masks outside the budget, out of reach of training."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self, get_args
 
@@ -105,6 +105,7 @@ class Split:
         patients: Patient by case id, where patients are known.
         notes: How the parts came about, one sentence each.
         warnings: What a person should know of, one sentence each.
+        excluded: Ids of cases whose masks are used for nothing; these are unlabelled or unused.
     """
 
     labeled: tuple[LabeledCase, ...]
@@ -118,6 +119,7 @@ class Split:
     patients: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    excluded: frozenset[str] = frozenset()
 
     @classmethod
     def from_roles(
@@ -130,16 +132,19 @@ class Split:
         slices: Mapping[str, SliceSelection] | None = None,
         notes: Sequence[str] = (),
         warnings: Sequence[str] = (),
+        excluded: Collection[str] = (),
     ) -> Self:
         """Put every case into the part of its role; the only place where masks become hidden.
 
         Ids are unique, every one has a role, and labelled, validation and test cases have masks.
-        Of the volumes in `slices` these slices alone are labelled.
+        Of the volumes in `slices` these slices alone are labelled. Masks of `excluded` cases, which
+        are unlabelled or unused, are not even among the hidden ones.
         """
         slices = slices or {}
         parts: dict[Role, list[Case]] = {role: [] for role in get_args(Role)}
         for case in sorted(cases, key=lambda case: case.id):
-            parts[roles[case.id]].append(case)
+            kept = replace(case, mask=None) if case.id in excluded else case
+            parts[roles[case.id]].append(kept)
         everyone = [case for part in parts.values() for case in part]
         sliced = {case: slices[case.id] for case in parts["labeled"] if case.id in slices}
         return cls(
@@ -168,6 +173,7 @@ class Split:
             patients={case.id: case.patient for case in everyone if case.patient is not None},
             notes=tuple(notes),
             warnings=tuple(warnings),
+            excluded=frozenset(excluded),
         )
 
     def roles(self) -> dict[str, Role]:
@@ -214,6 +220,43 @@ class Split:
             slices=slices,
             notes=(*self.notes, *notes),
             warnings=(*self.warnings, *warnings),
+            excluded=self.excluded,
+        )
+
+    def without(self, cases: Iterable[Case], excluded: Collection[str]) -> Self:
+        """The same split, in which the masks of some cases are used for nothing.
+
+        Args:
+            cases: All cases, as they were drawn from.
+            excluded: Their ids; labelled ones are unlabelled then, those of validation and test are
+                left out.
+
+        Raises:
+            BudgetError: If nothing is left to train on or to test on.
+        """
+        roles = self.roles()
+        demoted: dict[Role, Role] = {
+            "labeled": "unlabeled",
+            "validation": "unused",
+            "test": "unused",
+        }
+        taken = {id_: demoted[roles[id_]] for id_ in excluded if roles[id_] in demoted}
+        roles |= taken
+        for role, verb in (("labeled", "train"), ("test", "test")):
+            if role not in roles.values():
+                raise BudgetError(
+                    f"`exclude` takes all masks that there are to {verb} on; mend some of them."
+                )
+        note = f"Masks that are used for nothing, since somebody called them wrong: {len(taken)}."
+        return self.from_roles(
+            cases,
+            roles,
+            seed=self.seed,
+            asked=self.asked,
+            slices={id_: some for id_, some in self.slices().items() if id_ not in excluded},
+            notes=(*self.notes, note),
+            warnings=self.warnings,
+            excluded=self.excluded | set(excluded),
         )
 
     def counts(self) -> dict[Role, int]:
@@ -239,7 +282,13 @@ class Split:
             notes=self.notes,
             warnings=self.warnings,
             cases=tuple(
-                SplitCase(id=id_, patient=self.patients.get(id_), role=role, slices=slices.get(id_))
+                SplitCase(
+                    id=id_,
+                    patient=self.patients.get(id_),
+                    role=role,
+                    slices=slices.get(id_),
+                    excluded=id_ in self.excluded,
+                )
                 for id_, role in self.roles().items()
             ),
         ).write(path)
@@ -270,6 +319,7 @@ class Split:
             },
             notes=document.notes,
             warnings=document.warnings,
+            excluded=document.excluded(),
         )
 
 

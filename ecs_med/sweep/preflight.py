@@ -15,7 +15,7 @@ from ecs_med.data.layout import open_data
 from ecs_med.errors import BudgetError, RunFolderError
 from ecs_med.files import cache_folder
 from ecs_med.runs import RunFolder
-from ecs_med.splits import Split, SplitFile, absent_classes, parse_labeled
+from ecs_med.splits import Split, SplitDocument, SplitFile, absent_classes, parse_labeled
 from ecs_med.sweep.axes import ALL_LABELS
 from ecs_med.sweep.plan import Cell
 from ecs_med.training.preflight import (
@@ -182,6 +182,7 @@ class SweepData:
         Raises:
             RunFolderError: If images or masks have changed since: how much, and the remedy.
         """
+        self._refuse_other_exclusions()
         scheme = self.found.scheme
         if scheme is None:
             return
@@ -201,6 +202,23 @@ class SweepData:
             f"{folder}: the data are not those of this run: {changes.words()}; delete {runs} to "
             f"train anew ({names}{more}), or choose another `output`."
         )
+
+    def _refuse_other_exclusions(self) -> None:
+        """Runs of one sweep leave the same masks out, though the file that names them may change.
+
+        Raises:
+            RunFolderError: If a run left others out than are named now.
+        """
+        for cell in self.cells:
+            file = RunFolder(cell.folder).split_file
+            if not file.is_file():
+                continue
+            before, now = SplitDocument.read(file).excluded(), self.splits[_draw_of(cell)]
+            if before != now.excluded:
+                raise RunFolderError(
+                    f"{cell.folder}: left out other masks than `exclude` names now ({len(before)}, "
+                    f"now {len(now.excluded)}); choose another `output`, or name the same ones."
+                )
 
 
 def open_sweep_data(

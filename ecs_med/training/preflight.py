@@ -18,6 +18,7 @@ from ecs_med.inference.trained_data import TrainedData
 from ecs_med.methods import method_class
 from ecs_med.runs import DataContents, RunFolder
 from ecs_med.splits import Fold, Role, Split, SplitDocument, draw_split, leak_warnings
+from ecs_med.training.exclusion import excluded_masks
 from ecs_med.types import Case, CaseCollection, Problem
 
 __all__ = [
@@ -52,14 +53,16 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
 
     Raises:
         DataError: If the draw looks at masks and one of them cannot be read.
-        BudgetError: If the budget cannot be drawn.
+        BudgetError: If the budget cannot be drawn, or `exclude` names what is no case.
     """
     content = None
     if config.draw != "random":
         refuse_errors(found.understood)
         refuse_errors(p for fact in found.facts.values() for p in fact.mask_problems)
         content = found.class_pixels
-    return draw_split(
+    contents = {id_: fact.content for id_, fact in found.facts.items()}
+    excluded, changed = excluded_masks(config.exclude, collection.cases, contents)
+    split = draw_split(
         collection.cases,
         config.labeled,
         config.seed,
@@ -69,7 +72,9 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
         joined=found.joined,
         fold=None if config.fold is None else Fold(config.fold, config.folds or NUM_FOLDS),
         before=_roles_before(config, found),
+        excluded=excluded,
     )
+    return replace(split, warnings=(*split.warnings, *changed))
 
 
 def _roles_before(config: TrainConfig, found: Diagnosis) -> Mapping[str, Role]:

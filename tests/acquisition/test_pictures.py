@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from volume_folders import as_stored, save
 
-from ecs_med.acquisition.lookers import _layer
-from ecs_med.acquisition.pictures import _image, doubt_panel
+from ecs_med.acquisition.pictures import doubt_panel, image_of
 from ecs_med.config import Preparation
 from ecs_med.data.cases import prepare_case
+from ecs_med.data.layers import layer_of
 from ecs_med.types import UnlabeledCase
 
 AXIAL = Preparation(plane="axial", percentiles=(0, 100))
@@ -27,14 +27,14 @@ def scan(tmp_path):
 def test_stored_in_any_way_the_right_side_is_on_the_left_and_the_front_up(scan, tmp_path, axes):
     path = as_stored(scan, tmp_path / "stored.nii.gz", axes)
     case = prepare_case(UnlabeledCase("scan", (path,)), AXIAL)
-    picture = _image(case, 5)
+    picture = image_of(case, 5)
     assert picture.shape == (24, 20, 3)
     assert picture[:4, :4].min() > picture[4:, 4:].max()
 
     stored = np.asarray(nibabel.load(path).dataobj)
     for index in range(12):
         layer = stored.take(
-            _layer(case, index), axis=next(i for i, a in enumerate(axes) if a in "SI")
+            layer_of(case, index), axis=next(i for i, a in enumerate(axes) if a in "SI")
         )
         assert layer.min() == index
 

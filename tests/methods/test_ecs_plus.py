@@ -66,13 +66,16 @@ def test_steps_equal_the_literal_ones(numbers: dict[str, float]) -> None:
         torch.testing.assert_close(weights(ours), weights(network), rtol=0, atol=1e-10)
 
 
-def test_without_unlabeled_images_it_is_supervised() -> None:
+def test_without_unlabeled_images_the_segmenter_is_supervised_and_the_corrector_learns() -> None:
     method, batch = build(), as_batch(varied_images(0))
     alone = copy.deepcopy(method.segmenter)
     plain = type(batch)(batch.images, batch.labels)
+    before = weights(copy.deepcopy(method.networks["corrector"]))
     method.train_mode()
     result = method.step(plain)
-    assert sorted(result.losses) == ["segmentation"]
+    assert sorted(result.losses) == ["correction", "segmentation"]
+    assert "right_share" in result.signals
+    assert not torch.equal(weights(method.networks["corrector"]), before)
     supervised = Supervised(
         {"segmenter": alone}, Settings(), {"segmenter": SGD}, num_classes=NUM_CLASSES
     )

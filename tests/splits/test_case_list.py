@@ -63,7 +63,7 @@ def test_lists(tmp_path: Path, name: str, content: str, expected: list[str]) -> 
     ],
 )
 def test_lists_that_say_nothing(tmp_path: Path, name: str, content: str, reason: str) -> None:
-    with pytest.raises(UnreadableFileError, match=f"{reason}.*; list the labelled cases"):
+    with pytest.raises(UnreadableFileError, match=f"{reason}.*; list cases"):
         found(tmp_path, name, content)
 
 

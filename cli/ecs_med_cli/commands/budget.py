@@ -10,7 +10,7 @@ from ecs_med.errors import TrainingInterrupted
 from ecs_med_cli import options
 from ecs_med_cli.commands.train import build_config
 from ecs_med_cli.console import plain_table
-from ecs_med_cli.declaration import Given, Option, with_options
+from ecs_med_cli.declaration import Given, with_options
 from ecs_med_cli.lean import sparing_pydicom
 
 if TYPE_CHECKING:
@@ -26,13 +26,15 @@ GRID = (
     options.BUDGETS,
     options.METHODS,
     options.SEEDS,
-    Option("--folds", int, "Cross-validation: a run for each of so many folds of all masks."),
+    options.FOLDS.but("Cross-validation: a run for each of so many folds of all masks."),
     options.OUTPUT.but("Folder of the sweep; else sweeps/<data>.", options.OUT),
 )
 
 
 @with_options(
-    grid=GRID, place=options.PLACE, settings=(options.DRAW, *options.UNIT, *options.TRAINING)
+    grid=GRID,
+    place=options.PLACE,
+    settings=(options.DRAW, *options.UNIT, options.EXCLUDE, *options.TRAINING),
 )
 def budget(
     *,

@@ -25,7 +25,7 @@ def suggest(
     model: Annotated[
         Path | None, options.MODEL.info("Run folder; without one, a first choice.")
     ] = None,
-    count: Annotated[int, typer.Option("--count", metavar="<int>", help="How many cases.")] = 20,
+    count: Annotated[int, options.COUNT.info()] = 20,
     by: Annotated[
         str | None,
         typer.Option(

@@ -25,7 +25,8 @@ WHAT = (
     options.DRAW,
     *options.UNIT,
     *options.FOLD,
-    Option("--method", str, "Training method: {methods}."),
+    options.EXCLUDE,
+    options.METHOD,
     options.SEED,
     Option("--run", Path, "Run folder; else runs/<data>-<method>-<labeled>-s<seed>."),
 )
