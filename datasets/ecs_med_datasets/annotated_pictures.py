@@ -61,7 +61,9 @@ class _ListingFiles(Layout):
             raise DataError(f"{root}: holds no file of {self.title}; expected {self.expected}.")
         folder = root if root.is_dir() else root.parent
         listed = Listed(folder)
-        files = [open_annotations(path) for path in paths]
+        opened = [open_annotations(path) for path in paths]
+        # What was exported from a tool lies beside the draft that had been given to it.
+        files = [file for file in opened if not file.is_draft] or opened
         for file in files:
             _take(file, listed)
         if not listed.cases:
@@ -160,7 +162,11 @@ def _findings(file: AnnotationFile, missing: Sequence[str], empty: int) -> Itera
         message += f", such as {missing[0]}" if missing else ""
         remedy = "Put them beside this file or into images/ there, or list those alone that exist"
         yield Problem("error", message, remedy, file.path)
-    if empty:
+    if file.is_draft:
+        message = "holds nothing that a person has drawn, so its pictures count as unlabelled"
+        remedy = "Put what the annotation tool exports in its place"
+        yield Problem("warning", message, remedy, file.path)
+    elif empty:
         message = f"{empty:,} of {total:,} pictures have no object and count as all background"
         yield Problem("note", message, path=file.path)
 

@@ -18,7 +18,7 @@ from ecs_med.errors import UnreadableFileError
 from ecs_med.files import regular_file
 from ecs_med.memory import free_memory
 
-__all__ = ["SUFFIXES", "AnnotationKind", "looks_like", "open_annotations"]
+__all__ = ["SUFFIXES", "AnnotationKind", "holds_word", "looks_like", "open_annotations"]
 
 SUFFIXES = (".json", ".xml")
 AnnotationKind = Literal["coco", "labelme", "cvat-xml", "label-studio"]
@@ -44,6 +44,15 @@ def looks_like(path: Path, kind: AnnotationKind) -> bool:
     suffix = ".xml" if kind == "cvat-xml" else ".json"
     if path.suffix.lower() != suffix:
         return False
+    return _holds(path, _WORDS[kind])
+
+
+def holds_word(path: Path, word: str) -> bool:
+    """Whether a file has a word in double quotes, without parsing it."""
+    return _holds(path, (f'"{word}"'.encode(),))
+
+
+def _holds(path: Path, words: tuple[bytes, ...]) -> bool:
     try:
         if not 0 < regular_file(path).stat().st_size <= _MAX_BYTES:
             return False
@@ -51,7 +60,7 @@ def looks_like(path: Path, kind: AnnotationKind) -> bool:
             path.open("rb") as stream,
             mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content,
         ):
-            return all(content.find(word) >= 0 for word in _WORDS[kind])
+            return all(content.find(word) >= 0 for word in words)
     except (OSError, ValueError):
         return False
 
