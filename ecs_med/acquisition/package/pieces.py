@@ -12,8 +12,11 @@ from ecs_med.data.readers.annotations.regions import Outline, fill
 
 __all__ = ["Piece", "pieces_of"]
 
-TOLERANCE = 0.5
-"""How far, in pixels, an outline may leave the boundary of pixels, so that it has fewer points."""
+TOLERANCES = (0.75, 0.5, 0.4, 0.3)
+"""How far, in pixels, an outline may leave the boundary of its pixels, so that it has few points to
+be moved; the first one is taken that is near enough."""
+MOST_WRONG = 0.01
+"""Share of its pixels that an outline may lose or gain in all."""
 _DIGITS = 2
 _ALL_AROUND = np.ones((3, 3), np.bool_)
 
@@ -55,28 +58,29 @@ class Piece:
     def outline(self) -> list[list[float]]:
         """The outline with its holes filled, as x and y, where pixel 0 reaches from 0 to 1.
 
-        It parts the middles of pixels inside from those outside, but for what `TOLERANCE` allows:
-        pixels along the boundary, at most one deep.
+        It parts the middles of pixels inside from those outside, but for `MOST_WRONG` of them
+        along the boundary, at most one deep.
         """
         # The margin closes what touches the box. Levels lie half-way between middles of pixels.
         padded = np.pad(self.filled, 1).astype(np.float64)
         (contour,) = find_contours(padded, 0.5, fully_connected="low")
-        smooth = approximate_polygon(contour, TOLERANCE)
-        chosen = smooth if self._is_near(smooth) else contour
+        smooth = (approximate_polygon(contour, tolerance) for tolerance in TOLERANCES)
+        chosen = next((points for points in smooth if self._is_near(points)), contour)
         points = chosen[:-1, ::-1] - 0.5 + self.corner
         rounded: list[list[float]] = np.round(points, _DIGITS).tolist()
         return rounded
 
     def _is_near(self, contour: Outline) -> bool:
-        """Whether it encloses the piece to one pixel along the boundary, and some of it."""
+        """Whether it encloses the piece but for few pixels along the boundary."""
         if len(contour) < 4:
             return False
         inside = np.pad(self.filled, 1)
         drawn = fill([contour[:-1, ::-1] + 0.5], inside.shape)
+        if np.count_nonzero(drawn != inside) > MOST_WRONG * np.count_nonzero(inside):
+            return False
         outermost = ndimage.binary_dilation(inside, _ALL_AROUND)
         innermost = ndimage.binary_erosion(inside, _ALL_AROUND)
-        fits = (innermost <= drawn).all() and (drawn <= outermost).all()
-        return bool(fits and (drawn & inside).any())
+        return bool((innermost <= drawn).all() and (drawn <= outermost).all())
 
 
 def pieces_of(labels: npt.NDArray[np.uint8], *, background: bool = False) -> list[Piece]:
