@@ -1,4 +1,4 @@
-"""Layouts `coco`, `cvat-xml`, `label-studio`: files that list the pictures of a data set."""
+"""Layouts `coco`, `cvat-xml`, `label-studio`, `via`: files that list the pictures of a data set."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from ecs_med_datasets.collecting import collect, partition_of, settle_partitions
 from ecs_med_datasets.naming import MASK_NAMES, PARTITION_NAMES, STRUCTURAL, mask_base
 from ecs_med_datasets.scanning import index_files, split_name
 
-__all__ = ["CocoLayout", "CvatXmlLayout", "LabelStudioLayout"]
+__all__ = ["CocoLayout", "CvatXmlLayout", "LabelStudioLayout", "ViaLayout"]
 
 
 @dataclass(slots=True)
@@ -129,6 +129,18 @@ class LabelStudioLayout(_ListingFiles):
     kind = "label-studio"
     title = "Label Studio"
     expected = "its export as JSON (not JSON-MIN) beside images/"
+
+
+class ViaLayout(_ListingFiles):
+    """What VGG Image Annotator 2 saves or exports, beside the pictures or their folder `images/`.
+
+    A picture without a region is unlabelled, unless an attribute of it is set.
+    """
+
+    name = "via"
+    kind = "via"
+    title = "VGG Image Annotator"
+    expected = "its project, or its annotations as JSON or CSV, beside images/"
 
 
 def _take(file: AnnotationFile, listed: Listed) -> None:
