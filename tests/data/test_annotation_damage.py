@@ -15,6 +15,7 @@ from more_annotation_sets import bitmap, via, via_csv, via_region
 
 from ecs_med.data.layout import open_data
 from ecs_med.data.readers import reader_of
+from ecs_med.data.readers.annotations.drafts import DRAFT, digest_of_coco, digest_of_labelme
 from ecs_med.errors import DataError
 
 ODD = (None, True, -1, 0, 1.5, 2**70, float("nan"), float("inf"), "x", "", "..", [], [[]], {}, [1])
@@ -74,6 +75,8 @@ def test_json_with_one_thing_that_is_odd(tmp_path: Path) -> None:
     contents["coco"]["categories"][0]["supercategory"] = "lesion"
     write_labelme(tmp_path / "a.json", RECTANGLE, POLYGON)
     contents["labelme"] = json.loads((tmp_path / "a.json").read_text())
+    for name, digest in (("coco", digest_of_coco), ("labelme", digest_of_labelme)):
+        contents[name][DRAFT] = digest(contents[name])
     value = {"x": 1, "y": 2, "width": 30, "height": 40, "rotation": 5, "rectanglelabels": ["a"]}
     size = {"original_height": SIZE[0], "original_width": SIZE[1]}
     brush = {"format": "rle", "rle": [0, 0, 12, 0, 57], "brushlabels": ["b"]}
@@ -127,3 +130,13 @@ def test_a_table_with_one_cell_that_is_odd(tmp_path: Path, word: str) -> None:
             with path.open("w", newline="") as file:
                 csv.writer(file).writerows(changed)
             use(tmp_path, path)
+
+
+def test_a_draft_of_lists_in_lists(tmp_path: Path) -> None:
+    add_pictures(tmp_path, "a.png")
+    for depth in (100, 300, 900):
+        deep = "[" * depth + "]" * depth
+        shape = '{"label": "a", "shape_type": "polygon", "points": ' + deep + "}"
+        text = '{"shapes": [' + shape + f'], "imagePath": "a.png", "{DRAFT}": ""' + "}"
+        (tmp_path / "a.json").write_text(text)
+        use(tmp_path, tmp_path / "a.json")

@@ -20,7 +20,7 @@ def put_picture(case: PackagedCase, folder: Path) -> str:
     PNG and JPEG are copied, not linked: folders for annotators are sent, mounted into containers
     and uploaded, and a tool that saves into a picture must not change the data. What tools would
     show otherwise than it is read becomes a PNG of the pixels as read: pictures with an orientation
-    tag, of 16 bits, of several files, frames, and other formats.
+    tag, of 16 bits, transparent ones, of several files, frames, and other formats.
 
     Returns:
         The name of the file.
@@ -47,4 +47,4 @@ def _is_shown_as_read(path: Path) -> bool:
     if path.suffix.lower() not in _AS_THEY_ARE or reader.orientation(path) != 1:
         return False
     with Image.open(path) as image:
-        return image.mode in ("L", "RGB", "P")
+        return image.mode in ("L", "RGB", "P") and "transparency" not in image.info
