@@ -1,4 +1,4 @@
-"""Layouts `coco`, `cvat-xml`, `label-studio`: files that list the pictures of a data set."""
+"""Layouts `coco`, `cvat-xml`, `label-studio`, `via`: files that list the pictures of a data set."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from ecs_med_datasets.collecting import collect, partition_of, settle_partitions
 from ecs_med_datasets.naming import MASK_NAMES, PARTITION_NAMES, STRUCTURAL, mask_base
 from ecs_med_datasets.scanning import index_files, split_name
 
-__all__ = ["CocoLayout", "CvatXmlLayout", "LabelStudioLayout"]
+__all__ = ["CocoLayout", "CvatXmlLayout", "LabelStudioLayout", "ViaLayout"]
 
 
 @dataclass(slots=True)
@@ -61,7 +61,9 @@ class _ListingFiles(Layout):
             raise DataError(f"{root}: holds no file of {self.title}; expected {self.expected}.")
         folder = root if root.is_dir() else root.parent
         listed = Listed(folder)
-        files = [open_annotations(path) for path in paths]
+        opened = [open_annotations(path) for path in paths]
+        # What was exported from a tool lies beside the draft that had been given to it.
+        files = [file for file in opened if not file.is_draft] or opened
         for file in files:
             _take(file, listed)
         if not listed.cases:
@@ -129,6 +131,18 @@ class LabelStudioLayout(_ListingFiles):
     expected = "its export as JSON (not JSON-MIN) beside images/"
 
 
+class ViaLayout(_ListingFiles):
+    """What VGG Image Annotator 2 saves or exports, beside the pictures or their folder `images/`.
+
+    A picture without a region is unlabelled, unless an attribute of it is set.
+    """
+
+    name = "via"
+    kind = "via"
+    title = "VGG Image Annotator"
+    expected = "its project, or its annotations as JSON or CSV, beside images/"
+
+
 def _take(file: AnnotationFile, listed: Listed) -> None:
     """Add the pictures of one file."""
     missing: list[str] = []
@@ -160,7 +174,11 @@ def _findings(file: AnnotationFile, missing: Sequence[str], empty: int) -> Itera
         message += f", such as {missing[0]}" if missing else ""
         remedy = "Put them beside this file or into images/ there, or list those alone that exist"
         yield Problem("error", message, remedy, file.path)
-    if empty:
+    if file.is_draft:
+        message = "holds nothing that a person has drawn, so its pictures count as unlabelled"
+        remedy = "Put what the annotation tool exports in its place"
+        yield Problem("warning", message, remedy, file.path)
+    elif empty:
         message = f"{empty:,} of {total:,} pictures have no object and count as all background"
         yield Problem("note", message, path=file.path)
 

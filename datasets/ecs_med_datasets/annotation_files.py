@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ecs_med.data.readers.annotations.opening import AnnotationKind, looks_like
+from ecs_med.data.readers.annotations.opening import SUFFIXES, AnnotationKind, looks_like
 from ecs_med_datasets.folder import find_image_folders
 from ecs_med_datasets.naming import PARTITION_NAMES
 from ecs_med_datasets.scanning import Walk, index_files, list_folders
@@ -15,7 +15,7 @@ _FOLDERS = ("annotations", "annotation", "labels", "images", *PARTITION_NAMES)
 _MOST = 64
 """Files of a folder that are all looked into; of more, those alone that are called as usual, since
 the others are of one picture each."""
-_USUAL = ("annotation", "instances", "coco")
+_USUAL = ("annotation", "instances", "coco", "via")
 
 
 def find_files(root: Path, kind: AnnotationKind) -> list[Path]:
@@ -47,7 +47,7 @@ def _folders(root: Path, depth: int = 2) -> Iterator[Path]:
 
 def _files(folder: Path) -> list[Path]:
     names = (name for _, name in Walk(folder, recursive=False).files())
-    found = sorted(name for name in names if name.lower().endswith((".json", ".xml")))
+    found = sorted(name for name in names if name.lower().endswith(SUFFIXES))
     if len(found) > _MOST:
         found = [name for name in found if any(word in name.lower() for word in _USUAL)]
     return [folder / name for name in found]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
+from ecs_med.data.readers.annotations.drafts import DRAFT
 from ecs_med.data.readers.annotations.labelme import LabelMeFile
-from ecs_med.data.readers.annotations.opening import looks_like, open_annotations
+from ecs_med.data.readers.annotations.opening import holds_word, looks_like, open_annotations
 from ecs_med.errors import DataError, UnreadableFileError
 from ecs_med.types import Case, CaseCollection, Problem
 from ecs_med_datasets.annotation_files import holds_masks
@@ -58,7 +59,7 @@ class LabelMeLayout(Layout):
                 f"{root}: holds no JSON file of LabelMe; expected one beside each picture."
             )
         problems = images.findings("image")
-        mask_of = _pair(files, images, problems)
+        mask_of = _without_drafts(_pair(files, images, problems), root, problems)
         if not images.suffixes:
             raise DataError(next(problem.sentence() for problem in problems))
         cases = [
@@ -93,6 +94,31 @@ def _pair(files: list[Path], images: FileIndex, problems: list[Problem]) -> dict
         else:
             found[key] = path
     return found
+
+
+def _without_drafts(found: dict[str, Path], root: Path, problems: list[Problem]) -> dict[str, Path]:
+    """The files of which somebody has changed what a model drew; the others are told."""
+    kept, drafts = {}, 0
+    for key, path in found.items():
+        if _is_draft(path):
+            drafts += 1
+        else:
+            kept[key] = path
+    if drafts:
+        message = (
+            f"{drafts:,} of {len(found):,} LabelMe files are drafts of a model that nobody has "
+            "changed or marked as checked, and their pictures count as unlabelled"
+        )
+        problems.append(Problem("note", message, path=root))
+    return kept
+
+
+def _is_draft(path: Path) -> bool:
+    try:
+        file = open_annotations(path) if holds_word(path, DRAFT) else None
+    except UnreadableFileError:  # told when the mask is read
+        return False
+    return file is not None and file.is_draft
 
 
 def _picture_of(path: Path, images: FileIndex) -> str:

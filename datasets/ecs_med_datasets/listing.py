@@ -1,13 +1,16 @@
 """Layout `listing`: a JSON or CSV file that names images and masks."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import Layout
 from ecs_med.data.readers import is_image, known_formats
-from ecs_med.errors import DataError
+from ecs_med.data.readers.annotations.opening import SUFFIXES as ANNOTATIONS
+from ecs_med.data.readers.annotations.opening import open_annotations
+from ecs_med.errors import DataError, UnreadableFileError
 from ecs_med.types import Case, CaseCollection, Problem
 from ecs_med_datasets.collecting import collect, settle_partitions
 from ecs_med_datasets.list_rows import UNLABELED, Row, read_rows
@@ -97,10 +100,28 @@ def _add(row: Row, listed: Listed) -> None:
         remedy = "Write train, validation, test, unlabeled, or nothing"
         listed.problems.append(Problem("error", message, remedy, listed.root))
         return
-    if partition in UNLABELED:
+    if partition in UNLABELED or (mask and not _is_annotated(images, mask, row, listed)):
         mask = None
     case = Case("", tuple(images), mask, None, PARTITION_NAMES.get(partition))
     _keep(replace(case, annotated=row.annotated if mask else None), row, listed)
+
+
+def _is_annotated(images: Sequence[Path], mask: Path, row: Row, listed: Listed) -> bool:
+    """Whether a mask is more than a place of an annotation file that nobody has looked at."""
+    if mask.suffix.lower() not in ANNOTATIONS or len(images) != 1:
+        return True
+    try:
+        is_annotated = open_annotations(mask).picture_of(images[0]).is_annotated
+    except UnreadableFileError:  # told when the mask is read
+        return True
+    if not is_annotated:
+        message = (
+            f"{row.where} names it as the mask of {images[0].name}, of which it holds nothing that "
+            "a person has drawn, so that this picture counts as unlabelled"
+        )
+        remedy = "Annotate the picture, or leave its mask empty"
+        listed.problems.append(Problem("warning", message, remedy, mask))
+    return is_annotated
 
 
 def _is_file(path: Path) -> bool:

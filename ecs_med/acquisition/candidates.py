@@ -12,7 +12,7 @@ from ecs_med.inference.evaluation_run import open_as_trained
 from ecs_med.inference.trained_data import TrainedData
 from ecs_med.runs import RunFolder
 from ecs_med.splits import Role, SplitDocument
-from ecs_med.types import Case
+from ecs_med.types import Case, DeclaredLabels
 
 __all__ = ["Candidates", "find_candidates"]
 
@@ -26,10 +26,12 @@ class Candidates:
     Attributes:
         cases: Sorted by id, at least one.
         notes: What was left out and why, one sentence each.
+        labels: Class name by stored value or colour, where the data set declares them.
     """
 
     cases: tuple[Case, ...]
     notes: tuple[str, ...]
+    labels: DeclaredLabels | None = None
 
 
 def find_candidates(
@@ -51,7 +53,7 @@ def find_candidates(
         DataError: If nothing is left.
     """
     trained = None if run is None else TrainedData.of(run)
-    cases, roles = _known(data, trained, reading or {})
+    cases, roles, labels = _known(data, trained, reading or {})
     held = {case.id for case in cases if _is_held(case, roles)}
     patients = {case.patient for case in cases if case.id in held}
     if run is not None and trained is not None and trained.has_split:
@@ -66,21 +68,22 @@ def find_candidates(
             f"{data}: no case {without} that is not held out for validation or test; add images "
             "that nobody has annotated."
         )
-    return Candidates(tuple(sorted(chosen, key=lambda case: case.id)), notes)
+    return Candidates(tuple(sorted(chosen, key=lambda case: case.id)), notes, labels)
 
 
 def _known(
     data: Path, trained: TrainedData | None, reading: Mapping[str, Any]
-) -> tuple[Sequence[Case], Mapping[str, Role]]:
-    """The cases, and what the run used them for."""
+) -> tuple[Sequence[Case], Mapping[str, Role], DeclaredLabels | None]:
+    """The cases, what the run used them for, and without a run the classes that are declared."""
     if trained is None:
-        return open_data(data, ReadingSettings.parse(dict(reading))).cases, {}
+        found = open_data(data, ReadingSettings.parse(dict(reading)))
+        return found.cases, {}, found.labels
     stays = trained.lies_in(data)
     cases = open_as_trained(data, trained, reading, own=stays)
     roles = trained.recognized(cases, by_place=stays)
     # A name that a held-out case has is enough to leave it out, though its file was changed.
     names = {c.id: trained.roles[c.id] for c in cases if trained.roles.get(c.id) in _HELD}
-    return cases, {**roles, **names}
+    return cases, {**roles, **names}, None
 
 
 def _is_held(case: Case, roles: Mapping[str, Role]) -> bool:

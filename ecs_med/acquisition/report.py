@@ -4,6 +4,7 @@ import csv
 import io
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,7 @@ class SuggestionReport:
         num_candidates: Cases that could be read, of which they were picked.
         num_patients: Patients of these; `None` where no patient is known.
         notes: What a person should know, one sentence each.
+        packages: Folder of each package for annotators, by its kind.
         failures: Why a candidate was passed over, by id.
     """
 
@@ -73,6 +75,7 @@ class SuggestionReport:
     num_candidates: int
     num_patients: int | None
     notes: tuple[str, ...] = ()
+    packages: Mapping[str, Path] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
@@ -90,6 +93,7 @@ class SuggestionReport:
                 for one in self.suggestions
             ],
             "notes": list(self.notes),
+            "packages": {name: printable(str(path)) for name, path in self.packages.items()},
             "failures": self.failures,
         }
 

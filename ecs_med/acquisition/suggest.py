@@ -8,6 +8,7 @@ from ecs_med.acquisition.base import ACQUISITIONS, Acquisition, Pool, choose
 from ecs_med.acquisition.candidates import find_candidates
 from ecs_med.acquisition.look import Look
 from ecs_med.acquisition.lookers import Looker, looker_for
+from ecs_med.acquisition.package import PACKAGES, Packing
 from ecs_med.acquisition.pictures import draw_case, drawer_for
 from ecs_med.acquisition.report import (
     FAILURES,
@@ -57,6 +58,7 @@ def suggest(
     by: str | None = None,
     seed: int = 0,
     output: Path | str = "suggestions",
+    package: Sequence[str] | str = (),
     reading: Mapping[str, Any] | None = None,
     device: str = "auto",
     on_case: OnCase | None = None,
@@ -74,6 +76,8 @@ def suggest(
         by: Name of an acquisition; `None`: `usual_acquisition`.
         seed: Of what is drawn at random.
         output: Folder of `suggest.csv`, `suggest.html` and `scores.jsonl`.
+        package: Kinds of packages for annotators, a list or one text with commas, keys of
+            `PACKAGES`; each becomes a folder of its name in `output`.
         reading: Values for `ReadingSettings`.
         device: Where networks run, if `model` is none that is loaded.
         on_case: Called after each candidate with the number done and the number of all.
@@ -81,7 +85,7 @@ def suggest(
 
     Raises:
         SettingsError: If the acquisition is unknown, or asks for a model or a corrector that is
-            not there.
+            not there; or if a package is unknown or cannot hold such data.
         DataError: If there is no candidate, or none can be read.
         RunFolderError: If the folder cannot be written, or another process is at work on it.
 
@@ -96,15 +100,18 @@ def suggest(
         model = load_model(model, device)
     kind = _checked(by or usual_acquisition(model), model, count)
     found = find_candidates(data, None if model is None else model.run, reading)
+    packing = Packing.planned(package, output, model, found.cases, found.labels, reading)
     looker = looker_for(kind.needs, model, model.device if model else choose_device(device))
     with hold_folder(output):
-        whole = claim_folder(output, {TABLE, PAGE, FAILURES, SCORES, LOCK_NAME})
+        own_names = {TABLE, PAGE, FAILURES, SCORES, LOCK_NAME, *PACKAGES.names()}
+        whole = claim_folder(output, own_names)
         looks, failures = _look(found.cases, looker, output / SCORES, on_case, on_failure)
         cases = _distinct(found.cases, looks)
         names = model.spec.class_names if model else ()
         pool = Pool(cases, [looks[case.id] for case in cases], count, seed, names)
         acquisition = kind(pool)
         chosen = choose(acquisition)
+        packed = packing and packing.write([cases[index] for index in chosen])
         report = SuggestionReport(
             data=data,
             model=None if model is None else model.run,
@@ -113,7 +120,12 @@ def suggest(
             suggestions=_described(acquisition, chosen, data),
             num_candidates=len(cases),
             num_patients=_num_patients(cases),
-            notes=(*found.notes, *_notes(acquisition, len(chosen), len(looks) - len(cases))),
+            notes=(
+                *found.notes,
+                *_notes(acquisition, len(chosen), len(looks) - len(cases)),
+                *(packed.notes if packed else ()),
+            ),
+            packages=packed.folders if packed else {},
             failures=failures,
         )
         written = write_report(report, acquisition, _pictures(model, pool, chosen))

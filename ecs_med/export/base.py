@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from ecs_med.errors import SettingsError
-from ecs_med.export.place import written_as_a_whole
 from ecs_med.inference.model import Model, load_model
 from ecs_med.records import Record
 from ecs_med.registry import Registry
+from ecs_med.runs.whole_folders import written_as_a_whole
 
 __all__ = ["EXPORTS", "Export", "ExportReport", "Request", "export"]
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from ecs_med.data.readers import Scan
+from ecs_med.data.readers.nifti_making import write_volume
 from ecs_med.export.base import Request
 from ecs_med.names import as_cell
 from ecs_med.types import IGNORE_INDEX
@@ -44,26 +44,15 @@ def write_image(path: Path, scan: Scan, channels: slice = slice(None)) -> None:
         Image.fromarray(np.ascontiguousarray(scan.array.transpose(1, 2, 0))).save(path)
         return
     chosen = scan.array[channels]
-    _write_volume(path, chosen[0] if len(chosen) == 1 else np.moveaxis(chosen, 0, -1), scan)
+    write_volume(path, chosen[0] if len(chosen) == 1 else np.moveaxis(chosen, 0, -1), scan)
 
 
 def write_labels(path: Path, labels: npt.NDArray[np.uint8], scan: Scan) -> None:
     """Write a label map on the grid of its scan."""
     if scan.is_volume:
-        _write_volume(path, labels, scan)
+        write_volume(path, labels, scan)
     else:
         Image.fromarray(np.ascontiguousarray(labels)).save(path)
-
-
-def _write_volume(path: Path, values: npt.NDArray[Any], scan: Scan) -> None:
-    if values.dtype.kind == "b" or values.dtype == np.int64:
-        values = values.astype(np.int32)
-    image = nibabel.Nifti1Image(values, scan.affine)
-    code = 1 if scan.has_position else 0
-    image.set_sform(scan.affine, code)
-    image.set_qform(scan.affine, code)
-    image.header.set_xyzt_units("mm")
-    image.to_filename(path)
 
 
 def write_object(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:

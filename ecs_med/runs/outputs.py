@@ -16,7 +16,15 @@ from typing import Any
 from ecs_med.errors import RunFolderError
 from ecs_med.files import regular_file
 
-__all__ = ["MARKER", "OwnOutputs", "claim_folder", "mark_files", "mark_folder", "own_outputs"]
+__all__ = [
+    "MARKER",
+    "OwnOutputs",
+    "claim_folder",
+    "digest_of",
+    "mark_files",
+    "mark_folder",
+    "own_outputs",
+]
 
 MARKER = ".ecs-med-outputs"
 """Name of the file."""
@@ -43,7 +51,7 @@ class OwnOutputs:
         if self.whole:
             return True
         digest = self.digests.get(name)
-        return digest is not None and digest == _digest(self.folder / name)
+        return digest is not None and digest == digest_of(self.folder / name)
 
 
 def mark_folder(folder: Path) -> None:
@@ -95,7 +103,7 @@ def mark_files(paths: Iterable[Path]) -> None:
     for path in paths:
         by_folder.setdefault(path.parent, []).append(path)
     for folder, files in by_folder.items():
-        lines = [{"file": path.name, "digest": _digest(path)} for path in files]
+        lines = [{"file": path.name, "digest": digest_of(path)} for path in files]
         head = [] if (folder / MARKER).exists() else [{"format": _FORMAT, "whole": False}]
         _append(folder, [*head, *lines])
 
@@ -139,7 +147,8 @@ def _append(folder: Path, rows: Iterable[dict[str, Any]]) -> None:
         ) from error
 
 
-def _digest(path: Path) -> str | None:
+def digest_of(path: Path) -> str | None:
+    """Digest of the bytes of a file; `None` if it cannot be read."""
     try:
         with regular_file(path).open("rb") as file:
             digest = blake2b(digest_size=16)

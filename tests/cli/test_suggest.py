@@ -51,6 +51,21 @@ def test_table_and_what_to_do_next(phantom, run, tmp_path, monkeypatch, capsys):
     assert list(found[0]) == ["rank", "case", "patient", "score", "reason", "files"]
 
 
+def test_packages_for_annotators(phantom, run, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ["--count", 1, "--package", "labelme, coco", "--package", "cvat"]
+    assert ended("suggest", "--data", phantom, "--model", run, *words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for kind in ("labelme", "coco", "cvat"):
+        folder = f"suggestions/{kind}"
+        assert f"written: {folder} for the annotator; {folder}/how.md says how" in lines
+    assert ended("suggest", "--data", phantom, "--count", 1, "--package", "coco", "-o", "x") == 2
+    said = capsys.readouterr().err
+    assert "say them by --class-names, such as --class-names background,polyp" in said
+    assert ended("suggest", "--data", phantom, "--model", run, "--package", "nifti", "-o", "x") == 2
+    assert "choose labelme, coco, cvat or label-studio for --package" in capsys.readouterr().err
+
+
 def test_json_is_all_of_stdout(phantom, tmp_path, capsys):
     options = ["--by", "random", "--count", 2, "--patient", PATIENT_PATTERN, "--json"]
     assert ended("suggest", "--data", phantom, *options, "-o", tmp_path / "out") == 0

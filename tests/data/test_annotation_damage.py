@@ -1,6 +1,7 @@
 """Whatever stands in an annotation file, what comes back is a mask or one sentence."""
 
 import copy
+import csv
 import json
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,9 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 from annotation_sets import SIZE, add_pictures, coco, runs_of, square, write_cvat, write_labelme
+from more_annotation_sets import bitmap, via, via_csv, via_region
 
 from ecs_med.data.layout import open_data
 from ecs_med.data.readers import reader_of
+from ecs_med.data.readers.annotations.drafts import DRAFT, digest_of_coco, digest_of_labelme
 from ecs_med.errors import DataError
 
 ODD = (None, True, -1, 0, 1.5, 2**70, float("nan"), float("inf"), "x", "", "..", [], [[]], {}, [1])
@@ -72,6 +75,8 @@ def test_json_with_one_thing_that_is_odd(tmp_path: Path) -> None:
     contents["coco"]["categories"][0]["supercategory"] = "lesion"
     write_labelme(tmp_path / "a.json", RECTANGLE, POLYGON)
     contents["labelme"] = json.loads((tmp_path / "a.json").read_text())
+    for name, digest in (("coco", digest_of_coco), ("labelme", digest_of_labelme)):
+        contents[name][DRAFT] = digest(contents[name])
     value = {"x": 1, "y": 2, "width": 30, "height": 40, "rotation": 5, "rectanglelabels": ["a"]}
     size = {"original_height": SIZE[0], "original_width": SIZE[1]}
     brush = {"format": "rle", "rle": [0, 0, 12, 0, 57], "brushlabels": ["b"]}
@@ -79,6 +84,19 @@ def test_json_with_one_thing_that_is_odd(tmp_path: Path) -> None:
     results.append({"id": "s", "type": "brushlabels", "value": brush, **size})
     task = {"data": {"image": "a.png"}, "annotations": [{"result": results}]}
     contents["label-studio"] = [task]
+    ellipse = via_region("a", kind="ellipse", cx=9, cy=8, rx=3, ry=2, theta=1)
+    polygon = via_region({"a": True}, all_points_x=[1, 9, 5], all_points_y=[1, 1, 7])
+    contents["via"] = via(tmp_path / "a.json", {"a.png": [ellipse, polygon]}, project=True)
+    drawn = {"exterior": [[1, 1], [9, 1], [5, 7]], "interior": [[[2, 2], [4, 2], [3, 4]]]}
+    painted = bitmap(np.ones((2, 2), np.bool_), (3, 4))
+    contents["supervisely"] = {
+        "size": {"height": SIZE[0], "width": SIZE[1]},
+        "tags": [],
+        "objects": [
+            {"classTitle": "a", "geometryType": "polygon", "points": drawn},
+            {"classTitle": "b", "geometryType": "bitmap", "bitmap": painted},
+        ],
+    }
     for name, content in contents.items():
         root = tmp_path / name
         add_pictures(root, "a.png")
@@ -97,3 +115,28 @@ def test_xml_with_one_word_that_is_odd(tmp_path: Path, word: str) -> None:
     for place in range(1, len(parts), 2):
         path.write_text('"'.join([*parts[:place], word, *parts[place + 1 :]]))
         use(tmp_path, path)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_table_with_one_cell_that_is_odd(tmp_path: Path, word: str) -> None:
+    add_pictures(tmp_path, "a.png")
+    path = tmp_path / "via.csv"
+    via_csv(path, {"a.png": [via_region("a", kind="rect", x=1, y=2, width=3, height=4)]})
+    rows = [list(row) for row in csv.reader(path.read_text().splitlines())]
+    for line in range(2):
+        for place in range(len(rows[0])):
+            changed = [list(row) for row in rows]
+            changed[line][place] = word
+            with path.open("w", newline="") as file:
+                csv.writer(file).writerows(changed)
+            use(tmp_path, path)
+
+
+def test_a_draft_of_lists_in_lists(tmp_path: Path) -> None:
+    add_pictures(tmp_path, "a.png")
+    for depth in (100, 300, 900):
+        deep = "[" * depth + "]" * depth
+        shape = '{"label": "a", "shape_type": "polygon", "points": ' + deep + "}"
+        text = '{"shapes": [' + shape + f'], "imagePath": "a.png", "{DRAFT}": ""' + "}"
+        (tmp_path / "a.json").write_text(text)
+        use(tmp_path, tmp_path / "a.json")

@@ -108,6 +108,19 @@ def test_a_list_may_name_annotation_files_as_masks(tmp_path: Path) -> None:
     assert diagnosis.class_pixels == {"a": (24 * 32 - 64, 64, 0), "b": (24 * 32 - 49, 49, 0)}
 
 
+def test_in_a_list_what_nobody_has_annotated_is_unlabelled(tmp_path: Path) -> None:
+    add_pictures(tmp_path, "images/a.png", "images/b.png")
+    box = '<box label="polyp" xtl="2" ytl="2" xbr="9" ybr="9"/>'
+    write_cvat(tmp_path / "annotations.xml", {"a.png": box, "b.png": ""})
+    listing = tmp_path / "list.csv"
+    rows = "".join(f"images/{name}.png,annotations.xml\n" for name in "ab")
+    listing.write_text(f"image,mask\n{rows}")
+    collection = open_data(listing)
+    assert labeled(collection) == {"images/a": True, "images/b": False}
+    told = [problem.sentence() for problem in collection.problems]
+    assert any("as the mask of b.png, of which it holds nothing that a person" in s for s in told)
+
+
 def test_pictures_that_are_not_there_are_told_once_a_file(tmp_path: Path) -> None:
     add_pictures(tmp_path / "images", "a.png")
     path = tmp_path / "annotations.json"

@@ -39,6 +39,15 @@ def suggest(
     output: Annotated[
         Path, options.OUTPUT.info("Folder for suggest.csv, suggest.html and scores.jsonl.")
     ] = Path("suggestions"),
+    package: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--package",
+            metavar="<str>",
+            help="Also write images and drafts for an annotator: labelme, coco, coco-rle, cvat, "
+            "label-studio, nifti or dicom-seg; several with commas.",
+        ),
+    ] = None,
     settings: Given,
     device: Annotated[str, options.DEVICE.info()] = "auto",
     as_json: Annotated[bool, options.JSON.info()] = False,
@@ -69,6 +78,7 @@ def suggest(
                 by=by,
                 seed=seed,
                 output=output,
+                package=package or (),
                 reading=settings.get("reading", {}),
                 device=device,
                 on_case=moved,
@@ -93,6 +103,8 @@ def _tell(terminal: Terminal, report: "SuggestionReport") -> None:
     for note in report.notes:
         terminal.say(note)
     terminal.say(f"written: {report.output / 'suggest.csv'}, {report.output / 'suggest.html'}")
+    for folder in report.packages.values():
+        terminal.say(f"written: {folder} for the annotator; {folder / 'how.md'} says how")
     terminal.say(
         "next: look at suggest.html, annotate these images, add them with their masks to the data "
         "that you train on, and train again"

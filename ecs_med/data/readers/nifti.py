@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import nibabel
 import numpy as np
 import numpy.typing as npt
 from nibabel.filebasedimages import ImageFileError
@@ -31,6 +30,7 @@ from ecs_med.data.readers.nifti_header import (
     quiet_nibabel,
     second_affine,
 )
+from ecs_med.data.readers.nifti_making import placed_image
 from ecs_med.data.readers.nifti_oddities import oddities_of
 from ecs_med.data.readers.results import header_in_space, stored_labels
 from ecs_med.errors import UnreadableFileError
@@ -44,9 +44,6 @@ _PIECE = 2**22
 
 _Scaling = tuple[float, float]
 """Slope and intercept."""
-
-_PERPENDICULAR = 1e-4
-"""Cosine of the angle between axes that still are perpendicular."""
 
 
 class NiftiReader(Reader):
@@ -255,14 +252,7 @@ def _reference(like: Sequence[Path]) -> Any:
         return open_volume_header(like[0])
     header = header_in_space(like, None, "NIfTI")
     empty = np.broadcast_to(np.uint8(0), header.shape)
-    image = nibabel.Nifti1Image(empty, header.affine)
-    image.header.set_xyzt_units("mm")
-    image.set_sform(header.affine, code="scanner")
-    # A qform cannot hold axes that are not perpendicular: it would say something else.
-    axes = image.affine[:3, :3] / np.linalg.norm(image.affine[:3, :3], axis=0)
-    sheared = np.abs(axes.T @ axes - np.eye(3)).max() > _PERPENDICULAR
-    image.set_qform(None if sheared else header.affine, code="unknown" if sheared else "scanner")
-    return image
+    return placed_image(empty, header.affine, "scanner")
 
 
 def _clean_header(header: Any, values: npt.NDArray[Any]) -> Any:

@@ -60,6 +60,8 @@ class AnnotationFile(ABC):
 
     larger_first: ClassVar[bool] = False
     """Whether larger regions lie below smaller ones, see `draw`."""
+    is_draft: bool = False
+    """Whether it is what a model drew, as it was written: nobody has annotated its pictures."""
 
     def __init__(
         self, path: Path, names: Iterable[str], pictures: Iterable[AnnotatedPicture]

@@ -4,10 +4,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ecs_med.data.readers.annotations.regions import Mask, Shape
+from ecs_med.data.readers.annotations.run_lengths import run_lengths
 
-__all__ = ["brush_mask"]
+__all__ = ["brush_mask", "packed_brush"]
 
 _CHANNELS = 4
+_VALUE_BITS = 8
+_LENGTH_BITS = (3, 4, 8, 16)
+"""Widths of lengths, those that Label Studio itself writes."""
 
 
 def brush_mask(packed: object, shape: Shape) -> Mask:
@@ -40,6 +44,28 @@ def brush_mask(packed: object, shape: Shape) -> Mask:
         is_opaque[place:end] = bits.numbers(1 if is_repeated else end - place, width) > 0
         place = end
     return is_opaque.reshape(*shape, _CHANNELS)[..., -1]
+
+
+def packed_brush(mask: Mask) -> list[int]:
+    """The bytes of a brush that has painted these pixels; what `brush_mask` undoes.
+
+    Args:
+        mask: `(H, W)`.
+    """
+    widths = "".join(f"{width - 1:04b}" for width in _LENGTH_BITS)
+    bits = [f"{mask.size * _CHANNELS:032b}{_VALUE_BITS - 1:05b}{widths}"]
+    for place, length in enumerate(run_lengths(mask)):
+        left = length * _CHANNELS
+        while left:
+            part = min(left, 2 ** _LENGTH_BITS[-1])
+            kind = next(i for i, width in enumerate(_LENGTH_BITS) if part <= 2**width)
+            value = 255 * (place % 2)
+            bits.append(f"1{kind:02b}{part - 1:0{_LENGTH_BITS[kind]}b}{value:08b}")
+            left -= part
+    text = "".join(bits)
+    digits = np.frombuffer(text.encode(), np.uint8) - ord("0")
+    packed: list[int] = np.packbits(digits).tolist()
+    return packed
 
 
 class _Bits:

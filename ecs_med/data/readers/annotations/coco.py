@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.data.readers.annotations.base import AnnotatedPicture, AnnotationFile
+from ecs_med.data.readers.annotations.drafts import DRAFT, digest_of_coco, is_unchanged
 from ecs_med.data.readers.annotations.regions import Mask, Region, Shape, fill, outline_of
 from ecs_med.data.readers.annotations.run_lengths import coco_mask
 from ecs_med.errors import UnreadableFileError
@@ -42,7 +43,8 @@ class CocoFile(AnnotationFile):
                 path, f"has objects of the category {unknown}, which its categories do not list",
                 "add the category, or export it again",
             )  # fmt: skip
-        pictures = list(_pictures(path, content["images"], objects))
+        self.is_draft = DRAFT in content and is_unchanged(content, digest_of_coco(content))
+        pictures = list(_pictures(path, content["images"], objects, not self.is_draft))
         if objects:
             raise UnreadableFileError(
                 path, f"has objects on the image {next(iter(objects))}, which it does not list",
@@ -102,7 +104,10 @@ def _categories(
 
 
 def _pictures(
-    path: Path, images: Sequence[Any], objects: dict[Any, list[Mapping[str, Any]]]
+    path: Path,
+    images: Sequence[Any],
+    objects: dict[Any, list[Mapping[str, Any]]],
+    is_annotated: bool,
 ) -> Iterator[AnnotatedPicture]:
     """What is listed; takes the objects of each out of `objects`."""
     seen: set[Any] = set()
@@ -119,7 +124,7 @@ def _pictures(
         seen.add(entry["id"])
         shape = shape_of(entry.get("height"), entry.get("width"))
         name = entry["file_name"].replace("\\", "/").removeprefix("./")
-        yield AnnotatedPicture(name, shape, objects.pop(entry["id"], []))
+        yield AnnotatedPicture(name, shape, objects.pop(entry["id"], []), is_annotated)
 
 
 def shape_of(height: object, width: object) -> Shape | None:

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import Element
 
 from ecs_med.data.readers.annotations.base import AnnotatedPicture, AnnotationFile
 from ecs_med.data.readers.annotations.coco import shape_of
+from ecs_med.data.readers.annotations.drafts import DRAFT
 from ecs_med.data.readers.annotations.regions import (
     Mask,
     Region,
@@ -43,7 +44,8 @@ class CvatXmlFile(AnnotationFile):
             )
         names = {node.text or "" for node in root.iterfind("meta//label/name")}
         names |= {s.get("label", "") for image in root.iterfind("image") for s in _drawn(image)}
-        super().__init__(path, sorted(names - {""}), _pictures(root))
+        self.is_draft = root.find(f"meta/{DRAFT}") is not None
+        super().__init__(path, sorted(names - {""}), _pictures(root, self.is_draft))
 
     def is_empty(self, picture: AnnotatedPicture) -> bool:
         """Whether it has tags alone."""
@@ -64,15 +66,15 @@ def _drawn(image: Element) -> Iterator[Element]:
     return (shape for shape in image if shape.tag in (*_REGIONS, *_OTHERS))
 
 
-def _pictures(root: Element) -> Iterator[AnnotatedPicture]:
+def _pictures(root: Element, is_draft: bool) -> Iterator[AnnotatedPicture]:
     for image in root.iterfind("image"):
         height, width = (_whole(image.get(key, "")) for key in ("height", "width"))
-        is_annotated = image.find("tag") is not None or next(_drawn(image), None) is not None
+        is_drawn = image.find("tag") is not None or next(_drawn(image), None) is not None
         yield AnnotatedPicture(
             image.get("name", "").replace("\\", "/"),
             shape_of(height, width),
             image,
-            is_annotated,
+            is_drawn and not is_draft,
             image.get("subset", ""),
         )
 

@@ -56,6 +56,7 @@ class LabelStudioFile(AnnotationFile):
     def __init__(self, path: Path, tasks: Sequence[Mapping[str, Any]]) -> None:
         """Arguments: the file, and its JSON, for which `is_label_studio` holds."""
         found = [_picture(path, place, task) for place, task in enumerate(tasks, start=1)]
+        self.is_draft = not any(picture.content for picture in found)
         results = [r for picture in found for a in picture.content for r in _results(a)]
         super().__init__(path, sorted({name for r in results for name in _labels(r)}), found)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from ecs_med.data.readers.annotations.base import AnnotatedPicture, AnnotationFile
 from ecs_med.data.readers.annotations.coco import shape_of
+from ecs_med.data.readers.annotations.drafts import DRAFT, digest_of_labelme, is_unchanged
 from ecs_med.data.readers.annotations.embedded import embedded_mask
 from ecs_med.data.readers.annotations.regions import (
     Mask,
@@ -43,7 +44,8 @@ class LabelMeFile(AnnotationFile):
         written = content.get("imagePath")
         self.image_path = written.replace("\\", "/") if isinstance(written, str) else ""
         self.embeds_image = bool(content.get("imageData"))
-        self._picture = AnnotatedPicture(path.name, shape, shapes)
+        self.is_draft = DRAFT in content and is_unchanged(content, digest_of_labelme(content))
+        self._picture = AnnotatedPicture(path.name, shape, shapes, not self.is_draft)
         super().__init__(path, sorted({entry["label"] for entry in shapes}), [self._picture])
 
     def picture_of(self, image: Path) -> AnnotatedPicture:

@@ -18,7 +18,7 @@ class AnnotationReader(ReadOnly):
     """Regions of one picture as a mask that names its structures; drawn when it is asked for."""
 
     name = "annotations"
-    formats = ("COCO", "LabelMe", "CVAT XML", "Label Studio")
+    formats = ("COCO", "LabelMe", "CVAT XML", "Label Studio", "VIA", "Supervisely")
     suffixes = SUFFIXES
     output_suffix = ".png"
     result_format = "png"

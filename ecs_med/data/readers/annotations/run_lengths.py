@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from ecs_med.data.readers.annotations.regions import Mask, Shape
 
-__all__ = ["coco_mask", "cvat_mask", "unpacked_counts"]
+__all__ = ["coco_mask", "cvat_mask", "packed_counts", "run_lengths", "unpacked_counts"]
 
 _SHIFT = 48
 """Of the letters that hold five bits each and, above these, whether more follow."""
@@ -82,6 +82,39 @@ def unpacked_counts(text: str) -> list[int]:
     if shift:
         raise ValueError("has compressed runs that end in the middle of a number")
     return counts
+
+
+def run_lengths(pixels: npt.NDArray[np.bool_]) -> list[int]:
+    """Lengths of the runs of pixels, one after the other, those of background first.
+
+    Example:
+        >>> run_lengths(np.array([True, True, False, True]))
+        [0, 2, 1, 1]
+    """
+    flat = pixels.ravel()
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    lengths: list[int] = np.diff(np.concatenate([[0], changes, [flat.size]])).tolist()
+    return [0, *lengths] if flat.size and flat[0] else lengths
+
+
+def packed_counts(counts: Sequence[int]) -> str:
+    """The compressed text of COCO for lengths of runs; what `unpacked_counts` undoes.
+
+    Example:
+        >>> packed_counts([5, 2, 2, 2, 5])
+        '52203'
+    """
+    letters: list[str] = []
+    for place, count in enumerate(counts):
+        value = count - counts[place - 2] if place > 2 else count
+        while True:
+            bits, value = value & 31, value >> 5
+            # Nothing follows once the sign bit of these five says what all higher ones are.
+            ends = value == (-1 if bits & 16 else 0)
+            letters.append(chr(_SHIFT + (bits if ends else bits | 32)))
+            if ends:
+                break
+    return "".join(letters)
 
 
 def _expanded(runs: Any, total: int) -> npt.NDArray[np.bool_]:

@@ -1,13 +1,11 @@
-"""The folder of an export, and what is refused before anything is written."""
+"""A folder that is written as a whole, and what of others it never replaces."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ecs_med.errors import SettingsError
-from ecs_med.export import EXPORTS, export
-from ecs_med.export.place import written_as_a_whole
+from ecs_med.runs.whole_folders import written_as_a_whole
 
 
 def test_an_export_replaces_one_of_before_and_nothing_else(tmp_path: Path) -> None:
@@ -17,7 +15,7 @@ def test_an_export_replaces_one_of_before_and_nothing_else(tmp_path: Path) -> No
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [".ecs-med-export", "new"]
     (tmp_path / "out" / "notes.txt").write_text("mine")
     with (
-        pytest.raises(SettingsError, match=r"holds notes\.txt, which no export has written"),
+        pytest.raises(SettingsError, match=r"holds notes\.txt, which ecs-med has not written"),
         written_as_a_whole(tmp_path / "out", "bundle"),
     ):
         pass
@@ -45,25 +43,13 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize(
-    ("to", "values", "words"),
-    [
-        ("onx", {}, r"Unknown export 'onx'; did you mean 'onnx'\?"),
-        ("onnx", {"data": "here"}, "`data` is for data sets, and an ONNX file holds a model"),
-        ("bundle", {"ignore_below": 0.5}, "`ignore_below` is for data sets"),
-        ("msd", {"uncorrected": True}, "`uncorrected` is for models"),
-        ("nnunet", {"ignore_below": 1.5}, "is no probability"),
-    ],
-)
-def test_settings_of_another_target_are_refused(
-    make_model: Any, tmp_path: Path, to: str, values: dict[str, Any], words: str
-) -> None:
-    with pytest.raises(SettingsError, match=words):
-        export(make_model(), to, tmp_path / "out", **values)
-    assert not (tmp_path / "out").exists()
-
-
-def test_every_target_says_what_it_is() -> None:
-    titles = {name: target.title for name, target in EXPORTS.all().items()}
-    assert {*titles} >= {"bundle", "msd", "nnunet", "onnx"}
-    assert all(title[0].islower() and title.split()[0] in ("a", "an") for title in titles.values())
+def test_what_was_changed_since_is_not_replaced(tmp_path: Path) -> None:
+    with written_as_a_whole(tmp_path / "out", "bundle") as folder:
+        (folder / "old").write_text("old")
+    (tmp_path / "out" / "old").write_text("hours of work")
+    with (
+        pytest.raises(SettingsError, match=r"holds old, which was changed since ecs-med wrote it"),
+        written_as_a_whole(tmp_path / "out", "bundle"),
+    ):
+        pass
+    assert (tmp_path / "out" / "old").read_text() == "hours of work"
