@@ -87,7 +87,7 @@ def forecast_sentences(grid: Grid, found: Statistics) -> list[str]:
         sentences.append(
             f"{name}: with {doubled:,.0f} labelled {grid.unit}s, twice the largest number "
             f"measured, an mIoU of {_with_interval(curve.score_at(doubled), ' is expected')}. "
-            f"{curve.reason}"
+            f"{' '.join(filter(None, (curve.disagreement(doubled), curve.reason)))}"
         )
     return sentences
 
