@@ -38,7 +38,7 @@ def budget(
     grid: Given,
     place: Given,
     dry_run: Annotated[bool, options.DRY_RUN.info()] = False,
-    minutes_per_label: Annotated[float | None, options.MINUTES_PER_LABEL.info()] = None,
+    minutes_per_label: Annotated[str | None, options.MINUTES_PER_LABEL.info()] = None,
     cost_per_hour: Annotated[float | None, options.COST_PER_HOUR.info()] = None,
     settings: Given,
     config: Annotated[Path | None, options.CONFIG.info()] = None,
@@ -78,7 +78,7 @@ def budget(
 def _run_and_report(
     console: "SweepConsole",
     sweep: "BudgetSweep",
-    minutes_per_label: float | None,
+    minutes_per_label: str | None,
     cost_per_hour: float | None,
 ) -> None:
     result = console.run(sweep.cells, sweep.executor)
