@@ -50,12 +50,15 @@ def budget(
     missing is done; ends with a report.
     """
     with sparing_pydicom():
+        from ecs_med.reporting.sweep.prices import Prices
         from ecs_med.runs.lock import hold_folder
         from ecs_med.sweep.budget import plan_budget
         from ecs_med.sweep.executors import ExecutorOptions
         from ecs_med.sweep.sweep import write_plan
         from ecs_med_cli.sweep_console import SweepConsole
 
+    # Refused now, not by the report after hours of training.
+    Prices.read(minutes_per_label, cost_per_hour)
     console = SweepConsole(as_json=as_json)
     with console.only_json():
         asked = budget_request(grid, settings, config)

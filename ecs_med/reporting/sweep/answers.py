@@ -85,7 +85,7 @@ def forecast_table(grid: Grid, found: Statistics) -> Table:
         CELL_COLUMNS[0],
         Column("question", "Question", value=lambda row: row.question),
         Column("answer", "Answer", value=lambda row: row.answer),
-        Column("family", "Learning curve", value=lambda row: row.curve.family),
+        Column("family", "Most weight", value=lambda row: row.curve.family),
         Column("num_labeled", value=lambda row: row.num_labeled),
         Column("miou", value=lambda row: row.miou),
         Column("lower", value=lambda row: row.found.lower),
