@@ -15,8 +15,9 @@ import itertools
 import json
 import platform
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,29 +42,35 @@ SHARED = 0.4
 
 
 def main() -> None:
-    """Simulate what is missing, and write the page after every cell."""
+    """Simulate what is missing, and write the page."""
     options = _options()
     options.output.mkdir(parents=True, exist_ok=True)
     file = options.output / "forecast_coverage.json"
     rows: list[dict[str, Any]] = json.loads(file.read_text())["rows"] if file.exists() else []
-    grid = itertools.product((0.0, 0.4), SHAPES, BUDGETS, (3, 5), (0.01, 0.03))
-    for fall, kind, budgets, seeds, sd in grid:
-        cell = {"curve": kind, "budgets": budgets, "seeds": seeds, "sd": sd, "fall": fall}
+    for cell in _grid():
         if any(all(row[key] == value for key, value in cell.items()) for row in rows):
             continue
         rows.append({**cell, **_simulate(cell, options.number)})
         head = {"made": datetime.now(UTC).isoformat(timespec="seconds"), "number": options.number}
         head |= {"python": platform.python_version(), "numpy": np.__version__}
         write_json(file, {**head, "rows": rows})
-        write_text(options.output / "README.md", _page(rows, options.number))
         sys.stdout.write(f"{rows[-1]}\n")
         sys.stdout.flush()
+    former = json.loads(options.former.read_text())["rows"] if options.former else []
+    write_text(options.output / "README.md", _page(rows, former, options.number))
+
+
+def _grid() -> Iterator[dict[str, Any]]:
+    cells = itertools.product((0.0, 0.4), SHAPES, BUDGETS, (3, 5), (0.01, 0.03))
+    for fall, kind, budgets, seeds, sd in cells:
+        yield {"curve": kind, "budgets": budgets, "seeds": seeds, "sd": sd, "fall": fall}
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--number", type=int, default=500, help="sweeps a cell")
+    parser.add_argument("--former", type=Path, help="rows of another version, shown beside")
     return parser.parse_args()
 
 
@@ -95,17 +102,21 @@ def _simulate(cell: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def _curve(kind: str, generator: np.random.Generator) -> Curve:
-    """A curve with a drawn shape through drawn scores at 50 and 800 labels."""
-    shape = generator.uniform(*SHAPES[kind])
-    end, rise = generator.uniform(0.60, 0.85), generator.uniform(0.10, 0.35)
+    """A curve of a drawn shape through drawn scores at 50 and 800 labels, no ceiling above 1."""
+    while True:
+        shape = generator.uniform(*SHAPES[kind])
+        end, rise = generator.uniform(0.60, 0.85), generator.uniform(0.10, 0.35)
+        basis = partial(_basis, kind, shape)
+        gain = rise / (basis(800) - basis(50))
+        if kind == "logarithm" or end - gain * basis(800) <= 1:
+            return lambda labels: min(end + gain * (basis(labels) - basis(800)), 1.0)
 
-    def basis(labels: float) -> float:
-        if kind == "power law":
-            return float(-(labels**-shape))
-        return float(np.log(labels) if kind == "logarithm" else -np.exp(-labels / shape))
 
-    gain = rise / (basis(800) - basis(50))
-    return lambda labels: min(end + gain * (basis(labels) - basis(800)), 1.0)
+def _basis(kind: str, shape: float, labels: float) -> float:
+    """Rising with the labels, towards 0 where the family has a ceiling."""
+    if kind == "power law":
+        return float(-(labels**-shape))
+    return float(np.log(labels) if kind == "logarithm" else -np.exp(-labels / shape))
 
 
 def _sweep(curve: Curve, cell: dict[str, Any], generator: np.random.Generator) -> list[ScorePoint]:
@@ -118,10 +129,12 @@ def _sweep(curve: Curve, cell: dict[str, Any], generator: np.random.Generator) -
     ]
 
 
-def _page(rows: Sequence[dict[str, Any]], number: int) -> str:
+def _page(rows: Sequence[dict[str, Any]], former: Sequence[dict[str, Any]], number: int) -> str:
     even = [row for row in rows if not row["fall"]]
     falling = [row for row in rows if row["fall"]]
     parts = [_INTRODUCTION.format(number=number), _summary(even)]
+    if former:
+        parts += [_FORMER, _summary([row for row in former if not row["fall"]])]
     if falling:
         parts += [_FALLING, _summary(falling)]
     return "\n".join([*parts, "## Every cell", "", _cells(rows)])
@@ -132,12 +145,17 @@ _INTRODUCTION = """# Coverage of forecasts
 `benchmarks/forecast_coverage.py`, {number} simulated sweeps a cell: how often the 95 % interval of
 `ecs_med.analysis.forecast` holds the true mean score at twice and at four times the largest number
 of labels, and how wide it is. Every sweep draws a curve of its own (its rise from 50 to 800 labels
-0.10 to 0.35, its score there 0.60 to 0.85, its shape), 40 % of the variance is shared in a seed.
-Sweeps whose scores do not rise beyond chance get no forecast and are not counted.
+0.10 to 0.35, its score there 0.60 to 0.85, its shape, no ceiling above 1), 40 % of the variance is
+shared in a seed. Sweeps whose scores do not rise beyond chance get no forecast and are not counted.
 
 ## By family and number of seeds
 
 Over 4 and 5 budgets, standard deviations of 0.01 and 0.03 over seeds.
+"""
+
+_FORMER = """
+Before, when the family that predicts held-out budgets best was chosen (`former.json`,
+sweeps from the same curves, fewer of them):
 """
 
 _FALLING = """
