@@ -235,5 +235,9 @@ PLACE = (
         read=_pairs,
     ),
 )
-MINUTES_PER_LABEL = Option("--minutes-per-label", float, "An expert's minutes for one label.")
+MINUTES_PER_LABEL = Option(
+    "--minutes-per-label",
+    str,
+    "An expert's minutes for one label, or by form: outline=6,draft=2,slice=1.5,scribble=0.5.",
+)
 COST_PER_HOUR = Option("--cost-per-hour", float, "Price of an expert's hour.")

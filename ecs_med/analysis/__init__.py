@@ -11,6 +11,7 @@ from ecs_med.analysis.intervals import (
     summarize,
 )
 from ecs_med.analysis.points import ScorePoint
+from ecs_med.analysis.resolution import Resolution, resolvable_difference
 from ecs_med.analysis.savings import LabelsSaved, labels_saved
 from ecs_med.analysis.seeds_and_cases import compare_over_seeds_and_cases
 from ecs_med.analysis.wording import LabelsNeeded, describe_savings
@@ -23,6 +24,7 @@ __all__ = [
     "LabelsSaved",
     "PairedComparison",
     "Refusal",
+    "Resolution",
     "ScorePoint",
     "Summary",
     "bootstrap_case_difference",
@@ -33,5 +35,6 @@ __all__ = [
     "describe_savings",
     "forecast",
     "labels_saved",
+    "resolvable_difference",
     "summarize",
 ]

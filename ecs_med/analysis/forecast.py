@@ -1,14 +1,15 @@
-"""What the next labels buy: a learning curve over a sweep, with its uncertainty or a refusal."""
+"""What the next labels buy: learning curves over a sweep, with their uncertainty or a refusal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecs_med.analysis.curves import FAMILIES, FittedCurves, fit_curves
+from ecs_med.analysis.curves import Curves
 from ecs_med.analysis.intervals import Interval
 from ecs_med.analysis.points import ScorePoint, ScoreTable, draw_mean_scores
+from ecs_med.analysis.posterior import draw_curves
 from ecs_med.analysis.wording import LabelsNeeded, labels_needed
 from ecs_med.errors import EcsMedError
 
@@ -22,7 +23,10 @@ MIN_SEEDS = 3
 HORIZON = 4
 # A curve that misses scores which are known by ten points says nothing about those that are not.
 MAX_ERROR = 0.1
-TAILS = (0.025, 0.975)
+TAILS = (0.025, 0.5, 0.975)
+# Families with less weight have no say in a disagreement, and less of a difference is none.
+HEARD = 0.1
+DISAGREEMENT = 0.02
 
 
 class ForecastRangeError(EcsMedError):
@@ -42,24 +46,31 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Forecast:
-    """A learning curve fitted to a sweep, and the curves that other seeds might have given.
+    """The learning curves that a sweep leaves possible.
 
     Attributes:
-        family: Name of the family that was chosen.
-        reason: Why this family, one sentence.
-        errors: Held-out error of each family, in the unit of the scores.
+        family: Name of the family with the largest weight.
+        weights: How probable each family is after the data, adding up to 1.
         largest: Largest measured number of labels; the forecast reaches to four times that.
         smallest: Smallest measured number of labels.
     """
 
     family: str
-    reason: str
-    errors: Mapping[str, float]
+    weights: Mapping[str, float]
     largest: float
     smallest: float
-    _curve: FittedCurves = field(repr=False)
-    _drawn: tuple[FittedCurves, ...] = field(repr=False)
-    _chosen: NDArray[np.intp] = field(repr=False)
+    _drawn: tuple[Curves, ...] = field(repr=False)
+
+    @property
+    def reason(self) -> str:
+        """What weight the families have, one sentence."""
+        ranked = sorted(self.weights.items(), key=lambda item: -item[1])
+        shares = ", ".join(f"{name} {_percent(weight)}" for name, weight in ranked)
+        endless = self.family == "logarithm"
+        caution = (
+            "; a logarithm has no ceiling, so it may promise too much beyond what was measured"
+        )
+        return f"Weights of the curves: {shares}{caution if endless else ''}."
 
     def score_at(self, num_labeled: float) -> Interval:
         """Expected score with a number of labels.
@@ -74,15 +85,55 @@ class Forecast:
         Raises:
             ForecastRangeError: If that is outside the range.
         """
-        if not 1 <= num_labeled <= HORIZON * self.largest:
-            raise ForecastRangeError(
-                f"The score at {num_labeled:g} labels cannot be forecast from a sweep up to "
-                f"{self.largest:g}; ask for 1 to {HORIZON * self.largest:g} labels or measure more."
-            )
-        scores = self._choose([fit.score_at(num_labeled) for fit in self._drawn])
-        lower, upper = np.quantile(scores, TAILS)
-        estimate = float(self._curve.score_at(num_labeled)[0])
-        return Interval(estimate, min(float(lower), estimate), max(float(upper), estimate))
+        self._check(num_labeled)
+        return self._interval(lambda curves: curves.score_at(num_labeled))
+
+    def gain(self, more: float, num_labeled: float | None = None) -> Interval:
+        """What some more labels add to the expected score.
+
+        Args:
+            more: How many more labels, 0 or above.
+            num_labeled: Labels that are there already; `None`: the largest measured number.
+
+        Returns:
+            The gain, in 0..1, with its 95 % interval. Both scores are of the same curve, so that
+            the interval is narrower than those of the two scores.
+
+        Raises:
+            ForecastRangeError: If either number is outside the range.
+        """
+        start = self.largest if num_labeled is None else num_labeled
+        for number in (start, start + more):
+            self._check(number)
+        return self._interval(lambda c: c.score_at(start + more) - c.score_at(start))
+
+    def score_by_family(self, num_labeled: float) -> dict[str, float]:
+        """Expected score of each family with at least a tenth of the weight, most weight first.
+
+        Raises:
+            ForecastRangeError: If the number of labels is outside the range.
+        """
+        self._check(num_labeled)
+        heard = [curves for curves in self._drawn if self.weights[curves.family.name] >= HEARD]
+        heard.sort(key=lambda curves: -self.weights[curves.family.name])
+        return {c.family.name: float(np.median(c.score_at(num_labeled))) for c in heard}
+
+    def disagreement(self, num_labeled: float) -> str:
+        """A sentence on families that expect different scores; empty where they agree.
+
+        Families are heard from a tenth of the weight, and differ from 0.02 on.
+
+        Raises:
+            ForecastRangeError: If the number of labels is outside the range.
+        """
+        said = self.score_by_family(num_labeled)
+        high, low = max(said, key=lambda n: said[n]), min(said, key=lambda n: said[n])
+        if said[high] - said[low] < DISAGREEMENT:
+            return ""
+        return (
+            f"The {high} expects {said[high]:.2f}, the {low} {said[low]:.2f}, and the measured "
+            "scores do not tell which of them holds: measure one more budget before you rely on it."
+        )
 
     def labels_for(self, score: float) -> LabelsNeeded:
         """Number of labels at which the expected score reaches a wanted one.
@@ -99,58 +150,61 @@ class Forecast:
         """
         if not 0 < score < 1:
             raise ValueError(f"a score to reach lies between 0 and 1, not {score}")
-        drawn = self._choose([fit.labels_for(score) for fit in self._drawn])
-        estimate = float(self._curve.labels_for(score)[0])
+        drawn = np.concatenate([curves.labels_for(score) for curves in self._drawn])
         # Order statistics, since a curve that never reaches the score counts as infinite.
-        lower, upper = (float(end) for end in np.quantile(drawn, TAILS, method="inverted_cdf"))
-        lower, upper = min(lower, estimate), max(upper, estimate)
+        lower, estimate, upper = map(float, np.quantile(drawn, TAILS, method="inverted_cdf"))
         return labels_needed(
             score, (lower, estimate, upper), smallest=self.smallest, horizon=HORIZON * self.largest
         )
 
-    def _choose(self, values: Sequence[Floats]) -> Floats:
-        return np.asarray(np.stack(values)[self._chosen, np.arange(self._chosen.size)])
+    def _interval(self, value: Callable[[Curves], Floats]) -> Interval:
+        drawn = np.concatenate([value(curves) for curves in self._drawn])
+        lower, estimate, upper = map(float, np.quantile(drawn, TAILS))
+        return Interval(estimate, lower, upper)
+
+    def _check(self, num_labeled: float) -> None:
+        if not 1 <= num_labeled <= HORIZON * self.largest:
+            raise ForecastRangeError(
+                f"The score at {num_labeled:g} labels cannot be forecast from a sweep up to "
+                f"{self.largest:g}; ask for 1 to {HORIZON * self.largest:g} labels or measure more."
+            )
 
 
 def forecast(
-    points: Sequence[ScorePoint], *, num_resamples: int = 500, seed: int = 0
+    points: Sequence[ScorePoint], *, num_draws: int = 2000, seed: int = 0
 ) -> Forecast | Refusal:
-    """Fit a learning curve to the runs of one method.
+    """Find the learning curves that the runs of one method leave possible.
 
-    Three families are fitted to the mean scores, weighted by the number of runs; the one that
-    predicts held-out numbers of labels best is taken. The uncertainty is over
-    seeds: means are drawn as another set of seeds might have given them (`draw_mean_scores`), and
-    each drawn set is fitted anew with its own choice of the family, so that doubt about the
-    family widens the interval too. Numbers of labels with a single run are left out,
-    since nothing is known of their spread.
+    A power law, an exponential plateau and a logarithm are weighed by how well they describe the
+    runs, and none is chosen: the interval is over the curves of all three, each as often as it is
+    probable (`ecs_med.analysis.posterior.draw_curves`). Chance over seeds is taken from all runs
+    together, with the heavy tails of few of them, and the estimate is the median. Numbers of labels
+    with a single run are left out.
 
-    In 500 simulated sweeps a setting (50 to 800 labels, 3 or 5 seeds) the 95 % interval at twice
-    the largest number of labels covered in 95 to 99 % where scores follow a power of the labels
-    or their logarithm. It covered in only 83 to 86 % where they saturate exponentially just beyond
-    the measured range: a logarithm is then often chosen, and what it promises is too high.
+    `benchmarks/results/forecast_coverage_2026-11` has the measured coverage of the intervals.
 
     Args:
         points: Runs of one method, in any order.
-        num_resamples: Number of draws over seeds.
+        num_draws: Number of curves that are drawn.
         seed: Seed of the draws.
 
     Returns:
         The forecast, or a refusal: fewer than 4 numbers of labels (the curves have 3
         parameters), fewer than 3 seeds, scores that do not rise with labels beyond what seeds
-        explain, or no family that predicts held-out scores.
+        explain, or no family that describes them.
 
     Raises:
         ValueError: If a score is not finite, a run occurs twice, or a number of labels is below 1.
 
     Example:
         >>> points = [
-        ...     ScorePoint(n, s, 0.9 - 1.5 * n**-0.5 + 0.01 * (s - 1))
+        ...     ScorePoint(n, s, 0.9 - 1.5 * n**-0.5 + 0.001 * (s - 1))
         ...     for n in (50, 100, 200, 400)
         ...     for s in range(3)
         ... ]
         >>> expected = forecast(points)
         >>> expected.family, round(expected.score_at(800).estimate, 3)
-        ('inverse power law', 0.847)
+        ('power law', 0.847)
     """
     table = ScoreTable.from_points(points)
     if table.num_labeled.size:
@@ -158,29 +212,40 @@ def forecast(
     refusal = _too_little(table)
     if refusal is not None:
         return refusal
-    drawn = draw_mean_scores([table], num_resamples, seed)[0]
-    if not _rises(table, drawn):
+    if not _rises(table, seed):
         return Refusal(
             "The scores do not rise with the labels beyond what chance over seeds gives."
         )
-    labels, runs = table.num_labeled, table.num_runs
-    means = table.means[None]
-    errors = _held_out_errors(labels, means, runs, refined=True)[:, 0]
-    best = int(np.argmin(errors))
-    if errors[best] > MAX_ERROR:
-        return Refusal(
-            f"No learning curve predicts held-out scores to within {MAX_ERROR:g}: the best, "
-            f"{FAMILIES[best].name}, is off by {errors[best]:.2f}."
-        )
-    return Forecast(
-        family=FAMILIES[best].name,
-        reason=_reason(best, errors),
-        errors={family.name: float(error) for family, error in zip(FAMILIES, errors, strict=True)},
-        largest=float(labels[-1]),
-        smallest=float(labels[0]),
-        _curve=fit_curves(FAMILIES[best], labels, means, runs),
-        _drawn=tuple(fit_curves(family, labels, drawn, runs) for family in FAMILIES),
-        _chosen=np.argmin(_held_out_errors(labels, drawn, runs), axis=0),
+    drawn = draw_curves(table, num_draws, seed)
+    total = sum(curves.level.size for curves in drawn)
+    if total == 0:
+        return Refusal("No learning curve that stays between 0 and 1 describes the scores.")
+    weights = {curves.family.name: curves.level.size / total for curves in drawn}
+    found = Forecast(
+        family=max(weights, key=lambda name: weights[name]),
+        weights=weights,
+        largest=float(table.num_labeled[-1]),
+        smallest=float(table.num_labeled[0]),
+        _drawn=tuple(curves for curves in drawn if curves.level.size),
+    )
+    return _misfit(found, table) or found
+
+
+def _percent(weight: float) -> str:
+    if 0 < weight < 0.01:
+        return "less than 1 %"
+    return f"{100 * weight:.0f} %"
+
+
+def _misfit(found: Forecast, table: ScoreTable) -> Refusal | None:
+    fitted = np.array([found.score_at(float(number)).estimate for number in table.num_labeled])
+    errors = np.abs(fitted - table.means)
+    worst = int(np.argmax(errors))
+    if errors[worst] <= MAX_ERROR:
+        return None
+    return Refusal(
+        f"No learning curve describes the scores to within {MAX_ERROR:g}: with "
+        f"{table.num_labeled[worst]:,.0f} labels they are off by {errors[worst]:.2f}."
     )
 
 
@@ -198,50 +263,9 @@ def _too_little(table: ScoreTable) -> Refusal | None:
     return None
 
 
-def _rises(table: ScoreTable, drawn: Floats) -> bool:
-    """Whether the slope over log(labels) is above 0 in all but 2.5 % of the draws."""
+def _rises(table: ScoreTable, seed: int) -> bool:
+    """Whether the slope over log(labels) is above 0 in all but 2.5 % of the draws over seeds."""
+    drawn = draw_mean_scores([table], 500, seed)[0]
     logs = np.log(table.num_labeled)
     slopes = drawn @ (table.num_runs * (logs - np.average(logs, weights=table.num_runs)))
     return bool(np.mean(slopes <= 1e-9) < TAILS[0])
-
-
-def _held_out_errors(
-    num_labeled: Floats, scores: Floats, weights: Floats, *, refined: bool = False
-) -> Floats:
-    """Error of each family on numbers of labels that it was not fitted to.
-
-    The largest number of labels is left out first: a forecast extrapolates, so this is the task
-    itself. With five or more numbers of labels each inner one is left out as well. The error is
-    the root of the weighted mean of squared errors, in which the largest counts as much as all
-    inner ones together. The smallest is never left out: no forecast goes below it.
-
-    `scores` is `(R, B)` and the result `(F, R)`, in the order of `FAMILIES`. Refining the shapes
-    takes three times as long and changes an error by about 0.001.
-    """
-    count = num_labeled.size
-    left_out = [count - 1, *(range(1, count - 1) if count >= 5 else ())]
-    importance = np.array([1.0, *[1 / (count - 2)] * (len(left_out) - 1)])
-    squared = np.zeros((len(FAMILIES), len(left_out), len(scores)))
-    for row, family in enumerate(FAMILIES):
-        for column, place in enumerate(left_out):
-            kept = np.arange(count) != place
-            fitted = fit_curves(
-                family, num_labeled[kept], scores[:, kept], weights[kept], refined=refined
-            )
-            error = fitted.score_at(float(num_labeled[place])) - scores[:, place]
-            squared[row, column] = error**2
-    return np.asarray(np.sqrt(np.einsum("frn,r->fn", squared, importance) / importance.sum()))
-
-
-def _reason(best: int, errors: Floats) -> str:
-    others = ", ".join(
-        f"{family.name} {error:.4f}"
-        for place, (family, error) in enumerate(zip(FAMILIES, errors, strict=True))
-        if place != best
-    )
-    endless = np.isinf(FAMILIES[best].ceiling)
-    caution = "; it has no ceiling, so it may promise too much beyond the measured labels"
-    return (
-        f"The {FAMILIES[best].name} predicts held-out numbers of labels best "
-        f"(error {errors[best]:.4f}; {others}){caution if endless else ''}."
-    )

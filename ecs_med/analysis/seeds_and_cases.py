@@ -2,6 +2,8 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from scipy import stats
 
 from ecs_med.analysis.intervals import Interval
 
-__all__ = ["compare_over_seeds_and_cases"]
+__all__ = ["CaseConfusions", "PairedSpread", "compare_over_seeds_and_cases", "paired_spread"]
 
 Floats = NDArray[np.float64]
 CaseConfusions = Mapping[str, NDArray[np.int64]]
@@ -60,6 +62,51 @@ def compare_over_seeds_and_cases(
         freedom: Satterthwaite, An approximate distribution of estimates of variance components,
         1946.
     """
+    spread = paired_spread(first, second)
+    estimate = spread.difference
+    if spread.num_seeds < 2 or spread.num_cases < 2:
+        return Interval(estimate, None, None)
+    half = float(stats.t.ppf(0.975, spread.freedom)) * math.sqrt(spread.variance)
+    return Interval(estimate, estimate - half, estimate + half)
+
+
+@dataclass(frozen=True, slots=True)
+class PairedSpread:
+    """How well a mean difference of mIoU is known, and what of the doubt is due to the cases.
+
+    Attributes:
+        difference: First minus second, in -1..1.
+        variance: Of that difference over seeds and cases together; over cases alone where there is
+            a single seed.
+        of_cases: The part of it that shrinks with the number of test cases; at most `variance`.
+        freedom: Degrees of freedom of the variance, above 0.
+        num_seeds: Pairs of runs.
+        num_cases: Different test cases of all pairs together.
+    """
+
+    difference: float
+    variance: float
+    of_cases: float
+    freedom: float
+    num_seeds: int
+    num_cases: int
+
+
+def paired_spread(
+    first: Sequence[CaseConfusions], second: Sequence[CaseConfusions]
+) -> PairedSpread:
+    """The parts of which `compare_over_seeds_and_cases` makes its interval.
+
+    Args:
+        first: As there.
+        second: As there.
+
+    Returns:
+        The parts. A single case has no variance: 0, with one degree of freedom.
+
+    Raises:
+        ValueError: As there.
+    """
     if not first or len(first) != len(second):
         raise ValueError(f"{len(first)} runs cannot be paired with {len(second)}")
     differences, influences = [], []
@@ -69,30 +116,30 @@ def compare_over_seeds_and_cases(
         mine, yours = _miou_and_influence(ours), _miou_and_influence(theirs)
         differences.append(mine[0] - yours[0])
         influences.append({case: mine[1][case] - yours[1][case] for case in ours})
-    estimate = math.fsum(differences) / len(differences)
-    if len(differences) < 2 or min(map(len, influences)) < 2:
-        return Interval(estimate, None, None)
-    half = _half_width(np.array(differences), influences)
-    return Interval(estimate, estimate - half, estimate + half)
+    return _spread(np.array(differences), influences)
 
 
-def _half_width(differences: Floats, influences: Sequence[Mapping[str, float]]) -> float:
+def _spread(differences: Floats, influences: Sequence[Mapping[str, float]]) -> PairedSpread:
     num_seeds = len(influences)
     means: dict[str, float] = {}
     both = 0.0
     for influence in influences:
-        grown = len(influence) / (len(influence) - 1)
+        grown = len(influence) / max(len(influence) - 1, 1)
         both += grown * sum(value**2 for value in influence.values()) / num_seeds**2
         for case, value in influence.items():
             means[case] = means.get(case, 0.0) + math.sqrt(grown) * value / num_seeds
-    seeds = float(differences.var(ddof=1)) / num_seeds
     cases = sum(value**2 for value in means.values())
+    known = partial(PairedSpread, math.fsum(differences) / num_seeds)
+    sizes = {"num_seeds": num_seeds, "num_cases": len(means)}
+    if num_seeds == 1:
+        return known(cases, cases, max(len(means) - 1, 1), **sizes)
+    seeds = float(differences.var(ddof=1)) / num_seeds
     variance = max(seeds, cases, seeds + cases - both)
-    if variance < 1e-24:
-        return 0.0
+    if variance < 1e-24 or min(map(len, influences)) < 2:
+        return known(0.0, 0.0, 1.0, **sizes)
     num_pairs = sum(map(len, influences)) - num_seeds
     spread = seeds**2 / (num_seeds - 1) + cases**2 / (len(means) - 1) + both**2 / num_pairs
-    return float(stats.t.ppf(0.975, variance**2 / spread)) * math.sqrt(variance)
+    return known(variance, cases, variance**2 / spread, **sizes)
 
 
 def _miou_and_influence(run: CaseConfusions) -> tuple[float, dict[str, float]]:

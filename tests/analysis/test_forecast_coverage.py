@@ -1,3 +1,5 @@
+"""Whether 95 % intervals cover, on simulated sweeps; the long tables are in benchmarks/results."""
+
 import numpy as np
 import pytest
 
@@ -6,16 +8,17 @@ from ecs_med.analysis import Refusal, ScorePoint, forecast, labels_saved
 BUDGETS = (50, 100, 200, 400, 800)
 """1/16 to all of 800 cases."""
 
-CURVES = (
-    lambda labels: 0.9 - 1.2 * labels**-0.5,
-    lambda labels: 0.85 - 0.9 * labels**-0.35,
-    lambda labels: 0.8 - 6 / labels,
-)
+CURVES = {
+    "power law": lambda labels: 0.85 - 0.9 * labels**-0.35,
+    "plateau within the range": lambda labels: 0.85 - 0.35 * np.exp(-labels / 120),
+    "plateau at its end": lambda labels: 0.85 - 0.3 * np.exp(-labels / 300),
+    "plateau beyond it": lambda labels: 0.85 - 0.35 * np.exp(-labels / 900),
+    "logarithm": lambda labels: 0.4 + 0.06 * np.log(labels),
+}
 
 
-def simulated(curve, num_seeds, rng):
-    """A sweep with a standard deviation of 0.01 to 0.02, 40 % of its variance shared in a seed."""
-    sd = rng.uniform(0.01, 0.02)
+def simulated(curve, num_seeds, rng, sd):
+    """A sweep of which 40 % of the variance is shared in a seed."""
     shared = rng.normal(0, sd * 0.4**0.5, num_seeds)
     return [
         ScorePoint(labels, seed, curve(labels) + shared[seed] + rng.normal(0, sd * 0.6**0.5))
@@ -24,29 +27,26 @@ def simulated(curve, num_seeds, rng):
     ]
 
 
-def covered(points, labels, truth, seed):
-    found = forecast(points, num_resamples=200, seed=seed)
-    if isinstance(found, Refusal):
-        return None
-    score = found.score_at(labels)
-    return score.lower <= truth <= score.upper
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("num_seeds", [3, 5])
-def test_intervals_of_500_forecasts_cover_in_90_to_99_per_cent(num_seeds):
+def share_covered(curve, num_seeds, number):
+    """Share of the intervals at twice and four times the labels that hold the truth."""
     rng = np.random.default_rng(num_seeds)
-    beyond, between = [], []
-    for number in range(500):
-        curve = CURVES[number % len(CURVES)]
-        points = simulated(curve, num_seeds, rng)
-        beyond.append(covered(points, 1600, curve(1600), number))
-        held_out = [point for point in points if point.num_labeled != 200]
-        between.append(covered(held_out, 200, curve(200), number))
-    for hits in (beyond, between):
-        forecasts = [hit for hit in hits if hit is not None]
-        assert len(forecasts) > 480
-        assert 0.90 <= np.mean(forecasts) <= 0.99
+    hits = []
+    for place in range(number):
+        points = simulated(curve, num_seeds, rng, sd=(0.01, 0.03)[place % 2])
+        found = forecast(points, num_draws=1000, seed=place)
+        if not isinstance(found, Refusal):
+            for labels in (1600, 3200):
+                score = found.score_at(labels)
+                hits.append(score.lower <= curve(labels) <= score.upper)
+    assert len(hits) > 1.7 * number
+    return np.mean(hits)
+
+
+@pytest.mark.parametrize("num_seeds", [3, 5])
+@pytest.mark.parametrize("family", CURVES)
+def test_intervals_of_forecasts_cover(family, num_seeds):
+    """Of 60 the share scatters by 0.03, so that the bound is below the 0.90 of 500."""
+    assert share_covered(CURVES[family], num_seeds, 60) >= 0.85
 
 
 @pytest.mark.slow
@@ -54,13 +54,14 @@ def test_intervals_of_500_forecasts_cover_in_90_to_99_per_cent(num_seeds):
 def test_intervals_of_labels_saved_cover_in_90_to_99_per_cent(num_seeds):
     """ECS is worth 1.8 times its labels, and both methods share the cases of a seed."""
     rng = np.random.default_rng(num_seeds)
+    power = CURVES["power law"]
     hits = {100: [], 200: [], 400: []}
     for number in range(300):
-        supervised = simulated(CURVES[0], num_seeds, rng)
+        supervised = simulated(power, num_seeds, rng, rng.uniform(0.01, 0.02))
         ecs = [
             ScorePoint(point.num_labeled, point.seed, point.score + gain + rng.normal(0, 0.005))
             for point in supervised
-            for gain in [CURVES[0](1.8 * point.num_labeled) - CURVES[0](point.num_labeled)]
+            for gain in [power(1.8 * point.num_labeled) - power(point.num_labeled)]
         ]
         for found in labels_saved(supervised, ecs, num_resamples=200, seed=number):
             if found.num_labeled in hits:

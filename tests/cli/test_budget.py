@@ -113,6 +113,8 @@ def test_slurm_pairs() -> None:
         (["--executor", "inline", "--jobs", "2"], "--jobs"),
         (["--draw", "best"], "draw"),
         (["--slurm", "x"], "KEY=VALUE"),
+        (["--minutes-per-label", "circle=2"], "none of outline, draft, slice, scribble"),
+        (["--cost-per-hour", "80"], "give --minutes-per-label too"),
     ],
 )
 def test_mistakes_are_one_sentence_and_leave_nothing(

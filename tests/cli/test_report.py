@@ -33,6 +33,12 @@ def test_a_sweep_folder(tmp_path, folders, capsys):
     assert (tmp_path / "out" / "tables" / "paper.tex").exists()
 
 
+def test_minutes_by_form(tmp_path, folders):
+    assert run(*folders, "-o", tmp_path / "out", "--minutes-per-label", "outline=6,draft=2") == 0
+    text = (tmp_path / "out" / "budget.html").read_text(encoding="utf-8")
+    assert "10 outlines drawn from nothing or 30 corrected drafts" in text
+
+
 def test_json_is_one_object(tmp_path, folders, capsys):
     assert run(*folders, "-o", tmp_path / "out", "--json") == 0
     printed = json.loads(capsys.readouterr().out)
@@ -60,6 +66,8 @@ def test_runs_that_differ_are_refused_unless_allowed(tmp_path, folders, capsys):
         (["{}", "--allow", "everything"], "everything"),
         (["{}", "--cost-per-hour", "80"], "give --minutes-per-label too"),
         (["{}", "--minutes-per-label", "-1"], "above 0"),
+        (["{}", "--minutes-per-label", "six"], "--minutes-per-label cannot be 'six'"),
+        (["{}", "--minutes-per-label", "circle=2"], "none of outline, draft, slice, scribble"),
     ],
 )
 def test_wrong_use_ends_with_2_and_one_sentence(tmp_path, folders, capsys, words, said):

@@ -28,6 +28,7 @@ SECTIONS = {
     "scores",
     "classes",
     "forecast",
+    "hours",
     "saved",
     "gallery",
     "health",

@@ -41,7 +41,7 @@ def budget(
     grid: Given,
     place: Given,
     dry_run: Annotated[bool, options.DRY_RUN.info()] = False,
-    minutes_per_label: Annotated[float | None, options.MINUTES_PER_LABEL.info()] = None,
+    minutes_per_label: Annotated[str | None, options.MINUTES_PER_LABEL.info()] = None,
     cost_per_hour: Annotated[float | None, options.COST_PER_HOUR.info()] = None,
     settings: Given,
     config: Annotated[Path | None, options.CONFIG.info()] = None,
@@ -53,12 +53,15 @@ def budget(
     missing is done; ends with a report.
     """
     with sparing_pydicom():
+        from ecs_med.reporting.sweep.prices import Prices
         from ecs_med.runs.lock import hold_folder
         from ecs_med.sweep.budget import plan_budget
         from ecs_med.sweep.executors import ExecutorOptions
         from ecs_med.sweep.sweep import write_plan
         from ecs_med_cli.sweep_console import SweepConsole
 
+    # Refused now, not by the report after hours of training.
+    Prices.read(minutes_per_label, cost_per_hour)
     console = SweepConsole(as_json=as_json)
     with console.only_json():
         asked = budget_request(grid, settings, config)
@@ -81,7 +84,7 @@ def budget(
 def _run_and_report(
     console: "SweepConsole",
     sweep: "BudgetSweep",
-    minutes_per_label: float | None,
+    minutes_per_label: str | None,
     cost_per_hour: float | None,
 ) -> None:
     result = console.run(sweep.cells, sweep.executor)

@@ -30,7 +30,7 @@ def report(
         list[_Difference] | None,
         typer.Option("--allow", help="Accept runs that differ in this; repeatable."),
     ] = None,
-    minutes_per_label: Annotated[float | None, options.MINUTES_PER_LABEL.info()] = None,
+    minutes_per_label: Annotated[str | None, options.MINUTES_PER_LABEL.info()] = None,
     cost_per_hour: Annotated[float | None, options.COST_PER_HOUR.info()] = None,
     as_json: Annotated[bool, options.JSON.info()] = False,
 ) -> None:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from ecs_med.analysis import (
@@ -13,53 +12,16 @@ from ecs_med.analysis import (
     Refusal,
     describe_savings,
 )
-from ecs_med.errors import SettingsError
 from ecs_med.reporting.sweep.charts import FORECAST_REACH
 from ecs_med.reporting.sweep.grid import Grid
+from ecs_med.reporting.sweep.prices import Prices
 from ecs_med.reporting.sweep.statistics import Statistics
 from ecs_med.reporting.sweep.tables import CELL_COLUMNS
 from ecs_med.reporting.table import Column, Table
 from ecs_med.reporting.text import capitalized, decimal
 from ecs_med.runs import MethodFacts
 
-__all__ = ["Prices", "forecast_sentences", "forecast_table", "saved_table", "savings_sentences"]
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """What an expert's labels cost.
-
-    Attributes:
-        minutes_per_label: Minutes of an expert for one label, above 0; `None`: not asked for.
-        cost_per_hour: Price of an expert's hour in any currency, above 0; needs the minutes.
-
-    Raises:
-        SettingsError: If a number is not above 0, or a cost has no minutes.
-    """
-
-    minutes_per_label: float | None = None
-    cost_per_hour: float | None = None
-
-    def __post_init__(self) -> None:
-        for name in ("minutes_per_label", "cost_per_hour"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise SettingsError(f"`{name}` {value:g} is not above 0; give a number above 0.")
-        if self.cost_per_hour is not None and self.minutes_per_label is None:
-            raise SettingsError(
-                "`cost_per_hour` is counted by the hour; give `minutes_per_label` too."
-            )
-
-    def hours(self, num_labels: int | None) -> float | None:
-        """Hours for labels; `None` where either is not known."""
-        if num_labels is None or self.minutes_per_label is None:
-            return None
-        return num_labels * self.minutes_per_label / 60
-
-    def cost(self, num_labels: int | None) -> float | None:
-        """Price of labels; `None` where either is not known."""
-        hours = self.hours(num_labels)
-        return None if hours is None or self.cost_per_hour is None else hours * self.cost_per_hour
+__all__ = ["forecast_sentences", "forecast_table", "saved_table", "savings_sentences"]
 
 
 TARGET = 0.80
@@ -87,7 +49,7 @@ def forecast_sentences(grid: Grid, found: Statistics) -> list[str]:
         sentences.append(
             f"{name}: with {doubled:,.0f} labelled {grid.unit}s, twice the largest number "
             f"measured, an mIoU of {_with_interval(curve.score_at(doubled), ' is expected')}. "
-            f"{curve.reason}"
+            f"{' '.join(filter(None, (curve.disagreement(doubled), curve.reason)))}"
         )
     return sentences
 
@@ -123,7 +85,7 @@ def forecast_table(grid: Grid, found: Statistics) -> Table:
         CELL_COLUMNS[0],
         Column("question", "Question", value=lambda row: row.question),
         Column("answer", "Answer", value=lambda row: row.answer),
-        Column("family", "Learning curve", value=lambda row: row.curve.family),
+        Column("family", "Most weight", value=lambda row: row.curve.family),
         Column("num_labeled", value=lambda row: row.num_labeled),
         Column("miou", value=lambda row: row.miou),
         Column("lower", value=lambda row: row.found.lower),
@@ -156,17 +118,18 @@ class _Saved(NamedTuple):
         return None if equal is None else round(equal) - self.labels.num_labeled
 
 
-def saved_table(found: Statistics, prices: Prices) -> Table:
+def saved_table(grid: Grid, found: Statistics, prices: Prices) -> Table:
     """Labels saved by every method at every budget, in hours and money where these are given."""
     priced = []
-    if prices.minutes_per_label is not None:
+    unit = grid.unit
+    if prices.minutes_per_label(unit) is not None:
         priced.append(
-            Column("hours", "Hours saved", "hours", lambda row: prices.hours(row.num_saved))
+            Column("hours", "Hours saved", "hours", lambda row: prices.hours(row.num_saved, unit))
         )
-    if prices.cost_per_hour is not None:
-        priced.append(
-            Column("cost", "Cost saved", "signed", lambda row: prices.cost(row.num_saved))
-        )
+        if prices.cost_per_hour is not None:
+            priced.append(
+                Column("cost", "Cost saved", "signed", lambda row: prices.cost(row.num_saved, unit))
+            )
     return Table.of(
         [_Saved(method, labels) for method, entries in found.saved.items() for labels in entries],
         "labels-saved",
@@ -189,7 +152,8 @@ def savings_sentences(
     grid: Grid, found: Statistics, prices: Prices
 ) -> dict[MethodFacts, list[str]]:
     """What every method saves at every budget, from few labels to many, in a clinician's words."""
-    costs = prices.minutes_per_label, prices.cost_per_hour
+    minutes = prices.minutes_per_label(grid.unit)
+    costs = minutes, prices.cost_per_hour if minutes is not None else None
     return {
         method: [describe_savings(e, grid.unit, *costs, method=method.short_name) for e in entries]
         for method, entries in found.saved.items()

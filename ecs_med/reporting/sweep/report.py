@@ -1,7 +1,7 @@
 """Builds `budget.html`, the report on what labels buy, from a set of run folders."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ecs_med.errors import RunFolderError
@@ -21,7 +21,14 @@ from ecs_med.reporting.sweep.health import (
     health_table,
     read_health,
 )
+from ecs_med.reporting.sweep.hours import (
+    draft_effort,
+    hour_sentences,
+    hour_table,
+    priced_forms,
+)
 from ecs_med.reporting.sweep.pooling import pool_folds
+from ecs_med.reporting.sweep.prices import Prices
 from ecs_med.reporting.sweep.runs import Unfinished, read_runs
 from ecs_med.reporting.sweep.statistics import Statistics, compute_statistics
 from ecs_med.reporting.table import Table, markdown_text
@@ -41,7 +48,7 @@ def write_budget_report(
     runs: Sequence[Path],
     *,
     failures: Sequence[Unfinished] = (),
-    minutes_per_label: float | None = None,
+    minutes_per_label: str | float | Mapping[str, float] | None = None,
     cost_per_hour: float | None = None,
     allow: Collection[str] = (),
 ) -> Path:
@@ -54,17 +61,18 @@ def write_budget_report(
         output: Folder to write into, made where it is missing.
         runs: Run folders. Those without a score are shown as such and never averaged.
         failures: Name of a run without a score and the reason, for runs not among `runs`.
-        minutes_per_label: Minutes of an expert for one label, above 0.
+        minutes_per_label: Minutes of an expert for one label, above 0; or by form of annotation,
+            as a mapping or as `outline=6,draft=2,slice=1.5,scribble=0.5`.
         cost_per_hour: Price of an expert's hour in any currency, above 0; needs the minutes.
         allow: Differences to accept: `data`, `split`, `protocol`.
 
     Raises:
         RunFolderError: If no run has a score, runs are not comparable, a folder is no run, or
             `output` cannot be written.
-        SettingsError: If a number is not above 0, a cost has no minutes, or `allow` names
-            something else.
+        SettingsError: If a number is not above 0, a form of annotation is not known, a cost has no
+            minutes, or `allow` names something else.
     """
-    prices = answers.Prices(minutes_per_label, cost_per_hour)
+    prices = Prices.read(minutes_per_label, cost_per_hour)
     found_runs, unfinished = read_runs(runs)
     finished, of_folds = pool_folds(found_runs)
     unfinished += of_folds
@@ -78,7 +86,12 @@ def write_budget_report(
     allowed = check_comparable(finished, allow)
     grid = arrange(finished)
     found, health = compute_statistics(grid), read_health(grid)
-    shown = _tables(grid, found, health, prices)
+    draft = draft_effort(grid, found) if prices.minutes else None
+    forms = priced_forms(grid, prices, draft)
+    shown = {
+        **_tables(grid, found, health, prices),
+        "hours": hour_table(grid, found, forms),
+    }
     drawings = _drawings(grid, found, health)
     savings = answers.savings_sentences(grid, found, prices)
     page = rendered_page(
@@ -94,6 +107,8 @@ def write_budget_report(
         tables=shown,
         drawings=drawings,
         forecast=answers.forecast_sentences(grid, found),
+        resolution=findings.resolution_sentence(grid, found),
+        hours=hour_sentences(grid, found, forms, draft),
         savings=[sentence for sentences in savings.values() for sentence in sentences],
         gallery=sample_gallery(grid),
         health=health_reading(health, grid.unit),
@@ -102,7 +117,8 @@ def write_budget_report(
         settings=findings.setting_facts(grid),
         machine=findings.machine_facts(grid),
         warnings=findings.counted_warnings(grid),
-        prices=prices,
+        minutes=prices.minutes_per_label(grid.unit),
+        cost_per_hour=prices.cost_per_hour,
         failures=failed,
         allowed=allowed,
     )
@@ -113,7 +129,8 @@ def write_budget_report(
     drawn = [drawing for part in drawings.values() for drawing in part]
     # An earlier report stays whole until every part of the new one is there.
     with written_together():
-        _write_tables(output / "tables", [*shown.values(), tables.failure_table(failed)])
+        written = [table for table in shown.values() if table.name != "next-hour" or table.rows]
+        _write_tables(output / "tables", [*written, tables.failure_table(failed)])
         _write_paper(output / "tables", grid, found)
         figures = _write_figures(output / "figures", drawn)
         write_text(folder.report_file, page, remedy=RESULT_REMEDY)
@@ -124,7 +141,7 @@ def write_budget_report(
 
 
 def _tables(
-    grid: Grid, found: Statistics, health: Sequence[CellHealth], prices: answers.Prices
+    grid: Grid, found: Statistics, health: Sequence[CellHealth], prices: Prices
 ) -> dict[str, Table]:
     """Tables by their name in the template."""
     return {
@@ -132,7 +149,7 @@ def _tables(
         "gains": tables.gain_table(found.gains),
         "classes": tables.class_table(grid),
         "forecast": answers.forecast_table(grid, found),
-        "saved": answers.saved_table(found, prices),
+        "saved": answers.saved_table(grid, found, prices),
         "health": health_table(health),
         "cost": tables.cost_table(grid),
         "runs": tables.run_table(grid),

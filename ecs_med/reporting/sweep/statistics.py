@@ -13,6 +13,7 @@ from ecs_med.analysis import (
     LabelsSaved,
     PairedComparison,
     Refusal,
+    Resolution,
     Summary,
     bootstrap_case_difference,
     bootstrap_cases,
@@ -20,13 +21,15 @@ from ecs_med.analysis import (
     correct_p_values,
     forecast,
     labels_saved,
+    resolvable_difference,
     summarize,
 )
 from ecs_med.errors import RunFolderError
 from ecs_med.reporting.sweep.grid import Budget, Grid
+from ecs_med.reporting.sweep.runs import FinishedRun
 from ecs_med.runs import MethodFacts, RunFolder, TestCases
 
-__all__ = ["SIGNIFICANT", "CellScore", "Gain", "Statistics", "compute_statistics"]
+__all__ = ["SIGNIFICANT", "CellScore", "Gain", "Statistics", "compute_statistics", "read_counts"]
 
 SIGNIFICANT = 0.05
 """A p-value below it, corrected for all comparisons of the report, counts as a difference."""
@@ -58,6 +61,8 @@ class Gain:
         seeds: Difference of mIoU over pairs of runs with the same seed.
         corrected: P-value corrected for all gains of the report; `None` for a single pair.
         cases: The same difference with the interval over test cases, or `None`.
+        resolution: Which difference these test cases and seeds can tell from chance; `None` where
+            runs have no counts by case, or are all equal.
     """
 
     method: MethodFacts
@@ -65,6 +70,7 @@ class Gain:
     seeds: PairedComparison
     corrected: float | None
     cases: Interval | None
+    resolution: Resolution | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +141,28 @@ def _gain(grid: Grid, method: MethodFacts, budget: Budget, counts: Mapping[Path,
     if counts:
         ours, theirs = ([counts[pair[side].folder] for pair in pairs] for side in (0, 1))
         cases = bootstrap_case_difference(ours, theirs)
-    return Gain(method, budget, compared, None, cases)
+    return Gain(method, budget, compared, None, cases, _resolution(pairs, counts))
+
+
+def _resolution(
+    pairs: Sequence[tuple[FinishedRun, FinishedRun]], counts: Mapping[Path, Counts]
+) -> Resolution | None:
+    """From the counts that were read; where seeds have test cases of their own, from the files."""
+    sides: tuple[list[dict[str, Counts]], list[dict[str, Counts]]] = ([], [])
+    for pair in pairs:
+        for run, side in zip(pair, sides, strict=True):
+            known = counts.get(run.folder)
+            names, matrices = read_counts(run) if known is None else ((), known)
+            if matrices is None:
+                return None
+            # Counts that were read together are of the same cases in the same order.
+            named = names or tuple(map(str, range(len(matrices))))
+            side.append(dict(zip(named, matrices, strict=True)))
+    try:
+        return resolvable_difference(*sides)
+    except ValueError:
+        # Not the same test cases, or not one counted pixel: the notes tell of files like these.
+        return None
 
 
 def _saved(grid: Grid) -> dict[MethodFacts, tuple[LabelsSaved, ...]]:
@@ -157,7 +184,7 @@ def _counts_of(grid: Grid, budget: Budget, notes: list[str]) -> dict[Path, Count
     counts: dict[Path, Counts] = {}
     shared: tuple[str, ...] | None = None
     for run in runs:
-        cases, matrices = _read_counts([part.folder for part in run.parts or (run,)])
+        cases, matrices = read_counts(run)
         if matrices is None or (shared is not None and cases != shared):
             notes.append(
                 "Some runs have no usable test_cases.json, so the interval over test cases is "
@@ -169,10 +196,15 @@ def _counts_of(grid: Grid, budget: Budget, notes: list[str]) -> dict[Path, Count
     return counts
 
 
-def _read_counts(folders: Sequence[Path]) -> tuple[tuple[str, ...], Counts | None]:
-    """Ids in order and (num_cases, K, K) counts; `None` where the file is not usable."""
+def read_counts(run: FinishedRun) -> tuple[tuple[str, ...], Counts | None]:
+    """Ids in order and `(num_cases, K, K)` counts of a run's test cases, in cross-validation of all folds.
+
+    Returns:
+        No ids and `None` where the file is not usable.
+    """
     try:
-        found = [TestCases.read(RunFolder(folder).test_cases_file) for folder in folders]
+        parts = run.parts or (run,)
+        found = [TestCases.read(RunFolder(part.folder).test_cases_file) for part in parts]
         rows = sorted((row for each in found for row in each.cases), key=lambda row: row.case)
         matrices = np.array([row.confusion for row in rows], dtype=np.int64)
     except (RunFolderError, ValueError, OverflowError):

@@ -76,8 +76,13 @@ def gain_table(gains: Sequence[Gain]) -> Table:
         *interval(*_OVER_CASES, "points", lambda gain: gain.cases),
         Column("p_value", "p", "p", lambda gain: gain.seeds.p_value),
         Column("p_corrected", "p, Holm", "p", lambda gain: gain.corrected),
+        Column("resolvable", "Resolvable, points", "plain points", _resolvable),
         Column("num_pairs", "Pairs", "count", lambda gain: gain.seeds.num),
     )
+
+
+def _resolvable(gain: Gain) -> float | None:
+    return None if gain.resolution is None else gain.resolution.difference
 
 
 def class_table(grid: Grid) -> Table:
