@@ -197,7 +197,7 @@ def _counts_of(grid: Grid, budget: Budget, notes: list[str]) -> dict[Path, Count
 
 
 def read_counts(run: FinishedRun) -> tuple[tuple[str, ...], Counts | None]:
-    """Ids in order and `(num_cases, K, K)` counts of the test cases of a run, or of all of its folds.
+    """Ids in order and `(num_cases, K, K)` counts of the test cases of a run, or of all its folds.
 
     Returns:
         No ids and `None` where the file is not usable.
