@@ -1,7 +1,7 @@
 """Statistics of a sweep: intervals, comparisons, learning curves; NumPy and SciPy only."""
 
 from ecs_med.analysis.bootstrap import bootstrap_case_difference, bootstrap_cases
-from ecs_med.analysis.forecast import Forecast, ForecastRangeError, Refusal, forecast
+from ecs_med.analysis.forecast import Forecast, ForecastRangeError, forecast
 from ecs_med.analysis.intervals import (
     Interval,
     PairedComparison,
@@ -11,6 +11,7 @@ from ecs_med.analysis.intervals import (
     summarize,
 )
 from ecs_med.analysis.points import ScorePoint
+from ecs_med.analysis.refusals import Refusal
 from ecs_med.analysis.resolution import Resolution, resolvable_difference
 from ecs_med.analysis.savings import LabelsSaved, labels_saved
 from ecs_med.analysis.seeds_and_cases import compare_over_seeds_and_cases

@@ -8,17 +8,16 @@ from numpy.typing import NDArray
 
 from ecs_med.analysis.curves import Curves
 from ecs_med.analysis.intervals import Interval
-from ecs_med.analysis.points import ScorePoint, ScoreTable, draw_mean_scores
+from ecs_med.analysis.points import ScorePoint, ScoreTable
 from ecs_med.analysis.posterior import draw_curves
+from ecs_med.analysis.refusals import Refusal, refuse_before_fitting
 from ecs_med.analysis.wording import LabelsNeeded, labels_needed
 from ecs_med.errors import EcsMedError
 
-__all__ = ["Forecast", "ForecastRangeError", "Refusal", "forecast"]
+__all__ = ["Forecast", "ForecastRangeError", "forecast"]
 
 Floats = NDArray[np.float64]
 
-MIN_BUDGETS = 4
-MIN_SEEDS = 3
 # A curve measured over one range of labels says little far beyond it.
 HORIZON = 4
 # A curve that misses scores which are known by ten points says nothing about those that are not.
@@ -31,17 +30,6 @@ DISAGREEMENT = 0.02
 
 class ForecastRangeError(EcsMedError):
     """A forecast was asked for more labels than the measured ones can carry."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why there is no forecast.
-
-    Attributes:
-        sentence: The reason, one sentence with its full stop.
-    """
-
-    sentence: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,13 +197,9 @@ def forecast(
     table = ScoreTable.from_points(points)
     if table.num_labeled.size:
         table = table.with_budgets(table.num_runs >= 2)
-    refusal = _too_little(table)
+    refusal = refuse_before_fitting(table, seed)
     if refusal is not None:
         return refusal
-    if not _rises(table, seed):
-        return Refusal(
-            "The scores do not rise with the labels beyond what chance over seeds gives."
-        )
     drawn = draw_curves(table, num_draws, seed)
     total = sum(curves.level.size for curves in drawn)
     if total == 0:
@@ -247,25 +231,3 @@ def _misfit(found: Forecast, table: ScoreTable) -> Refusal | None:
         f"No learning curve describes the scores to within {MAX_ERROR:g}: with "
         f"{table.num_labeled[worst]:,.0f} labels they are off by {errors[worst]:.2f}."
     )
-
-
-def _too_little(table: ScoreTable) -> Refusal | None:
-    if table.num_labeled.size < MIN_BUDGETS:
-        return Refusal(
-            f"A forecast needs at least {MIN_BUDGETS} numbers of labels with two or more runs "
-            f"each, as learning curves have three parameters; here are {table.num_labeled.size}."
-        )
-    if len(table.seeds) < MIN_SEEDS:
-        return Refusal(
-            f"A forecast needs at least {MIN_SEEDS} seeds to tell a trend from chance; "
-            f"there are {len(table.seeds)}."
-        )
-    return None
-
-
-def _rises(table: ScoreTable, seed: int) -> bool:
-    """Whether the slope over log(labels) is above 0 in all but 2.5 % of the draws over seeds."""
-    drawn = draw_mean_scores([table], 500, seed)[0]
-    logs = np.log(table.num_labeled)
-    slopes = drawn @ (table.num_runs * (logs - np.average(logs, weights=table.num_runs)))
-    return bool(np.mean(slopes <= 1e-9) < TAILS[0])
