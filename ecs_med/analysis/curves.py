@@ -26,6 +26,8 @@ class Family:
             value where the family has no shape.
         ceiling: Upper bound of `level`: a score cannot pass 1, so no asymptote can. Infinite for a
             family without asymptote.
+        even: Share, 0 to 1, of the prior of the shape that is uniform in its logarithm; the rest is
+            uniform in the share of the rise before the middle of the measured range.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Family:
     inverse: Callable[[Floats, Floats], Floats]
     shapes: Callable[[float], Floats]
     ceiling: float
+    even: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,6 +121,9 @@ FAMILIES = (
         _plateau_inverse,
         lambda smallest: np.geomspace(smallest / 5, 20.0, NUM_SHAPES),
         ceiling=1.0,
+        # Curves that are nearly lines as far as was measured all rise alike there, but plateaus lie
+        # far apart: without this most of them were thought too low.
+        even=0.7,
     ),
     # a + b log n
     Family(

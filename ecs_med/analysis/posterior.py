@@ -19,7 +19,7 @@ SHARED = (np.arange(8) + 0.5) / 8
 FALLS = (0.0, 0.25, 0.5)
 # Of the families in their order. With equal thirds, intervals missed plateaus a little more often
 # than logarithms in simulations: a family without a shape gains by its simplicity.
-PRIOR = (0.35, 0.40, 0.25)
+PRIOR = (0.28, 0.50, 0.22)
 # Squared, summed over runs: scores are not known better than to 1e-4, however well they agree.
 ROUNDING = 1e-8
 # Likelihoods are taken to the power 1 / TEMPER in weights, since no true curve is of a family: a
@@ -61,8 +61,8 @@ def draw_curves(table: ScoreTable, num_draws: int, seed: int) -> tuple[Curves, .
     Priors: families as `PRIOR`, evidence for what is summed tempered by `TEMPER`. Scores at both
     ends uniform, and shapes such that the share of the rise that lies before the middle of the
     measured range (of log labels) is uniform over what the family can do: both mean the same in
-    every family, so that these can be weighed against each other. Share of u uniform; variance
-    uniform in its logarithm.
+    every family, so that these can be weighed against each other (of the plateau a part is uniform
+    in the logarithm of its shape). Share of u uniform; variance uniform in its logarithm.
 
     Args:
         table: Scores, with at least three numbers of labels and four runs.
@@ -117,7 +117,7 @@ def _shape_prior(family: Family, scaled: Floats, shapes: Floats) -> Floats:
         return np.ones(1)
     middle = np.array([scaled[0], np.sqrt(scaled[0] * scaled[-1]), scaled[-1]])
     density = np.abs(np.gradient(_risen(family, middle, shapes)[:, 1]))
-    return np.asarray(density / density.sum())
+    return np.asarray((1 - family.even) * density / density.sum() + family.even / shapes.size)
 
 
 def _solve(

@@ -74,9 +74,9 @@ def guess(scores, number):
     family = rng.choice(3, number, p=posterior.PRIOR)
     means = np.nanmean(scores, axis=0)
     first, last = (
-        rng.uniform(means[place] - 0.12, means[place] + 0.12, number) for place in (0, -1)
+        rng.uniform(means[place] - 0.07, means[place] + 0.07, number) for place in (0, -1)
     )
-    sd = np.exp(rng.uniform(math.log(0.004), math.log(0.12), number))
+    sd = np.exp(rng.uniform(math.log(0.008), math.log(0.07), number))
     shared, fall = rng.choice([0.25, 0.75], number), rng.choice([0.0, 0.5], number)
     log_weight, at_1600 = np.full(number, -np.inf), np.zeros(number)
     for place, each in enumerate(FAMILIES):
@@ -92,7 +92,10 @@ def guess(scores, number):
         # Uniform in the share of the rise that lies before the middle.
         drawn = rng.uniform(rise.min(), rise.max(), mine.size)
         order = np.argsort(rise)
-        shape = np.interp(drawn, rise[order], grid[order])[:, None]
+        shape = np.interp(drawn, rise[order], grid[order])
+        # A part of the plateaus is uniform in the logarithm instead.
+        even = np.exp(rng.uniform(np.log(grid[0]), np.log(grid[-1]), mine.size))
+        shape = np.where(rng.random(mine.size) < each.even, even, shape)[:, None]
         low, high = each.basis(scaled[:1], shape)[:, 0], each.basis(scaled[-1:], shape)[:, 0]
         gain = (last[mine] - first[mine]) / (high - low)
         level = last[mine] - gain * high

@@ -143,7 +143,7 @@ def test_nobody_is_told_of_minutes_that_were_not_given(sweep, read_page):
     text = read_page(write_budget_report(out / "none", folders).read_text("utf-8")).text
     assert "minutes" not in text
     assert "hour" not in text.lower()
-    assert not (out / "none/tables/next-hour.csv").exists()
+    assert json.loads((out / "none/tables/next-hour.json").read_text("utf-8"))["rows"] == []
 
 
 def test_without_a_forecast_an_hour_has_labels_and_no_gain(tmp_path, read_page):

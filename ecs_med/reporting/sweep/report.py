@@ -129,8 +129,7 @@ def write_budget_report(
     drawn = [drawing for part in drawings.values() for drawing in part]
     # An earlier report stays whole until every part of the new one is there.
     with written_together():
-        written = [table for table in shown.values() if table.name != "next-hour" or table.rows]
-        _write_tables(output / "tables", [*written, tables.failure_table(failed)])
+        _write_tables(output / "tables", [*shown.values(), tables.failure_table(failed)])
         _write_paper(output / "tables", grid, found)
         figures = _write_figures(output / "figures", drawn)
         write_text(folder.report_file, page, remedy=RESULT_REMEDY)
