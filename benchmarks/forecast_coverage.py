@@ -147,19 +147,19 @@ _INTRODUCTION = """# Coverage of forecasts
 of labels, and how wide it is. Every sweep draws a curve of its own (its rise from 50 to 800 labels
 0.10 to 0.35, its score there 0.60 to 0.85, its shape, no ceiling above 1), 40 % of the variance is
 shared in a seed. Sweeps whose scores do not rise beyond chance get no forecast and are not counted.
+Priors and tempering of the forecast were set on such simulations, in part on the first sweeps of
+these; real curves follow none of the families exactly.
 
 ## By family and number of seeds
 
 Over 4 and 5 budgets, standard deviations of 0.01 and 0.03 over seeds.
 """
 
-_FORMER = """
-Before, when the family that predicts held-out budgets best was chosen (`former.json`,
+_FORMER = """Before, when the family that predicts held-out budgets best was chosen (`former.json`,
 sweeps from the same curves, fewer of them):
 """
 
-_FALLING = """
-The same where the spread falls with the labels (as labels^-0.4: three times as large with 50):
+_FALLING = """The same where the spread falls with the labels (as labels^-0.4: three times as large with 50):
 """
 
 
