@@ -159,7 +159,8 @@ _FORMER = """Before, when the family that predicts held-out budgets best was cho
 sweeps from the same curves, fewer of them):
 """
 
-_FALLING = """The same where the spread falls with the labels (as labels^-0.4: three times as large with 50):
+_FALLING = """\
+The same where the spread falls with the labels (as labels^-0.4: three times as large with 50):
 """
 
 
