@@ -8,13 +8,14 @@ from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.reporting.sweep.runs import FinishedRun
 from ecs_med.reporting.text import flat
+from ecs_med.splits import DRAWS
 
 __all__ = ["check_comparable", "deciding_settings"]
 
 Kind = Literal["data", "split", "protocol"]
 """What may differ between runs of a set."""
 
-_GRID = frozenset(("method", "labeled", "seed"))
+_GRID = frozenset(("method", "labeled", "seed", "draw", "draw_from"))
 """The axes of the grid, in which comparable runs differ."""
 
 
@@ -82,7 +83,9 @@ def _split_differences(runs: Sequence[FinishedRun]) -> Iterator[Difference]:
         for run in runs:
             scope: object = run.seed if part in run.split.drawn_by_seed else None
             if part == "labeled":
-                scope = run.labeled, run.seed
+                draw = run.config.draw
+                # A rule asks the method's own model, so that each has labels of its own.
+                scope = run.labeled, run.seed, draw, run.method.name * (draw not in DRAWS)
             other = seen.setdefault(scope, run)
             if getattr(other.split, part) != getattr(run.split, part):
                 folders = f"{other.folder} and {run.folder}"
