@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, get_args
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.reporting.sweep.runs import FinishedRun
+from ecs_med.reporting.sweep.series import SeriesFacts
 from ecs_med.reporting.text import flat
 from ecs_med.splits import DRAWS
 
@@ -15,7 +16,7 @@ __all__ = ["check_comparable", "deciding_settings"]
 Kind = Literal["data", "split", "protocol"]
 """What may differ between runs of a set."""
 
-_GRID = frozenset(("method", "labeled", "seed", "draw", "draw_from"))
+_GRID = frozenset(("method", "labeled", "seed", "draw_from"))
 """The axes of the grid, in which comparable runs differ."""
 
 
@@ -111,6 +112,8 @@ def deciding_settings(runs: Sequence[FinishedRun]) -> list[dict[str, str]]:
     A setting that means something to other methods alone, see `MethodFacts.settings`, is left out.
     """
     deciding = TrainConfig.fields_affecting("result") - _GRID
+    if any(isinstance(run.method, SeriesFacts) for run in runs):
+        deciding -= {"draw"}
     of_methods = frozenset(name for run in runs for name in run.method.settings)
     return [
         {

@@ -22,15 +22,19 @@ class SeriesFacts(MethodFacts):
 
 
 def by_draw(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
-    """Tell the runs of a method apart by their draws, where there are several.
+    """Tell the runs of a method apart by their draws, where it has several.
 
     Args:
         runs: Finished runs.
 
     Returns:
-        The runs, of whose methods the names say the draw; unchanged where all have one draw.
+        The runs, of whose methods the names say the draw; unchanged where every method has one
+        draw: if these differ, methods cannot be compared, which `check_comparable` says.
     """
-    if len({run.config.draw for run in runs}) < 2:
+    draws: dict[str, set[str]] = {}
+    for run in runs:
+        draws.setdefault(run.method.name, set()).add(run.config.draw)
+    if all(len(own) < 2 for own in draws.values()):
         return list(runs)
     return [
         replace(run, manifest=run.manifest.model_copy(update={"method": _series(run)}))
