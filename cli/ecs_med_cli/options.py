@@ -73,7 +73,12 @@ METHOD = Option("--method", str, "Training method: {methods}.")
 METHODS = Option(
     "--methods", str, "Methods to compare ({methods}); else the default one and its baseline."
 )
-DRAW = Option("--draw", str, "How labels are drawn: random, foreground, or stratified.")
+DRAW = Option(
+    "--draw",
+    str,
+    "How labels are drawn: random, foreground, stratified, or by a rule of `suggest`: coldstart, "
+    "entropy, doubt.",
+)
 EXCLUDE = Option(
     "--exclude", Path, "Masks not to be used: decisions.json of an audit, or a list of ids."
 )

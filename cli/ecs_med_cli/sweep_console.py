@@ -117,7 +117,7 @@ class _SweepDisplay:
         self._terminal = terminal
         self._places = places
         self._total = len(cells)
-        self._width = max((len(cell.method) for cell in cells), default=0) + 1
+        self._width = max((len(_curve(cell)) for cell in cells), default=0) + 1
         self._open = {c.name: c for c in cells if read_state(c.folder).progress != "done"}
         self._seconds: dict[str, list[float]] = defaultdict(list)
         self._num_ended = self._total - len(self._open)
@@ -137,10 +137,11 @@ class _SweepDisplay:
         what = f"{outcome.progress}: {outcome.sentence}"
         if outcome.miou is not None:
             what = f"test mIoU {outcome.miou:.4f}"
+        method = _curve(cell)
         fold = "" if cell.config.fold is None else f" fold {cell.config.fold}"
         remaining = self._remaining()
         self._terminal.say(
-            f"{cell.method:<{self._width}}{cell.labeled:>6}  seed {cell.seed}{fold}  {what}  "
+            f"{method:<{self._width}}{cell.labeled:>6}  seed {cell.seed}{fold}  {what}  "
             f"{duration(outcome.seconds)}  {self._num_ended} of {self._total} done"
             + (f"  {duration(remaining)} left" if remaining else "")
         )
@@ -158,12 +159,19 @@ class _SweepDisplay:
         return ahead / self._places
 
 
+def _curve(cell: Cell) -> str:
+    """The method, and how labels are chosen where that is not at random."""
+    draw = cell.config.draw
+    return cell.method if draw == "random" else f"{cell.method}, {draw}"
+
+
 def describe_cell(cell: Cell) -> dict[str, Any]:
     """What a run is, for JSON."""
     return {
         "method": cell.method,
         "labeled": cell.labeled,
         "seed": cell.seed,
+        **({} if cell.config.draw == "random" else {"draw": cell.config.draw}),
         **({} if cell.config.fold is None else {"fold": cell.config.fold}),
         "folder": str(cell.folder),
     }

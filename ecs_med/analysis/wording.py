@@ -83,6 +83,7 @@ def describe_savings(
     cost_per_hour: float | None = None,
     *,
     method: str,
+    against: str = "supervised training",
     currency: str = "",
 ) -> str:
     r"""Say what one number of labels is worth.
@@ -96,6 +97,7 @@ def describe_savings(
         minutes_per_label: Minutes that an expert needs for one label; hours are left out without.
         cost_per_hour: Cost of an hour of the expert; money is left out without.
         method: What the other method is called.
+        against: What is called that it is held against.
         currency: Name or sign of the currency, put behind the sum.
 
     Returns:
@@ -121,7 +123,7 @@ def describe_savings(
             raise ValueError(f"{name} must be above 0, not {value}")
     if cost_per_hour is not None and minutes_per_label is None:
         raise ValueError("cost_per_hour needs minutes_per_label, since cost is counted by the hour")
-    units = _Units(unit, minutes_per_label, cost_per_hour, currency)
+    units = _Units(unit, minutes_per_label, cost_per_hour, currency, against)
     tell = _outside if saved.outside else _inside
     return f"With {units.count(saved.num_labeled, 'labelled ')} {method} is {tell(saved, units)}"
 
@@ -132,6 +134,7 @@ class _Units:
     minutes_per_label: float | None
     cost_per_hour: float | None
     currency: str
+    against: str
 
     def count(self, labels: int, kind: str = "") -> str:
         return f"{labels:,} {kind}{self.unit}{'' if labels == 1 else 's'}"
@@ -173,7 +176,7 @@ def _inside(saved: LabelsSaved, units: _Units) -> str:
     assert saved.equal_labels is not None
     equal = round(saved.equal_labels)
     difference = equal - saved.num_labeled
-    first = "as good as supervised training with "
+    first = f"as good as {units.against} with "
     if difference > 0:
         first += f"about {equal:,}: it saves about {units.amount(difference)}."
     elif difference < 0:
@@ -203,8 +206,8 @@ def _end(saved: LabelsSaved, units: _Units, end: float | None, side: Literal[0, 
 def _outside(saved: LabelsSaved, units: _Units) -> str:
     """Only bounds: the score lies above or below all that supervised training was measured at."""
     is_above = saved.outside == "above"
-    most = "better than supervised training with the most labels measured"
-    fewest = "worse than supervised training with the fewest labels measured"
+    most = f"better than {units.against} with the most labels measured"
+    fewest = f"worse than {units.against} with the fewest labels measured"
     told, difference = most if is_above else fewest, 0
     if saved.measured is not None:
         limit = saved.measured[1 if is_above else 0]

@@ -82,9 +82,13 @@ class TrainConfig(Settings):
     """Name of a training method, one of `ecs_med.methods.available_methods()`."""
     labeled: str = "all"
     """Labelled budget: `10%`, `1/8`, `0.1`, a count, `all`, or a split file."""
-    draw: Literal["random", "foreground", "stratified"] = "random"
+    draw: str = Field("random", min_length=1, max_length=100)
     """How the labelled cases are drawn: at `random`; with two of three among those that show
-    `foreground`; or `stratified` by classes and foreground size."""
+    `foreground`; `stratified` by classes and foreground size; or by a rule of `ecs-med suggest`
+    (`coldstart`, `entropy`, `doubt`), which goes on from the run `draw_from`."""
+    draw_from: Path | None = None
+    """Finished run whose labelled cases are kept, and whose model is asked for the others by the
+    rule that `draw` names; `None`: rules that need a model draw at random."""
     unit: Literal["case", "slice"] = "case"
     """What is labelled at a time: a `case` as a whole, or some slices of each labelled volume;
     `labeled` counts volumes either way."""

@@ -140,6 +140,8 @@ class SweepPlan(Record):
     """Names of training methods."""
     seeds: tuple[int, ...]
     """Each draws a labelled subset, the same for every method."""
+    draws: tuple[str, ...] = ()
+    """Ways to choose the labels, each a curve of its own; none: that of the settings."""
     folds: int | None = None
     """Of cross-validation; `None` without."""
     settings: dict[str, JsonValue]

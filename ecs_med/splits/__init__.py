@@ -2,21 +2,30 @@
 
 from ecs_med.splits.case_list import read_case_list, read_listed_slices
 from ecs_med.splits.document import Role, SplitDocument
-from ecs_med.splits.draw import absent_classes, absent_classes_warning, draw_split
+from ecs_med.splits.draw import (
+    Pick,
+    Picked,
+    absent_classes,
+    absent_classes_warning,
+    draw_split,
+)
 from ecs_med.splits.folds import Fold
 from ecs_med.splits.joining import leak_warnings
-from ecs_med.splits.ordering import Content, Draw
+from ecs_med.splits.ordering import DRAWS, Content, Draw
 from ecs_med.splits.slices import SliceChoice, VolumeSlices, choose_slices, slices_note
 from ecs_med.splits.specification import Budget, Count, Share, SplitFile, parse_labeled
 from ecs_med.splits.split import HiddenReferences, Split
 
 __all__ = [
+    "DRAWS",
     "Budget",
     "Content",
     "Count",
     "Draw",
     "Fold",
     "HiddenReferences",
+    "Pick",
+    "Picked",
     "Role",
     "Share",
     "SliceChoice",

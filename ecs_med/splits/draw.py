@@ -2,9 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from numbers import Rational
+from typing import NamedTuple
 
 from ecs_med.errors import BudgetError
 from ecs_med.splits.case_list import read_case_list
@@ -25,7 +26,20 @@ from ecs_med.splits.specification import Count, Share, SplitFile, parse_labeled
 from ecs_med.splits.split import Split
 from ecs_med.types import Case
 
-__all__ = ["absent_classes", "absent_classes_warning", "draw_split"]
+__all__ = ["Pick", "Picked", "absent_classes", "absent_classes_warning", "draw_split"]
+
+
+class Picked(NamedTuple):
+    """Labelled cases that were chosen by something else than a draw."""
+
+    ids: frozenset[str] | None
+    """Their ids; `None`: they are to be drawn at random after all."""
+    note: str
+    """How they were chosen, one sentence."""
+
+
+Pick = Callable[[Sequence[Case], int], Picked]
+"""Chooses as many as asked for among training cases that have masks."""
 
 
 def draw_split(
@@ -40,6 +54,7 @@ def draw_split(
     fold: Fold | None = None,
     before: Mapping[str, Role] | None = None,
     excluded: Collection[str] = (),
+    pick: Pick | None = None,
 ) -> Split:
     """Decide for every case whether it is labelled, unlabelled, validated or tested on.
 
@@ -72,6 +87,8 @@ def draw_split(
             test cases stay that, see `continue_parts`. Not with a `fold` or a split file.
         excluded: Ids of cases whose masks are used for nothing, since somebody called them wrong.
             The parts are drawn as if all were used, and the budget among the other masks.
+        pick: Chooses the labelled cases instead of `draw`; budgets need not be nested then, and
+            of a patient some cases may be labelled. Not with a file.
 
     Raises:
         BudgetError: If the budget is none, asks for more than there is, or leaves
@@ -108,6 +125,11 @@ def draw_split(
     # Of the training cases equal ones may be divided into labelled and not, as published draws do.
     pool = {case.id for case in parts.pool}
     masked = [c for c in everyone if c.id in pool and c.mask is not None and c.id not in excluded]
+    picked = pick(masked, budget.target(len(masked))) if pick is not None else None
+    if picked is not None:
+        parts.notes.append(picked.note)
+        if picked.ids is not None:
+            return _assemble(everyone, parts, set(picked.ids), seed, budget.text, excluded)
     chosen, warnings = _draw(ordered_groups(masked, draw, seed, content), budget)
     parts.warnings += warnings
     if draw != "random":

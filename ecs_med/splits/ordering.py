@@ -7,12 +7,13 @@ that a smaller budget lies inside a larger one whatever the draw.
 import hashlib
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, get_args
 
 from ecs_med.errors import BudgetError
 from ecs_med.types import Case
 
 __all__ = [
+    "DRAWS",
     "GUIDED",
     "PERIOD",
     "Content",
@@ -33,6 +34,8 @@ Group = tuple[Case, ...]
 """Cases that stay together: one patient, or one case whose patient is not known."""
 
 Draw = Literal["random", "foreground", "stratified"]
+DRAWS: tuple[Draw, ...] = get_args(Draw)
+"""Draws that are functions of seed, names and masks."""
 
 Content = Mapping[str, Sequence[int]]
 """Pixels (or voxels) of each class by case id, background first, void left out."""

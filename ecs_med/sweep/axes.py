@@ -9,13 +9,14 @@ from typing import TypeVar
 from ecs_med.config import BASELINE_METHOD, DEFAULT_METHOD
 from ecs_med.errors import BudgetError, SettingsError
 from ecs_med.names import file_name
-from ecs_med.splits import Count, Share, parse_labeled
+from ecs_med.splits import DRAWS, Count, Share, parse_labeled
 
 __all__ = [
     "ALL_LABELS",
     "budget_key",
     "folder_name",
     "parse_budgets",
+    "parse_draws",
     "parse_methods",
     "parse_seeds",
 ]
@@ -91,6 +92,22 @@ def folder_name(labeled: str) -> str:
     budget = parse_labeled(labeled)
     text = labeled if isinstance(budget, Share | Count) else budget.path.stem
     return file_name(text.replace(" ", "").replace("%", "pct"))
+
+
+def parse_draws(text: str | Iterable[object]) -> tuple[str, ...]:
+    """Draws, and rules of `ecs-med suggest`, of a list with commas between them, or one by one.
+
+    Raises:
+        SettingsError: If there is none, one stands there twice, or is none.
+    """
+    from ecs_med.acquisition.base import ACQUISITIONS
+
+    draws = _distinct(_parts(text), "`draws`", "random,doubt")
+    known = {*DRAWS, *ACQUISITIONS.names()}
+    wrong = next((draw for draw in draws if draw not in known), None)
+    if wrong is not None:
+        raise SettingsError(f"`draw={wrong}`; choose among {', '.join(sorted(known))}.")
+    return draws
 
 
 def parse_methods(text: str | Iterable[object]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from ecs_med.config import ReadingSettings
 from ecs_med.errors import SettingsError, TrainingInterrupted
 from ecs_med.names import file_name
 from ecs_med.runs.lock import hold_folder
-from ecs_med.sweep.axes import parse_budgets, parse_methods, parse_seeds
+from ecs_med.sweep.axes import parse_budgets, parse_draws, parse_methods, parse_seeds
 from ecs_med.sweep.executors import ExecutorOptions, choose_executor
 from ecs_med.sweep.executors.base import Executor, Stop
 from ecs_med.sweep.plan import Cell, SweepConfig, decide_open_settings, plan_cells
@@ -24,7 +24,12 @@ __all__ = [
     "requested_sweep",
 ]
 
-_AXES = {"budgets": parse_budgets, "methods": parse_methods, "seeds": parse_seeds}
+_AXES = {
+    "budgets": parse_budgets,
+    "draws": parse_draws,
+    "methods": parse_methods,
+    "seeds": parse_seeds,
+}
 DEFAULT_BUDGETS = ("1/16", "1/8", "1/4", "1/2", "all")
 
 

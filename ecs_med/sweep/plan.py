@@ -11,7 +11,8 @@ from ecs_med.config import BASELINE_METHOD, DEFAULT_METHOD, Settings, TrainConfi
 from ecs_med.errors import SettingsError
 from ecs_med.names import file_name
 from ecs_med.runs import SweepFolder
-from ecs_med.sweep.axes import folder_name
+from ecs_med.splits import DRAWS
+from ecs_med.sweep.axes import budget_key, folder_name
 
 if TYPE_CHECKING:
     from ecs_med.training.images import Images
@@ -27,7 +28,7 @@ __all__ = [
     "plan_cells",
 ]
 
-CELL_SETTINGS = ("data", "fold", "folds", "labeled", "method", "run", "seed")
+CELL_SETTINGS = ("data", "draw_from", "fold", "folds", "labeled", "method", "run", "seed")
 """Settings of a run that follow from the axes and the folder of a sweep, not from its settings."""
 
 FREE_SETTINGS = TrainConfig.fields_affecting("place")
@@ -53,6 +54,10 @@ class SweepConfig(Settings):
     """Names of training methods."""
     seeds: tuple[int, ...] = Field((0, 1, 2), min_length=1)
     """Each seed draws a labelled subset, the same for every method."""
+    draws: tuple[str, ...] = ()
+    """Several ways to choose the labels, each a curve of its own: draws, and rules of `ecs-med
+    suggest`, which add to the labels of a budget by the model that was trained on them; empty: that
+    of `draw` in the settings."""
     folds: int | None = Field(None, ge=2, le=1000)
     """Cross-validation: a run for each of so many folds, and every case that has a mask is tested
     on once; `None`: one run, tested on the cases of the data set or those that the seed draws."""
@@ -88,13 +93,14 @@ class Cell:
     @property
     def name(self) -> str:
         """Name of the run folder: `ecs-1-16-s0`, in cross-validation `ecs-1-16-s0-f2`."""
-        return cell_name(self.method, self.labeled, self.seed, self.config.fold)
+        return self.folder.name
 
     @property
     def label(self) -> str:
         """The cell in words: `ecs, 1/16, seed 0`."""
+        draw = "" if self.config.draw == "random" else f", {self.config.draw}"
         fold = "" if self.config.fold is None else f", fold {self.config.fold}"
-        return f"{self.method}, {self.labeled}, seed {self.seed}{fold}"
+        return f"{self.method}{draw}, {self.labeled}, seed {self.seed}{fold}"
 
     @property
     def folder(self) -> Path:
@@ -108,10 +114,13 @@ class Cell:
         return SweepFolder(self.folder.parent.parent).logs / f"{self.name}.log"
 
 
-def cell_name(method: str, labeled: str, seed: int, fold: int | None = None) -> str:
+def cell_name(
+    method: str, labeled: str, seed: int, *, fold: int | None = None, draw: str | None = None
+) -> str:
     """Name of a cell's run folder."""
     of_fold = "" if fold is None else f"-f{fold}"
-    return file_name(f"{method}-{folder_name(labeled)}-s{seed}{of_fold}")
+    by = "" if draw is None else f"-{draw}"
+    return file_name(f"{method}{by}-{folder_name(labeled)}-s{seed}{of_fold}")
 
 
 def plan_cells(sweep: SweepConfig) -> list[Cell]:
@@ -137,19 +146,42 @@ def plan_cells(sweep: SweepConfig) -> list[Cell]:
         # A run records the smaller one, and would not be recognised by the larger.
         shared["evaluate_every"] = min(int(every), int(iterations))
     folds = (None,) if sweep.folds is None else range(sweep.folds)
+    _refuse_loose_budgets(sweep)
     return [
-        _cell(sweep, {**shared, "fold": fold, "folds": sweep.folds}, method, labeled, seed)
+        _cell(sweep, shared | more, method, place, seed)
         for seed in sweep.seeds
-        for labeled in sweep.budgets
+        for place in range(len(sweep.budgets))
         for fold in folds
+        for draw in sweep.draws or (None,)
         for method in sweep.methods
+        for more in [{"fold": fold, "folds": sweep.folds} | ({"draw": draw} if draw else {})]
     ]
 
 
-def _cell(sweep: SweepConfig, shared: dict[str, Any], method: str, labeled: str, seed: int) -> Cell:
+def _refuse_loose_budgets(sweep: SweepConfig) -> None:
+    """Rules add to the labels of the budget before, so that budgets have to rise."""
+    if all(draw in DRAWS for draw in sweep.draws):
+        return
+    keys = [budget_key(budget) for budget in sweep.budgets]
+    kinds = {type(key) for key in keys if key != 1}
+    if len(kinds) > 1 or Path in kinds or keys != sorted(keys, key=lambda key: (key == 1, key)):
+        raise SettingsError(
+            f"`budgets={','.join(sweep.budgets)}`: a rule adds to the labels of the budget before; "
+            "name shares, or numbers, from few to many."
+        )
+
+
+def _cell(sweep: SweepConfig, shared: dict[str, Any], method: str, place: int, seed: int) -> Cell:
+    labeled, draw = sweep.budgets[place], shared.get("draw") if sweep.draws else None
     axes = {"method": method, "labeled": labeled, "seed": seed}
-    run = SweepFolder(sweep.out).runs / cell_name(method, labeled, seed, shared["fold"])
-    config = TrainConfig.parse({**shared, **axes, "data": sweep.data, "run": run})
+
+    def folder(budget: str) -> Path:
+        name = cell_name(method, budget, seed, fold=shared["fold"], draw=draw)
+        return SweepFolder(sweep.out).runs / name
+
+    if draw is not None and draw not in DRAWS and place:
+        axes["draw_from"] = folder(sweep.budgets[place - 1])
+    config = TrainConfig.parse({**shared, **axes, "data": sweep.data, "run": folder(labeled)})
     return Cell(method, labeled, seed, config)
 
 

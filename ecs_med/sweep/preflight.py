@@ -18,6 +18,7 @@ from ecs_med.runs import RunFolder
 from ecs_med.splits import Split, SplitDocument, SplitFile, absent_classes, parse_labeled
 from ecs_med.sweep.axes import ALL_LABELS
 from ecs_med.sweep.plan import Cell
+from ecs_med.training.acquired import is_acquired
 from ecs_med.training.preflight import (
     contents_of,
     draw_for,
@@ -33,12 +34,18 @@ __all__ = ["SweepData", "open_sweep_data"]
 
 _NUM_SHOWN = 3
 
-Draw = tuple[str, int, int | None]
-"""Budget, seed and fold: what decides which cases are labelled and which are tested on."""
+Draw = tuple[str, int, int | None, str]
+"""Budget, seed, fold and draw: what decides which cases are labelled and which are tested on."""
 
 
 def _draw_of(cell: Cell) -> Draw:
-    return cell.labeled, cell.seed, cell.config.fold
+    return cell.labeled, cell.seed, cell.config.fold, cell.config.draw
+
+
+def _known_draw(config: TrainConfig) -> TrainConfig:
+    if not is_acquired(config):
+        return config
+    return config.model_copy(update={"draw": "random", "draw_from": None})
 
 
 @dataclass(frozen=True)
@@ -57,8 +64,12 @@ class SweepData:
 
     @cached_property
     def splits(self) -> Mapping[Draw, Split]:
-        """By budget, seed and fold."""
-        first = {_draw_of(cell): cell.config for cell in reversed(self.cells)}
+        """By budget, seed, fold and draw.
+
+        What a rule will ask for is not known before its models are there; as many cases are drawn
+        at random in their place.
+        """
+        first = {_draw_of(cell): _known_draw(cell.config) for cell in reversed(self.cells)}
         return {
             key: draw_for(config, self.collection, self.found)
             for key, config in reversed(first.items())
@@ -107,10 +118,10 @@ class SweepData:
             )
         return tuple(cell for cell in self.cells if cell.labeled not in dropped), notes
 
-    def _drawn(self) -> dict[str, dict[tuple[int, int | None], frozenset[str]]]:
-        drawn: dict[str, dict[tuple[int, int | None], frozenset[str]]] = defaultdict(dict)
-        for (labeled, seed, fold), split in self.splits.items():
-            drawn[labeled][seed, fold] = frozenset(case.id for case in split.labeled)
+    def _drawn(self) -> dict[str, dict[tuple[int, int | None, str], frozenset[str]]]:
+        drawn: dict[str, dict[tuple[int, int | None, str], frozenset[str]]] = defaultdict(dict)
+        for (labeled, seed, fold, draw), split in self.splits.items():
+            drawn[labeled][seed, fold, draw] = frozenset(case.id for case in split.labeled)
         return drawn
 
     def _refuse_other_cases(self, names: Sequence[str], number: int) -> None:
@@ -159,7 +170,7 @@ class SweepData:
         scheme = self.found.scheme
         assert scheme is not None
         where: dict[str, list[str]] = defaultdict(list)
-        for (labeled, seed, fold), split in self.splits.items():
+        for (labeled, seed, fold, _), split in self.splits.items():
             pixels = self.found.class_pixels
             shown = {
                 case.id: [i for i, number in enumerate(pixels[case.id]) if number]
@@ -168,7 +179,9 @@ class SweepData:
             }
             for name in absent_classes(shown, scheme.class_names):
                 of_fold = "" if fold is None else f", fold {fold}"
-                where[name].append(f"{labeled} with seed {seed}{of_fold}")
+                told = f"{labeled} with seed {seed}{of_fold}"
+                if told not in where[name]:
+                    where[name].append(told)
         for name, draws in where.items():
             more = f" and {len(draws) - _NUM_SHOWN} more draws" if len(draws) > _NUM_SHOWN else ""
             yield (

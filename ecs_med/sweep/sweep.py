@@ -98,9 +98,14 @@ def run_sweep(
         outcomes[cell.name] = outcome
         done(cell, outcome)
 
-    if open_cells:
+    while open_cells and not stop.asked:
+        # A run that goes on from another one waits for it; where that one failed, it says so.
+        waited_for = {cell.folder for cell in open_cells}
+        ready = [cell for cell in open_cells if cell.config.draw_from not in waited_for]
         with signals_to(lambda *_: stop.request()):
-            executor.run(open_cells, ended, stop)
+            executor.run(ready, ended, stop)
+        names = {cell.name for cell in ready}
+        open_cells = [cell for cell in open_cells if cell.name not in names]
     return SweepResult(
         tuple((cell, outcomes[cell.name]) for cell in cells if cell.name in outcomes),
         tuple(cell for cell in cells if cell.name not in outcomes),
@@ -158,6 +163,9 @@ def merge_request(stored: SweepConfig | None, asked: SweepRequest) -> SweepConfi
         raise _differs(stored, "data", stored.data, asked["data"])
     if "folds" in asked and asked["folds"] != stored.folds:
         raise _differs(stored, "folds", stored.folds, asked["folds"])
+    draws = tuple(dict.fromkeys((*stored.draws, *asked.get("draws", ()))))
+    if draws and not stored.draws:
+        raise _differs(stored, "draw", stored.settings.get("draw", "random"), ",".join(draws))
     given = asked.get("settings", {})
     was, wanted = _recorded(stored, stored.settings), _recorded(stored, given)
     settings = dict(stored.settings)
@@ -170,6 +178,7 @@ def merge_request(stored: SweepConfig | None, asked: SweepRequest) -> SweepConfi
         update={
             "budgets": _with_new_budgets(stored.budgets, asked.get("budgets", ())),
             "methods": tuple(dict.fromkeys((*stored.methods, *asked.get("methods", ())))),
+            "draws": draws,
             "seeds": tuple(sorted({*stored.seeds, *asked.get("seeds", ())})),
             "settings": settings,
         }

@@ -6,6 +6,7 @@ told as warnings, since training never reads them.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 from ecs_med.config import NUM_FOLDS, TrainConfig
 from ecs_med.data.checks.examination import Diagnosis
@@ -17,7 +18,8 @@ from ecs_med.errors import BudgetError, DataError, RunFolderError
 from ecs_med.inference.trained_data import TrainedData
 from ecs_med.methods import method_class
 from ecs_med.runs import DataContents, RunFolder
-from ecs_med.splits import Fold, Role, Split, SplitDocument, draw_split, leak_warnings
+from ecs_med.splits import Draw, Fold, Role, Split, SplitDocument, draw_split, leak_warnings
+from ecs_med.training.acquired import is_acquired, pick_for, roles_before
 from ecs_med.training.exclusion import excluded_masks
 from ecs_med.types import Case, CaseCollection, Problem
 
@@ -55,8 +57,10 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
         DataError: If the draw looks at masks and one of them cannot be read.
         BudgetError: If the budget cannot be drawn, or `exclude` names what is no case.
     """
-    content = None
-    if config.draw != "random":
+    content, pick = None, None
+    if is_acquired(config):
+        pick = pick_for(config, roles_before(config, [f.content for f in found.facts.values()]))
+    elif config.draw != "random":
         refuse_errors(found.understood)
         refuse_errors(p for fact in found.facts.values() for p in fact.mask_problems)
         content = found.class_pixels
@@ -66,13 +70,14 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
         collection.cases,
         config.labeled,
         config.seed,
-        draw=config.draw,
+        draw="random" if pick else cast(Draw, config.draw),
         content=content,
         has_validation=config.keep == "best",
         joined=found.joined,
         fold=None if config.fold is None else Fold(config.fold, config.folds or NUM_FOLDS),
         before=_roles_before(config, found),
         excluded=excluded,
+        pick=pick,
     )
     return replace(split, warnings=(*split.warnings, *changed))
 

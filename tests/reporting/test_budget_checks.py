@@ -9,6 +9,7 @@ from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.reporting.sweep.checks import check_comparable
 from ecs_med.reporting.sweep.grid import arrange
 from ecs_med.reporting.sweep.runs import read_runs
+from ecs_med.reporting.sweep.series import by_draw
 from ecs_med.runs import MethodFacts
 
 TINY = SweepSpec(budgets=("1/8", "1/4"), seeds=(0, 1), num_samples=0, num_test=4)
@@ -20,7 +21,7 @@ def folders(tmp_path):
 
 
 def check(folders, allow=()):
-    return check_comparable(read_runs(folders)[0], allow)
+    return check_comparable(by_draw(read_runs(folders)[0]), allow)
 
 
 def rename_cases(folder, role, notes=()):
@@ -80,7 +81,6 @@ def test_seeds_may_draw_their_own_test_cases(folders):
     ("values", "said"),
     [
         ({"batch": 16}, "setting batch (8 and 16)"),
-        ({"draw": "foreground"}, "setting draw (random and foreground)"),
         ({"augmentation": {"jitter": 0.5}}, "setting augmentation.jitter (0.0 and 0.5)"),
     ],
 )
@@ -184,3 +184,11 @@ def test_the_baseline_is_what_learns_from_labelled_images_alone(tmp_path, given,
     assert grid.main == facts.get(main)
     assert grid.rivals == (() if baseline is None or main is None else (facts[main],))
     assert len({grid.place(method) for method in grid.methods}) == len(grid.methods)
+
+
+def test_a_method_with_other_draws_is_no_fair_comparison(folders):
+    for folder in folders:
+        if folder.name.startswith("ecs"):
+            change_json(folder / "config.json", draw="foreground")
+    with pytest.raises(RunFolderError, match="setting draw"):
+        check(folders)

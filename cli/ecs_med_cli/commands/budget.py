@@ -27,6 +27,10 @@ GRID = (
     options.METHODS,
     options.SEEDS,
     options.FOLDS.but("Cross-validation: a run for each of so many folds of all masks."),
+    options.DRAW.but(
+        "How labels are chosen; several, such as random,doubt, are compared: random, foreground, "
+        "stratified, or a rule of `suggest` (coldstart, entropy, doubt)."
+    ),
     options.OUTPUT.but("Folder of the sweep; else sweeps/<data>.", options.OUT),
 )
 
@@ -34,7 +38,7 @@ GRID = (
 @with_options(
     grid=GRID,
     place=options.PLACE,
-    settings=(options.DRAW, *options.UNIT, options.EXCLUDE, *options.TRAINING),
+    settings=(*options.UNIT, options.EXCLUDE, *options.TRAINING),
 )
 def budget(
     *,
@@ -125,6 +129,11 @@ def budget_request(
 
     axes = dict(grid)
     data, out = axes.pop("data", None), axes.pop("output", None)
+    if (draws := axes.pop("draw", None)) is not None:
+        if draws in ("random", "foreground", "stratified"):
+            settings = {**settings, "draw": draws}
+        else:
+            axes["draws"] = draws
     if data is None and config_file is None and out is not None:
         stored = read_plan(out)
         data = stored.data if stored else None
@@ -173,13 +182,18 @@ def _outcome_table(rows: Sequence[Mapping[str, Any]], counts: Mapping[str, int])
     """Mean test mIoU and its standard deviation over seeds, by budget and method."""
     from ecs_med.analysis import summarize
 
-    methods = list(dict.fromkeys(row["method"] for row in rows))
+    curves = [", ".join(filter(None, (row["method"], row.get("draw")))) for row in rows]
+    methods = list(dict.fromkeys(curves))
     title = "Test mIoU, mean and standard deviation over seeds"
     table = plain_table("budget", "labels", *methods, left=0, title=title)
     for budget in dict.fromkeys(row["labeled"] for row in rows):
         cells = []
         for method in methods:
-            of_cell = [r for r in rows if (r["method"], r["labeled"]) == (method, budget)]
+            of_cell = [
+                row
+                for row, curve in zip(rows, curves, strict=True)
+                if (curve, row["labeled"]) == (method, budget)
+            ]
             scores = [row["miou"] for row in of_cell if row["miou"] is not None]
             if not scores:
                 cells.append("-")

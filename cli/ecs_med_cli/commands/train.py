@@ -23,6 +23,7 @@ WHAT = (
     options.DATA,
     Option("--labeled", str, "Labelled budget: 10%, 1/8, 0.1, a count, all, or a split file."),
     options.DRAW,
+    Option("--draw-from", Path, "Run whose labels are kept, and whose model asks for the others."),
     *options.UNIT,
     *options.FOLD,
     options.EXCLUDE,

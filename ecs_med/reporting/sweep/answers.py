@@ -138,7 +138,7 @@ def saved_table(grid: Grid, found: Statistics, prices: Prices) -> Table:
         Column("num_labeled", "Labels", "count", lambda row: row.labels.num_labeled),
         Column("miou", "mIoU, mean", "score", lambda row: row.labels.score),
         Column("equal_labels", value=lambda row: row.labels.equal_labels),
-        Column("equal", "Supervised needs", value=lambda row: _equal_in_words(row.labels)),
+        Column("equal", "Baseline needs", value=lambda row: _equal_in_words(row.labels)),
         Column("lower", value=lambda row: row.labels.lower),
         Column("upper", value=lambda row: row.labels.upper),
         Column("interval", "95 % interval", value=lambda row: _interval_in_words(row.labels)),
@@ -155,7 +155,10 @@ def savings_sentences(
     minutes = prices.minutes_per_label(grid.unit)
     costs = minutes, prices.cost_per_hour if minutes is not None else None
     return {
-        method: [describe_savings(e, grid.unit, *costs, method=method.short_name) for e in entries]
+        method: [
+            describe_savings(e, grid.unit, *costs, method=method.short_name, against=grid.against)
+            for e in entries
+        ]
         for method, entries in found.saved.items()
     }
 

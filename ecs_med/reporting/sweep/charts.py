@@ -9,6 +9,7 @@ from ecs_med.analysis import Forecast
 from ecs_med.names import visible
 from ecs_med.reporting.plots import Drawing, Pen, draw_figure
 from ecs_med.reporting.sweep.grid import Budget, Grid
+from ecs_med.reporting.sweep.series import SeriesFacts
 from ecs_med.reporting.sweep.statistics import CellScore, Gain, Statistics
 from ecs_med.reporting.text import budget_share, decimal
 from ecs_med.runs import MethodFacts
@@ -143,12 +144,19 @@ def gain_chart(grid: Grid, gains: Sequence[Gain]) -> Drawing | None:
     return draw_figure(
         "gain",
         draw,
-        title=f"Gain over supervised training: {', '.join(rival.short_name for rival in rivals)}",
-        caption="Difference of runs with the same seed and the same labelled "
-        + f"{grid.unit}s. Above the zero line is better."
+        title=f"Gain over {grid.against}: {', '.join(rival.short_name for rival in rivals)}",
+        caption=f"Difference of runs with the same seed and {_shared(grid)}. "
+        + "Above the zero line is better."
         + (" Bar: 95 % t interval." if interval else " One pair has no interval."),
-        alt=f"Gain over supervised training in mIoU points: {values}.",
+        alt=f"Gain over {grid.against} in mIoU points: {values}.",
     )
+
+
+def _shared(grid: Grid) -> str:
+    """What runs have in common whose difference is shown."""
+    if any(isinstance(method, SeriesFacts) for method in grid.methods):
+        return f"as many labelled {grid.unit}s"
+    return f"the same labelled {grid.unit}s"
 
 
 def _beside(num_labeled: float, place: int, num: int) -> float:

@@ -7,14 +7,16 @@ from typing import Literal, NamedTuple, get_args
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.reporting.sweep.runs import FinishedRun
+from ecs_med.reporting.sweep.series import SeriesFacts
 from ecs_med.reporting.text import flat
+from ecs_med.splits import DRAWS
 
 __all__ = ["check_comparable", "deciding_settings"]
 
 Kind = Literal["data", "split", "protocol"]
 """What may differ between runs of a set."""
 
-_GRID = frozenset(("method", "labeled", "seed"))
+_GRID = frozenset(("method", "labeled", "seed", "draw_from"))
 """The axes of the grid, in which comparable runs differ."""
 
 
@@ -82,7 +84,9 @@ def _split_differences(runs: Sequence[FinishedRun]) -> Iterator[Difference]:
         for run in runs:
             scope: object = run.seed if part in run.split.drawn_by_seed else None
             if part == "labeled":
-                scope = run.labeled, run.seed
+                draw = run.config.draw
+                # A rule asks the method's own model, so that each has labels of its own.
+                scope = run.labeled, run.seed, draw, run.method.name * (draw not in DRAWS)
             other = seen.setdefault(scope, run)
             if getattr(other.split, part) != getattr(run.split, part):
                 folders = f"{other.folder} and {run.folder}"
@@ -108,6 +112,8 @@ def deciding_settings(runs: Sequence[FinishedRun]) -> list[dict[str, str]]:
     A setting that means something to other methods alone, see `MethodFacts.settings`, is left out.
     """
     deciding = TrainConfig.fields_affecting("result") - _GRID
+    if any(isinstance(run.method, SeriesFacts) for run in runs):
+        deciding -= {"draw"}
     of_methods = frozenset(name for run in runs for name in run.method.settings)
     return [
         {

@@ -9,7 +9,16 @@ from ecs_med.reporting.sweep.checks import deciding_settings
 from ecs_med.reporting.sweep.grid import Budget, Grid
 from ecs_med.reporting.sweep.runs import FinishedRun
 from ecs_med.reporting.sweep.statistics import SIGNIFICANT, Gain, Statistics
-from ecs_med.reporting.text import NOTHING, count, decimal, duration, flat, plural, points
+from ecs_med.reporting.text import (
+    NOTHING,
+    capitalized,
+    count,
+    decimal,
+    duration,
+    flat,
+    plural,
+    points,
+)
 from ecs_med.runs import Manifest
 
 __all__ = [
@@ -92,7 +101,7 @@ def resolution_sentence(grid: Grid, found: Statistics) -> str:
     return (
         f"{plural(told.num_cases, unit)}{seeds} tell a difference of about "
         f"{100 * told.difference:.1f} mIoU points or more from chance ({gain.method.short_name} "
-        f"against supervised training with {gain.budget.num_labeled:,} labels, by what each case "
+        f"against {gain.against} with {gain.budget.num_labeled:,} labels, by what each case "
         f"adds: found in four of five such comparisons at the 5 % level). {more}.{single}"
     )
 
@@ -115,17 +124,17 @@ def _gain_clause(gain: Gain, unit: str, *, first: bool) -> str:
     side = "above" if seeds.difference >= 0 else "below"
     if seeds.lower is None or seeds.upper is None:
         return (
-            f"{opening}, {name} scores {size} {side} supervised training with a single seed, "
+            f"{opening}, {name} scores {size} {side} {gain.against} with a single seed, "
             "which cannot tell a gain from chance"
         )
     spread = f"95 % interval {points(seeds.lower)} to {points(seeds.upper)}"
     if seeds.lower <= 0 <= seeds.upper:
         return (
-            f"{opening}, the data do not show that {name} differs from supervised training "
+            f"{opening}, the data do not show that {name} differs from {gain.against} "
             f"({points(seeds.difference)} mIoU points, {spread}, {plural(seeds.num, 'seed')})"
         )
     clause = (
-        f"{opening}, {name} scores {size} {side} supervised training "
+        f"{opening}, {name} scores {size} {side} {gain.against} "
         f"({spread}, {plural(seeds.num, 'seed')})"
     )
     if gain.corrected is not None and gain.corrected >= SIGNIFICANT:
@@ -139,7 +148,7 @@ def _without_comparison(grid: Grid, found: Statistics) -> str:
         cells = [cell for cell in found.scores if cell.method == method]
         ends = [f"{decimal(c.seeds.mean)} with {c.budget.num_labeled:,}" for c in cells]
         ends[0] += f" labelled {grid.unit}s"
-        name = "Supervised training" if method == grid.baseline else method.short_name
+        name = capitalized(grid.against) if method == grid.baseline else method.short_name
         reached = " and ".join(dict.fromkeys((ends[0], ends[-1])))
         sentences.append(f"{name} reaches an mIoU of {reached}.")
     if len(grid.methods) == 1:
@@ -147,7 +156,7 @@ def _without_comparison(grid: Grid, found: Statistics) -> str:
     elif grid.baseline is None:
         closing = "None of them learns from labelled images alone: nothing to compare with."
     else:
-        closing = "No two runs share budget and seed with supervised training: nothing to compare."
+        closing = f"No two runs share budget and seed with {grid.against}: nothing to compare."
     return f"{' '.join(sentences)} {closing}"
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ecs_med.analysis import ScorePoint
 from ecs_med.errors import BudgetError, RunFolderError
 from ecs_med.reporting.sweep.runs import FinishedRun
+from ecs_med.reporting.sweep.series import SeriesFacts, is_usual
 from ecs_med.runs import MethodFacts
 from ecs_med.splits import Count, Share, parse_labeled
 
@@ -49,8 +50,9 @@ class Grid:
         methods: The baseline first, the others by name.
         baseline: The method that the others are held against, which learns from labelled images
             alone: of several such methods one without a corrector, of several of these the first
-            by name. `None` where every method learns from unlabelled images; then nothing is
-            compared.
+            by name; with labels drawn at random, where they are chosen in several ways. Where one
+            method is there with several draws, it is the one at random. `None` where every method
+            learns from unlabelled images; then nothing is compared.
         budgets: From few labels to many.
         cells: Runs by seed, ascending; a cell without a run is not there.
         unit: What is labelled at a time: what a case is called, or `slice`.
@@ -93,6 +95,14 @@ class Grid:
             for budget in self.budgets
             for run in self.runs(method, budget)
         ]
+
+    @property
+    def against(self) -> str:
+        """What the baseline is called in a sentence."""
+        if self.baseline is None or not self.baseline.uses_unlabeled:
+            usual = self.baseline is None or not isinstance(self.baseline, SeriesFacts)
+            return "supervised training" if usual else "supervised training on labels at random"
+        return self.baseline.short_name
 
     @property
     def rivals(self) -> tuple[MethodFacts, ...]:
@@ -172,7 +182,10 @@ def arrange(runs: Iterable[FinishedRun]) -> Grid:
 
 
 def _baseline(methods: Iterable[MethodFacts]) -> MethodFacts | None:
-    candidates = [method for method in methods if not method.uses_unlabeled]
+    usual = [method for method in methods if is_usual(method)]
+    candidates = [method for method in usual if not method.uses_unlabeled]
+    if not candidates and len(usual) == 1 and isinstance(usual[0], SeriesFacts):
+        candidates = usual
     return min(candidates, key=lambda method: (method.uses_corrector, method.name), default=None)
 
 

@@ -43,10 +43,10 @@ def pool_folds(runs: Sequence[FinishedRun]) -> tuple[list[FinishedRun], list[Unf
         `parts` are its runs; and the runs of sets of which a fold is missing, with the reason.
     """
     pooled = [run for run in runs if run.config.fold is None]
-    groups: dict[tuple[str, str, int, int], dict[int, FinishedRun]] = {}
+    groups: dict[tuple[str, str, str, int, int], dict[int, FinishedRun]] = {}
     for run in runs:
         if run.config.fold is not None:
-            key = (run.method.name, run.labeled, run.seed, _num_folds(run))
+            key = (run.method.name, run.config.draw, run.labeled, run.seed, _num_folds(run))
             _refuse_double(groups.setdefault(key, {}).setdefault(run.config.fold, run), run)
     left_out: list[Unfinished] = []
     for (*_, count), folds in groups.items():

@@ -30,6 +30,7 @@ from ecs_med.reporting.sweep.hours import (
 from ecs_med.reporting.sweep.pooling import pool_folds
 from ecs_med.reporting.sweep.prices import Prices
 from ecs_med.reporting.sweep.runs import Unfinished, read_runs
+from ecs_med.reporting.sweep.series import by_draw
 from ecs_med.reporting.sweep.statistics import Statistics, compute_statistics
 from ecs_med.reporting.table import Table, markdown_text
 from ecs_med.reporting.text import minute, plural
@@ -75,6 +76,7 @@ def write_budget_report(
     prices = Prices.read(minutes_per_label, cost_per_hour)
     found_runs, unfinished = read_runs(runs)
     finished, of_folds = pool_folds(found_runs)
+    finished = by_draw(finished)
     unfinished += of_folds
     failed = sorted({**dict(unfinished), **dict(failures)}.items())
     if not finished:

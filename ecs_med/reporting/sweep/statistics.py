@@ -63,6 +63,7 @@ class Gain:
         cases: The same difference with the interval over test cases, or `None`.
         resolution: Which difference these test cases and seeds can tell from chance; `None` where
             runs have no counts by case, or are all equal.
+        against: What the baseline is called in a sentence.
     """
 
     method: MethodFacts
@@ -71,6 +72,7 @@ class Gain:
     corrected: float | None
     cases: Interval | None
     resolution: Resolution | None = None
+    against: str = "supervised training"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,8 @@ def _gain(grid: Grid, method: MethodFacts, budget: Budget, counts: Mapping[Path,
     if counts:
         ours, theirs = ([counts[pair[side].folder] for pair in pairs] for side in (0, 1))
         cases = bootstrap_case_difference(ours, theirs)
-    return Gain(method, budget, compared, None, cases, _resolution(pairs, counts))
+    resolution = _resolution(pairs, counts)
+    return Gain(method, budget, compared, None, cases, resolution, grid.against)
 
 
 def _resolution(

@@ -65,11 +65,11 @@ def score_table(grid: Grid, found: Statistics) -> Table:
 
 
 def gain_table(gains: Sequence[Gain]) -> Table:
-    """Gain over supervised training at every budget, in mIoU points."""
+    """Gain over the baseline at every budget, in mIoU points."""
     return Table.of(
         gains,
         "gains",
-        "Gain over supervised training",
+        f"Gain over {gains[0].against if gains else 'supervised training'}",
         *CELL_COLUMNS,
         Column("gain", "Gain, mIoU points", "points", lambda gain: gain.seeds.difference),
         *interval(*_OVER_SEEDS, "points", lambda gain: gain.seeds),
@@ -180,7 +180,7 @@ def paper_table(grid: Grid, found: Statistics) -> PrintedTable:
     """The table of a paper: methods are rows, budgets columns.
 
     A cell is mean and standard deviation over seeds in percent. The best mean of a budget is bold
-    only where the corrected p-value of its difference from supervised training is below 0.05.
+    only where the corrected p-value of its difference from the baseline is below 0.05.
     """
     rows, bold = [], set()
     for row, method in enumerate(grid.methods):
@@ -205,7 +205,7 @@ def paper_caption(grid: Grid) -> str:
     spread = "" if num_seeds == 1 else " and standard deviation"
     return (
         f"mIoU in % on the test set of {grid.title}: mean{spread} over {over}, by labelled budget "
-        f"(number of labelled {grid.unit}s). Bold: best, where it differs from supervised training "
+        f"(number of labelled {grid.unit}s). Bold: best, where it differs from {grid.against} "
         f"with p < {SIGNIFICANT} (paired t-test, Holm-corrected)."
     )
 
