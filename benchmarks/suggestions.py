@@ -3,7 +3,7 @@ r"""Rules of `ecs-med suggest` against choice at random, with hidden masks as th
 For each seed a first model learns from `--start` labels drawn at random. Then every rule asks for
 `--step` more with the model of its own last round, gets their masks, and trains anew from the first
 weights on all of its labels and all unlabelled images; so do `--rounds` rounds. `coldstart` chooses
-the first labels instead, without a model. Pool, validation and test cases are the same for all;
+without a model, its first labels too. Pool, validation and test cases are the same for all;
 seeds differ in the first labels, in what rules draw at random, and in the training.
 
 Compared are the area under the curve of test scores over labels (trapezoids, divided by their
@@ -20,6 +20,7 @@ import json
 import platform
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -46,6 +47,7 @@ from ecs_med.training.train import train
 from ecs_med.types import Case
 from ecs_med_benchmarks.machine import machine_in_words
 
+RULES = ("random", "foreground", "entropy", "doubt", "coldstart")
 FIRST = ("random", "coldstart")
 """How the first labels are chosen; the other rules begin with those at random."""
 
@@ -82,7 +84,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--start", type=int, default=25)
     parser.add_argument("--step", type=int, default=25)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rules", nargs="+", default=["random", "foreground", "entropy", "doubt"])
+    parser.add_argument("--rules", nargs="+", default=list(RULES))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
     parser.add_argument("--iterations", type=int, default=200)
     parser.add_argument("--side", type=int, default=96, help="Of images and crops, in pixels.")
@@ -104,6 +106,11 @@ def _cells(options: argparse.Namespace) -> Iterator[tuple[int, str, int]]:
 def _row(rows: Sequence[Row], seed: int, rule: str, labels: int) -> Row | None:
     wanted = (seed, rule, labels)
     return next((r for r in rows if (r["seed"], r["rule"], r["labels"]) == wanted), None)
+
+
+def _first(rule: str) -> str:
+    """How the first labels of a rule are chosen."""
+    return rule if rule in FIRST else "random"
 
 
 class Experiment:
@@ -147,7 +154,7 @@ class Experiment:
         kind, model = ACQUISITIONS.get(rule), None
         if not first:
             last = labels - self._options.step
-            row = _row(rows, seed, rule if last > self._options.start else "random", last)
+            row = _row(rows, seed, rule if last > self._options.start else _first(rule), last)
             assert row is not None
             before = row["labeled"]
             if kind.needs in ("model", "corrector"):
@@ -230,13 +237,13 @@ def areas(rows: Sequence[Row], rule: str, start: int, labels: Sequence[int]) -> 
 
     Args:
         rows: What was measured.
-        rule: Which rule; its first point is that of the labels at random.
+        rule: Which rule; but for `coldstart` its first point is that of the labels at random.
         start: Labels of the first point.
         labels: Those of the others, ascending.
     """
     found = {}
     for seed in sorted({row["seed"] for row in rows}):
-        curve = [_row(rows, seed, "random", start)]
+        curve = [_row(rows, seed, _first(rule), start)]
         curve += [_row(rows, seed, rule, number) for number in labels]
         scores = [row["miou"] for row in curve if row is not None]
         if len(scores) == len(curve) > 1:
@@ -246,8 +253,11 @@ def areas(rows: Sequence[Row], rule: str, start: int, labels: Sequence[int]) -> 
 
 
 def _page(head: Row, rows: Sequence[Row], options: argparse.Namespace) -> str:
-    numbers = sorted({row["labels"] for row in rows} - {options.start})
-    rules = [rule for rule in (*options.rules, "coldstart") if any(r["rule"] == rule for r in rows)]
+    # A round is compared once all rules and seeds have it.
+    cells = len(options.rules) * len(options.seeds)
+    counts = Counter(row["labels"] for row in rows)
+    numbers = sorted(n for n, count in counts.items() if n != options.start and count >= cells)
+    rules = [rule for rule in RULES if any(row["rule"] == rule for row in rows)]
     lines = [_scores_of(rows, rule, [options.start, *numbers]) for rule in rules]
     header = ("rule", *(f"{number} labels" for number in (options.start, *numbers)))
     return "\n".join(
@@ -292,14 +302,14 @@ def _compared(
             if base == "foreground" and rule == "random":
                 continue
             sentences += _sentence(f"area, {rule} over {base}", ours, theirs)
-    first = {rule: _first(rows, rule, start) for rule in FIRST}
+    first = {rule: _scores_at(rows, rule, start) for rule in FIRST}
     sentences += _sentence(
         f"mIoU at {start} labels, coldstart over random", first["coldstart"], first["random"]
     )
     return sentences
 
 
-def _first(rows: Sequence[Row], rule: str, start: int) -> dict[int, float]:
+def _scores_at(rows: Sequence[Row], rule: str, start: int) -> dict[int, float]:
     return {r["seed"]: r["miou"] for r in rows if (r["rule"], r["labels"]) == (rule, start)}
 
 

@@ -33,6 +33,9 @@ from ecs_med.types import Case
 __all__ = ["suggest", "usual_acquisition"]
 
 SCORES = "scores.jsonl"
+
+_NOT_BETTER = ("doubt", "entropy")
+"""Rules that were measured against a choice at random, see benchmarks/results/suggestions_*."""
 _FORMAT = "ecs-med suggest 1"
 
 OnCase = Callable[[int, int], None]
@@ -40,14 +43,12 @@ OnFailure = Callable[[str], None]
 
 
 def usual_acquisition(model: Model | None) -> str:
-    """The rule that is taken where none is named.
+    """The rule that is taken where none is named: the best that was measured, docs/suggest.md.
 
-    The corrector has learned what the segmenter gets wrong, which its own entropy does not know;
-    without one, entropy is what a model can tell; without a model, images that cover the set.
+    Without a model, images that cover the set; with one, chance among images with foreground, which
+    neither entropy nor the corrector's doubt has beaten.
     """
-    if model is None:
-        return "coldstart"
-    return "doubt" if model.has_corrector else "entropy"
+    return "coldstart" if model is None else "foreground"
 
 
 def suggest(
@@ -232,7 +233,12 @@ def _num_patients(cases: Sequence[Case]) -> int | None:
 
 def _notes(acquisition: Acquisition, num_chosen: int, num_copies: int) -> list[str]:
     pool = acquisition.pool
-    notes = ["No rule was measured against a random choice here yet; docs/suggest.md says more."]
+    notes: list[str] = []
+    if acquisition.name in _NOT_BETTER:
+        notes.append(
+            f"`by={acquisition.name}` was no better than a choice at random where it was measured "
+            "(docs/suggest.md); it shows where this model fails."
+        )
     if num_chosen < pool.count:
         notes.append(f"{pool.count} were asked for, and there are only {num_chosen} candidates.")
     if num_copies:

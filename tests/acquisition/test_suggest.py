@@ -107,8 +107,8 @@ def test_a_set_with_all_masks_has_no_candidate(example_folder, tmp_path):
 
 def test_usual_rules(run, plain_run):
     assert usual_acquisition(None) == "coldstart"
-    assert usual_acquisition(ecs_med.load_model(run, "cpu")) == "doubt"
-    assert usual_acquisition(ecs_med.load_model(plain_run, "cpu")) == "entropy"
+    for path in (run, plain_run):
+        assert usual_acquisition(ecs_med.load_model(path, "cpu")) == "foreground"
 
 
 def test_what_a_rule_needs_is_asked_for_by_name(phantom, plain_run, tmp_path):
@@ -220,20 +220,18 @@ def test_volumes_are_suggested_whole_with_the_slice_that_stands_out(volumes, tmp
     settings = {"iterations": 2, "batch": 2, "crop": 32, "device": "cpu", "labeled": "all"}
     settings |= {"encoder_weights": "none", "method": "ecs-plus", "data": volumes, **small}
     run = ecs_med.train({**settings, "run": tmp_path / "run"})
-    report = suggest(volumes, run, output=tmp_path / "out")
+    report = suggest(volumes, run, by="doubt", output=tmp_path / "out")
     assert {one.case for one in report.suggestions} == {"imagesTr/v6", "imagesTr/v7"}
     page = (tmp_path / "out/suggest.html").read_text()
-    assert page.count("<img") == 2 * (3 if report.by == "doubt" else 2)
-    if report.by == "doubt":
-        assert "counted from 0 as stored" in report.suggestions[0].reason
+    assert page.count("<img") == 2 * 3
+    assert "counted from 0 as stored" in report.suggestions[0].reason
 
 
 def test_volumes_by_slices(volumes, tmp_path):
     settings = {"iterations": 2, "batch": 2, "crop": 32, "device": "cpu", "labeled": "all"}
     settings |= {"encoder_weights": "none", "encoder": "test_resnet", "dims": "2"}
     run = ecs_med.train({**settings, "method": "ecs", "data": volumes, "run": tmp_path / "run"})
-    report = suggest(volumes, run, count=1, output=tmp_path / "out")
-    assert report.by == "doubt"
+    report = suggest(volumes, run, count=1, by="doubt", output=tmp_path / "out")
     (look,) = [
         json.loads(line)
         for line in (tmp_path / "out/scores.jsonl").read_text().splitlines()[1:]

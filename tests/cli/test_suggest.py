@@ -39,7 +39,7 @@ def test_table_and_what_to_do_next(phantom, run, tmp_path, monkeypatch, capsys):
     assert ended("suggest", "--data", phantom, "--model", run, "--count", 12) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == f"model: {run}"
-    assert lines[1].endswith("chosen by doubt")
+    assert lines[1].endswith("chosen by foreground")
     assert lines[2].split() == ["rank", "case", "score"]
     assert lines[3].split()[0] == "1"
     assert "and 2 more" in lines

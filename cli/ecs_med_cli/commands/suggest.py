@@ -31,8 +31,8 @@ def suggest(
         typer.Option(
             "--by",
             metavar="<str>",
-            help="doubt, entropy, foreground, coldstart or random; else doubt of a model with a "
-            "corrector, entropy of another one, coldstart without.",
+            help="foreground, doubt, entropy, coldstart or random; else foreground with a model, "
+            "coldstart without.",
         ),
     ] = None,
     seed: Annotated[int, options.SEED.info("Of what is drawn at random.")] = 0,
