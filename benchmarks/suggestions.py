@@ -219,8 +219,10 @@ def _looker(need: Need, run: Path | None) -> Any:
 
 
 def _conditions(options: argparse.Namespace) -> dict[str, Any]:
+    paths = {str(options.data): "DATA", str(options.output): "OUT", str(options.runs): "RUNS"}
+    words = ["benchmarks/suggestions.py", *(paths.get(word, word) for word in sys.argv[1:])]
     return {
-        "command": " ".join(["python", *map(shlex.quote, sys.argv)]),
+        "command": " ".join(["python", *map(shlex.quote, words)]),
         "machine": machine_in_words(),
         "threads": torch.get_num_threads(),
         "versions": {"python": platform.python_version(), "torch": torch.__version__},

@@ -231,7 +231,7 @@ def _notes(plan: AuditPlan, verdicts: Verdicts, num_judges: int) -> list[str]:
         notes.append(
             f"Half of the masks have a Dice below {middle:.2f} with what is expected: these models "
             "segment poorly, and the order says more of what they cannot do than of the masks; "
-            "raise `iterations`, or add masks."
+            "train longer, or add masks."
         )
     if verdicts.unlabeled:
         notes.append(f"Masks that label no pixel, and are not judged: {some(verdicts.unlabeled)}.")
