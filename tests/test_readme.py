@@ -55,7 +55,19 @@ def test_options_in_the_text_exist(capsys: pytest.CaptureFixture[str]) -> None:
 def test_links_and_pictures_lead_somewhere() -> None:
     targets = re.findall(r"\]\(([^)]+)\)", README)
     local = [target for target in targets if "://" not in target]
-    assert [target for target in local if not (ROOT / target).exists()] == []
+    assert [target for target in local if not _leads_somewhere(target)] == []
+
+
+def _leads_somewhere(target: str) -> bool:
+    """Whether the file is there, and the heading that is named behind `#`."""
+    name, _, anchor = target.partition("#")
+    path = ROOT / (name or "README.md")
+    if not anchor or not path.exists():
+        return path.exists()
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return anchor in {
+        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings
+    }
 
 
 def test_python_names_exist() -> None:
