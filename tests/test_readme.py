@@ -65,7 +65,8 @@ def _leads_somewhere(target: str) -> bool:
     if not anchor or not path.exists():
         return path.exists()
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    return anchor in {
+    slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}
+    return anchor in slugs
         re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings
     }
 
