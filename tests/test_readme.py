@@ -67,8 +67,6 @@ def _leads_somewhere(target: str) -> bool:
     headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}
     return anchor in slugs
-        re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings
-    }
 
 
 def test_python_names_exist() -> None:
