@@ -31,7 +31,7 @@ from ecs_med.audit.audit import audit
 from ecs_med.audit.faults import components
 from ecs_med.audit.folds import AuditPlan, plan_audit
 from ecs_med.audit.judging import judge_mask
-from ecs_med.audit.ranking import MEASURES
+from ecs_med.audit.ranking import MEASURES, mean_ranks
 from ecs_med.audit.verdict import Verdict, verdict_of
 from ecs_med.config import DEFAULT_METHOD, ReadingSettings
 from ecs_med.data.checks.examination import diagnose
@@ -42,7 +42,7 @@ from ecs_med.runs import RunFolder
 from ecs_med.splits.ordering import digest
 from ecs_med.sweep.executors import ExecutorOptions
 from ecs_med_benchmarks.audit_page import write_summary
-from ecs_med_benchmarks.fault_ranking import mean_ranks, rank_faults
+from ecs_med_benchmarks.fault_ranking import rank_faults
 from ecs_med_benchmarks.machine import machine_in_words
 from ecs_med_benchmarks.planted_faults import kinds_for, plant, plant_all
 

@@ -1,13 +1,13 @@
 """How well a ranking of masks finds those that are wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from ecs_med.metrics.detection import auroc, average_precision
 from ecs_med.records import Record
 
-__all__ = ["FaultRanking", "mean_ranks", "rank_faults"]
+__all__ = ["FaultRanking", "rank_faults"]
 
 _TOP = 0.1
 
@@ -53,14 +53,6 @@ def rank_faults(quality: Sequence[float], wrong: Sequence[bool]) -> FaultRanking
         precision_at_k=_precision(counts, number) if number else None,
         lift_at_10=_precision(counts, top) / share if number else None,
     )
-
-
-def mean_ranks(measures: Mapping[str, Sequence[float]]) -> list[float]:
-    """The mean of the ranks that several measures give, the lowest value first; ties share one."""
-    from scipy.stats import rankdata
-
-    ranks = np.mean([rankdata(values) for values in measures.values()], axis=0)
-    return [float(rank) for rank in ranks]
 
 
 def _precision(counts: Sequence["np.ndarray[tuple[int], np.dtype[np.int64]]"], top: int) -> float:

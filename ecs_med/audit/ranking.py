@@ -8,29 +8,45 @@ import numpy.typing as npt
 
 from ecs_med.audit.verdict import SIDE, Verdict
 
-__all__ = ["MEASURES", "SORTED_BY", "Measure", "fitting_cases", "ranked", "score_of"]
+__all__ = ["MEASURES", "Measure", "fitting_cases", "mean_ranks", "ranked"]
 
 Measure = Literal["overlap", "softmin", "corrector", "dice"]
-"""By which masks can be sorted: the lower, the more suspicious."""
+"""What is measured of every mask: the lower, the more suspicious."""
 
 MEASURES: tuple[Measure, ...] = ("overlap", "softmin", "corrector", "dice")
-
-SORTED_BY: Measure = "overlap"
-"""Which one sorts the page; see docs/audit.md for what was measured of each."""
 
 _FITS = 0.8
 """Dice with the expected mask of another case from which on a mask would fit there."""
 
 
-def score_of(verdict: Verdict, measure: Measure) -> float:
-    """A measure of a verdict; that of the segmenter where the model has no corrector."""
-    value: float | None = getattr(verdict, measure)
-    return verdict.softmin if value is None else value
+def ranked(verdicts: Iterable[Verdict]) -> list[Verdict]:
+    """The most suspicious one first: by the mean of the ranks that all measures give.
+
+    Each measure finds other faults best, and their mean finds more than any of them, see
+    docs/audit.md. A measure that some mask lacks, such as that of a corrector, is left out.
+    Equal ones stand by id.
+    """
+    ordered = sorted(verdicts, key=lambda one: one.case)
+    values = {str(name): [getattr(one, name) for one in ordered] for name in MEASURES}
+    ranks = mean_ranks({name: of for name, of in values.items() if None not in of})
+    places = sorted(range(len(ordered)), key=lambda place: (ranks[place], place))
+    return [ordered[place] for place in places]
 
 
-def ranked(verdicts: Iterable[Verdict], measure: Measure = SORTED_BY) -> list[Verdict]:
-    """The most suspicious one first; equal ones by id."""
-    return sorted(verdicts, key=lambda one: (score_of(one, measure), one.case))
+def mean_ranks(measures: Mapping[str, Sequence[float]]) -> list[float]:
+    """The mean of the ranks that several measures give, the lowest value first; ties share one.
+
+    Args:
+        measures: Values of the same masks in the same order by measure, at least one.
+
+    Example:
+        >>> mean_ranks({"overlap": [0.9, 0.1, 0.5], "softmin": [0.2, 0.2, 0.7]})
+        [2.25, 1.25, 2.5]
+    """
+    from scipy.stats import rankdata
+
+    ranks = np.mean([rankdata(values) for values in measures.values()], axis=0)
+    return [float(rank) for rank in ranks]
 
 
 def fitting_cases(verdicts: Sequence[Verdict]) -> Mapping[str, str]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from ecs_med.audit.faults import KINDS
-from ecs_med.audit.ranking import SORTED_BY, Measure
 from ecs_med.audit.verdict import Verdict
 from ecs_med.audit.words import KIND_TITLES
 from ecs_med.errors import SomeInputsFailed
@@ -69,7 +68,6 @@ class AuditReport:
         folds: Number of runs.
         findings: The most suspicious mask first, those that were decided before last.
         class_names: Background first.
-        sorted_by: Measure by which they are sorted.
         identity: By which a page keeps decisions of this data set apart from others.
         known: Decisions that were made before and hold, as `decisions.json` has them.
         notes: What a person should know, one sentence each.
@@ -84,7 +82,6 @@ class AuditReport:
     class_names: tuple[str, ...]
     identity: str
     known: tuple[dict[str, Any], ...] = ()
-    sorted_by: Measure = SORTED_BY
     notes: tuple[str, ...] = ()
     failures: dict[str, str] = field(default_factory=dict)
 
@@ -108,7 +105,6 @@ class AuditReport:
             "output": printable(str(self.output)),
             "method": self.method,
             "folds": self.folds,
-            "sorted_by": self.sorted_by,
             "findings": [self._row(one) for one in self.findings],
             "notes": list(self.notes),
             "failures": self.failures,

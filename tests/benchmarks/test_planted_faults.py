@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from ecs_med.audit.faults import mask_dice
-from ecs_med_benchmarks.fault_ranking import mean_ranks, rank_faults
+from ecs_med.audit.ranking import mean_ranks
+from ecs_med_benchmarks.fault_ranking import rank_faults
 from ecs_med_benchmarks.planted_faults import plant, plant_all
 
 

@@ -102,12 +102,10 @@ def _tell(console: "SweepConsole", plan: "AuditPlan", report: "AuditReport") -> 
     if console.as_json:
         console.print_json(report.to_json())
         return
-    from ecs_med.audit.ranking import score_of
-
-    table = plain_table("rank", "case", "looks", report.sorted_by, "Dice", left=3)
+    table = plain_table("rank", "case", "looks", "overlap", "Dice", left=3)
     for one in report.findings[:_SHOWN]:
         found, looks = one.verdict, one.decision or one.title.partition(" with")[0]
-        scores = f"{score_of(found, report.sorted_by):.4f}", f"{found.dice:.3f}"
+        scores = f"{found.overlap:.3f}", f"{found.dice:.3f}"
         table.add_row(str(one.rank), found.case, looks, *scores)
     console.show(table)
     if len(report.findings) > _SHOWN:
