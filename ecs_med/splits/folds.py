@@ -55,6 +55,8 @@ def fold_groups(cases: Sequence[Case], fold: Fold) -> list[Group]:
             outside of the fold.
 
     Example:
+        >>> from pathlib import Path
+        >>> from ecs_med.types import Case
         >>> cases = [Case(name, (Path(name),), Path(name)) for name in "abcdef"]
         >>> [len(fold_groups(cases, Fold(k, 3))) for k in range(3)]
         [2, 2, 2]
