@@ -17,7 +17,15 @@ from ecs_med.palette import css_color
 from ecs_med.reporting.html import rendered_page
 from ecs_med.types import Case, printable
 
-__all__ = ["Suggestion", "SuggestionReport", "patient_group", "relative_files", "write_report"]
+__all__ = [
+    "FAILURES",
+    "Suggestion",
+    "SuggestionReport",
+    "patient_group",
+    "relative_files",
+    "write_report",
+    "write_results",
+]
 
 TABLE, PAGE, FAILURES = "suggest.csv", "suggest.html", "failures.json"
 COLUMNS = ("rank", "case", "patient", "score", "reason", "files")
@@ -167,16 +175,28 @@ def write_report(
         shows_doubt=any("The corrector's doubt" in one for one in pictures.values()),
         legend=[(name, css_color(index)) for index, name in enumerate(names) if index],
     )
-    paths = [report.output / TABLE, report.output / PAGE]
-    write_text(paths[0], _table(report), remedy=RESULT_REMEDY)
-    write_text(paths[1], page, remedy=RESULT_REMEDY)
-    failures = report.output / FAILURES
-    if report.failures:
-        write_json(failures, report.failures, remedy=RESULT_REMEDY)
-        paths.append(failures)
-    else:
-        failures.unlink(missing_ok=True)
-    return paths
+    return write_results(report.output, {TABLE: _table(report), PAGE: page}, report.failures)
+
+
+def write_results(
+    output: Path, texts: Mapping[str, str], failures: Mapping[str, str]
+) -> list[Path]:
+    """Write texts by file name, and `failures.json`, which goes where nothing failed.
+
+    Returns:
+        The files that were written.
+
+    Raises:
+        RunFolderError: If one cannot be written.
+    """
+    for name, text in texts.items():
+        write_text(output / name, text, remedy=RESULT_REMEDY)
+    paths, path = [output / name for name in texts], output / FAILURES
+    if not failures:
+        path.unlink(missing_ok=True)
+        return paths
+    write_json(path, dict(failures), remedy=RESULT_REMEDY)
+    return [*paths, path]
 
 
 def _table(report: SuggestionReport) -> str:

@@ -5,12 +5,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from ecs_med.acquisition.report import patient_group, relative_files
+from ecs_med.acquisition.report import FAILURES, patient_group, relative_files
 from ecs_med.audit.folds import NUM_AUDIT_FOLDS, AuditPlan, plan_audit
 from ecs_med.audit.judges import FoldJudge, Verdicts, judge_all
 from ecs_med.audit.pictures import draw_judged
 from ecs_med.audit.ranking import fitting_cases, ranked
-from ecs_med.audit.report import FAILURES, PAGE, TABLE, AuditReport, Finding, write_report
+from ecs_med.audit.report import PAGE, TABLE, AuditReport, Finding, write_report
 from ecs_med.audit.words import sentence
 from ecs_med.config import DEFAULT_METHOD
 from ecs_med.errors import DataError, EcsMedError, SettingsError, TrainingInterrupted

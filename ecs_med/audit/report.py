@@ -8,11 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ecs_med.acquisition.report import FAILURES, write_results
 from ecs_med.audit.faults import KINDS
 from ecs_med.audit.verdict import Verdict
 from ecs_med.audit.words import KIND_TITLES
 from ecs_med.errors import SomeInputsFailed
-from ecs_med.files import RESULT_REMEDY, write_json, write_text
 from ecs_med.names import as_cell
 from ecs_med.palette import css_color
 from ecs_med.reporting.html import rendered_page
@@ -20,7 +20,7 @@ from ecs_med.types import printable
 
 __all__ = ["AuditReport", "Finding", "write_report"]
 
-TABLE, PAGE, FAILURES = "audit.csv", "audit.html", "failures.json"
+TABLE, PAGE = "audit.csv", "audit.html"
 COLUMNS = (
     *("rank", "case", "patient", "fold", "overlap", "softmin", "corrector", "dice"),
     *("kind", "class", "slice", "sentence", "classes", "decision", "files"),
@@ -182,16 +182,7 @@ def write_report(report: AuditReport, pictures: Mapping[str, Mapping[str, str]])
         has_corrector=any(one.verdict.corrector is not None for one in report.findings),
         legend=[(name, css_color(index)) for index, name in enumerate(names) if index],
     )
-    paths = [report.output / TABLE, report.output / PAGE]
-    write_text(paths[0], _table(report), remedy=RESULT_REMEDY)
-    write_text(paths[1], page, remedy=RESULT_REMEDY)
-    failures = report.output / FAILURES
-    if report.failures:
-        write_json(failures, report.failures, remedy=RESULT_REMEDY)
-        paths.append(failures)
-    else:
-        failures.unlink(missing_ok=True)
-    return paths
+    return write_results(report.output, {TABLE: _table(report), PAGE: page}, report.failures)
 
 
 def _table(report: AuditReport) -> str:

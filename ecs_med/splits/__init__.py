@@ -10,11 +10,12 @@ from ecs_med.splits.draw import (
     draw_split,
 )
 from ecs_med.splits.folds import Fold
+from ecs_med.splits.hidden import HiddenReferences
 from ecs_med.splits.joining import leak_warnings
 from ecs_med.splits.ordering import DRAWS, Content, Draw
 from ecs_med.splits.slices import SliceChoice, VolumeSlices, choose_slices, slices_note
 from ecs_med.splits.specification import Budget, Count, Share, SplitFile, parse_labeled
-from ecs_med.splits.split import HiddenReferences, Split
+from ecs_med.splits.split import Split
 
 __all__ = [
     "DRAWS",

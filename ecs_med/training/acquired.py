@@ -7,16 +7,14 @@ from ecs_med.acquisition.base import ACQUISITIONS, Acquisition, Pool, choose
 from ecs_med.acquisition.look import Look
 from ecs_med.acquisition.lookers import looker_for
 from ecs_med.config import TrainConfig
-from ecs_med.data.checks.contents import CaseContent
 from ecs_med.devices import choose_device
 from ecs_med.errors import BudgetError, RunFolderError, SettingsError
 from ecs_med.inference.model import Model, load_model
-from ecs_med.inference.trained_data import TrainedData
 from ecs_med.runs import RunFolder
 from ecs_med.splits import DRAWS, Pick, Picked, Role
 from ecs_med.types import Case
 
-__all__ = ["acquisition_of", "is_acquired", "pick_for", "roles_before"]
+__all__ = ["acquisition_of", "is_acquired", "pick_for"]
 
 
 def is_acquired(config: TrainConfig) -> bool:
@@ -45,7 +43,7 @@ def pick_for(config: TrainConfig, before: Mapping[str, Role]) -> Pick:
 
     Args:
         config: With an acquisition as `draw`.
-        before: What the run `draw_from` used the cases of these data for, see `roles_before`.
+        before: What the run `draw_from` used the cases of these data for, by id.
 
     Raises:
         SettingsError: If the rule asks for a model or a corrector that is not there.
@@ -66,14 +64,6 @@ def pick_for(config: TrainConfig, before: Mapping[str, Role]) -> Pick:
             f"'{model.spec.method}', has none; use `draw=entropy`."
         )
     return partial(_pick_more, config, kind, model, before)
-
-
-def roles_before(config: TrainConfig, contents: Sequence[CaseContent]) -> Mapping[str, Role]:
-    """What the run `draw_from` used these cases for, recognised by their contents."""
-    if config.draw_from is None:
-        return {}
-    trained = TrainedData.of(config.draw_from)
-    return trained.roles_of(contents, by_place=trained.lies_in(config.data))
 
 
 def _pick_first(

@@ -6,6 +6,7 @@ told as warnings, since training never reads them.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 from ecs_med.config import NUM_FOLDS, TrainConfig
@@ -19,7 +20,7 @@ from ecs_med.inference.trained_data import TrainedData
 from ecs_med.methods import method_class
 from ecs_med.runs import DataContents, RunFolder
 from ecs_med.splits import Draw, Fold, Role, Split, SplitDocument, draw_split, leak_warnings
-from ecs_med.training.acquired import is_acquired, pick_for, roles_before
+from ecs_med.training.acquired import is_acquired, pick_for
 from ecs_med.training.exclusion import excluded_masks
 from ecs_med.types import Case, CaseCollection, Problem
 
@@ -59,7 +60,7 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
     """
     content, pick = None, None
     if is_acquired(config):
-        pick = pick_for(config, roles_before(config, [f.content for f in found.facts.values()]))
+        pick = pick_for(config, _roles_in(config.draw_from, config, found))
     elif config.draw != "random":
         refuse_errors(found.understood)
         refuse_errors(p for fact in found.facts.values() for p in fact.mask_problems)
@@ -75,18 +76,18 @@ def draw_for(config: TrainConfig, collection: CaseCollection, found: Diagnosis) 
         has_validation=config.keep == "best",
         joined=found.joined,
         fold=None if config.fold is None else Fold(config.fold, config.folds or NUM_FOLDS),
-        before=_roles_before(config, found),
+        before=_roles_in(config.start_from, config, found),
         excluded=excluded,
         pick=pick,
     )
     return replace(split, warnings=(*split.warnings, *changed))
 
 
-def _roles_before(config: TrainConfig, found: Diagnosis) -> Mapping[str, Role]:
-    """What the run that this one starts from used these cases for; empty where it knows none."""
-    if config.start_from is None or not RunFolder(config.start_from).is_run:
+def _roles_in(run: Path | None, config: TrainConfig, found: Diagnosis) -> Mapping[str, Role]:
+    """What an earlier run used these cases for; empty where there is none, or it knows none."""
+    if run is None or not RunFolder(run).is_run:
         return {}
-    trained = TrainedData.of(config.start_from)
+    trained = TrainedData.of(run)
     contents = (fact.content for fact in found.facts.values())
     return trained.roles_of(contents, by_place=trained.lies_in(config.data))
 
