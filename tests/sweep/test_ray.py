@@ -49,8 +49,12 @@ def _no_cluster_stays() -> Iterator[None]:
 
 
 def test_tasks_give_what_this_process_gives_and_a_failure_stands_alone(
-    build: Build, tmp_path: Path
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from ray._private import ray_constants
+
+    # As where somebody else has imported Ray before.
+    monkeypatch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", True)
     cells = plan_cells(build(budgets=("1000", "1/2")))
     addresses: set[str] = set()
 

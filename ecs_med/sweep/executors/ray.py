@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -114,9 +115,7 @@ def _connected(address: str | None) -> Any:
     # Ray hides the GPUs from tasks that ask for none; the setting `device` decides here.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if address is None:
-        # Despite its name, this decides on every system whether Ray's servers listen to the
-        # loopback address alone; read when Ray is imported.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+        _keep_to_loopback()
     else:
         _refuse_silent_address(address)
     import ray
@@ -137,6 +136,22 @@ def _connected(address: str | None) -> Any:
         else:
             break
     return ray
+
+
+def _keep_to_loopback() -> None:
+    """Let the servers of a new cluster listen to the loopback address alone."""
+    # Despite its name, this decides so on every system. Ray reads it when it is first imported,
+    # and somebody else may have done that: then what it read is set right.
+    os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
+    import ray
+    from ray._private import ray_constants
+
+    ray_constants.ENABLE_RAY_CLUSTER = False
+    if not ip_address(ray.util.get_node_ip_address()).is_loopback:
+        raise SettingsError(
+            f"`executor=ray`: Ray {ray.__version__} would listen to the network; "
+            "use `executor=processes`, or start a cluster and name its `ray_address`."
+        )
 
 
 def _refuse_silent_address(address: str) -> None:
