@@ -47,7 +47,7 @@ from ecs_med.training.train import train
 from ecs_med.types import Case
 from ecs_med_benchmarks.machine import machine_in_words
 
-RULES = ("random", "foreground", "entropy", "doubt", "coldstart")
+RULES = ("random", "foreground", "entropy", "doubt", "clasp", "coldstart")
 FIRST = ("random", "coldstart")
 """How the first labels are chosen; the other rules begin with those at random."""
 
@@ -167,6 +167,7 @@ class Experiment:
             labels - len(before),
             seed,
             model.spec.class_names if model else (),
+            len(before),
         )
         return [*before, *self._chosen(kind, asked)]
 

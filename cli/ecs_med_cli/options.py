@@ -77,7 +77,7 @@ DRAW = Option(
     "--draw",
     str,
     "How labels are drawn: random, foreground, stratified, or by a rule of `suggest`: coldstart, "
-    "entropy, doubt.",
+    "entropy, doubt, clasp.",
 )
 EXCLUDE = Option(
     "--exclude", Path, "Masks not to be used: decisions.json of an audit, or a list of ids."

@@ -28,6 +28,7 @@ class Pool:
         count: Suggestions asked for.
         seed: Of what is drawn.
         class_names: Of the model, background first; empty without one.
+        num_labeled: Cases with labels that the model was trained on; 0 where nothing says so.
     """
 
     cases: Sequence[Case]
@@ -35,6 +36,7 @@ class Pool:
     count: int
     seed: int = 0
     class_names: tuple[str, ...] = ()
+    num_labeled: int = 0
 
 
 class Acquisition(ABC):

@@ -27,11 +27,13 @@ class Candidates:
         cases: Sorted by id, at least one.
         notes: What was left out and why, one sentence each.
         labels: Class name by stored value or colour, where the data set declares them.
+        num_labeled: Cases with labels that the run was trained on; 0 where nothing says so.
     """
 
     cases: tuple[Case, ...]
     notes: tuple[str, ...]
     labels: DeclaredLabels | None = None
+    num_labeled: int = 0
 
 
 def find_candidates(
@@ -68,7 +70,8 @@ def find_candidates(
             f"{data}: no case {without} that is not held out for validation or test; add images "
             "that nobody has annotated."
         )
-    return Candidates(tuple(sorted(chosen, key=lambda case: case.id)), notes, labels)
+    num_labeled = 0 if trained is None else list(trained.roles.values()).count("labeled")
+    return Candidates(tuple(sorted(chosen, key=lambda case: case.id)), notes, labels, num_labeled)
 
 
 def _known(

@@ -18,6 +18,9 @@ class Look(CaseLine):
 
     entropy: float | None = None
     """Mean entropy of the segmenter over all pixels, 0..1; `None` without a model."""
+    class_entropies: tuple[float, ...] = ()
+    """Mean of H(p) p_c over all pixels by class, 0..1, their sum is `entropy`; none without a
+    model."""
     doubt: float | None = None
     """Mean of (1 - P(right)) (1 - p of the background), 0..1; `None` without a corrector."""
     pixels: tuple[int, ...] = ()

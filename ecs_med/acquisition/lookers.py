@@ -97,10 +97,14 @@ class ModelLooker(Looker):
         """Means over all pixels, the slice that stands out, features of the segmenter."""
         num_classes = self.model.spec.num_classes
         entropies, doubts = _SliceMeans(case), _SliceMeans(case)
+        by_class = [_SliceMeans(case) for _ in range(num_classes)]
         pixels = torch.zeros(num_classes, dtype=torch.int64)
         with watched(self.model.segmenter) as features:
             for chunk in model_chunks(self.model, case):
-                entropies.add(chunk.start, _entropy(chunk.probabilities))
+                entropy_map = _entropy(chunk.probabilities)
+                entropies.add(chunk.start, entropy_map)
+                for label, means in enumerate(by_class):
+                    means.add(chunk.start, entropy_map * chunk.probabilities[:, label])
                 if chunk.judged is not None:
                     doubts.add(chunk.start, doubt_map(chunk))
                 pixels += torch.bincount(chunk.labels.flatten(), minlength=num_classes).cpu()
@@ -112,6 +116,7 @@ class ModelLooker(Looker):
             case=case_id,
             files=fingerprint,
             entropy=entropy,
+            class_entropies=rounded(means.mean for means in by_class),
             doubt=doubt if has_doubt else None,
             pixels=tuple(pixels.tolist()),
             num_slices=num_slices,

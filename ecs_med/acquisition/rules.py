@@ -7,6 +7,7 @@ import numpy as np
 
 from ecs_med.acquisition.base import Acquisition, Need, Pool, random_ranks
 from ecs_med.acquisition.clusters import find_clusters, unit_vectors
+from ecs_med.acquisition.wording import drawn, place_of, standing_out
 from ecs_med.splits.ordering import GUIDED, PERIOD, next_with_foreground
 
 __all__ = ["ColdStart", "Doubt", "Entropy", "Foreground", "Random"]
@@ -75,7 +76,7 @@ class Foreground(Acquisition):
     def reason(self, index: int) -> str:
         """What the model draws."""
         how = "among images with foreground" if index in self._guided else "among all images"
-        return f"Drawn at random {how}; {_drawn(self.pool, index)}."
+        return f"Drawn at random {how}; {drawn(self.pool, index)}."
 
 
 class Entropy(Acquisition):
@@ -103,8 +104,9 @@ class Entropy(Acquisition):
 
     def reason(self, index: int) -> str:
         """How unsure, and what is drawn."""
-        place = f"{_place(self._scores, index)} by the model's entropy{_where(self.pool, index)}"
-        return f"{place}; {_drawn(self.pool, index)}."
+        where = standing_out(self.pool, index)
+        place = f"{place_of(self._scores, index)} by the model's entropy{where}"
+        return f"{place}; {drawn(self.pool, index)}."
 
 
 class Doubt(Acquisition):
@@ -147,8 +149,9 @@ class Doubt(Acquisition):
         alike = sum(label == self._cluster.get(index) for label in self._cluster.values()) - 1
         ones = "one that looks" if alike == 1 else "ones that look"
         stands = f"it stands for {alike} other doubted {ones} like it; " if alike > 0 else ""
-        place = f"{_place(self._scores, index)} by the corrector's doubt{_where(self.pool, index)}"
-        return f"{place}; {stands}{_drawn(self.pool, index)}."
+        where = standing_out(self.pool, index)
+        place = f"{place_of(self._scores, index)} by the corrector's doubt{where}"
+        return f"{place}; {stands}{drawn(self.pool, index)}."
 
 
 class ColdStart(Acquisition):
@@ -190,32 +193,3 @@ class ColdStart(Acquisition):
         if size == 1:
             return f"Looks like none of the other {total - 1} candidates."
         return f"Stands for {size} of {total} candidates that look alike."
-
-
-def _place(scores: Sequence[float], index: int) -> str:
-    """How many of the candidates have a higher score, and how many there are, in words."""
-    higher = sum(score > scores[index] for score in scores)
-    return f"Number {higher + 1} of {len(scores)} candidates"
-
-
-def _where(pool: Pool, index: int) -> str:
-    """Of a volume, the slices that stand out."""
-    layers = pool.looks[index].layers
-    if not layers:
-        return ""
-    numbers = ", ".join(map(str, layers))
-    return f" (most of all slice{'s' * (len(layers) > 1)} {numbers}, counted from 0 as stored)"
-
-
-def _drawn(pool: Pool, index: int) -> str:
-    """What the model draws, by class."""
-    pixels = pool.looks[index].pixels
-    shares = {
-        name: 100 * number / max(1, sum(pixels))
-        for name, number in zip(pool.class_names[1:], pixels[1:], strict=False)
-        if number
-    }
-    if not shares:
-        return "the model draws nothing there"
-    parts = [f"{name} on {max(share, 0.1):.1f} %" for name, share in shares.items()]
-    return f"the model draws {', '.join(parts)} of it"

@@ -36,7 +36,7 @@ SCORES = "scores.jsonl"
 
 _NOT_BETTER = ("doubt", "entropy")
 """Rules that were measured against a choice at random, see benchmarks/results/suggestions_*."""
-_FORMAT = "ecs-med suggest 1"
+_FORMAT = "ecs-med suggest 2"
 
 OnCase = Callable[[int, int], None]
 OnFailure = Callable[[str], None]
@@ -109,7 +109,8 @@ def suggest(
         looks, failures = _look(found.cases, looker, output / SCORES, on_case, on_failure)
         cases = _distinct(found.cases, looks)
         names = model.spec.class_names if model else ()
-        pool = Pool(cases, [looks[case.id] for case in cases], count, seed, names)
+        seen = [looks[case.id] for case in cases]
+        pool = Pool(cases, seen, count, seed, names, found.num_labeled)
         acquisition = kind(pool)
         chosen = choose(acquisition)
         packed = packing and packing.write([cases[index] for index in chosen])

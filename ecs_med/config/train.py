@@ -85,7 +85,7 @@ class TrainConfig(Settings):
     draw: str = Field("random", min_length=1, max_length=100)
     """How the labelled cases are drawn: at `random`; with two of three among those that show
     `foreground`; `stratified` by classes and foreground size; or by a rule of `ecs-med suggest`
-    (`coldstart`, `entropy`, `doubt`), which goes on from the run `draw_from`."""
+    (`coldstart`, `entropy`, `doubt`, `clasp`), which goes on from the run `draw_from`."""
     draw_from: Path | None = None
     """Finished run whose labelled cases are kept, and whose model is asked for the others by the
     rule that `draw` names; `None`: rules that need a model draw at random."""

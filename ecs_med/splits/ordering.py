@@ -28,6 +28,7 @@ __all__ = [
     "ordered_groups",
     "shuffled_groups",
     "take_nearest",
+    "uniform",
 ]
 
 Group = tuple[Case, ...]
@@ -239,7 +240,7 @@ def _stratified(
             stratum = ranked[
                 size * len(ranked) // num_sizes : (size + 1) * len(ranked) // num_sizes
             ]
-            offset = _uniform(f"{seed}:stratum:{shown}:{size}:{group_key(groups[stratum[0]][0])}")
+            offset = uniform(f"{seed}:stratum:{shown}:{size}:{group_key(groups[stratum[0]][0])}")
             for place, index in enumerate(sorted(stratum)):
                 keys[index] = (place + offset) / len(stratum)
     return sorted(keys, key=lambda index: (keys[index], index))
@@ -249,5 +250,6 @@ def _foreground_share(row: Sequence[int]) -> float:
     return sum(row[1:]) / max(1, sum(row))
 
 
-def _uniform(text: str) -> float:
+def uniform(text: str) -> float:
+    """A stable stand-in for a random number in 0..1."""
     return int.from_bytes(digest(text)[:8], "big") / 2**64

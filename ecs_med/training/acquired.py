@@ -76,7 +76,7 @@ def _pick_first(
             "cases were drawn at random."
         )
         return Picked(None, note)
-    ids = _asked(config, kind, None, masked, target)
+    ids = _asked(config, kind, None, masked, 0, target)
     return Picked(frozenset(ids), f"Draw {config.draw}: {kind.rule}")
 
 
@@ -102,7 +102,7 @@ def _pick_more(
             f"{len(kept)} already; ask for more."
         )
     left = [case for case in masked if case.id not in set(kept)]
-    ids = _asked(config, kind, model, left, target - len(kept)) if target > len(kept) else []
+    ids = _asked(config, kind, model, left, len(kept), target) if target > len(kept) else []
     note = (
         f"Draw {config.draw}: {len(kept)} labelled cases are those of {config.draw_from}, and "
         f"{len(ids)} were picked for it. {kind.rule}"
@@ -115,9 +115,10 @@ def _asked(
     kind: type[Acquisition],
     model: Model | None,
     cases: Sequence[Case],
-    count: int,
+    num_labeled: int,
+    target: int,
 ) -> list[str]:
-    """Ids that the rule asks for; it sees images alone."""
+    """Ids that the rule asks for, so that there are `target` labels; it sees images alone."""
     device = model.device if model else choose_device(config.device)
     looker = looker_for(kind.needs, model, device)
     looks = [
@@ -125,5 +126,5 @@ def _asked(
         for case in cases
     ]
     names = model.spec.class_names if model else ()
-    pool = Pool(cases, looks, count, config.seed, names)
+    pool = Pool(cases, looks, target - num_labeled, config.seed, names, num_labeled)
     return [cases[index].id for index in choose(kind(pool))]

@@ -35,12 +35,17 @@ def test_scores_are_means_over_pixels(phantom, run):
     right = model.correct(slices, logits)[0, -1].double().numpy()
     height, width = right.shape
     entropy = doubt = 0.0
+    by_class = np.zeros(len(p))
     for row in range(height):
         for column in range(width):
             own = p[:, row, column]
-            entropy -= sum(float(q) * math.log(float(q)) for q in own if q > 0) / math.log(len(own))
+            here = -sum(float(q) * math.log(float(q)) for q in own if q > 0) / math.log(len(own))
+            entropy += here
+            by_class += here * own
             doubt += (1 - right[row, column]) * sum(float(q) for q in own[1:])
     assert found.entropy == pytest.approx(entropy / (height * width), rel=1e-4)
+    assert found.class_entropies == pytest.approx(by_class / (height * width), rel=1e-4)
+    assert sum(found.class_entropies) == pytest.approx(found.entropy, rel=1e-4)
     assert found.doubt == pytest.approx(doubt / (height * width), rel=1e-4)
     assert sum(found.pixels) == height * width
     assert (found.case, found.files, found.num_slices) == ("last", "digest", 1)

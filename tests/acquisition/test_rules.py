@@ -9,7 +9,7 @@ from ecs_med.acquisition import ACQUISITIONS, choose
 from ecs_med.acquisition.clusters import find_clusters, unit_vectors
 from ecs_med.acquisition.rules import ColdStart, Doubt, Entropy, Foreground, Random
 
-RULES = ("coldstart", "doubt", "entropy", "foreground", "random")
+RULES = ("clasp", "coldstart", "doubt", "entropy", "foreground", "random")
 
 
 def by_digest(names, seed):
@@ -143,6 +143,7 @@ def test_no_patient_twice_before_every_other_one(make_pool, name):
         entropy=rng.random(size).tolist(),
         doubt=rng.random(size).tolist(),
         pixels=[(9, int(n), 0) for n in rng.integers(0, 2, size)],
+        class_entropies=[tuple(row) for row in rng.random((size, 3))],
     )
     rule = ACQUISITIONS.get(name)(pool)
     chosen = choose(rule)
@@ -157,7 +158,8 @@ def test_no_patient_twice_before_every_other_one(make_pool, name):
 
 @pytest.mark.parametrize("name", RULES)
 def test_one_candidate(make_pool, name):
-    pool = make_pool(3, features=[(1.0, 2.0)], entropy=[0.5], doubt=[0.5], pixels=[(9, 1, 0)])
+    scores = {"entropy": [0.5], "doubt": [0.5], "class_entropies": [(0.3, 0.1, 0.1)]}
+    pool = make_pool(3, features=[(1.0, 2.0)], pixels=[(9, 1, 0)], **scores)
     rule = ACQUISITIONS.get(name)(pool)
     assert choose(rule) == [0]
     assert rule.reason(0)

@@ -29,7 +29,7 @@ GRID = (
     options.FOLDS.but("Cross-validation: a run for each of so many folds of all masks."),
     options.DRAW.but(
         "How labels are chosen; several, such as random,doubt, are compared: random, foreground, "
-        "stratified, or a rule of `suggest` (coldstart, entropy, doubt)."
+        "stratified, or a rule of `suggest` (coldstart, entropy, doubt, clasp)."
     ),
     options.OUTPUT.but("Folder of the sweep; else sweeps/<data>.", options.OUT),
 )

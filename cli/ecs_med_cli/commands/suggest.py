@@ -31,8 +31,8 @@ def suggest(
         typer.Option(
             "--by",
             metavar="<str>",
-            help="foreground, doubt, entropy, coldstart or random; else foreground with a model, "
-            "coldstart without.",
+            help="foreground, doubt, entropy, clasp, coldstart or random; else foreground with a "
+            "model, coldstart without.",
         ),
     ] = None,
     seed: Annotated[int, options.SEED.info("Of what is drawn at random.")] = 0,
