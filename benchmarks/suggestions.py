@@ -158,7 +158,8 @@ class Experiment:
             assert row is not None
             before = row["labeled"]
             if kind.needs in ("model", "corrector"):
-                run = self._folder(seed, row.get("as", row["rule"]), last)
+                # Trained again where only what was measured of it is there.
+                run = self._train(before, seed, row.get("as", row["rule"]), last)
                 model = load_model(run.path, "cpu")
         left = [case for case in self.pool if case.id not in set(before)]
         asked = Pool(
