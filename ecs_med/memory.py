@@ -1,11 +1,23 @@
-"""How much memory is left on this machine."""
+"""How much memory is left on this machine, and keeping what was freed for the next step."""
 
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from threading import Lock
 
-__all__ = ["free_memory"]
+__all__ = ["free_memory", "kept_heap"]
 
 _MEMINFO = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
+
+# Of glibc's malloc.h and its limits on 64 bits.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_NEVER, _LARGEST_MMAP = 2**31 - 1, 32 * 2**20
+
+_users: int = 0
+_users_lock = Lock()
 
 
 def free_memory() -> int | None:
@@ -33,3 +45,42 @@ def _of_container() -> int | None:
         return int(limit) - int((_GROUP / "memory.current").read_text())
     except (OSError, ValueError):  # no limit is written as `max`
         return None
+
+
+@contextmanager
+def kept_heap() -> Iterator[None]:
+    """Inside, memory that was freed stays with this process, for the next step asks for as much.
+
+    glibc gives the end of its heap back to the system as soon as it is free. Every step then has
+    its pages mapped and cleared anew: a fifth of the time of an ECS step on 8 images of 256 px.
+    Afterwards everything is given back. Where there is no glibc, nothing happens.
+    """
+    global _users
+    libc = _glibc()
+    if libc is None:
+        yield
+        return
+    with _users_lock:
+        _users += 1
+        libc.mallopt(_MMAP_THRESHOLD, _LARGEST_MMAP)
+        libc.mallopt(_TRIM_THRESHOLD, _NEVER)
+    try:
+        yield
+    finally:
+        with _users_lock:
+            _users -= 1
+            if not _users:
+                # What glibc arrives at by itself in a process that frees large blocks.
+                libc.mallopt(_TRIM_THRESHOLD, 2 * _LARGEST_MMAP)
+                libc.malloc_trim(0)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    try:
+        libc = ctypes.CDLL(None)
+        libc.gnu_get_libc_version, libc.mallopt, libc.malloc_trim  # noqa: B018
+    except (AttributeError, OSError, TypeError):
+        return None
+    libc.malloc_trim.argtypes = [ctypes.c_size_t]
+    return libc

@@ -10,10 +10,11 @@ The supervised step takes S(x) from the corrector step: S does not change in bet
 its value is the same and one forward pass is saved. Batch normalization therefore sees
 (S: x, x_u) and (C: fake, reference, judged, unlabelled) per iteration, in this order.
 
-The activations of S(x) would lie beside those of C through both steps. Where they are large and
-the device is the CPU they are dropped and computed again for the one backward pass.
+The activations of S(x) lie beside those of C through both steps. On a CPU with too little free
+memory for that they are dropped and computed again for the one backward pass.
 """
 
+from functools import cached_property
 from typing import ClassVar, Literal
 
 import torch
@@ -29,6 +30,7 @@ from ecs_med.losses import (
     right_map,
 )
 from ecs_med.losses.cross_entropy import most_probable
+from ecs_med.memory import free_memory
 from ecs_med.methods.base import StepResult
 from ecs_med.methods.correcting import CorrectingMethod, CorrectorSettings
 from ecs_med.networks.modes import frozen
@@ -37,8 +39,8 @@ from ecs_med.types import IGNORE_INDEX, Batch
 __all__ = ["Ecs", "EcsSettings"]
 
 
-_MANY_PIXELS = 2**18
-"""In a batch: above, ECS on a CPU saves memory (8 images of 256 px: 1.2 of 4.2 GB) for time."""
+_BYTES_PER_PIXEL = 2**13
+"""What a step takes, of labelled images: 4.2 GB of 8 with 256 px, EfficientNet-Lite0 twice."""
 
 
 class EcsSettings(CorrectorSettings):
@@ -65,7 +67,7 @@ class Ecs(CorrectingMethod):
 
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """Corrector, supervised and semi-supervised update."""
-        logits = self.forward(self.segmenter, batch.images, keep=not _is_large(batch.images))
+        logits = self.forward(self.segmenter, batch.images, keep=self._has_room(batch.images))
         probabilities = logits.softmax(dim=1)
         correction, signals = self._corrector_step(batch, probabilities.detach())
         segmentation, judgement = self._supervised_step(batch, logits, probabilities)
@@ -78,6 +80,21 @@ class Ecs(CorrectingMethod):
             losses["pseudo"], more = self._semi_supervised_step(batch)
             signals |= more
         return StepResult({name: loss.detach() for name, loss in losses.items()}, signals)
+
+    @cached_property
+    def _room(self) -> dict[int, bool]:
+        """By pixels of a batch, so that a run does not change its mind from step to step."""
+        return {}
+
+    def _has_room(self, images: torch.Tensor) -> bool:
+        """Whether a step fits well into the memory; if not, a quarter of it is saved for time."""
+        if images.device.type != "cpu":
+            return True
+        pixels = images.numel() // images.shape[1]
+        if pixels not in self._room:
+            free = free_memory()
+            self._room[pixels] = free is None or 2 * pixels * _BYTES_PER_PIXEL < free
+        return self._room[pixels]
 
     def _supervised_step(
         self, batch: Batch, logits: torch.Tensor, probabilities: torch.Tensor
@@ -112,8 +129,3 @@ class Ecs(CorrectingMethod):
             "unlabeled_right_share": share(right, valid),
             "mean_certainty": mean(certainty(corrected), valid),
         }
-
-
-def _is_large(images: torch.Tensor) -> bool:
-    pixels = images.numel() // images.shape[1]
-    return images.device.type == "cpu" and pixels > _MANY_PIXELS

@@ -23,6 +23,7 @@ from ecs_med.errors import DeviceMemoryError, SettingsError
 from ecs_med.files import remedy_of_writing
 from ecs_med.inference.model import load_model, save_model
 from ecs_med.litter import clear_litter
+from ecs_med.memory import kept_heap
 from ecs_med.runs import Metrics, ValidationRow
 from ecs_med.runs.history import HistoryFile
 from ecs_med.runs.lock import hold_folder
@@ -107,7 +108,7 @@ def train(
             listener = NullListener()
         doors = _Doors(handlers, transform, held.enter_context(Interruption(stop)), held)
         run = _Run(config, listener, doors, resume=resume)
-        with run.memory_errors_in_words():
+        with run.memory_errors_in_words(), kept_heap():
             run.train()
             if is_main_process():
                 listener.finished(run.folder.path, run.finish())

@@ -94,11 +94,15 @@ def test_activations_that_are_computed_again_change_nothing(
     plain.segmenter.insert(3, nn.Dropout(0.5))
     sparing = copy.deepcopy(plain)
     sample = batch()
-    for method, limit in ((plain, 2**18), (sparing, 0)):
-        monkeypatch.setattr("ecs_med.methods.ecs._MANY_PIXELS", limit)
+    for method, free in ((plain, 2**30), (sparing, 2**20)):
+        monkeypatch.setattr("ecs_med.methods.ecs.free_memory", lambda free=free: free)
         torch.manual_seed(2)
         for _ in range(3):
             method.step(sample)
+        # 2 * 8192 bytes for each of the pixels of a batch.
+        assert method._has_room(sample.images) == (free == 2**30)
+        monkeypatch.setattr("ecs_med.methods.ecs.free_memory", lambda: None)
+        assert method._has_room(sample.images) == (free == 2**30)
     for name, network in plain.networks.items():
         found = sparing.networks[name].state_dict()
         for key, value in network.state_dict().items():

@@ -1,0 +1,64 @@
+"""Memory that is kept for the next step, counted in pages that the system had to map."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from ecs_med import memory
+from ecs_med.memory import kept_heap
+
+SCRIPT = """
+import json, resource
+from pathlib import Path
+from ecs_med.memory import kept_heap
+
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+def step():
+    "64 MB in blocks of 1 MB, all of it freed."
+    blocks = [b"1" * 2**20 for _ in range(64)]
+
+def faults_of_a_step():
+    for _ in range(4):
+        step()
+    before = faults()
+    step()
+    return faults() - before
+
+with kept_heap():  # what a process has arrived at that has freed large blocks
+    pass
+found = [faults_of_a_step()]
+with kept_heap():
+    found.append(faults_of_a_step())
+    with kept_heap():
+        pass
+    found.append(faults_of_a_step())
+    held = resident()
+found += [held - resident(), faults_of_a_step()]
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.skipif(memory._glibc() is None, reason="needs glibc")
+def test_inside_a_step_finds_its_memory_again_and_afterwards_it_is_given_back() -> None:
+    # In a process of its own, where nothing lies above these blocks.
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True)
+    before, inside, still_inside, given_back, after = json.loads(done.stdout)
+    pages = 64 * 2**20 / 4096
+    assert before > pages / 2
+    assert inside < pages / 20
+    assert still_inside < pages / 20
+    assert given_back > 50
+    assert after > pages / 2
+
+
+def test_another_libc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_glibc", lambda: None)
+    with kept_heap():
+        assert memory._users == 0
