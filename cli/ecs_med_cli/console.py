@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich.console import Console, RenderableType
 from rich.progress import Progress
@@ -89,7 +89,9 @@ def plain_table(*columns: str, left: int = 1, title: str | None = None) -> Table
     above = None if title is None else Text(visible(title))
     table = PlainTable(box=None, pad_edge=False, title=above, title_justify="left")
     for index, name in enumerate(columns):
-        table.add_column(Text(visible(name)), justify="left" if index < left else "right")
+        # A name that is too long goes on in the next line: its end tells it from others.
+        side: Literal["left", "right"] = "left" if index < left else "right"
+        table.add_column(Text(visible(name)), justify=side, overflow="fold")
     return table
 
 
