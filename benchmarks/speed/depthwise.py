@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from ecs_med.networks import Initialization, build_segmenter
-from ecs_med.networks.depthwise import DilatedDepthwiseConv2d, quicken_depthwise
+from ecs_med.networks.depthwise import DilatedDepthwiseConv2d, quicken
 from ecs_med_benchmarks.machine import machine_in_words
 
 
@@ -28,7 +28,7 @@ def pair(encoder: str) -> list[nn.Module]:
     for module in plain.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-    networks = [plain, quicken_depthwise(copy.deepcopy(plain))]
+    networks = [plain, quicken(copy.deepcopy(plain))]
     return [network.to(memory_format=torch.channels_last).train() for network in networks]
 
 

@@ -21,8 +21,8 @@ from ecs_med.networks import Initialization, build_segmenter, corrector_input
 from ecs_med.networks.classifier import build_classifier, switch_off_absent
 from ecs_med.networks.correctors import CorrectorPlan, corrector_kind
 from ecs_med.networks.deeplab import one_hot
-from ecs_med.networks.depthwise import quicken_depthwise
 from ecs_med.networks.modes import evaluating, in_layout
+from ecs_med.networks.quick import quicken
 from ecs_med.runs import ModelSpec, RunFolder
 from ecs_med.runs.newest import newest_run
 from ecs_med.tensors import read_tensors, write_tensors
@@ -323,7 +323,7 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
     model = Model(spec, **networks, device=target, run=folder)
     _fill(RunFolder(folder).weights_file, model.networks())
     for network in model.networks().values():
-        in_layout(quicken_depthwise(network).to(target)).eval()
+        in_layout(quicken(network).to(target)).eval()
     return model
 
 

@@ -13,7 +13,9 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-__all__ = ["DilatedDepthwiseConv2d", "quicken_depthwise"]
+from ecs_med.networks.modes import is_plain
+
+__all__ = ["DilatedDepthwiseConv2d"]
 
 Pair = tuple[int, int]
 
@@ -56,7 +58,7 @@ class DilatedDepthwiseConv2d(nn.Conv2d):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
         """Of `(B, C, H, W)`, as `torch.nn.Conv2d`."""
-        if not _is_plain(input):
+        if not is_plain(input):
             return super().forward(input)
         (height, rows), (width, columns) = (self._reached(input, axis) for axis in (0, 1))
         weight = self.weight[:, :, height, width]
@@ -77,35 +79,6 @@ class DilatedDepthwiseConv2d(nn.Conv2d):
         spare = min(meets.index(True), meets[::-1].index(True)) if any(meets) else 0
         spare = min(spare, padding // dilation)
         return slice(spare, taps - spare), padding - spare * dilation
-
-
-def quicken_depthwise(network: nn.Module) -> nn.Module:
-    """Put `DilatedDepthwiseConv2d` in place of the convolutions that it is the same as.
-
-    Args:
-        network: Changed in place; names and values of its state stay.
-
-    Returns:
-        The network.
-    """
-    for name, child in network.named_children():
-        if DilatedDepthwiseConv2d.fits(child):
-            assert isinstance(child, nn.Conv2d)
-            setattr(network, name, DilatedDepthwiseConv2d(child))
-        else:
-            quicken_depthwise(child)
-    return network
-
-
-def _is_plain(images: torch.Tensor) -> bool:
-    """Whether the images are computed on a CPU in float32, step by step."""
-    return (
-        images.device.type == "cpu"
-        and images.dtype == torch.float32
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.jit.is_tracing()  # type: ignore[attr-defined]
-        and not torch.compiler.is_compiling()
-    )
 
 
 class _TapByTap(torch.autograd.Function):

@@ -9,7 +9,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ecs_med.devices import memory_format
 
-__all__ = ["evaluating", "forward_without_keeping", "frozen", "in_layout"]
+__all__ = ["evaluating", "forward_without_keeping", "frozen", "in_layout", "is_plain"]
 
 
 def in_layout(network: nn.Module) -> nn.Module:
@@ -21,6 +21,17 @@ def in_layout(network: nn.Module) -> nn.Module:
         if weight.ndim in (4, 5):
             weight.data = weight.data.contiguous(memory_format=memory_format(weight))
     return network
+
+
+def is_plain(images: torch.Tensor) -> bool:
+    """Whether the images are computed on a CPU in float32, step by step."""
+    return (
+        images.device.type == "cpu"
+        and images.dtype == torch.float32
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined]
+        and not torch.compiler.is_compiling()
+    )
 
 
 @contextmanager

@@ -10,10 +10,10 @@ from ecs_med.methods import Method, NetworkPlan, method_class, method_settings, 
 from ecs_med.networks import NETWORKS, Initialization, build_segmenter
 from ecs_med.networks.classifier import has_background
 from ecs_med.networks.correctors import corrector_kind
-from ecs_med.networks.depthwise import quicken_depthwise
 from ecs_med.networks.encoders import freeze_norm
 from ecs_med.networks.modes import in_layout
 from ecs_med.networks.parallel import make_parallel
+from ecs_med.networks.quick import quicken
 from ecs_med.runs import ModelSpec, Origin
 from ecs_med.training.data_plan import DataPlan
 from ecs_med.training.resolve import preparation_of
@@ -47,7 +47,7 @@ def build_model(
     cls, settings = method_class(config.method), method_settings(config)
     networks = _networks(config, plan, initializations, origin)
     for network in networks.values():
-        in_layout(make_parallel(quicken_depthwise(network)).to(device))
+        in_layout(make_parallel(quicken(network)).to(device))
     autocast = autocast_dtype(config.precision, device)
     optimizers = optimizer_settings(config)
     count = plan.scheme.num_classes

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from ecs_med.networks.depthwise import DilatedDepthwiseConv2d, quicken_depthwise
+from ecs_med.networks.depthwise import DilatedDepthwiseConv2d
+from ecs_med.networks.quick import quicken
 
 LAYERS = {
     "of an encoder": {"kernel_size": 5, "padding": 4, "dilation": 2},
@@ -63,7 +64,7 @@ def test_only_layers_that_it_is_the_same_as_are_taken_over() -> None:
     )
     before = {name: value.clone() for name, value in network.state_dict().items()}
     parameters = list(network.parameters())
-    quicken_depthwise(network)
+    quicken(network)
     taken = [isinstance(layer, DilatedDepthwiseConv2d) for layer in network]
     assert taken == [True, *[False] * 7]
     assert all(a is b for a, b in zip(parameters, network.parameters(), strict=True))
