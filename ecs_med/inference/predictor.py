@@ -171,8 +171,7 @@ def look_at_slices(
             for first in range(0, len(numbers), batch):
                 chosen = numbers[first : first + batch]
                 part = with_context(case.slices, chosen, model.spec.context)
-                logits = model.logits(part)
-                parts.append(view_of(logits, model.correct(part, logits)))
+                parts.append(view_of(*model.logits_and_judgement(part)))
     return CorrectorView.joined(parts), reference
 
 
@@ -231,12 +230,14 @@ def _draw(model: "Model", canvases: Sequence[Canvas], batch: int) -> None:
             part = slices[start : start + batch]
             if alone and context:
                 part = with_context(slices, range(start, start + len(part)), context)
-            scores = logits = model.logits(part)
             probabilities = None
             if canvases[0].view or model.spec.corrects:
-                probabilities = model.correct(part, logits)
-                if model.spec.corrects:
-                    scores = corrected_probabilities(logits, probabilities)
+                logits, probabilities = model.logits_and_judgement(part)
+            else:
+                logits = model.logits(part)
+            scores = logits
+            if model.spec.corrects and probabilities is not None:
+                scores = corrected_probabilities(logits, probabilities)
             # At full size, the maps of one slice fit into the cache of a processor.
             step = len(part) if alone and model.device.type != "cpu" else 1
             for index in range(0, len(part), step):
