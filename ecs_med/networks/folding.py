@@ -34,6 +34,8 @@ def folded(network: nn.Module, example: torch.Tensor) -> nn.Module:
         >>> [type(layer).__name__ for layer in folded(layers, torch.rand(1, 3, 8, 8))]
         ['Conv2d', 'Identity', 'ReLU']
     """
+    if not any(isinstance(layer, _NORMALIZERS) for layer in network.modules()):
+        return network
     found: list[tuple[str, str]] = []
     with _watched(network, found):
         expected = network(example)
