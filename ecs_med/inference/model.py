@@ -16,11 +16,13 @@ from ecs_med.data.batches import Normalization
 from ecs_med.devices import choose_device, memory_format
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.files import require_readable
+from ecs_med.inference.copies import QuickCopies
 from ecs_med.inference.tiles import OVERLAP, Buffer, tile_sides, tiled_rows
 from ecs_med.networks import Initialization, build_segmenter, corrector_input
 from ecs_med.networks.classifier import build_classifier, switch_off_absent
-from ecs_med.networks.correctors import CorrectorPlan, corrector_kind
+from ecs_med.networks.correctors import CorrectorPlan, FeatureCorrector, corrector_kind
 from ecs_med.networks.deeplab import one_hot
+from ecs_med.networks.halves import decode, encode
 from ecs_med.networks.modes import evaluating, in_layout
 from ecs_med.networks.quick import quicken
 from ecs_med.runs import ModelSpec, RunFolder
@@ -57,6 +59,8 @@ class Model:
         classifier: From `(B, C, H, W)` to N logits a picture, which switch off the classes that
             are less probable than `spec.presence`; `None` leaves all of them on.
         autocast: Precision of forward passes; `None` for float32.
+        quick: Copies of the networks that stand for them where they are applied on a CPU; `None`
+            where they are trained meanwhile.
 
     Example:
         >>> import ecs_med, torch
@@ -75,6 +79,7 @@ class Model:
         run: Path,
         classifier: nn.Module | None = None,
         autocast: torch.dtype | None = None,
+        quick: QuickCopies | None = None,
     ) -> None:
         self.spec = spec
         self.segmenter = segmenter
@@ -83,6 +88,7 @@ class Model:
         self.device = device
         self.run = run
         self._autocast = autocast
+        self._quick = quick if device.type == "cpu" and autocast is None else None
         slices = 2 * spec.context + 1
         self.normalization = Normalization(spec.mean * slices, spec.std * slices)
 
@@ -138,6 +144,37 @@ class Model:
             Probabilities `(B, N+1, *spatial)`; the last class says "right".
         """
         return self._judge(slices, logits.softmax(dim=1))
+
+    def logits_and_judgement(self, slices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """What `logits` and then `correct` give, without the same features twice.
+
+        A corrector that stands on the segmenter's features takes those of the segmentation, where
+        slices go through as a whole.
+        """
+        size = slices.shape[2:]
+        if not (
+            isinstance(self.corrector, FeatureCorrector)
+            and self.corrector.segmenter is self.segmenter
+            and self._goes_whole(size)
+        ):
+            logits = self.logits(slices)
+            return logits, self.correct(slices, logits)
+        images = self.normalization(slices.to(self.device))
+        with torch.inference_mode(), self.evaluating():
+            padded, inside = _padded_images(images)
+            segmenter = self._applied(self.segmenter, padded)
+            with self._precision():
+                features = encode(segmenter, padded)
+                logits = decode(segmenter, features)[inside].float()
+            if self.classifier is not None and self.spec.presence is not None:
+                logits = switch_off_absent(logits, self._presence(images), self.spec.presence)
+            class_map, _ = _padded_images(logits.softmax(dim=1))
+            example = corrector_input(padded, class_map)
+            corrector = self._applied(self.corrector, example)
+            assert isinstance(corrector, FeatureCorrector)
+            with self._precision():
+                judged = corrector.judge(features, class_map)[inside]
+        return logits, judged.float().softmax(dim=1)
 
     def judge(self, slices: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Let the corrector judge labels of anybody's, such as an expert's.
@@ -240,7 +277,7 @@ class Model:
     def _apply(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         size = inputs.shape[2:]
         with torch.inference_mode(), evaluating(network):
-            if self.spec.spatial_dims == 2 and max(size) <= self.spec.tile:
+            if self._goes_whole(size):
                 return self._whole(network, inputs)
             tiled: torch.Tensor = sliding_window_inference(
                 inputs,
@@ -251,6 +288,9 @@ class Model:
                 mode="gaussian",
             )
             return tiled
+
+    def _goes_whole(self, size: Sequence[int]) -> bool:
+        return self.spec.spatial_dims == 2 and max(size) <= self.spec.tile
 
     @property
     def _tiles_at_once(self) -> int:
@@ -268,24 +308,41 @@ class Model:
     def _whole(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
         if inputs.ndim == 5:  # patches, whose sides fit the network
             count = len(inputs)
-            if count == 1 and self.device.type == "cpu":
-                # In one thread, PyTorch takes several times as long for one volume as for two.
+            if count == 1 and self.device.type == "cpu" and self._quick is None:
+                # In one thread, PyTorch takes several times as long for one volume as for two;
+                # quick copies ask oneDNN for either.
                 inputs = torch.cat([inputs, inputs])
             return self._padded(network, inputs)[:count].float()
         height, width = inputs.shape[-2:]
         return self._padded(network, inputs)[..., :height, :width].float()
 
     def _padded(self, network: nn.Module, inputs: torch.Tensor) -> torch.Tensor:
-        padded = inputs
-        if inputs.ndim == 4:
-            height, width = inputs.shape[-2:]
-            padded = F.pad(inputs, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
-        padded = padded.contiguous(memory_format=memory_format(padded))
-        with torch.autocast(
-            self.device.type, dtype=self._autocast, enabled=self._autocast is not None
-        ):
-            outputs: torch.Tensor = network(padded)
+        padded, _ = _padded_images(inputs)
+        with self._precision():
+            outputs: torch.Tensor = self._applied(network, padded)(padded)
         return outputs
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(
+            self.device.type, dtype=self._autocast, enabled=self._autocast is not None
+        )
+
+    def _applied(self, network: nn.Module, images: torch.Tensor) -> nn.Module:
+        """What is computed for a network: a quick copy, where there may be one."""
+        if self._quick is None:
+            return network
+        return self._quick.of(network, images)
+
+
+def _padded_images(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Any, ...]]:
+    """Slices whose sides fit a network, in the layout in which it runs, and where they lie."""
+    inside: tuple[Any, ...] = (Ellipsis,)
+    padded = images
+    if images.ndim == 4:  # patches of volumes fit as they are
+        height, width = images.shape[-2:]
+        padded = F.pad(images, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
+        inside = (Ellipsis, slice(height), slice(width))
+    return padded.contiguous(memory_format=memory_format(padded)), inside
 
 
 def save_model(model: Model) -> None:
@@ -320,7 +377,7 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
     spec = read_spec(folder)
     target = choose_device(device)
     networks = _networks(spec, RunFolder(folder).spec_file)
-    model = Model(spec, **networks, device=target, run=folder)
+    model = Model(spec, **networks, device=target, run=folder, quick=QuickCopies())
     _fill(RunFolder(folder).weights_file, model.networks())
     for network in model.networks().values():
         in_layout(quicken(network).to(target)).eval()

@@ -34,8 +34,10 @@ __all__ = [
 ]
 
 BATCH = 8
-"""Slices at a time. 16 take a tenth less time at 96 to 128 pixels on a CPU, but change the last
-bits of logits and so the label of a few pixels."""
+"""Slices at a time, at most."""
+PIXELS = 2**18
+"""Of the slices that go through a network at once on a CPU: with twice as many, memory for its maps
+is asked of the system again and again, which takes a third of the time at 256 x 256 pixels."""
 
 Item = TypeVar("Item")
 
@@ -168,11 +170,11 @@ def look_at_slices(
                 if kept:
                     parts.append(view_of(logits[kept], judged[kept]))
         else:
+            batch = slices_at_once(model, case.slices, batch)
             for first in range(0, len(numbers), batch):
                 chosen = numbers[first : first + batch]
                 part = with_context(case.slices, chosen, model.spec.context)
-                logits = model.logits(part)
-                parts.append(view_of(logits, model.correct(part, logits)))
+                parts.append(view_of(*model.logits_and_judgement(part)))
     return CorrectorView.joined(parts), reference
 
 
@@ -211,6 +213,13 @@ def check_scan(model: "Model", scan: Scan | ScanHeader, name: Path | str) -> Non
     )
 
 
+def slices_at_once(model: "Model", slices: torch.Tensor, most: int) -> int:
+    """How many slices, `(D, C, H, W)`, to give to a network together: at most `most`."""
+    if model.device.type != "cpu":
+        return most
+    return max(1, min(most, PIXELS // (slices.shape[-2] * slices.shape[-1])))
+
+
 def _draw(model: "Model", canvases: Sequence[Canvas], batch: int) -> None:
     """Segment one case of many slices, or several of one slice each, which one batch holds."""
     alone = canvases[0] if len(canvases) == 1 else None
@@ -227,21 +236,24 @@ def _draw(model: "Model", canvases: Sequence[Canvas], batch: int) -> None:
         alone.case.slices if alone else torch.cat([with_context(c, [0], context) for c in cases])
     )
     with torch.inference_mode(), model.evaluating():
+        batch = slices_at_once(model, slices, batch)
         for start in range(0, len(slices), batch):
             part = slices[start : start + batch]
             if alone and context:
                 part = with_context(slices, range(start, start + len(part)), context)
-            scores = logits = model.logits(part)
             probabilities = None
             if canvases[0].view or model.spec.corrects:
-                probabilities = model.correct(part, logits)
-                if model.spec.corrects:
-                    scores = corrected_probabilities(logits, probabilities)
+                logits, probabilities = model.logits_and_judgement(part)
+            else:
+                logits = model.logits(part)
+            scores = logits
+            if model.spec.corrects and probabilities is not None:
+                scores = corrected_probabilities(logits, probabilities)
             # At full size, the maps of one slice fit into the cache of a processor.
             step = len(part) if alone and model.device.type != "cpu" else 1
             for index in range(0, len(part), step):
                 own = slice(index, index + step)
-                canvas, place = (alone, start + index) if alone else (canvases[index], 0)
+                canvas, place = (alone, start + index) if alone else (canvases[start + index], 0)
                 judged = None if probabilities is None else probabilities[own]
                 if canvas.view == "prepared" and judged is not None:
                     canvas.look(view_of(logits[own], judged))

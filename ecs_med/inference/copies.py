@@ -1,0 +1,60 @@
+"""Copies of trained networks that give the same but for rounding, in less time on a CPU."""
+
+import copy
+
+import torch
+from torch import nn
+
+from ecs_med.networks.correctors import FeatureCorrector
+from ecs_med.networks.folding import folded
+from ecs_med.networks.modes import in_layout
+from ecs_med.networks.onednn import quicken_inference
+
+__all__ = ["QuickCopies"]
+
+
+class QuickCopies:
+    """The copy of each network that is asked for, made when it first is.
+
+    Batch normalisation is folded into convolutions, and convolutions are oneDNN's. Networks stay
+    as they are: they are what is saved, exported and trained. One that was trained since is copied
+    again.
+    """
+
+    def __init__(self) -> None:
+        self._copies: dict[int, tuple[nn.Module, int, nn.Module]] = {}
+
+    def of(self, network: nn.Module, example: torch.Tensor) -> nn.Module:
+        """The copy of a network in evaluation mode; the network itself in training mode.
+
+        Args:
+            network: On the CPU.
+            example: Something that it can be applied to.
+        """
+        if network.training:
+            return network
+        state = _state(network)
+        known = self._copies.get(id(network))
+        if known is None or known[0] is not network or known[1] != state:
+            known = (network, state, self._made(network, example))
+            self._copies[id(network)] = known
+        return known[2]
+
+    def _made(self, network: nn.Module, example: torch.Tensor) -> nn.Module:
+        # Of several images the first one will do, and gradients are not meant to be.
+        with torch.inference_mode(mode=False), torch.no_grad():
+            made = copy.deepcopy(network)
+            if isinstance(made, FeatureCorrector):
+                images = example[:1, : made.in_channels].clone()
+                made.stand_on(self.of(made.segmenter.eval(), images))
+            return in_layout(folded(quicken_inference(made), example[:1].clone())).eval()
+
+
+def _state(network: nn.Module) -> int:
+    """A number that rises whenever weights or statistics are changed in place."""
+    held = [network.segmenter] if isinstance(network, FeatureCorrector) else []
+    return sum(
+        values._version
+        for part in (network, *held)
+        for values in (*part.parameters(), *part.buffers())
+    )
