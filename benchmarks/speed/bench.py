@@ -1,0 +1,81 @@
+"""All measurements of speed in one file and one page: `make bench`.
+
+    python benchmarks/speed/bench.py [--only step,startup] [--output build/speed] [--anew]
+
+What is in the output folder already, measured with the same options, is kept unless `--anew`.
+`--check` measures what a shared machine can tell, with wide margins, writes nothing, and exits 1
+with a sentence where a ratio is missed: `make bench-check`.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ecs_med.errors import EcsMedError
+from ecs_med.files import write_text
+from speed_suite.page import page
+from speed_suite.registry import MEASUREMENTS, Measurement, Options, chosen
+from speed_suite.results import Results, Section, described, load_average
+
+
+def measured(measurement: Measurement, options: Options) -> Section:
+    """One section."""
+    load, started = load_average(), time.perf_counter()
+    measure, _ = measurement.load()
+    rows = measure(options)
+    seconds = round(time.perf_counter() - started, 1)
+    return Section(
+        **described(measurement.settings(options), load), seconds=seconds, rows=tuple(rows)
+    )
+
+
+def fill(output: Path, wanted: Sequence[Measurement], options: Options, *, anew: bool) -> None:
+    """Measure what `output` lacks; file and page are written after each."""
+    file = output / "speed.json"
+    results = Results.read(file) if file.is_file() else Results()
+    for measurement in wanted:
+        there = results.sections.get(measurement.name)
+        if there and there.settings == measurement.settings(options) and not anew:
+            print(f"{measurement.name}: kept, measured on {there.date}", flush=True)
+            continue
+        print(f"{measurement.name}: {measurement.title} ...", flush=True)
+        section = measured(measurement, options)
+        results = Results(sections={**results.sections, measurement.name: section})
+        output.mkdir(parents=True, exist_ok=True)
+        results.write(file)
+        write_text(output / "speed.md", page(results, MEASUREMENTS))
+    print(f"{output / 'speed.md'}")
+
+
+def parsed(words: Sequence[str] | None) -> argparse.Namespace:
+    """The options."""
+    defaults = Options()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", help=f"Of {', '.join(MEASUREMENTS)}.")
+    parser.add_argument("--output", type=Path, default=Path("build/speed"))
+    parser.add_argument("--anew", action="store_true", help="Measure again what is there.")
+    for name, kind in (("size", int), ("batch", int), ("repeats", int), ("files", int)):
+        parser.add_argument(f"--{name}", type=kind, default=getattr(defaults, name))
+    parser.add_argument("--seconds", type=float, default=defaults.seconds)
+    return parser.parse_args(words)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Measure; the exit code."""
+    asked = parsed(words)
+    import torch
+
+    torch.set_num_threads(1)
+    options = Options(asked.size, asked.batch, asked.repeats, asked.seconds, asked.files)
+    try:
+        fill(asked.output, chosen(asked.only), options, anew=asked.anew)
+    except EcsMedError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
