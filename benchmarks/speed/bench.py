@@ -56,7 +56,7 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", help=f"Of {', '.join(MEASUREMENTS)}.")
     parser.add_argument("--output", type=Path, default=Path("build/speed"))
     parser.add_argument("--anew", action="store_true", help="Measure again what is there.")
-    for name, kind in (("size", int), ("batch", int), ("repeats", int), ("files", int)):
+    for name, kind in (("size", int), ("batch", int), ("repeats", int), ("cases", int)):
         parser.add_argument(f"--{name}", type=kind, default=getattr(defaults, name))
     parser.add_argument("--seconds", type=float, default=defaults.seconds)
     return parser.parse_args(words)
@@ -68,7 +68,7 @@ def main(words: Sequence[str] | None = None) -> int:
     import torch
 
     torch.set_num_threads(1)
-    options = Options(asked.size, asked.batch, asked.repeats, asked.seconds, asked.files)
+    options = Options(asked.size, asked.batch, asked.repeats, asked.seconds, asked.cases)
     try:
         fill(asked.output, chosen(asked.only), options, anew=asked.anew)
     except EcsMedError as error:

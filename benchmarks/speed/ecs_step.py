@@ -24,13 +24,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from literal_ecs import LiteralEcs
 from torch import nn
 
 from ecs_med.config import TrainConfig
 from ecs_med.methods import Ecs, EcsSettings, optimizer_settings
 from ecs_med.networks import build_corrector, build_segmenter, choose_initialization
 from ecs_med.types import Batch
+from literal_ecs import LiteralEcs
 
 NUM_CLASSES = 2
 

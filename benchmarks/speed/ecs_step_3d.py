@@ -21,13 +21,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import torch
-from literal_ecs import LiteralEcs
 from torch import nn
 
 from ecs_med.methods import Ecs, EcsSettings
 from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.networks.correctors import CorrectorPlan, corrector_kind
 from ecs_med.types import Batch
+from literal_ecs import LiteralEcs
 
 NUM_CLASSES = 3
 OPTIMIZERS = Ecs.default_optimizers(15_000)

@@ -1,4 +1,4 @@
-"""Supervised training as a plain PyTorch loop: what `ecs_med.methods.supervised` is held against."""
+"""Supervised training in plain PyTorch: what `ecs_med.methods.supervised` is held against."""
 
 from dataclasses import dataclass
 

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from ecs_step import networks, ours, random_batch, timed
 
 from ecs_med.config import TrainConfig
 from ecs_med.devices import autocast_dtype, choose_device, describe_device
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.protocols import CITYSCAPES, VOC
+from ecs_step import networks, ours, random_batch, timed
 
 NUM_CLASSES = {"voc": 21, "cityscapes": 19}
 PUBLISHED_GB = {"voc": 24, "cityscapes": 22}

@@ -87,11 +87,7 @@ class Split:
             test=tuple(parts["test"]),
             unused=tuple(case.without_mask() for case in parts["unused"]),
             hidden=HiddenReferences(
-                {
-                    unlabeled[case.id]: mask
-                    for case in parts["unlabeled"]
-                    if (mask := _whole(case))
-                },
+                {unlabeled[case.id]: mask for case in parts["unlabeled"] if (mask := _whole(case))},
                 {
                     case.without_mask(): (mask, some)
                     for case, some in sliced.items()

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
+
+from ecs_med.types import Batch
 from literal_consistency import (
     Images,
     LiteralCps,
@@ -20,9 +23,6 @@ from literal_consistency import (
 from literal_ecs import LiteralEcs
 from literal_rivals import LiteralAdvSemiSeg, LiteralMlmt, LiteralS4Gan
 from literal_supervised import LiteralSupervised
-from torch import nn
-
-from ecs_med.types import Batch
 
 __all__ = ["LITERALS", "Literal"]
 

@@ -21,14 +21,14 @@ class Options:
         batch: Labelled images of a training batch, and as many unlabelled ones.
         repeats: Turns of a comparison.
         seconds: After so many no further turn of a comparison is begun.
-        files: Of the largest data set that is scanned.
+        cases: Of the largest data set that is scanned.
     """
 
     size: int = 128
     batch: int = 8
     repeats: int = 9
     seconds: float = 60.0
-    files: int = 100_000
+    cases: int = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,12 @@ MEASUREMENTS: dict[str, Measurement] = {
     for each in (
         Measurement("startup", "Start of the program"),
         Measurement("step", "Training step", ("size", "batch", "repeats", "seconds")),
+        Measurement("floor", "Step over its floor", ("size", "batch", "repeats", "seconds")),
+        Measurement("pipeline", "Training batches", ("size", "batch", "repeats", "seconds")),
+        Measurement("validation", "Validation", ("size", "batch", "repeats", "seconds")),
+        Measurement("prediction", "Prediction"),
+        Measurement("scan", "Many files", ("cases",)),
+        Measurement("overhead", "Run of a sweep", ("size", "batch")),
     )
 }
 """By name."""

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from ecs_med.records import Record
 from ecs_med_benchmarks.machine import machine_in_words
 from speed_suite.timing import Spread, ratio_of
 
-__all__ = ["Results", "Row", "Section", "compared", "described", "single"]
+__all__ = ["Results", "Row", "Section", "compared", "described", "load_average", "single"]
 
 
 class Row(Record):
@@ -78,7 +80,7 @@ class Results(Record):
 
     remedy: ClassVar[str] = "remove the file to measure anew"
 
-    sections: dict[str, Section] = {}
+    sections: dict[str, Section] = Field(default_factory=dict)
     """Those that were measured so far."""
 
 

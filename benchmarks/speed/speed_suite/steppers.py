@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from literal_consistency import Images
 from torch import nn
 
 from ecs_med.config import OptimizerSettings, TrainConfig
@@ -21,6 +20,7 @@ from ecs_med.networks import NETWORKS, build_segmenter, choose_initialization
 from ecs_med.networks.depthwise import quicken_depthwise
 from ecs_med.networks.modes import in_layout
 from ecs_med.types import Batch, StrongView
+from literal_consistency import Images
 from speed_suite.literals import LITERALS, Literal
 
 __all__ = ["NUM_CLASSES", "PROGRESS", "Pair", "as_batch", "build_method", "noise", "pair"]

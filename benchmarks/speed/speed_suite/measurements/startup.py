@@ -1,6 +1,8 @@
-"""`--help` of every command in a process of its own: the processor's time, user and system, of the
-process and its children; that by the clock is in the note. In turn with it runs `import typer`
-alone, the library that reads the command line."""
+"""The start of the program: `--help` of every command.
+
+A process of its own each time: the processor's time, user and system; that by the clock is in the
+note. In turn with it runs `import typer` alone, the library that reads the command line.
+"""
 
 import resource
 import statistics

@@ -1,9 +1,12 @@
-"""A step of every method on a batch that lies ready in memory, with the packaged encoder, in one
-thread and float32: the processor's time, in turn with a step of supervised training and with the
-literal step (`literal_*.py`): the equations in plain PyTorch, in its usual memory format, with its
-optimisers as it chooses to run them, a forward pass a term. Strong views and the loading of batches
-are not part of a step. Both losses of a first step without dropout are compared in the note. Methods
-without a row against a literal step have none that was written for speed."""
+"""A training step of every method, on a batch that lies ready in memory.
+
+With the packaged encoder, in one thread and float32: the processor's time, in turn with a step of
+supervised training and with the literal step (`literal_*.py`): the equations in plain PyTorch, in
+its usual memory format, with its optimisers as it chooses to run them, a forward pass a term.
+Strong views and the loading of batches are not part of a step. Both losses of a first step without
+dropout are compared in the note. Methods without a row against a literal step have none that was
+written for speed.
+"""
 
 from collections.abc import Sequence
 
