@@ -97,7 +97,7 @@ def leak_warnings(
     if not learns_from_unlabeled:
         roles = {id_: role for id_, role in roles.items() if role != "unlabeled"}
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for group in together:
+    for group in joined:
         by_part: dict[str, str] = {}
         for id_ in group:
             if id_ in roles and roles[id_] != "unused":

@@ -1,9 +1,9 @@
 """A training step against the least that this processor could take for it.
 
 Two floors, each measured in turn with the step in one thread: its floating-point operations, as
-PyTorch's counter has them (convolutions and products of matrices; of the backward pass, too), at
-the rate of a product of two float32 matrices of side 1536; and its bytes at the rate of copying
-256 MB. Bytes are counted for every operation that PyTorch runs, forward, backward and in the
+PyTorch's counter has them (convolutions and products of matrices, a convolution's backward pass as
+one forward for each gradient that it gives), at the rate of a product of two float32 matrices of
+side 1536; and its bytes at the rate of copying 256 MB. Bytes are counted for every operation that PyTorch runs, forward, backward and in the
 optimiser: each tensor that it reads or writes once, views not at all. Small tensors that stay in
 the processor's cache are so counted as if they came from memory, and what one operation reads more
 than once is counted once. A ratio of 2 says: twice as long as that floor.
@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from speed_suite.registry import Options
 from speed_suite.results import Row, compared
@@ -58,6 +58,27 @@ class ByteCounter(TorchDispatchMode):
         return result
 
 
+def backward_flops(
+    grad_shape: Sequence[int],
+    image_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    *more: Any,
+    out_shape: Any = None,
+) -> int:
+    """Of a convolution's backward pass; PyTorch's own count takes groups for one."""
+    transposed, output_mask = more[4], more[7]
+    forward = conv_flop_count([*image_shape], [*weight_shape], [*grad_shape], transposed=transposed)
+    return int(forward * sum(output_mask[:2]))
+
+
+def count_flops(step: Callable[[], object]) -> int:
+    """Floating-point operations of convolutions and products of matrices."""
+    mapping = {torch.ops.aten.convolution_backward: backward_flops}
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
+        step()
+    return int(counter.get_total_flops())
+
+
 def measure(options: Options) -> Sequence[Row]:
     """Both floors of some methods."""
     rows: list[Row] = []
@@ -69,11 +90,10 @@ def measure(options: Options) -> Sequence[Row]:
 
 
 def _rows(what: str, step: Callable[[], object], options: Options) -> list[Row]:
-    with FlopCounterMode(display=False) as operations:
-        step()
+    flops = count_flops(step)
     with ByteCounter() as traffic:
         step()
-    flops, num_bytes = operations.get_total_flops(), traffic.num_bytes
+    num_bytes = traffic.num_bytes
     left, right = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
     source, target = torch.zeros(COPIED // 4), torch.zeros(COPIED // 4)
     seconds = in_turns(

@@ -2,13 +2,15 @@
 
 The formula that `--dry-run` of a sweep uses: start + steps x seconds of a step + validations x
 seconds of one + finish, its parts measured over a few iterations by the clock
-(`ecs_med.sweep.estimate`). Then a whole run of 60 steps with three validations is timed, and its
+(`ecs_med.sweep.estimate`). Then a whole run of 20 steps with two validations is timed, and its
 seconds beside the steps are compared with the formula's. Everything is by the clock of a machine
 that does other work, too. Images are prepared already.
 """
 
+import statistics
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from ecs_med.config import TrainConfig
@@ -21,7 +23,7 @@ from speed_suite.registry import Options
 from speed_suite.results import Row, compared
 from speed_suite.small_run import opened, phantom, settings_of
 
-STEPS, EVERY = 60, 20
+STEPS, EVERY = 20, 10
 
 
 class _Steps(NullListener):
@@ -66,5 +68,4 @@ def _times(folder: Path, name: str, settings: dict[str, object]) -> RunTimes:
 
 def _usual_step(at: Sequence[float]) -> float:
     """Median seconds between iterations; those with a validation between are the minority."""
-    between = sorted(after - before for before, after in zip(at, at[1:], strict=False))
-    return between[len(between) // 2]
+    return statistics.median(after - before for before, after in pairwise(at))
