@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ecs_med.errors import EcsMedError
 from ecs_med.files import write_text
+from speed_suite.guard import missed
 from speed_suite.page import page
 from speed_suite.registry import MEASUREMENTS, Measurement, Options, chosen
 from speed_suite.results import Results, Section, described, load_average
@@ -55,6 +56,7 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", help=f"Of {', '.join(MEASUREMENTS)}.")
     parser.add_argument("--output", type=Path, default=Path("build/speed"))
+    parser.add_argument("--check", action="store_true", help="Hold the guarded ratios; no file.")
     parser.add_argument("--anew", action="store_true", help="Measure again what is there.")
     for name, kind in (("size", int), ("batch", int), ("repeats", int), ("cases", int)):
         parser.add_argument(f"--{name}", type=kind, default=getattr(defaults, name))
@@ -68,6 +70,11 @@ def main(words: Sequence[str] | None = None) -> int:
     import torch
 
     torch.set_num_threads(1)
+    if asked.check:
+        sentences = missed(tell=lambda line: print(line, flush=True))
+        for sentence in sentences:
+            print(f"bench-check: {sentence}", file=sys.stderr)
+        return 1 if sentences else 0
     options = Options(asked.size, asked.batch, asked.repeats, asked.seconds, asked.cases)
     try:
         fill(asked.output, chosen(asked.only), options, anew=asked.anew)

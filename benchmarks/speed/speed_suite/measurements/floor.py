@@ -3,10 +3,11 @@
 Two floors, each measured in turn with the step in one thread: its floating-point operations, as
 PyTorch's counter has them (convolutions and products of matrices, a convolution's backward pass as
 one forward for each gradient that it gives), at the rate of a product of two float32 matrices of
-side 1536; and its bytes at the rate of copying 256 MB. Bytes are counted for every operation that PyTorch runs, forward, backward and in the
-optimiser: each tensor that it reads or writes once, views not at all. Small tensors that stay in
-the processor's cache are so counted as if they came from memory, and what one operation reads more
-than once is counted once. A ratio of 2 says: twice as long as that floor.
+side 1536; and its bytes at the rate of copying 256 MB. Bytes are counted for every operation that
+PyTorch runs, forward, backward and in the optimiser: each tensor that it reads or writes once,
+views not at all. Small tensors that stay in the processor's cache are so counted as if they came
+from memory, and what one operation reads more than once is counted once. A ratio of 2 says: twice
+as long as that floor.
 """
 
 from collections.abc import Callable, Mapping, Sequence

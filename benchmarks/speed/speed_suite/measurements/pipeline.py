@@ -33,6 +33,13 @@ def measure(options: Options) -> Sequence[Row]:
     return rows
 
 
+def labeled_row(options: Options) -> Row:
+    """Batches of labelled images alone."""
+    with phantom() as folder:
+        run = opened(folder, "supervised", options.size, options.batch)
+        return _row("labelled, from the cache", run, run, options.batch, options)
+
+
 def _row(what: str, run: SmallRun, stepping: SmallRun, images: int, options: Options) -> Row:
     numbers, batch = count(), stepping.batch(0)
 

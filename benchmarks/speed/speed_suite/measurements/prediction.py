@@ -38,22 +38,32 @@ Plain = Callable[[Model, nn.Module, Path, Path], None]
 
 def measure(options: Options) -> Sequence[Row]:
     """Small pictures, a large one in tiles, a volume by slices, a volume by patches."""
-    rows = []
+    return [
+        *rows_of_pictures(options),
+        *rows_of_pictures(options, side=1536, number=1),
+        *_rows_of_volumes(options),
+    ]
+
+
+def rows_of_pictures(options: Options, *, side: int = 256, number: int = 16) -> list[Row]:
+    """Some pictures of one size."""
+    what = f"{number} picture{'s' if number > 1 else ''} of {side} px"
+    what += f" in tiles of {TILE}" if side > TILE else ""
     with TemporaryDirectory(prefix="ecs-med-bench-") as name:
-        folder = Path(name)
-        small = [_picture(folder / "small" / f"{i}.png", 256, i) for i in range(16)]
-        large = [_picture(folder / "large" / "0.png", 1536, 0)]
-        volume = [_volume(folder / "volume" / "0.nii.gz", (128, 128, 48))]
-        block = [_volume(folder / "block" / "0.nii.gz", (96, 96, 72))]
-        pictures, slices, blocks = _model("picture"), _model("volume"), _model("volume", dims=3)
-        for what, model, files, plain in (
-            ("16 pictures of 256 px", pictures, small, _plain_picture),
-            (f"a picture of 1536 px in tiles of {TILE}", pictures, large, _plain_picture),
-            ("a volume of 128 x 128 x 48 by slices", slices, volume, _plain_slices),
-            (f"a volume of 96 x 96 x 72 in patches of {PATCH}", blocks, block, _plain_patches),
-        ):
-            rows.append(_row(what, model, files, plain, options))
-    return rows
+        files = [_picture(Path(name) / "data" / f"{i}.png", side, i) for i in range(number)]
+        return [_row(what, _model("picture"), files, _plain_picture, options)]
+
+
+def _rows_of_volumes(options: Options) -> list[Row]:
+    with TemporaryDirectory(prefix="ecs-med-bench-") as name:
+        volume = [_volume(Path(name) / "volume" / "0.nii.gz", (128, 128, 48))]
+        block = [_volume(Path(name) / "block" / "0.nii.gz", (96, 96, 72))]
+        by_slices = ("a volume of 128 x 128 x 48 by slices", _model("volume"), volume)
+        by_patches = (f"a volume of 96 x 96 x 72 in patches of {PATCH}", _model("volume", 3), block)
+        return [
+            _row(*by_slices, _plain_slices, options),
+            _row(*by_patches, _plain_patches, options),
+        ]
 
 
 def _row(

@@ -25,24 +25,22 @@ def measure(options: Options) -> Sequence[Row]:
     """A row for each command."""
     from ecs_med_cli.app import COMMANDS
 
-    rows = []
-    for command in ("", *COMMANDS):
-        words = [sys.executable, "-m", "ecs_med_cli", *filter(None, [command]), "--help"]
-        walls: list[float] = []
-        works: dict[str, Callable[[], object]] = {
-            "help": partial(_run, words, walls),
-            "typer": partial(_run, TYPER, []),
-        }
-        found = in_turns(
-            works, repeats=options.repeats, most_seconds=options.seconds, clock=_children
-        )
-        what = f"`ecs-med {command} --help`".replace("  ", " ")
-        limit: dict[str, Any] = {"limit": LIMIT_SECONDS, "limits": "value"}
-        note = f"{statistics.median(walls):.2f} s by the clock"
-        rows.append(
-            compared(what, found["help"], "`import typer`", found["typer"], note=note, **limit)
-        )
-    return rows
+    return [row_of(command, options) for command in ("", *COMMANDS)]
+
+
+def row_of(command: str, options: Options) -> Row:
+    """One command; empty: the program alone."""
+    words = [sys.executable, "-m", "ecs_med_cli", *filter(None, [command]), "--help"]
+    walls: list[float] = []
+    works: dict[str, Callable[[], object]] = {
+        "help": partial(_run, words, walls),
+        "typer": partial(_run, TYPER, []),
+    }
+    found = in_turns(works, repeats=options.repeats, most_seconds=options.seconds, clock=_children)
+    what = f"`ecs-med {command} --help`".replace("  ", " ")
+    limit: dict[str, Any] = {"limit": LIMIT_SECONDS, "limits": "value"}
+    note = f"{statistics.median(walls):.2f} s by the clock"
+    return compared(what, found["help"], "`import typer`", found["typer"], note=note, **limit)
 
 
 def _run(words: Sequence[str], walls: list[float]) -> None:

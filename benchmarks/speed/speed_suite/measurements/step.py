@@ -55,7 +55,7 @@ def rows_of(name: str, options: Options, *, beside: bool = True) -> list[Row]:
 
 def largest_difference(name: str, options: Options) -> float:
     """Between the losses of a first step, ours and literal, without dropout."""
-    found = pair(name, noise(options.batch, options.size), dropout=False, last=True)
+    found = pair(name, noise(options.batch, options.size), dropout=False, alike=True)
     assert found.literal is not None
     torch.manual_seed(2)
     ours = found.ours()
