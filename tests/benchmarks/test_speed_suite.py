@@ -118,7 +118,7 @@ def test_results_are_kept_until_they_are_asked_for_anew(
 ) -> None:
     threads, asked = torch.get_num_threads(), suite_of_one(monkeypatch)
     try:
-        for words in ([], [], ["--anew"], ["--repeats", "3"], ["--size", "64"]):
+        for words in (["--remark", "Alone."], [], ["--anew"], ["--repeats", "3"], ["--size", "64"]):
             assert bench.main(["--output", str(tmp_path / "out"), *words]) == 0
         assert [options.size for options in asked] == [128, 128, 64]
         assert bench.main(["--output", str(tmp_path), "--only", "nothing"]) == 2
@@ -138,6 +138,7 @@ def test_results_are_kept_until_they_are_asked_for_anew(
         "| Fixed | pictures | 1,234 images/s |  |  |  | at least 1,000 images/s: met |  |",
     ]
     assert "By hand." in written
+    assert "\nAlone.\n" in written
     assert results.sections["fixed"].machine in written
 
 

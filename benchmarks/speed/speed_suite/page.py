@@ -14,7 +14,7 @@ _HEAD = """\
 Medians with their quartiles in brackets. Where two things are compared they took turns in one
 process, and the ratio is the median of the ratios turn by turn. "Target" is what the ratio should
 keep to, or the first median where a unit is named.
-
+{remark}
 | measurement | what | median | against | median | ratio | target | note |
 | --- | --- | --- | --- | --- | --- | --- | --- |
 """
@@ -26,7 +26,8 @@ def page(results: Results, measurements: Mapping[str, Measurement]) -> str:
     lines = [
         _line(measurement.title, row) for measurement, section in there for row in section.rows
     ]
-    parts = [_HEAD + "\n".join(lines)]
+    parts = [_HEAD.format(remark=f"\n{results.remark}\n" if results.remark else "")]
+    parts[0] += "\n".join(lines)
     parts += [_how(measurement, section) for measurement, section in there]
     return "\n\n".join(parts) + "\n"
 

@@ -21,6 +21,7 @@ class Options:
         batch: Labelled images of a training batch, and as many unlabelled ones.
         repeats: Turns of a comparison.
         seconds: After so many no further turn of a comparison is begun.
+        methods: Whose steps are measured, separated by commas; empty: all.
         cases: Of the largest data set that is scanned.
     """
 
@@ -28,6 +29,7 @@ class Options:
     batch: int = 8
     repeats: int = 9
     seconds: float = 60.0
+    methods: str = ""
     cases: int = 100_000
 
 
@@ -59,7 +61,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     each.name: each
     for each in (
         Measurement("startup", "Start of the program"),
-        Measurement("step", "Training step", ("size", "batch", "repeats", "seconds")),
+        Measurement("step", "Training step", ("size", "batch", "repeats", "seconds", "methods")),
         Measurement("floor", "Step over its floor", ("size", "batch", "repeats", "seconds")),
         Measurement("pipeline", "Training batches", ("size", "batch", "repeats", "seconds")),
         Measurement("validation", "Validation", ("size", "batch", "repeats", "seconds")),

@@ -80,6 +80,8 @@ class Results(Record):
 
     remedy: ClassVar[str] = "remove the file to measure anew"
 
+    remark: str = ""
+    """What a reader should know of all of them, such as who else used the machine."""
     sections: dict[str, Section] = Field(default_factory=dict)
     """Those that were measured so far."""
 

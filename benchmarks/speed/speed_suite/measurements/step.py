@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ecs_med.methods import available_methods
+from ecs_med.methods import available_methods, method_class
 from speed_suite.registry import Options
 from speed_suite.results import Row, compared, single
 from speed_suite.steppers import noise, pair
@@ -25,7 +25,10 @@ LIMITS = {128: {"ecs": 0.65, "supervised": 0.75}, 256: {"ecs": 0.55, "supervised
 def measure(options: Options) -> Sequence[Row]:
     """Rows of every method."""
     rows: list[Row] = []
-    names = sorted(available_methods(), key=lambda name: (name != "supervised", name))
+    asked = [name.strip() for name in options.methods.split(",") if name.strip()]
+    for name in asked:
+        method_class(name)  # an unknown one is told with the nearest
+    names = sorted(asked or available_methods(), key=lambda name: (name != "supervised", name))
     for name in names:
         rows += rows_of(name, options)
     return rows
