@@ -10,8 +10,6 @@ those for a million cases (`--cases 1000000`).
 
 import json
 import os
-import resource
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from measured_process import HERE, called
+from measured_process import HERE, called, megabytes
 from speed_suite.registry import Options
 from speed_suite.results import Row, single
 
@@ -99,9 +97,8 @@ def print_figures(root: Path) -> None:
     rule = "column" if root.suffix else r"regex:(patient\d+)"
     settings = ReadingSettings(patient=rule)
     cases = timed("index", lambda: open_data(root, settings)).cases
-    # Linux counts in kibibytes, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    figures["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6
+    # Not `getrusage`, which counts what the process that started this one held.
+    figures["memory"] = megabytes("VmHWM")
     timed("split", lambda: draw_split(cases, "10%", 0))
     alone = [replace(case, patient=None) for case in cases]
     timed("alone", lambda: draw_split(alone, "10%", 0))
