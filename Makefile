@@ -9,14 +9,15 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.setup-stamp
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types layers wheel clean
+.PHONY: help setup demo test check lint types layers wheel bench bench-check clean
 
 help:
 	@echo "make demo    set up, then train and predict on built-in pictures: offline, minutes"
 	@echo "make test    set up, then run the tests"
 	@echo "make check   set up, then lint, types, layers, tests, wheel: what CI runs"
 	@echo "make setup   build $(VENV); does nothing where it is up to date"
-	@echo "also: lint, types, layers, wheel, clean"
+	@echo "make bench   set up, then measure speed: half an hour, build/speed/speed.md"
+	@echo "also: lint, types, layers, wheel, bench-check, clean"
 
 # The stamp holds what the environment was built from: interpreter, place, extras, pyproject.toml.
 setup:
@@ -55,6 +56,14 @@ wheel: setup
 	rm -rf build
 	$(BIN)/python -m build --no-isolation --outdir build/dist .
 	$(BIN)/python tests/packaging/wheel_contents.py build/dist
+
+# BENCH="--only step,startup --anew" and the like; what build/speed holds is kept.
+bench: setup
+	$(BIN)/python benchmarks/speed/bench.py $(BENCH)
+
+# Ratios that a shared machine can tell, with wide margins.
+bench-check: setup
+	$(BIN)/python benchmarks/speed/bench.py --check
 
 clean:
 	rm -rf build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

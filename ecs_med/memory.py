@@ -1,13 +1,14 @@
-"""How much memory is left on this machine, and keeping what was freed for the next step."""
+"""How much memory is left, keeping what was freed, and not searching for what nobody needs."""
 
 import ctypes
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Lock
 
-__all__ = ["free_memory", "kept_heap"]
+__all__ = ["free_memory", "kept_heap", "without_garbage_collection"]
 
 _MEMINFO = Path("/proc/meminfo")
 _GROUP = Path("/sys/fs/cgroup")
@@ -73,6 +74,18 @@ def kept_heap() -> Iterator[None]:
                 # What glibc arrives at by itself in a process that frees large blocks.
                 libc.mallopt(_TRIM_THRESHOLD, 2 * _LARGEST_MMAP)
                 libc.malloc_trim(0)
+
+
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
+    """Make many objects that all are kept: searching them for cycles takes a third of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @cache

@@ -96,6 +96,10 @@ class Case:
         # Ids are written into many files, of which UTF-8 holds no byte that is none of its own.
         object.__setattr__(self, "id", printable(self.id))
 
+    def __hash__(self) -> int:
+        # Ids are unique within a collection, and paths are slow to hash.
+        return hash(self.id)
+
     def without_mask(self) -> "UnlabeledCase":
         """The same case as training sees it outside the budget."""
         return UnlabeledCase(self.id, self.images, self.frame)
@@ -112,6 +116,9 @@ class UnlabeledCase:
     id: str
     images: tuple[Path, ...]
     frame: int | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
 
 @dataclass(frozen=True, slots=True)

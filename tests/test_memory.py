@@ -1,5 +1,6 @@
-"""Memory that is kept for the next step, counted in pages that the system had to map."""
+"""Memory that is kept for the next step, counted in pages that the system had to map; cycles."""
 
+import gc
 import json
 import subprocess
 import sys
@@ -7,7 +8,7 @@ import sys
 import pytest
 
 from ecs_med import memory
-from ecs_med.memory import kept_heap
+from ecs_med.memory import kept_heap, without_garbage_collection
 
 SCRIPT = """
 import json, resource
@@ -62,3 +63,17 @@ def test_another_libc_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "_glibc", lambda: None)
     with kept_heap():
         assert memory._users == 0
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_collection_is_as_it_was(was_on: bool) -> None:
+    (gc.enable if was_on else gc.disable)()
+    try:
+        with without_garbage_collection():
+            assert not gc.isenabled()
+        assert gc.isenabled() == was_on
+        with pytest.raises(ValueError, match="left"), without_garbage_collection():
+            raise ValueError("left")
+        assert gc.isenabled() == was_on
+    finally:
+        gc.enable()

@@ -1,11 +1,11 @@
 """Ragged batches whose strong view has known boxes, as a method and as a literal see them."""
 
 import torch
-from literal_consistency import Images
 from tiny_networks import NUM_CLASSES, ragged_batch
 from torch import nn
 
 from ecs_med.types import Batch, StrongView
+from literal_consistency import Images
 
 ORDER = [1, 2, 0]
 """Of which image each box is."""

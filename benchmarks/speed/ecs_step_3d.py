@@ -6,9 +6,11 @@ Both have the same networks, weights and batch and run in one process, in turn; 
 compared, and the ratio of each turn; in seconds of the processor, which other programs do not slow
 down as they do the clock.
 
-Where time is saved beside what `ecs_step.py` says: volumes are in channels-last memory format, but
-with `--plain`, and largest classes are not looked for by `argmax`. Batches hold two, as those of
-training at least: in one thread, PyTorch has a slow convolution for a single volume.
+Where time is saved, the losses being the same: S(x) of the corrector step is used again by the
+supervised step, no gradients of C's weights are computed where C stays, optimisers are fused,
+volumes are in channels-last memory format, but with `--plain`, and largest classes are not looked
+for by `argmax`. Batches hold two, as those of training at least: in one thread, PyTorch has a slow
+convolution for a single volume. Slices are measured by `bench.py --only step`.
 """
 
 import argparse
@@ -21,13 +23,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import torch
-from literal_ecs import LiteralEcs
 from torch import nn
 
 from ecs_med.methods import Ecs, EcsSettings
 from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.networks.correctors import CorrectorPlan, corrector_kind
 from ecs_med.types import Batch
+from literal_ecs import LiteralEcs
 
 NUM_CLASSES = 3
 OPTIMIZERS = Ecs.default_optimizers(15_000)

@@ -21,7 +21,7 @@ def megabytes(name: str) -> float:
 
 def called(tree: Path, code: str, *words: object) -> str:
     """What Python code prints under the package in `tree`; it may import this folder's modules."""
-    paths = [tree, tree / "cli", tree / "datasets", Path(__file__).parent]
+    paths = [tree, tree / "cli", tree / "datasets", tree / "benchmarks", Path(__file__).parent]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, paths))}
     texts = [word if isinstance(word, (str, Path)) else json.dumps(word) for word in words]
     command = [sys.executable, "-c", code, *map(str, texts)]

@@ -11,20 +11,31 @@ import argparse
 import json
 import platform
 import statistics
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
-from ecs_step import networks, ours, random_batch, timed
 
 from ecs_med.config import TrainConfig
 from ecs_med.devices import autocast_dtype, choose_device, describe_device
 from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.protocols import CITYSCAPES, VOC
+from speed_suite.steppers import as_batch, build_method, first_networks, noise
 
 NUM_CLASSES = {"voc": 21, "cityscapes": 19}
 PUBLISHED_GB = {"voc": 24, "cityscapes": 22}
+
+
+def timed(step: Callable[[], object], device: torch.device) -> float:
+    """Seconds of one call."""
+    started = time.perf_counter()
+    step()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started
 
 
 def measure(
@@ -33,10 +44,13 @@ def measure(
     """Peak memory and seconds of a step after the first."""
     settings = {**protocol.train_settings(), "data": ".", "encoder_weights": "none"}
     config, num_classes = TrainConfig.parse(settings), NUM_CLASSES[protocol.name]
-    pair = networks(config, device, num_classes=num_classes)
+    networks = first_networks(config, num_classes=num_classes)
+    for network in networks.values():
+        network.to(device)
     dtype = autocast_dtype(precision, device)
-    method = ours(config, pair, num_classes=num_classes, autocast=dtype)
-    batch = random_batch(protocol.batch, side, device, num_classes)
+    method = build_method(config, networks, num_classes=num_classes, autocast=dtype)
+    method.train_mode()
+    batch = as_batch(noise(protocol.batch, side, num_classes, device), 0)
     losses = method.step(batch).losses
     seconds = [timed(lambda: method.step(batch), device) for _ in range(steps)]
     result: dict[str, Any] = {

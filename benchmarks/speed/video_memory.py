@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from measured_process import megabytes
 
 from ecs_med.config import Preparation
 from ecs_med.data.masks.label_scheme import LabelScheme
@@ -27,6 +26,7 @@ from ecs_med.inference.videos import plan_videos, segment_video
 from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.runs.spec import ModelSpec
 from ecs_med_benchmarks.machine import machine_in_words
+from measured_process import megabytes
 
 FIRST = 100
 

@@ -94,7 +94,7 @@ def list_folders(folder: Path) -> list[str]:
     """Names of the visible subfolders, sorted, without what ecs-med wrote; empty if unreadable."""
     try:
         with os.scandir(folder) as entries:
-            names = [e.name for e in entries if not is_litter(e.name) and _is_folder(e)]
+            names = [e.name for e in entries if _is_folder(e) and not is_litter(e.name)]
     except OSError:
         return []
     return sorted(name for name in names if not is_own_folder(folder / name))

@@ -59,7 +59,9 @@ def unused_files(
     base = root.as_posix().rstrip("/") + "/"
     files = [path for case in cases for path in files_of(case)]
     used = {path.as_posix().removeprefix(base) for path in files}
-    lively = {str(parent) for name in used for parent in PurePosixPath(name).parents}
+    # Many files lie in few folders.
+    folders = {name.rpartition("/")[0] for name in used}
+    lively = {str(place) for folder in folders for place in PurePosixPath(folder, "_").parents}
     used |= {path.as_posix().removeprefix(base) for path in companions(files)}
     named = {
         problem.path.as_posix().removeprefix(base)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from ecs_med.config import ReadingSettings
 from ecs_med.errors import DataError
+from ecs_med.memory import without_garbage_collection
 from ecs_med.registry import Registry
 from ecs_med.types import CaseCollection
 
@@ -64,6 +65,7 @@ def available_layouts() -> dict[str, Layout]:
     return {layout.name: layout for layout in layouts}
 
 
+@without_garbage_collection()
 def open_data(root: Path, settings: ReadingSettings | None = None) -> CaseCollection:
     """Open a folder or list file with the layout that recognizes it.
 

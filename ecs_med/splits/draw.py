@@ -8,6 +8,7 @@ from numbers import Rational
 from typing import NamedTuple
 
 from ecs_med.errors import BudgetError
+from ecs_med.memory import without_garbage_collection
 from ecs_med.splits.case_list import read_case_list
 from ecs_med.splits.continuing import continue_parts
 from ecs_med.splits.document import Role, is_split_document
@@ -42,6 +43,7 @@ Pick = Callable[[Sequence[Case], int], Picked]
 """Chooses as many as asked for among training cases that have masks."""
 
 
+@without_garbage_collection()
 def draw_split(
     cases: Iterable[Case],
     labeled: str | float | Rational | os.PathLike[str],

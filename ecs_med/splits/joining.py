@@ -29,6 +29,9 @@ def join_cases(cases: Sequence[Case], joined: Iterable[Sequence[str]]) -> tuple[
     Returns:
         The cases in their order; those without a group unchanged.
     """
+    together = [*joined]
+    if not together:
+        return tuple(cases)
     movable = {case.id: group_key(case) for case in cases if case.partition in (None, "train")}
     leader: dict[str, str] = {}
 
@@ -37,7 +40,7 @@ def join_cases(cases: Sequence[Case], joined: Iterable[Sequence[str]]) -> tuple[
             key = leader[key]
         return key
 
-    for group in joined:
+    for group in together:
         keys = {find(movable[id_]) for id_ in group if id_ in movable}
         # In this order patients come first, so that a name that is known stays.
         first, *others = sorted(keys, reverse=True) or [""]

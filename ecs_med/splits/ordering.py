@@ -67,11 +67,18 @@ def shuffled_groups(cases: Iterable[Case], purpose: str, seed: int | None) -> li
             nothing about who is labelled first.
         seed: Any integer; `None` for one fixed order.
     """
-    groups: dict[str, list[Case]] = {}
+    groups: dict[str, Group] = {}
+    several: dict[str, list[Case]] = {}
     for case in sorted(cases, key=lambda case: case.id):
-        groups.setdefault(group_key(case), []).append(case)
-    keys = sorted(groups, key=lambda key: (digest(f"{seed}:{purpose}:{key}"), key))
-    return [tuple(groups[key]) for key in keys]
+        key = group_key(case)
+        if key in groups:
+            several.setdefault(key, [*groups[key]]).append(case)
+        else:
+            groups[key] = (case,)
+    groups |= {key: tuple(group) for key, group in several.items()}
+    start = f"{seed}:{purpose}:"
+    digests = {key: digest(start + key) for key in sorted(groups)}
+    return [groups[key] for key in sorted(digests, key=digests.__getitem__)]
 
 
 def nearest_prefix(groups: Sequence[Group], target: int) -> int:
@@ -120,7 +127,8 @@ def take_nearest(
 def digest(text: str) -> bytes:
     """SHA-256 of a text: a stable stand-in for a random number."""
     # NFC, because some file systems hand out names in decomposed form.
-    return hashlib.sha256(unicodedata.normalize("NFC", text).encode()).digest()
+    composed = text if text.isascii() else unicodedata.normalize("NFC", text)
+    return hashlib.sha256(composed.encode()).digest()
 
 
 def ordered_groups(

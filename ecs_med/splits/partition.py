@@ -159,8 +159,8 @@ class Parts:
         """Groups that may leave the pool; none if the only one holds all masks there are."""
         masked = [case for case in self.pool if case.mask is not None]
         groups = shuffled_groups(masked, purpose, self._seed)
-        if len(groups) == 1 and not self._kept:
-            return []
+        if not self._kept:
+            return groups if len(groups) > 1 else []
         return [group for group in groups if group_key(group[0]) not in self._kept]
 
     def _target(self, share: Fraction) -> int:
@@ -169,7 +169,7 @@ class Parts:
     def _move(self, groups: Sequence[Group]) -> list[Case]:
         moved = _flat(groups)
         keys = {group_key(case) for case in moved}
-        with_them = [case for case in self.pool if group_key(case) in keys and case.mask is None]
+        with_them = [case for case in self.pool if case.mask is None and group_key(case) in keys]
         self.unused += with_them
         self.pool = [case for case in self.pool if group_key(case) not in keys]
         if with_them:

@@ -75,22 +75,19 @@ class Split:
             kept = replace(case, mask=None) if case.id in excluded else case
             parts[roles[case.id]].append(kept)
         everyone = [case for part in parts.values() for case in part]
+        unlabeled = {case.id: case.without_mask() for case in parts["unlabeled"]}
         sliced = {case: slices[case.id] for case in parts["labeled"] if case.id in slices}
         return cls(
             labeled=tuple(
                 SparseCase.of(case, sliced[case]) if case in sliced else case
                 for case in parts["labeled"]
             ),
-            unlabeled=tuple(case.without_mask() for case in parts["unlabeled"]),
+            unlabeled=tuple(unlabeled.values()),
             validation=tuple(parts["validation"]),
             test=tuple(parts["test"]),
             unused=tuple(case.without_mask() for case in parts["unused"]),
             hidden=HiddenReferences(
-                {
-                    case.without_mask(): mask
-                    for case in parts["unlabeled"]
-                    if (mask := _whole(case))
-                },
+                {unlabeled[case.id]: mask for case in parts["unlabeled"] if (mask := _whole(case))},
                 {
                     case.without_mask(): (mask, some)
                     for case, some in sliced.items()

@@ -7,10 +7,10 @@ import nibabel
 import numpy as np
 import pytest
 import torch
-from large_volume import write_volume
-from measured_process import HERE, called
 
 from ecs_med.inference import canvas
+from large_volume import write_volume
+from measured_process import HERE, called
 
 PREDICT = """
 import ctypes, json, sys

@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from literal_rivals import LiteralAdvSemiSeg
 from tiny_networks import NUM_CLASSES, enlarge_weights, pixelwise, ragged_batch, weights
 from torch import nn
 
@@ -14,6 +13,7 @@ from ecs_med.methods.advsemiseg import AdvSemiSeg, AdvSemiSegSettings, Fake
 from ecs_med.methods.base import StepResult
 from ecs_med.networks.modes import frozen
 from ecs_med.types import IGNORE_INDEX, Batch
+from literal_rivals import LiteralAdvSemiSeg
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
 

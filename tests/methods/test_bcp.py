@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from literal_bcp import LiteralBcp, keep_largest
 from tiny_networks import NUM_CLASSES, pixelwise, ragged_batch, weights
 from torch import nn
 
@@ -15,6 +14,7 @@ from ecs_med.methods.bcp import Bcp, BcpSettings
 from ecs_med.methods.components import largest_components
 from ecs_med.networks.teacher import MeanTeacher
 from ecs_med.types import IGNORE_INDEX, Batch
+from literal_bcp import LiteralBcp, keep_largest
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
 

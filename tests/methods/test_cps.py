@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from literal_consistency import LiteralCps
 from tiny_networks import NUM_CLASSES, weights
 from varied_batches import SPATIAL, as_batch, segmenter, varied_images
 
@@ -12,6 +11,7 @@ from ecs_med.config import OptimizerSettings, TrainConfig
 from ecs_med.methods import optimizer_settings
 from ecs_med.methods.cps import Cps, CpsSettings
 from ecs_med.types import IGNORE_INDEX, Batch
+from literal_consistency import LiteralCps
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
 ADAM = {"name": "adam", "lr": 2e-3}

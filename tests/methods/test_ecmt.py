@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from literal_ecmt import LiteralEcmt
 from tiny_networks import weights
 from torch import nn
 
@@ -17,6 +16,7 @@ from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.networks.correctors import DecoderCorrector, FeatureCorrector
 from ecs_med.networks.teacher import MeanTeacher
 from ecs_med.types import IGNORE_INDEX, Batch, StrongView
+from literal_ecmt import LiteralEcmt
 
 NUM_CLASSES = 3
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import torch
-from literal_ecs import LiteralEcs
 from torch import nn
 
 from ecs_med.config import Settings
 from ecs_med.errors import SettingsError
 from ecs_med.methods import Ecs, EcsSettings, Supervised, method_class
 from ecs_med.types import IGNORE_INDEX, Batch
+from literal_ecs import LiteralEcs
 
 NUM_CLASSES = 3
 

@@ -4,10 +4,10 @@ import copy
 
 import pytest
 import torch
-from ecs_step_3d import NUM_CLASSES, OPTIMIZERS, literal, networks, random_batch
 
 from ecs_med.methods import Ecs, EcsSettings
 from ecs_med.types import IGNORE_INDEX
+from ecs_step_3d import NUM_CLASSES, OPTIMIZERS, literal, networks, random_batch
 
 
 def test_steps_of_the_3d_unet_equal_the_literal_ones() -> None:

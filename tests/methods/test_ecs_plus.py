@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from literal_ecs_plus import LiteralEcsPlus
 from tiny_networks import NUM_CLASSES, Halved, weights
 from varied_batches import as_batch, varied_images
 
@@ -15,6 +14,7 @@ from ecs_med.methods import Supervised
 from ecs_med.methods.ecs_plus import EcsPlus, EcsPlusSettings
 from ecs_med.networks.mask_corrector import MaskCorrector
 from ecs_med.networks.teacher import MeanTeacher
+from literal_ecs_plus import LiteralEcsPlus
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, momentum=0, weight_decay=0)
 

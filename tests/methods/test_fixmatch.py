@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from literal_consistency import LiteralFixMatch
 from tiny_networks import NUM_CLASSES, weights
 from torch import nn
 from torch.nn import functional as F
@@ -14,6 +13,7 @@ from ecs_med.config import OptimizerSettings
 from ecs_med.methods.fixmatch import FixMatch, FixMatchSettings
 from ecs_med.networks.teacher import MeanTeacher
 from ecs_med.types import Batch
+from literal_consistency import LiteralFixMatch
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
 

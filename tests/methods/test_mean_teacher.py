@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from literal_consistency import LiteralMeanTeacher
 from tiny_networks import NUM_CLASSES, weights
 from torch import nn
 from varied_batches import SPATIAL, as_batch, segmenter, varied_images
@@ -15,6 +14,7 @@ from ecs_med.losses import squared_distance
 from ecs_med.methods.mean_teacher import MeanTeacherMethod, MeanTeacherSettings, ramp_up
 from ecs_med.networks.teacher import MeanTeacher
 from ecs_med.types import Batch
+from literal_consistency import LiteralMeanTeacher
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
 

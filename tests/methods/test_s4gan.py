@@ -5,7 +5,6 @@ import math
 
 import pytest
 import torch
-from literal_rivals import LiteralS4Gan
 from tiny_networks import NUM_CLASSES, Judge, enlarge_weights, pixelwise, ragged_batch, weights
 from torch import nn
 
@@ -14,6 +13,7 @@ from ecs_med.methods.base import StepResult
 from ecs_med.methods.s4gan import S4Gan, S4GanSettings
 from ecs_med.networks.modes import frozen
 from ecs_med.types import IGNORE_INDEX, Batch
+from literal_rivals import LiteralS4Gan
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
 

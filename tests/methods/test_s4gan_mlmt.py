@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from literal_rivals import LiteralMlmt, LiteralS4Gan
 from tiny_networks import NUM_CLASSES, Judge, Pooled, pixelwise, ragged_batch, weights
 from torch import nn
 
@@ -13,6 +12,7 @@ from ecs_med.methods.base import StepResult
 from ecs_med.methods.s4gan_mlmt import S4GanMlmt, S4GanMlmtSettings, shown_classes
 from ecs_med.networks.teacher import MeanTeacher
 from ecs_med.types import Batch
+from literal_rivals import LiteralMlmt, LiteralS4Gan
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
 

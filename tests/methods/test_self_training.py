@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from literal_consistency import LiteralSelfTraining
 from tiny_networks import NUM_CLASSES, weights
 from torch import nn
 from varied_batches import SPATIAL, as_batch, segmenter, varied_images
@@ -12,6 +11,7 @@ from varied_batches import SPATIAL, as_batch, segmenter, varied_images
 from ecs_med.config import OptimizerSettings
 from ecs_med.methods.self_training import SelfTraining, SelfTrainingSettings, StageTeacher
 from ecs_med.types import Batch
+from literal_consistency import LiteralSelfTraining
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
 

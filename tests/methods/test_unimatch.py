@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from literal_unimatch import LiteralUniMatch, LiteralUniMatchV2, Varied, Weak
 from tiny_networks import NUM_CLASSES, Halved, pixelwise, ragged_batch, weights
 from torch import nn
 
@@ -17,6 +16,7 @@ from ecs_med.methods.unimatch import PseudoLabels
 from ecs_med.networks import Initialization
 from ecs_med.networks.teacher import MeanTeacher
 from ecs_med.types import Batch, StrongView
+from literal_unimatch import LiteralUniMatch, LiteralUniMatchV2, Varied, Weak
 
 SGD = OptimizerSettings(name="sgd", lr=0.05, weight_decay=0)
 LITERAL = {"unimatch": LiteralUniMatch, "unimatch-v2": LiteralUniMatchV2}

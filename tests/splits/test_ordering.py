@@ -1,6 +1,8 @@
 """Draws that look at what the masks show."""
 
+from hashlib import sha256
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
@@ -41,6 +43,26 @@ def test_every_order_holds_every_case_once_and_depends_on_the_seed(draw: str) ->
 def test_random_is_the_order_of_the_published_draw() -> None:
     expected = [case.id for group in shuffled_groups(CASES, "labeled", 5) for case in group]
     assert flat("random", {}, 5) == expected
+
+
+def test_patients_are_ordered_by_digests_and_equal_ones_by_name() -> None:
+    composed, decomposed = "L\u00e4sion", "La\u0308sion"
+    names = ["b", composed, "a", decomposed, "c", "d"]
+    patients = ["p1", None, "p2", None, "p1", "p1"]
+    cases = [Case(n, (), patient=p) for n, p in zip(names, patients, strict=True)]
+    groups = {"patient:p1": "bcd", "patient:p2": "a"}
+    keys = [*groups, f"case:{composed}", f"case:{decomposed}"]
+
+    def digest(key: str) -> str:
+        return sha256(normalize("NFC", f"7:labeled:{key}").encode()).hexdigest()
+
+    expected = [
+        [*groups.get(key, [key.removeprefix("case:")])]
+        for key in sorted(keys, key=lambda key: (digest(key), key))
+    ]
+    assert digest(keys[2]) == digest(keys[3])
+    found = shuffled_groups(reversed(cases), "labeled", 7)
+    assert [[case.id for case in group] for group in found] == expected
 
 
 def test_two_of_three_show_foreground_while_there_are_any() -> None:

@@ -1,0 +1,1 @@
+"""Measurements of speed that share their way of timing, their results and their page."""
