@@ -47,7 +47,7 @@ class Expectation:
     Attributes:
         seconds: All that is left, scores included; of a run of less than a minute the iterations.
         iteration_seconds: One iteration.
-        offers: Settings that would make it half as long or shorter, as `name=value`, each with the
+        offers: Settings that would make it about half as long or shorter, as `name=value`, each with the
             seconds of a whole run; the longest first. None for a run of less than a minute.
     """
 
