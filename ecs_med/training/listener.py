@@ -47,8 +47,9 @@ class Expectation:
     Attributes:
         seconds: All that is left, scores included; of a run of less than a minute the iterations.
         iteration_seconds: One iteration.
-        offers: Settings that would make it about half as long or shorter, as `name=value`, each with the
-            seconds of a whole run; the longest first. None for a run of less than a minute.
+        offers: Settings that would make it about half as long or shorter, as `name=value`, each
+            with the seconds of a whole run; the longest first. None for a run of less than a
+            minute.
     """
 
     seconds: float
