@@ -22,6 +22,7 @@ from ecs_med_benchmarks.protocol import Protocol
 from ecs_med_benchmarks.protocols import protocol_named
 from ecs_med_benchmarks.tables import TABLES, Variant, numbered, rows_of
 from ecs_med_cli.console import plain_table
+from ecs_med_cli.lean import LEAN_TRAINING
 from ecs_med_cli.sweep_console import SweepConsole
 from ecs_med_datasets.data_root import find_data
 
@@ -89,7 +90,9 @@ class BenchmarkSession:
                 _download(asked, self._console)
             self._data = find_data(asked.name, asked.data)
             device = overrides.get("device") or "auto"
-            self._executor = choose_executor(ExecutorOptions(**place), device, self._out)
+            self._executor = choose_executor(
+                ExecutorOptions(**place, preload=LEAN_TRAINING), device, self._out
+            )
             if not dry_run:
                 self._executor.prepare()
             self._settings = self._decided(merge_settings(protocol.train_settings(), overrides))

@@ -33,6 +33,7 @@ from ecs_med_benchmarks.few_labels.wording import facts_of, remarks_of
 from ecs_med_benchmarks.protocols import protocol_named
 from ecs_med_cli.commands.compare import SETTINGS
 from ecs_med_cli.console import duration, plain_table
+from ecs_med_cli.lean import LEAN_TRAINING
 from ecs_med_cli.sweep_console import SweepConsole
 from ecs_med_datasets.data_root import find_data
 
@@ -117,7 +118,9 @@ class CompareSession:
         if not asked.page_only:
             self._data = {name: find_data(name, asked.data) for name in self._table.sets}
         device = overrides.get("device") or "auto"
-        self._executor = choose_executor(ExecutorOptions(**place), device, self._out)
+        self._executor = choose_executor(
+            ExecutorOptions(**place, preload=LEAN_TRAINING), device, self._out
+        )
         with self._console.only_json():
             self._settings = decided_settings(
                 self._table, overrides, self._data, here=self._executor.here

@@ -4,21 +4,27 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["sparing_pydicom"]
+__all__ = ["LEAN_TRAINING", "sparing_imports"]
+
+LEAN_TRAINING = ("ecs_med_cli.lean_training",)
+"""What the processes of a sweep are forked with, see `ExecutorOptions.preload`."""
+
+_SPARED = ("matplotlib", "pandas", "pydicom", "scipy.signal", "tensorboard")
+"""What MONAI and nibabel take along where it is there, for parts of them that nothing here uses."""
 
 
 @contextmanager
-def sparing_pydicom() -> Iterator[None]:
-    """Let nibabel and MONAI be imported without pydicom, which both take along where it is there.
+def sparing_imports() -> Iterator[None]:
+    """Let nibabel and MONAI be imported without the large libraries that they can do without.
 
-    Nothing here uses what they offer with it, and it is most of nibabel's time; what reads DICOM
-    imports it by itself, later. Only a program may decide so: a library leaves them as they are.
+    They are a quarter of what training imports. What draws charts, reads DICOM or writes for
+    TensorBoard imports them by itself, later. Only a program may decide so: a library leaves them
+    as they are.
     """
-    if "pydicom" in sys.modules:
-        yield
-        return
-    sys.modules["pydicom"] = None  # type: ignore[assignment]
+    spared = [name for name in _SPARED if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(spared))  # type: ignore[arg-type]
     try:
         yield
     finally:
-        del sys.modules["pydicom"]
+        for name in spared:
+            del sys.modules[name]

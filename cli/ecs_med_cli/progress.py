@@ -17,7 +17,7 @@ from ecs_med_cli.declaration import in_options
 
 if TYPE_CHECKING:
     from ecs_med.runs import Metrics, TrainRow, ValidationRow
-    from ecs_med.training.listener import RunPlan
+    from ecs_med.training.listener import Expectation, RunPlan
 
 __all__ = ["ProgressDisplay"]
 
@@ -93,6 +93,15 @@ class ProgressDisplay:
             "training", total=self._num_iterations, completed=done, status=""
         )
         self._bar.start()
+
+    def expected(self, expectation: "Expectation") -> None:
+        """Say how long it will take on this CPU, and with what it would take half of that."""
+        one = f"{expectation.iteration_seconds:.2g} s"
+        line = f"about {duration(expectation.seconds)}, by the first iterations ({one} each)"
+        if expectation.offers:
+            shorter = (f"{duration(found)} with `{name}`" for name, found in expectation.offers)
+            line += f"; a new run would take {', '.join(shorter)}"
+        self._line(f"[bold]{'Time':<11}[/bold]{escape(in_options(line))}")
 
     def trained(self, row: "TrainRow") -> None:
         """Move the bar, or print a line where a tenth has passed."""

@@ -13,6 +13,7 @@ from ecs_med.sweep.plan import Cell
 from ecs_med.sweep.state import read_state
 from ecs_med.sweep.sweep import SweepResult, run_sweep
 from ecs_med_cli.console import Terminal, duration, plain_table
+from ecs_med_cli.sweep_watch import SweepWatch
 
 __all__ = ["SweepConsole", "describe_cell"]
 
@@ -61,7 +62,7 @@ class SweepConsole(Terminal):
         executor: Executor,
         ended: Callable[[Cell, CellOutcome], None] = lambda *_: None,
     ) -> SweepResult:
-        """Run what is missing, with a line for each run that ends.
+        """Run what is missing, with a line for each run that ends and on those under way.
 
         Args:
             cells: All runs.
@@ -74,7 +75,7 @@ class SweepConsole(Terminal):
             display.ended(cell, outcome)
             ended(cell, outcome)
 
-        with self.only_json():
+        with self.only_json(), SweepWatch(self.say, cells):
             return run_sweep(cells, executor, told, Stop())
 
     def raise_if_stopped(self, result: SweepResult, cells: Sequence[Cell], again: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ecs_med.runs import Metrics, TrainRow, ValidationRow
 from ecs_med.runs.lock import BusyError, hold_lock
-from ecs_med.training.listener import RunPlan
+from ecs_med.training.listener import Expectation, RunPlan
 
 __all__ = ["BusyError", "LogListener", "append_line", "hold_lock", "send_output_to"]
 
@@ -57,6 +57,11 @@ class LogListener:
         """Say when all images are ready."""
         if done == total:
             self._log(f"{total} images prepared")
+
+    def expected(self, expectation: Expectation) -> None:
+        """Say how long it will take; what would be shorter would be another sweep."""
+        one = expectation.iteration_seconds
+        self._log(f"about {expectation.seconds:.0f} s to go, {one:.2g} s an iteration")
 
     def trained(self, row: TrainRow) -> None:
         """Say every half minute how far the run is."""

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from ecs_med.runs import Metrics, TrainRow, ValidationRow
 
-__all__ = ["Listener", "NullListener", "RunPlan"]
+__all__ = ["Expectation", "Listener", "NullListener", "RunPlan"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,23 @@ class RunPlan:
     iteration: int
 
 
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """How long a run on a CPU will take from now on, by its first iterations.
+
+    Attributes:
+        seconds: All that is left, scores included; of a run of less than a minute the iterations.
+        iteration_seconds: One iteration.
+        offers: Settings that would make it about half as long or shorter, as `name=value`, each
+            with the seconds of a whole run; the longest first. None for a run of less than a
+            minute.
+    """
+
+    seconds: float
+    iteration_seconds: float
+    offers: tuple[tuple[str, float], ...] = ()
+
+
 class Listener(Protocol):
     """Receives what happens during training, in this order."""
 
@@ -51,6 +68,9 @@ class Listener(Protocol):
 
     def started(self, plan: RunPlan) -> None:
         """Everything is decided; training is about to begin."""
+
+    def expected(self, expectation: Expectation) -> None:
+        """The first iterations on a CPU are done, and how long it will take is known."""
 
     def trained(self, row: TrainRow) -> None:
         """Some iterations are done."""
@@ -72,6 +92,9 @@ class NullListener:
         """Ignore."""
 
     def started(self, plan: RunPlan) -> None:
+        """Ignore."""
+
+    def expected(self, expectation: Expectation) -> None:
         """Ignore."""
 
     def trained(self, row: TrainRow) -> None:

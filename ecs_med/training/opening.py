@@ -33,6 +33,7 @@ class Opening:
         preparation: How scans are prepared.
         scored: The cases that its validations score; none where it is not validated.
         schedule: When they do.
+        case_cost: Of scoring one case, see `cost_of_scoring`.
     """
 
     config: TrainConfig
@@ -42,6 +43,7 @@ class Opening:
     preparation: Preparation
     scored: tuple[LabeledCase, ...]
     schedule: Schedule
+    case_cost: float
 
     @property
     def folder(self) -> RunFolder:
@@ -79,7 +81,9 @@ def open_run(
     schedule = decide_schedule(resolved, case_cost, len(scored))
     decided = {"evaluate_every": schedule.every, "validation_cases": schedule.num_cases or None}
     resolved = resolved.model_copy(update=decided)
-    return Opening(resolved, plan, origin, initializations, preparation, scored, schedule)
+    return Opening(
+        resolved, plan, origin, initializations, preparation, scored, schedule, case_cost
+    )
 
 
 def _opened(

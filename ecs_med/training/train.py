@@ -18,6 +18,7 @@ from ecs_med.distributed import (
     main_process_first,
     process_group,
     wait_for_all,
+    world_size,
 )
 from ecs_med.errors import DeviceMemoryError, SettingsError
 from ecs_med.files import remedy_of_writing
@@ -41,6 +42,7 @@ from ecs_med.training.interruption import Interruption, StopToken
 from ecs_med.training.listener import Listener, NullListener
 from ecs_med.training.manifest import Clock, EnergyMeter, RunNotes, now
 from ecs_med.training.opening import Opening, open_run, refuse_existing_run
+from ecs_med.training.pace import Pace, Work
 from ecs_med.training.scoring import SILENT_CORRECTOR, Scoring, is_silent, row_of_main_process
 from ecs_med.training.stores import build_stores, strong_views, training_batches
 from ecs_med.training.trainer import MethodTrainer
@@ -127,7 +129,7 @@ class _Run:
         self.clock = Clock()
         opening = open_run(config, resume=resume, progress=_all_but_the_end(listener))
         self.config, self.plan, self.folder = opening.config, opening.plan, opening.folder
-        self.schedule = opening.schedule
+        self.schedule, self.case_cost = opening.schedule, opening.case_cost
         self._take_folder(resume=resume)
         self.notes = RunNotes(
             self.config, self.plan, opening.initializations, self.schedule, opening.origin
@@ -229,7 +231,7 @@ class _Run:
             images_per_iteration=config.batch * self.stores.num_streams,
             warn=self._warn,
         )
-        for handler in (log, *self.doors.handlers):
+        for handler in (log, *self._paces(), *self.doors.handlers):
             handler.attach(trainer)
         trainer.add_event_handler(
             Events.ITERATION_COMPLETED(event_filter=lambda _, i: is_due(i, every, last)),
@@ -242,6 +244,19 @@ class _Run:
             with self.doors.interruption.iterating(trainer, self._save):
                 trainer.run()
         self._take_stock()
+
+    def _paces(self) -> list[Pace]:
+        """What says how long the run will take, where that is worth a few seconds of timing."""
+        if self.device.type != "cpu" or world_size() > 1:
+            return []
+        work = Work.of(
+            self.schedule,
+            self.first,
+            case_cost=self.case_cost,
+            num_tested=len(self.plan.split.test),
+            networks=1 + self.model.has_corrector,
+        )
+        return [Pace(self.method, self.config, work, self.listener.expected)]
 
     def _validate(self, iteration: int) -> None:
         row = self._score(iteration) if is_main_process() else None

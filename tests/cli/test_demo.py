@@ -18,27 +18,34 @@ def run(*words: str) -> int:
 
 
 @pytest.mark.slow
-def test_demo_ends_with_a_comparison_and_does_nothing_twice(
+def test_demo_ends_with_what_labels_buy_and_does_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(demonstration, "NUM_IMAGES", 40)
     monkeypatch.setattr(demonstration, "SIZE", 64)
-    small = {"batch": 2, "crop": 32, "max_size": 32, "labeled": "4", "device": "cpu"}
+    monkeypatch.setattr(demonstration, "BUDGETS", ("1/4", "all"))
+    small = {"batch": 2, "crop": 32, "min_size": 32, "max_size": 32, "device": "cpu"}
     monkeypatch.setattr(demonstration, "SETTINGS", demonstration.SETTINGS | small)
     output = tmp_path / "demo"
     assert run("-o", str(output), "--iterations", "2") == 0
     printed = capsys.readouterr().out
-    rows = [line.split() for line in printed.splitlines()]
-    for method in ("supervised", DEFAULT_METHOD):
-        (row,) = [row for row in rows if row[:1] == [method] and len(row) > 3 and "─" not in row[1]]
-        test = json.loads((output / method / "metrics.json").read_text())["test"]
-        assert row[1:3] == [f"{test['miou']:.3f}", f"{test['foreground_dice']:.3f}"]
-        assert str(output / method / "report.html") in printed
-        assert (output / method / "report.html").is_file()
+    rows = {row[0]: row for line in printed.splitlines() if (row := line.split())}
+    runs = output / "budget" / "runs"
+    for budget in ("1/4", "all"):
+        for place, method in enumerate(("supervised", DEFAULT_METHOD)):
+            folder = runs / f"{method}-{budget.replace('/', '-')}-s0"
+            test = json.loads((folder / "metrics.json").read_text())["test"]
+            assert rows[budget][2 + place] == f"{test['miou']:.4f}"
+            assert (folder / "report.html").is_file()
+    report = runs / f"{DEFAULT_METHOD}-1-4-s0" / "report.html"
+    for path in (output / "budget" / "budget.html", report, output / "predictions"):
+        assert str(path) in printed
+        assert path.exists()
     assert list((output / "predictions").glob("*.png"))
 
-    before = {path: path.stat().st_mtime_ns for path in output.glob("*/model.safetensors")}
+    before = {path: path.stat().st_mtime_ns for path in runs.glob("*/model.safetensors")}
+    assert len(before) == 4
     assert run("-o", str(output), "--iterations", "2") == 0
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert run("-o", str(output), "--iterations", "3") == 2

@@ -9,7 +9,7 @@ from ecs_med_cli import options
 from ecs_med_cli.commands.train import build_config
 from ecs_med_cli.console import plain_table
 from ecs_med_cli.declaration import Given, with_options
-from ecs_med_cli.lean import sparing_pydicom
+from ecs_med_cli.lean import LEAN_TRAINING, sparing_imports
 
 if TYPE_CHECKING:
     from ecs_med.audit.folds import AuditPlan
@@ -48,7 +48,7 @@ def audit(
     One ordinary run a fold. Started again, only what is missing is done. If a run fails or a mask
     cannot be judged, the others are, and the exit code is 3.
     """
-    with sparing_pydicom():
+    with sparing_imports():
         from ecs_med.audit.audit import claim_audit, refuse_no_masks, report_audit
         from ecs_med.audit.folds import plan_audit
         from ecs_med.runs.decisions import DecisionFile
@@ -70,7 +70,7 @@ def audit(
                 method=asked.method,
                 seed=asked.seed,
                 settings={k: v for k, v in shared.items() if k not in ("data", "method", "seed")},
-                options=ExecutorOptions(**place),
+                options=ExecutorOptions(**place, preload=LEAN_TRAINING),
                 progress=moved,
             )
     for warning in plan.warnings:

@@ -11,7 +11,7 @@ from ecs_med_cli import options
 from ecs_med_cli.commands.train import build_config
 from ecs_med_cli.console import plain_table
 from ecs_med_cli.declaration import Given, with_options
-from ecs_med_cli.lean import sparing_pydicom
+from ecs_med_cli.lean import LEAN_TRAINING, sparing_imports
 
 if TYPE_CHECKING:
     from ecs_med.sweep.budget import BudgetSweep
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ecs_med.sweep.sweep import SweepRequest, SweepResult
     from ecs_med_cli.sweep_console import SweepConsole
 
-__all__ = ["budget", "budget_request"]
+__all__ = ["budget", "budget_request", "outcome_rows", "outcome_table"]
 
 GRID = (
     options.DATA,
@@ -56,7 +56,7 @@ def budget(
     Every method at every budget and seed is an ordinary run. Started again, only what is
     missing is done; ends with a report.
     """
-    with sparing_pydicom():
+    with sparing_imports():
         from ecs_med.reporting.sweep.prices import Prices
         from ecs_med.runs.lock import hold_folder
         from ecs_med.sweep.budget import plan_budget
@@ -71,7 +71,10 @@ def budget(
         asked = budget_request(grid, settings, config)
         with console.bar("examining the data") as moved:
             sweep = plan_budget(
-                asked, ExecutorOptions(**place), starts_soon=not dry_run, progress=moved
+                asked,
+                ExecutorOptions(**place, preload=LEAN_TRAINING),
+                starts_soon=not dry_run,
+                progress=moved,
             )
     if "1" in grid.get("budgets", "").replace(" ", "").split(","):
         console.say("Budget 1 means all labels; one labelled case cannot be asked for here.")
@@ -147,18 +150,18 @@ def budget_request(
 def _tell(
     console: "SweepConsole", sweep: "BudgetSweep", result: "SweepResult", report: Path | None
 ) -> None:
-    rows = _outcome_rows(sweep.cells, result)
+    rows = outcome_rows(sweep.cells, result)
     if console.as_json:
         path = str(report) if report else None
         console.print_json({"out": str(sweep.out), "report": path, "cells": rows})
         return
     if result.done:
-        console.show(_outcome_table(rows, sweep.num_labeled))
+        console.show(outcome_table(rows, sweep.num_labeled))
     if report is not None:
         console.say(f"Report: {report}")
 
 
-def _outcome_rows(cells: "Sequence[Cell]", result: "SweepResult") -> list[dict[str, Any]]:
+def outcome_rows(cells: "Sequence[Cell]", result: "SweepResult") -> list[dict[str, Any]]:
     """One row a cell: what became of it."""
     from ecs_med_cli.sweep_console import describe_cell
 
@@ -178,7 +181,7 @@ def _outcome_rows(cells: "Sequence[Cell]", result: "SweepResult") -> list[dict[s
     return rows
 
 
-def _outcome_table(rows: Sequence[Mapping[str, Any]], counts: Mapping[str, int]) -> Table:
+def outcome_table(rows: Sequence[Mapping[str, Any]], counts: Mapping[str, int]) -> Table:
     """Mean test mIoU and its standard deviation over seeds, by budget and method."""
     from ecs_med.analysis import summarize
 

@@ -15,7 +15,7 @@ from ecs_med.names import visible
 from ecs_med_cli import options
 from ecs_med_cli.console import PlainTable, Terminal
 from ecs_med_cli.declaration import Given, in_options, with_options
-from ecs_med_cli.lean import sparing_pydicom
+from ecs_med_cli.lean import sparing_imports
 
 if TYPE_CHECKING:
     from ecs_med.data.checks.examination import Diagnosis
@@ -44,7 +44,7 @@ def check(
     a JSON or CSV list. An image without a mask is unlabelled. Ends with 2 if training
     would be wrong.
     """
-    with sparing_pydicom():
+    with sparing_imports():
         from ecs_med.config import ReadingSettings
         from ecs_med.data.checks.examination import diagnose
         from ecs_med.data.layout import open_data

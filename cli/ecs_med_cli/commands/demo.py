@@ -1,35 +1,37 @@
-"""`ecs-med demo`: the whole thing on pictures that are drawn on the spot, offline, in minutes."""
+"""`ecs-med demo`: the whole thing on pictures drawn on the spot, offline, in two minutes."""
 
 import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.table import Table
-
 from ecs_med.errors import DataError, MissingExtraError, SettingsError
 from ecs_med_cli import options
-from ecs_med_cli.console import Terminal, duration, plain_table
-from ecs_med_cli.progress import ProgressDisplay
+from ecs_med_cli.lean import LEAN_TRAINING, sparing_imports
 
 if TYPE_CHECKING:
-    from ecs_med.config import TrainConfig
-    from ecs_med.runs import RunFolder
+    from ecs_med.sweep.budget import BudgetSweep
+    from ecs_med.sweep.plan import Cell
+    from ecs_med_cli.sweep_console import SweepConsole
 
 __all__ = ["demo"]
 
 NUM_IMAGES = 160
-SIZE = 128
-ITERATIONS = 150
+SIZE = 96
+ITERATIONS = 100
+BUDGETS = ("1/16", "1/4", "all")
+SHOWN = "1/4"
+"""Budget of the run that is looked at, and that predicts."""
+VALIDATIONS = 5
 
 SETTINGS: dict[str, Any] = {
-    "labeled": "1/8",
     "batch": 4,
     "crop": SIZE,
+    "min_size": SIZE,
     "max_size": SIZE,
     "encoder_weights": "imagenet",
 }
-"""Small enough for two cores, large enough that the pictures in the report mean something."""
+"""Small enough for two cores, large enough that the pictures in the reports mean something."""
 
 
 def demo(
@@ -37,51 +39,60 @@ def demo(
         Path, options.OUTPUT.info("Folder for pictures, runs and predictions.")
     ] = Path("demo"),
     iterations: Annotated[
-        int | None, options.ITERATIONS.info("Training steps of each of the two runs.")
+        int | None, options.ITERATIONS.info("Training steps of each of the six runs.")
     ] = None,
     seed: Annotated[
         int, options.SEED.info("Draws the pictures, the labelled ones, the weights.")
     ] = 0,
 ) -> None:
-    """Draw pictures, train without and with unlabelled ones.
+    """Draw pictures, train on few and on many labels, predict.
 
     Nothing is downloaded. Started again, it goes on where it was stopped.
     """
-    from ecs_med.config import BASELINE_METHOD, DEFAULT_METHOD, TrainConfig
-    from ecs_med.networks.packaged import PACKAGED_ENCODER, has_packaged_weights
-    from ecs_med.runs import RunFolder
-    from ecs_med_datasets.phantom import CLASS_NAMES, PATIENT_PATTERN
+    from ecs_med.networks.packaged import has_packaged_weights
 
     if not has_packaged_weights():
         raise MissingExtraError("The demo", "offline-weights")
-    terminal = Terminal()
+    with sparing_imports():
+        from ecs_med.config import BASELINE_METHOD, DEFAULT_METHOD
+        from ecs_med.runs.lock import hold_folder
+        from ecs_med.sweep.budget import plan_budget
+        from ecs_med.sweep.executors import ExecutorOptions
+        from ecs_med.sweep.executors.base import num_cores
+        from ecs_med.sweep.sweep import write_plan
+        from ecs_med_cli.sweep_console import SweepConsole
+
+    console = SweepConsole()
     length = ITERATIONS if iterations is None else iterations
-    settings = {
-        **SETTINGS,
+    _claim(output, {"iterations": length, "seed": seed})
+    methods = (BASELINE_METHOD, DEFAULT_METHOD)
+    asked = {
         "data": output / "data",
+        "out": output / "budget",
+        "budgets": BUDGETS,
+        "methods": methods,
+        "seeds": (seed,),
+        "settings": _settings(length),
+    }
+    _draw_pictures(output / "data", seed, console)
+    jobs = min(num_cores(), len(BUDGETS) * len(methods))
+    sweep = plan_budget(asked, ExecutorOptions(jobs=jobs, preload=LEAN_TRAINING))
+    with hold_folder(sweep.out):
+        write_plan(sweep.config, sweep.cells)
+        _run_and_tell(console, sweep, output)
+
+
+def _settings(iterations: int) -> dict[str, Any]:
+    from ecs_med.networks.packaged import PACKAGED_ENCODER
+    from ecs_med_datasets.phantom import CLASS_NAMES, PATIENT_PATTERN
+
+    return {
+        **SETTINGS,
         "encoder": PACKAGED_ENCODER,
-        "iterations": length,
-        "seed": seed,
+        "iterations": iterations,
+        "evaluate_every": -(-iterations // VALIDATIONS),
         "reading": {"patient": PATIENT_PATTERN, "class_names": CLASS_NAMES},
     }
-    configs = {
-        method: TrainConfig.parse({**settings, "method": method, "run": output / method})
-        for method in (BASELINE_METHOD, DEFAULT_METHOD)
-    }
-    _claim(output, {"iterations": length, "seed": seed})
-    _draw_pictures(output / "data", seed, terminal)
-    runs = {
-        method: _train(config, RunFolder(output / method), terminal)
-        for method, config in configs.items()
-    }
-    predictions = _predict(runs[DEFAULT_METHOD], output)
-    terminal.console.rule("[bold]outcome[/bold]", align="left")
-    terminal.show(_comparison(runs))
-    terminal.say("One seed and a few minutes: a demonstration, not a measurement.")
-    for method, run in runs.items():
-        terminal.say(f"{f'Report of {method}:':<22}{run.report_file}")
-    terminal.say(f"{'Predictions:':<22}{predictions}")
-    terminal.say("Next: ecs-med check FOLDER, with your own images.")
 
 
 def _claim(output: Path, identity: dict[str, int]) -> None:
@@ -111,51 +122,57 @@ def _claim(output: Path, identity: dict[str, int]) -> None:
         ) from error
 
 
-def _draw_pictures(folder: Path, seed: int, terminal: Terminal) -> None:
+def _draw_pictures(folder: Path, seed: int, console: "SweepConsole") -> None:
     """Draw the data set, unless it is there; a half-drawn one is drawn anew."""
     from ecs_med_datasets.phantom import write_phantom
 
     if folder.is_dir():
         return
-    terminal.say(f"Drawing {NUM_IMAGES} pictures of synthetic endoscopy into {folder}")
+    console.say(f"Drawing {NUM_IMAGES} pictures of synthetic endoscopy into {folder}")
     unfinished = folder.with_name(folder.name + ".part")
     shutil.rmtree(unfinished, ignore_errors=True)
     write_phantom(unfinished, NUM_IMAGES, seed, SIZE)
     unfinished.replace(folder)
 
 
-def _train(config: "TrainConfig", run: "RunFolder", terminal: Terminal) -> "RunFolder":
-    """Train, go on with an interrupted run, or take the finished one."""
-    from ecs_med.training.train import train
+def _run_and_tell(console: "SweepConsole", sweep: "BudgetSweep", output: Path) -> None:
+    """Train what is not trained yet, write the report of all runs, predict with one of them."""
+    from ecs_med.config import DEFAULT_METHOD
+    from ecs_med.runs import RunFolder
+    from ecs_med_cli.commands.budget import outcome_rows, outcome_table
 
-    terminal.console.rule(f"[bold]{config.method}[/bold]", align="left")
-    if run.is_finished:
-        terminal.say(f"{run.path}: trained before")
-        return run
-    with ProgressDisplay(terminal.console) as display:
-        train(config, display, resume=bool(run.checkpoint_files()))
-    return run
+    for budget, number in sweep.num_labeled.items():
+        console.say(f"Budget {budget}: {number} of the training pictures have a mask.")
+    longest_first = sorted(sweep.cells, key=lambda cell: cell.method != DEFAULT_METHOD)
+    result = console.run(longest_first, sweep.executor)
+    console.raise_if_stopped(result, sweep.cells, "")
+    console.raise_if_failed(result, sweep.cells)
+
+    from ecs_med.reporting.sweep.report import write_budget_report
+
+    console.say("Writing the report of all runs.")
+    report = write_budget_report(sweep.out, result.done)
+    (shown,) = [c for c in sweep.cells if (c.method, c.labeled) == (DEFAULT_METHOD, SHOWN)]
+    console.say(f"Predicting the test pictures with {shown.method} at {shown.labeled}.")
+    predictions = _predict(shown, output)
+    console.console.rule("[bold]outcome[/bold]", align="left")
+    console.show(outcome_table(outcome_rows(sweep.cells, result), sweep.num_labeled))
+    console.say("One seed and two minutes: a demonstration, not a measurement.")
+    console.say(f"What labels buy:    {report}")
+    console.say(f"Report of that run: {RunFolder(shown.folder).report_file}")
+    console.say(f"Predictions:        {predictions}")
+    console.say("Next: ecs-med check FOLDER, with your own images.")
 
 
-def _predict(run: "RunFolder", output: Path) -> Path:
-    from ecs_med.inference.predict import predict
+def _predict(cell: "Cell", output: Path) -> Path:
+    with sparing_imports():
+        from ecs_med.inference.predict import predict
 
     report = predict(
         [output / "data" / "test" / "images"],
-        model=run.path,
+        model=cell.folder,
         output=output / "predictions",
         overlay=True,
         skip_existing=True,
     )
     return report.output
-
-
-def _comparison(runs: dict[str, "RunFolder"]) -> Table:
-    table = plain_table("method", "mIoU", "foreground Dice", "time")
-    for method, run in runs.items():
-        test, seconds = run.read_metrics().test, run.read_manifest().seconds
-        scores = (
-            "-" if score is None else f"{score:.3f}" for score in (test.miou, test.foreground_dice)
-        )
-        table.add_row(method, *scores, duration(seconds))
-    return table

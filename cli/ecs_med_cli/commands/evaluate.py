@@ -9,7 +9,7 @@ import typer
 from ecs_med_cli import options
 from ecs_med_cli.console import Terminal, score_table
 from ecs_med_cli.declaration import Given, with_options
-from ecs_med_cli.lean import sparing_pydicom
+from ecs_med_cli.lean import sparing_imports
 
 __all__ = ["evaluate"]
 
@@ -44,7 +44,7 @@ def evaluate(
     Means are over classes and come from one confusion matrix over all cases; cases.csv has
     the scores of each case.
     """
-    with sparing_pydicom():
+    with sparing_imports():
         from ecs_med.inference import evaluation_run
         from ecs_med.inference.model import load_model
         from ecs_med.runs.newest import newer_than, unfinished

@@ -7,7 +7,7 @@ import typer
 
 from ecs_med_cli import options
 from ecs_med_cli.console import Terminal
-from ecs_med_cli.lean import sparing_pydicom
+from ecs_med_cli.lean import sparing_imports
 
 __all__ = ["export"]
 
@@ -46,7 +46,7 @@ def export(
     What is written is compared with `ecs-med predict` first; a model that the other tool cannot
     hold is refused, and nothing is written.
     """
-    with sparing_pydicom():
+    with sparing_imports():
         from ecs_med.export import export as write
         from ecs_med.inference.model import load_model
         from ecs_med.runs.newest import newer_than, unfinished

@@ -9,7 +9,7 @@ import typer
 
 from ecs_med_cli import options
 from ecs_med_cli.console import Terminal
-from ecs_med_cli.lean import sparing_pydicom
+from ecs_med_cli.lean import sparing_imports
 
 if TYPE_CHECKING:
     from ecs_med.inference.prediction import PredictionReport
@@ -70,7 +70,7 @@ def predict(
     frame. If one of several inputs fails, the rest is done, failures.json says why, and
     the exit code is 3.
     """
-    with sparing_pydicom():
+    with sparing_imports():
         from ecs_med.inference.dicom_inputs import DicomSettings
         from ecs_med.inference.model import load_model
         from ecs_med.inference.predict import predict_files

@@ -8,7 +8,7 @@ import typer
 from ecs_med_cli import options
 from ecs_med_cli.console import Terminal, plain_table
 from ecs_med_cli.declaration import Given, with_options
-from ecs_med_cli.lean import sparing_pydicom
+from ecs_med_cli.lean import sparing_imports
 
 if TYPE_CHECKING:
     from ecs_med.acquisition.report import SuggestionReport
@@ -58,7 +58,7 @@ def suggest(
     Started again, it goes on where it was. If a candidate cannot be read, the others are looked
     at, failures.json says why, and the exit code is 3.
     """
-    with sparing_pydicom():
+    with sparing_imports():
         from ecs_med.acquisition.suggest import suggest as suggest_cases
         from ecs_med.inference.model import load_model
         from ecs_med.runs.newest import unfinished

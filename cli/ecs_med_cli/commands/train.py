@@ -11,7 +11,7 @@ from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med_cli import options
 from ecs_med_cli.console import Terminal, score_table
 from ecs_med_cli.declaration import Given, Option, with_options
-from ecs_med_cli.lean import sparing_pydicom
+from ecs_med_cli.lean import sparing_imports
 from ecs_med_cli.progress import ProgressDisplay
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def train(
 
     Ends with the score on the test cases and a picture report, in a run folder.
     """
-    with sparing_pydicom():
+    with sparing_imports():
         from ecs_med.metrics import absent_sentence
         from ecs_med.runs import RunFolder
         from ecs_med.training import train as training

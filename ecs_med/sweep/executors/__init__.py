@@ -22,6 +22,8 @@ class ExecutorOptions:
         gpus_per_run: Share of a GPU for one run.
         ray_address: Of a Ray cluster that is there; `None` starts one on this machine.
         slurm: Parameters of submitit by name.
+        preload: Modules that local processes are forked with; a program may name one that imports
+            less than `ecs_med.training.train` would by itself.
     """
 
     name: str = "processes"
@@ -29,6 +31,7 @@ class ExecutorOptions:
     gpus_per_run: float | None = None
     ray_address: str | None = None
     slurm: Mapping[str, str] = field(default_factory=dict)
+    preload: tuple[str, ...] = ("ecs_med.training.train",)
 
 
 def choose_executor(options: ExecutorOptions, device: str, out: Path) -> Executor:
@@ -49,7 +52,7 @@ def choose_executor(options: ExecutorOptions, device: str, out: Path) -> Executo
     if options.name == "processes":
         from ecs_med.sweep.executors.processes import ProcessExecutor
 
-        return ProcessExecutor(device, options.jobs, options.gpus_per_run)
+        return ProcessExecutor(device, options.jobs, options.gpus_per_run, options.preload)
     if options.name == "ray":
         from ecs_med.sweep.executors.ray import RayExecutor
 

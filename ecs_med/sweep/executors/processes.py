@@ -71,6 +71,7 @@ class ProcessExecutor(Executor):
         device: Setting of the runs.
         jobs: Runs at once; `None`: one per GPU, or one.
         gpus_per_run: Share of a GPU for one run.
+        preload: Modules that processes are forked with.
 
     Raises:
         SettingsError: If a number is out of range.
@@ -79,8 +80,13 @@ class ProcessExecutor(Executor):
     name: ClassVar[str] = "processes"
 
     def __init__(
-        self, device: str = "auto", jobs: int | None = None, gpus_per_run: float | None = None
+        self,
+        device: str = "auto",
+        jobs: int | None = None,
+        gpus_per_run: float | None = None,
+        preload: Sequence[str] = ("ecs_med.training.train",),
     ) -> None:
+        self._preload = list(preload)
         self.slots = local_slots(device, jobs, gpus_per_run)
 
     @property
@@ -121,7 +127,7 @@ class ProcessExecutor(Executor):
         if sys.platform != "linux" or any(slot.gpu is not None for slot in self.slots):
             return multiprocessing.get_context("spawn")
         context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["ecs_med.training.train"])
+        context.set_forkserver_preload(self._preload)
         from multiprocessing.forkserver import ensure_running
 
         # A server with one thread can be forked; each run sets its own number afterwards.
