@@ -38,7 +38,8 @@ from ecs_med.config import DEFAULT_METHOD
 from ecs_med.data.cases import PreparedCase
 from ecs_med.data.layout import open_data
 from ecs_med.files import write_json, write_text
-from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.model import Model
+from ecs_med.inference.storing import load_model
 from ecs_med.reporting.table import PrintedTable
 from ecs_med.runs import RunFolder
 from ecs_med.splits import Role, Split

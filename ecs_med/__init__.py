@@ -28,9 +28,10 @@ if TYPE_CHECKING:
         TrainingInterrupted,
     )
     from ecs_med.inference.evaluation_run import evaluate
-    from ecs_med.inference.model import Model, load_model
+    from ecs_med.inference.model import Model
     from ecs_med.inference.predict import predict
     from ecs_med.inference.predictor import segment
+    from ecs_med.inference.storing import load_model
     from ecs_med.methods import Method, StepResult
     from ecs_med.networks import Network
     from ecs_med.splits import draw_split
@@ -46,7 +47,8 @@ _HOMES = {
     "errors": "BudgetError DataError EcsMedError RunFolderError SettingsError SomeInputsFailed "
     "TrainingInterrupted",
     "inference.evaluation_run": "evaluate",
-    "inference.model": "Model load_model",
+    "inference.model": "Model",
+    "inference.storing": "load_model",
     "inference.predict": "predict",
     "inference.predictor": "segment",
     "methods": "Method StepResult",

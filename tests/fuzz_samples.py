@@ -35,8 +35,9 @@ from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.data.prepare import prepare_scan
 from ecs_med.data.readers import read_header, read_scan
 from ecs_med.errors import DataError, SettingsError
-from ecs_med.inference.model import Model, load_model, save_model
+from ecs_med.inference.model import Model
 from ecs_med.inference.predictor import segment
+from ecs_med.inference.storing import load_model, save_model
 from ecs_med.methods.supervised import Supervised
 from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.reporting.run.report import write_report

@@ -17,7 +17,8 @@ from ecs_med.data.cases import prepare_case
 from ecs_med.data.depth import with_context
 from ecs_med.data.layout import open_data
 from ecs_med.errors import DataError, SettingsError
-from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.model import Model
+from ecs_med.inference.storing import load_model
 from ecs_med.metrics import (
     DoubtCounts,
     doubt_of_corrector,

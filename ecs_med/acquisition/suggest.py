@@ -24,7 +24,8 @@ from ecs_med.acquisition.scores import Scores
 from ecs_med.data.checks.contents import files_digest
 from ecs_med.devices import choose_device
 from ecs_med.errors import DataError, DeviceMemoryError, EcsMedError, SettingsError
-from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.model import Model
+from ecs_med.inference.storing import load_model
 from ecs_med.runs.lock import LOCK_NAME, hold_folder
 from ecs_med.runs.outputs import claim_folder, mark_files
 from ecs_med.splits.ordering import group_key

@@ -10,7 +10,8 @@ from ecs_med.audit.verdict import Verdict, verdict_of
 from ecs_med.data.cases import PreparedCase, prepare_case
 from ecs_med.data.checks.contents import files_digest
 from ecs_med.errors import DataError, DeviceMemoryError, EcsMedError
-from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.model import Model
+from ecs_med.inference.storing import load_model
 from ecs_med.runs import RunFolder
 from ecs_med.splits import Split
 from ecs_med.types import Case

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from ecs_med.errors import SettingsError
-from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.model import Model
+from ecs_med.inference.storing import load_model
 from ecs_med.records import Record
 from ecs_med.registry import Registry
 from ecs_med.runs.whole_folders import written_as_a_whole

@@ -14,8 +14,9 @@ from ecs_med.data.masks.other_sets import scheme_of_other_masks
 from ecs_med.errors import DataError
 from ecs_med.files import RESULT_REMEDY, make_folder, write_json, write_text, written_together
 from ecs_med.inference.evaluate import CaseScores, Evaluation, evaluate_cases
-from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.model import Model
 from ecs_med.inference.orientation import orientation_notes
+from ecs_med.inference.storing import load_model
 from ecs_med.inference.trained_data import TrainedData
 from ecs_med.metrics import absent_sentence
 from ecs_med.names import as_cell

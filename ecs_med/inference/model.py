@@ -1,4 +1,4 @@
-"""A trained model: what it needs to be applied to scans, kept beside its weights."""
+"""A trained model, applied to slices, patches and large pictures."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -13,29 +13,18 @@ from torch import nn
 from torch.nn import functional as F
 
 from ecs_med.data.batches import Normalization
-from ecs_med.devices import choose_device, memory_format
-from ecs_med.errors import RunFolderError, SettingsError
-from ecs_med.files import require_readable
+from ecs_med.devices import memory_format
 from ecs_med.inference.copies import QuickCopies
 from ecs_med.inference.tiles import OVERLAP, Buffer, tile_sides, tiled_rows
-from ecs_med.networks import Initialization, build_segmenter, corrector_input
-from ecs_med.networks.classifier import build_classifier, switch_off_absent
-from ecs_med.networks.correctors import CorrectorPlan, FeatureCorrector, corrector_kind
+from ecs_med.networks import corrector_input
+from ecs_med.networks.classifier import switch_off_absent
+from ecs_med.networks.correctors import FeatureCorrector
 from ecs_med.networks.deeplab import one_hot
 from ecs_med.networks.halves import decode, encode
-from ecs_med.networks.modes import evaluating, in_layout
-from ecs_med.networks.quick import quicken
-from ecs_med.runs import ModelSpec, RunFolder
-from ecs_med.runs.newest import newest_run
-from ecs_med.tensors import read_tensors, write_tensors
+from ecs_med.networks.modes import evaluating
+from ecs_med.runs import ModelSpec
 
-__all__ = [
-    "PATCHES",
-    "Model",
-    "load_model",
-    "read_spec",
-    "save_model",
-]
+__all__ = ["PATCHES", "Model"]
 
 LARGE_VALUES = 2**25
 """Values of a picture, over its channels, from which on it goes through in rows of tiles."""
@@ -343,100 +332,3 @@ def _padded_images(images: torch.Tensor) -> tuple[torch.Tensor, tuple[Any, ...]]
         padded = F.pad(images, (0, -width % _MULTIPLE, 0, -height % _MULTIPLE))
         inside = (Ellipsis, slice(height), slice(width))
     return padded.contiguous(memory_format=memory_format(padded)), inside
-
-
-def save_model(model: Model) -> None:
-    """Write `model.safetensors` and `model.json` of a run, each atomically."""
-    tensors = {
-        f"{name}.{key}": value
-        for name, network in model.networks().items()
-        for key, value in network.state_dict().items()
-    }
-    folder = RunFolder(model.run)
-    write_tensors(folder.weights_file, tensors)
-    model.spec.write(folder.spec_file)
-
-
-def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
-    """Load the model of a run.
-
-    Args:
-        run: Run folder; `None`: the newest one below `runs/`.
-        device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
-
-    Raises:
-        RunFolderError: If there is no such run, or its files are missing or damaged.
-        SettingsError: If the device is not there, or the network's package is not installed.
-
-    Example:
-        >>> import ecs_med
-        >>> ecs_med.load_model(run).spec.class_names
-        ('background', 'class 1', 'class 2')
-    """
-    folder = newest_run() if run is None else Path(run)
-    spec = read_spec(folder)
-    target = choose_device(device)
-    networks = _networks(spec, RunFolder(folder).spec_file)
-    model = Model(spec, **networks, device=target, run=folder, quick=QuickCopies())
-    _fill(RunFolder(folder).weights_file, model.networks())
-    for network in model.networks().values():
-        in_layout(quicken(network).to(target)).eval()
-    return model
-
-
-def _networks(spec: ModelSpec, path: Path) -> dict[str, Any]:
-    """Segmenter, corrector and classifier without their weights, `None` for what there is not."""
-    first = Initialization(spec.encoder or spec.network, "none")
-    size = {"in_channels": spec.network_channels, "num_classes": spec.num_classes}
-    settings = spec.network_settings
-    corrector, classifier = None, None
-    try:
-        segmenter = build_segmenter(first, **size, network=spec.network, settings=settings)
-        if spec.corrector is not None:
-            second = Initialization(spec.corrector_encoder or "none", "none")
-            stride = spec.corrector_output_stride
-            plan = CorrectorPlan(
-                segmenter,
-                second,
-                **size,
-                output_stride=stride,
-                network=spec.network,
-                network_settings=settings,
-            )
-            corrector = corrector_kind(spec.corrector).build(plan)
-        if spec.presence is not None:
-            classifier = build_classifier(first, **size)
-    except SettingsError as error:
-        raise SettingsError(f"{path}: {error}") from error
-    return {"segmenter": segmenter, "corrector": corrector, "classifier": classifier}
-
-
-def read_spec(folder: Path) -> ModelSpec:
-    """What the model of a run expects, without its weights.
-
-    Raises:
-        RunFolderError: If there is no model, or its file is damaged.
-    """
-    path = RunFolder(folder).spec_file
-    if not path.is_file():
-        raise RunFolderError(
-            f"{folder}: no trained model here ({path.name} is missing); name a run folder that "
-            "`ecs-med train` has finished."
-        )
-    return ModelSpec.read(path)
-
-
-def _fill(path: Path, networks: dict[str, nn.Module]) -> None:
-    remedy = "train again or restore the file"
-    require_readable(path)
-    try:
-        tensors, _ = read_tensors(path)
-    except (OSError, ValueError) as error:
-        raise RunFolderError(f"{path}: missing or damaged ({error}); {remedy}.") from error
-    for name, network in networks.items():
-        prefix = f"{name}."
-        state = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        try:
-            network.load_state_dict(state)
-        except RuntimeError as error:
-            raise RunFolderError(f"{path}: does not fit the model's settings; {remedy}.") from error

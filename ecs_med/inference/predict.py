@@ -18,13 +18,14 @@ from ecs_med.inference.formats import (
     settled,
 )
 from ecs_med.inference.inputs import FoundInputs, find_inputs
-from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.model import Model
 from ecs_med.inference.one_input import stored_values, take_scan, take_video
 from ecs_med.inference.orientation import orientation_notes
 from ecs_med.inference.planes import plane_notes
 from ecs_med.inference.prediction import PredictionReport, write_failures
 from ecs_med.inference.predictor import check_corrector
 from ecs_med.inference.scans import PredictionInput
+from ecs_med.inference.storing import load_model
 from ecs_med.inference.videos import plan_videos
 from ecs_med.litter import clear_litter
 from ecs_med.runs.newest import trained_layout, unfinished

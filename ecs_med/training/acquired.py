@@ -9,7 +9,8 @@ from ecs_med.acquisition.lookers import looker_for
 from ecs_med.config import TrainConfig
 from ecs_med.devices import choose_device
 from ecs_med.errors import BudgetError, RunFolderError, SettingsError
-from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.model import Model
+from ecs_med.inference.storing import load_model
 from ecs_med.runs import RunFolder
 from ecs_med.splits import DRAWS, Pick, Picked, Role
 from ecs_med.types import Case

@@ -5,7 +5,8 @@ from torch import nn
 
 from ecs_med.config import TrainConfig
 from ecs_med.devices import autocast_dtype
-from ecs_med.inference.model import Model, load_model
+from ecs_med.inference.model import Model
+from ecs_med.inference.storing import load_model
 from ecs_med.methods import Method, NetworkPlan, method_class, method_settings, optimizer_settings
 from ecs_med.networks import NETWORKS, Initialization, build_segmenter
 from ecs_med.networks.classifier import has_background

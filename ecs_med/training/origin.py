@@ -4,7 +4,7 @@ from typing import Any
 
 from ecs_med.config import TrainConfig
 from ecs_med.errors import RunFolderError, SettingsError
-from ecs_med.inference.model import read_spec
+from ecs_med.inference.storing import read_spec
 from ecs_med.methods import method_class
 from ecs_med.networks.base import network_settings
 from ecs_med.runs import Origin, RunFolder

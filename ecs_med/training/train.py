@@ -22,7 +22,7 @@ from ecs_med.distributed import (
 )
 from ecs_med.errors import DeviceMemoryError, SettingsError
 from ecs_med.files import remedy_of_writing
-from ecs_med.inference.model import load_model, save_model
+from ecs_med.inference.storing import load_model, save_model
 from ecs_med.litter import clear_litter
 from ecs_med.memory import kept_heap
 from ecs_med.runs import Metrics, ValidationRow

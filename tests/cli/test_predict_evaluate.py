@@ -20,7 +20,8 @@ def run(tmp_path_factory):
     """A run folder as training leaves it, its weights random."""
     from ecs_med.config import Preparation
     from ecs_med.data.masks.reading import LabelScheme
-    from ecs_med.inference.model import Model, save_model
+    from ecs_med.inference.model import Model
+    from ecs_med.inference.storing import save_model
     from ecs_med.networks import Initialization, build_corrector, build_segmenter
     from ecs_med.runs.spec import ModelSpec
 

@@ -13,7 +13,8 @@ from PIL import Image
 
 from ecs_med.config import Preparation, TrainConfig
 from ecs_med.data.masks.label_scheme import LabelScheme
-from ecs_med.inference.model import Model, save_model
+from ecs_med.inference.model import Model
+from ecs_med.inference.storing import save_model
 from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.runs import RunFolder
 from ecs_med.runs.spec import ModelSpec

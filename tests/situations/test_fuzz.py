@@ -27,7 +27,7 @@ from ecs_med.errors import (
     UnreadableFileError,
 )
 from ecs_med.files import regular_file
-from ecs_med.inference.model import load_model
+from ecs_med.inference.storing import load_model
 from ecs_med.runs import Metrics, read_history
 from ecs_med.tensors import read_tensors, write_tensors
 from ecs_med.training.checkpoint import load_checkpoint

@@ -23,8 +23,8 @@ from situations.inputs_state import ended, write_model
 
 from ecs_med.data.readers.dicom.files import quiet_libraries
 from ecs_med.inference.dicom_inputs import DicomSettings
-from ecs_med.inference.model import load_model
 from ecs_med.inference.predict import predict_files
+from ecs_med.inference.storing import load_model
 
 SHAPE = (24, 20, 6)
 

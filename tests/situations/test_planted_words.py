@@ -155,7 +155,8 @@ def run(own: Path) -> Path:
 
     from ecs_med.config import Preparation
     from ecs_med.data.masks.reading import LabelScheme
-    from ecs_med.inference.model import Model, save_model
+    from ecs_med.inference.model import Model
+    from ecs_med.inference.storing import save_model
     from ecs_med.networks import Initialization, build_segmenter
     from ecs_med.runs.spec import ModelSpec
 

@@ -8,9 +8,9 @@ import pytest
 from situations.inputs_state import add_picture, add_volume, pretend_training, write_model
 
 from ecs_med.inference.inputs import find_inputs
-from ecs_med.inference.model import load_model
 from ecs_med.inference.predict import predict_files
 from ecs_med.inference.prediction import FAILURES_FILE
+from ecs_med.inference.storing import load_model
 from ecs_med.runs import RunFolder
 from ecs_med.runs.newest import newer_than, newest_run, unfinished
 from ecs_med.runs.outputs import mark_folder, own_outputs

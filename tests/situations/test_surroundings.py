@@ -15,8 +15,8 @@ from situations.inputs_state import TINY, add_picture, command, ended, write_mod
 from ecs_med.data.readers import read_scan
 from ecs_med.errors import RunFolderError, SettingsError, UnreadableFileError
 from ecs_med.files import cache_folder, write_text
-from ecs_med.inference.model import load_model
 from ecs_med.inference.predict import predict_files
+from ecs_med.inference.storing import load_model
 from ecs_med.litter import clear_litter, temporary_file, temporary_prefix
 from ecs_med.records import Record
 from ecs_med.runs import RunFolder

@@ -10,7 +10,7 @@ from ecs_med.acquisition.base import ACQUISITIONS, Pool, choose
 from ecs_med.acquisition.lookers import looker_for
 from ecs_med.data.layout import open_data
 from ecs_med.errors import BudgetError, RunFolderError, SettingsError
-from ecs_med.inference.model import load_model
+from ecs_med.inference.storing import load_model
 from ecs_med.reporting.sweep.grid import arrange
 from ecs_med.reporting.sweep.report import write_budget_report
 from ecs_med.reporting.sweep.runs import read_runs

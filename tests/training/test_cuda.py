@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ecs_med.config import TrainConfig
-from ecs_med.inference.model import load_model
+from ecs_med.inference.storing import load_model
 from ecs_med.methods import Ecs
 from ecs_med.networks import Initialization, build_corrector, build_segmenter
 from ecs_med.training.train import train

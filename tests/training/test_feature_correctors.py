@@ -16,7 +16,8 @@ from safetensors.torch import load_file
 import ecs_med
 from ecs_med.config import TrainConfig
 from ecs_med.errors import SettingsError
-from ecs_med.inference.model import Model, save_model
+from ecs_med.inference.model import Model
+from ecs_med.inference.storing import save_model
 from ecs_med.methods.ecmt import Ecmt
 from ecs_med.networks.correctors import DecoderCorrector
 from ecs_med.training.train import train

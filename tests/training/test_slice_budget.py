@@ -12,8 +12,8 @@ import torch
 from ecs_med.data.cases import prepare_case
 from ecs_med.data.layout import open_data
 from ecs_med.errors import BudgetError, SettingsError
-from ecs_med.inference.model import load_model
 from ecs_med.inference.predictor import segment_case
+from ecs_med.inference.storing import load_model
 from ecs_med.methods import Ecs
 from ecs_med.metrics import confusion_matrix, scores_from_confusion
 from ecs_med.runs import RunFolder

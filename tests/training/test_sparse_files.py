@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from ecs_med.data.layout import open_data
-from ecs_med.inference.model import load_model
+from ecs_med.inference.storing import load_model
 from ecs_med.runs import RunFolder
 from ecs_med.runs.history import read_history
 from ecs_med.splits import Split

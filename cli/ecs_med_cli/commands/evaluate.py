@@ -46,7 +46,7 @@ def evaluate(
     """
     with sparing_imports():
         from ecs_med.inference import evaluation_run
-        from ecs_med.inference.model import load_model
+        from ecs_med.inference.storing import load_model
         from ecs_med.runs.newest import newer_than, unfinished
 
     terminal = Terminal(as_json=as_json)

@@ -48,7 +48,7 @@ def export(
     """
     with sparing_imports():
         from ecs_med.export import export as write
-        from ecs_med.inference.model import load_model
+        from ecs_med.inference.storing import load_model
         from ecs_med.runs.newest import newer_than, unfinished
 
     terminal = Terminal(as_json=as_json)

@@ -72,8 +72,8 @@ def predict(
     """
     with sparing_imports():
         from ecs_med.inference.dicom_inputs import DicomSettings
-        from ecs_med.inference.model import load_model
         from ecs_med.inference.predict import predict_files
+        from ecs_med.inference.storing import load_model
         from ecs_med.runs.newest import newer_than, unfinished
 
     terminal = Terminal(as_json=as_json)

@@ -60,7 +60,7 @@ def suggest(
     """
     with sparing_imports():
         from ecs_med.acquisition.suggest import suggest as suggest_cases
-        from ecs_med.inference.model import load_model
+        from ecs_med.inference.storing import load_model
         from ecs_med.runs.newest import unfinished
 
     terminal = Terminal(as_json=as_json)
