@@ -4,10 +4,10 @@
 
 ResNet-50 segmenter, ResNet-34 corrector, 512 px, batch 14. Ours runs as training does on a GPU:
 bf16 autocast where the GPU has it, channels last, fused optimisers; the literal step in plain
-PyTorch and float32. To be kept to: four times the literal steps per second, at least 0.4 of the floor, at
-most 14 GB. The floor is the step's floating-point operations at the rate of a large product of
-matrices in the same precision. Synchronisations with the host are counted in one step, by
-PyTorch's warnings about them. Other devices do for a trial of the script.
+PyTorch and float32. To be kept to: four times the literal steps per second, at least 0.4 of the
+floor, at most 14 GB. The floor is the step's floating-point operations at the rate of a large
+product of matrices in the same precision. Synchronisations with the host are counted in one step,
+by PyTorch's warnings about them. Other devices do for a trial of the script.
 """
 
 import argparse
