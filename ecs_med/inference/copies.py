@@ -25,13 +25,13 @@ class QuickCopies:
         self._copies: dict[int, tuple[nn.Module, int, nn.Module]] = {}
 
     def of(self, network: nn.Module, example: torch.Tensor) -> nn.Module:
-        """The copy of a network in evaluation mode; the network itself in training mode.
+        """The copy of a network; the network itself in training mode or with hooks on its layers.
 
         Args:
             network: On the CPU.
             example: Something that it can be applied to.
         """
-        if network.training:
+        if network.training or _is_watched(network):
             return network
         state = _state(network)
         known = self._copies.get(id(network))
@@ -48,6 +48,10 @@ class QuickCopies:
                 images = example[:1, : made.in_channels].clone()
                 made.stand_on(self.of(made.segmenter.eval(), images))
             return in_layout(folded(quicken_inference(made), example[:1].clone())).eval()
+
+
+def _is_watched(network: nn.Module) -> bool:
+    return any(layer._forward_hooks or layer._forward_pre_hooks for layer in network.modules())
 
 
 def _state(network: nn.Module) -> int:

@@ -202,9 +202,12 @@ def test_methods_without_a_literal_step_are_known() -> None:
     ],
 )
 def test_twins_have_the_same_losses(name: str) -> None:
-    found = pair(name, noise(2, 64), dropout=False, alike=True)
+    # These two draw and make things in float32 of their own.
+    is_single = name in ("advsemiseg", "s4gan+mlmt")
+    dtype, tolerance = (torch.float32, 1e-5) if is_single else (torch.float64, 1e-12)
+    found = pair(name, noise(2, 64), dropout=False, alike=True, dtype=dtype)
     assert found.literal is not None
     torch.manual_seed(0)
     ours = found.ours()
     torch.manual_seed(0)
-    assert ours == pytest.approx(found.literal(), abs=1e-5)
+    assert ours == pytest.approx(found.literal(), abs=tolerance)

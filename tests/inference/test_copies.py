@@ -122,3 +122,18 @@ def test_pictures_that_share_a_batch_are_computed_in_parts(
 def test_predictions_of_real_pictures(model: Model) -> None:
     for path in sorted((SHARED / "kvasir-seg" / "validation" / "images").iterdir())[:6]:
         assert_same(model, path)
+
+
+def test_hooks_on_the_networks_see_what_is_computed(model: Model) -> None:
+    slices = torch.rand(1, 3, 64, 64)
+    model.logits(slices)  # there is a copy now
+    seen: list[torch.Tensor] = []
+    convolution = next(m for m in model.segmenter.modules() if isinstance(m, torch.nn.Conv2d))
+    hook = convolution.register_forward_hook(lambda *given: seen.append(given[2]))
+    for _ in range(2):
+        watched = model.logits(slices)
+    hook.remove()
+    assert len(seen) == 2
+    assert len({id(output) for output in seen}) == 2
+    torch.testing.assert_close(model.logits(slices), watched, rtol=0, atol=1e-5)
+    assert len(seen) == 2

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -90,20 +90,34 @@ def as_batch(images: Images, num_views: int = 2, *, is_plain: bool = False) -> B
     )
 
 
-def pair(name: str, images: Images, *, dropout: bool = True, alike: bool = False) -> Pair:
+def pair(
+    name: str,
+    images: Images,
+    *,
+    dropout: bool = True,
+    alike: bool = False,
+    dtype: torch.dtype = torch.float32,
+) -> Pair:
     """A method and its literal twin with the same weights.
 
     Args:
         name: Of the method.
         images: What every step sees.
         dropout: Whether networks draw it.
-        alike: Whether both have networks in channels-last format and images in the usual one: for
-            comparing losses. Adam's first step moves a weight by the learning rate whatever its
-            gradient, so that rounding, which depends on the format, would show in the losses after
-            it; and noise is drawn in the order of memory.
+        alike: Whether both have networks with the same layers, channels last, and images in the
+            usual format: for comparing losses. Adam's first step moves a weight by the learning
+            rate whatever its gradient, so that rounding, which depends on layers and format, would
+            show in the losses after it; and noise is drawn in the order of memory.
+        dtype: Of networks and images: in float64 rounding does not show at all.
     """
     config = TrainConfig(data=Path("unused"), method=name, network="deeplabv3plus")
-    networks = first_networks(config)
+    networks = {name: network.to(dtype) for name, network in first_networks(config).items()}
+    images = replace(
+        images,
+        labeled=images.labeled.to(dtype),
+        weak=images.weak.to(dtype),
+        strong=images.strong.to(dtype),
+    )
     for module in (m for network in networks.values() for m in network.modules()):
         if isinstance(module, nn.Dropout) and not dropout:
             module.p = 0.0
@@ -121,7 +135,7 @@ def pair(name: str, images: Images, *, dropout: bool = True, alike: bool = False
     for name_, network in twins.items():
         network.train(name_ not in method.frozen_networks)
         if alike:
-            in_layout(network)
+            in_layout(quicken(network))
     asked = optimizer_settings(config)
     moved = {n: _plain(twins[n], asked[n]) for n in asked if n in twins}
     twin = LITERALS[name](Literal(twins, moved, method.settings, images, batch, NUM_CLASSES))
