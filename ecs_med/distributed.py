@@ -14,7 +14,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed
@@ -131,10 +131,24 @@ def sum_over_processes(value: torch.Tensor) -> torch.Tensor:
     """
     if world_size() == 1:
         return value
-    from torch.distributed.nn.functional import all_reduce
-
-    total: torch.Tensor = all_reduce(value)
+    total: torch.Tensor = _Sum.apply(value)
     return total
+
+
+class _Sum(torch.autograd.Function):
+    """Every process gets the sum, so that each one's gradient is the sum of all of theirs."""
+
+    @staticmethod
+    def forward(ctx: Any, value: torch.Tensor) -> torch.Tensor:
+        total = value.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> torch.Tensor:
+        total = gradients[0].clone(memory_format=torch.contiguous_format)
+        torch.distributed.all_reduce(total)
+        return total
 
 
 def share(of: torch.Tensor, among: torch.Tensor) -> torch.Tensor:

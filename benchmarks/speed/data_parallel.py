@@ -49,10 +49,7 @@ class Sent:
     @contextmanager
     def counting(self) -> Iterator[None]:
         """Count what goes through `all_reduce` and `all_gather` inside, forward and backward."""
-        from torch.distributed import distributed_c10d as own
-        from torch.distributed.nn import functional
-
-        former = own.all_reduce, own.all_gather
+        former = torch.distributed.all_reduce, torch.distributed.all_gather
 
         def counted(collective: Any, place: int) -> Any:
             def call(*args: Any, **options: Any) -> Any:
@@ -62,14 +59,12 @@ class Sent:
 
             return call
 
-        wrapped = counted(former[0], 0), counted(former[1], 1)
-        for module in (torch.distributed, own, functional.dist):
-            module.all_reduce, module.all_gather = wrapped
+        torch.distributed.all_reduce = counted(former[0], 0)
+        torch.distributed.all_gather = counted(former[1], 1)
         try:
             yield
         finally:
-            for module in (torch.distributed, own, functional.dist):
-                module.all_reduce, module.all_gather = former
+            torch.distributed.all_reduce, torch.distributed.all_gather = former
 
 
 def work(options: argparse.Namespace) -> None:
