@@ -42,7 +42,7 @@ def test_a_rule_goes_on_from_the_budget_before(build: Build) -> None:
         with pytest.raises(SettingsError, match="adds to the labels of the budget before"):
             plan_cells(build(draws=("entropy",), budgets=budgets))
     assert parse_draws("random, doubt") == ("random", "doubt")
-    with pytest.raises(SettingsError, match="`draw=entropi`; choose among coldstart, doubt,"):
+    with pytest.raises(SettingsError, match="`draw=entropi`; choose among clasp, coldstart,"):
         parse_draws("random,entropi")
 
 
