@@ -35,7 +35,7 @@ __all__ = ["suggest", "usual_acquisition"]
 
 SCORES = "scores.jsonl"
 
-_NOT_BETTER = ("doubt", "entropy")
+_NOT_BETTER = ("clasp", "doubt", "entropy")
 """Rules that were measured against a choice at random, see benchmarks/results/suggestions_*."""
 _FORMAT = "ecs-med suggest 2"
 
@@ -47,7 +47,7 @@ def usual_acquisition(model: Model | None) -> str:
     """The rule that is taken where none is named: the best that was measured, docs/suggest.md.
 
     Without a model, images that cover the set; with one, chance among images with foreground, which
-    neither entropy nor the corrector's doubt has beaten.
+    no rule that asks the model has beaten.
     """
     return "coldstart" if model is None else "foreground"
 
