@@ -36,7 +36,7 @@ SaveState = Callable[[int], None]
 
 _SAVING = 0.05
 """Share of the time of a run that checkpoints may take at most."""
-_QUICK_SECONDS = 0.05
+_QUICK_SECONDS = 0.3
 """Of processor time: what is saved faster than that is saved at every validation."""
 
 
