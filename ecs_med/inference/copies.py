@@ -10,7 +10,7 @@ from ecs_med.networks.folding import folded
 from ecs_med.networks.modes import in_layout
 from ecs_med.networks.onednn import quicken_inference
 
-__all__ = ["QuickCopies"]
+__all__ = ["QuickCopies", "state_of"]
 
 
 class QuickCopies:
@@ -33,7 +33,7 @@ class QuickCopies:
         """
         if network.training:
             return network
-        state = _state(network)
+        state = state_of(network)
         known = self._copies.get(id(network))
         if known is None or known[0] is not network or known[1] != state:
             known = (network, state, self._made(network, example))
@@ -50,7 +50,7 @@ class QuickCopies:
             return in_layout(folded(quicken_inference(made), example[:1].clone())).eval()
 
 
-def _state(network: nn.Module) -> int:
+def state_of(network: nn.Module) -> int:
     """A number that rises whenever weights or statistics are changed in place."""
     held = [network.segmenter] if isinstance(network, FeatureCorrector) else []
     return sum(
