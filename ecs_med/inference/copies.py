@@ -1,6 +1,7 @@
 """Copies of trained networks that give the same but for rounding, in less time on a CPU."""
 
 import copy
+from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -10,7 +11,7 @@ from ecs_med.networks.folding import folded
 from ecs_med.networks.modes import in_layout
 from ecs_med.networks.onednn import quicken_inference
 
-__all__ = ["QuickCopies", "state_of"]
+__all__ = ["QuickCopies", "values_of"]
 
 
 class QuickCopies:
@@ -33,7 +34,7 @@ class QuickCopies:
         """
         if network.training:
             return network
-        state = state_of(network)
+        state = _state(network)
         known = self._copies.get(id(network))
         if known is None or known[0] is not network or known[1] != state:
             known = (network, state, self._made(network, example))
@@ -50,11 +51,14 @@ class QuickCopies:
             return in_layout(folded(quicken_inference(made), example[:1].clone())).eval()
 
 
-def state_of(network: nn.Module) -> int:
-    """A number that rises whenever weights or statistics are changed in place."""
+def values_of(network: nn.Module) -> Iterator[torch.Tensor]:
+    """Weights and statistics of a network and of the segmenter on which it stands."""
     held = [network.segmenter] if isinstance(network, FeatureCorrector) else []
-    return sum(
-        values._version
-        for part in (network, *held)
-        for values in (*part.parameters(), *part.buffers())
-    )
+    for part in (network, *held):
+        yield from part.parameters()
+        yield from part.buffers()
+
+
+def _state(network: nn.Module) -> int:
+    """A number that rises whenever weights or statistics are changed in place."""
+    return sum(values._version for values in values_of(network))

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import nn
 
-from ecs_med.inference.copies import QuickCopies, state_of
+from ecs_med.devices import memory_format
+from ecs_med.inference.copies import QuickCopies, values_of
 from ecs_med.networks.correctors import FeatureCorrector
 
 __all__ = ["Graph", "GraphCopies"]
@@ -53,7 +54,7 @@ class _GraphNetwork(nn.Module):
 
     def decode(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """The logits among them."""
-        return features[-1]
+        return _in_layout(features[-1])
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         return self.decode(self.encode(images))
@@ -70,11 +71,18 @@ class _GraphCorrector(FeatureCorrector):
     def judge(self, features: Sequence[torch.Tensor], class_map: torch.Tensor) -> torch.Tensor:
         """See `FeatureCorrector.judge`; of the features, the logits at their end are left out."""
         [logits] = self._graph(*features[:-1], class_map)
+        return _in_layout(logits)
+
+
+def _in_layout(logits: torch.Tensor) -> torch.Tensor:
+    """As networks give them: the largest class is found several times as fast."""
+    if logits.ndim != 4:
         return logits
+    return logits.contiguous(memory_format=memory_format(logits))
 
 
 class GraphCopies(QuickCopies):
-    """Graphs that stand for networks until one of them is changed; then quick copies do.
+    """Graphs that stand for networks until one of them is changed in place; then quick copies do.
 
     Args:
         networks: By `segmenter`, `corrector`, `classifier`.
@@ -86,7 +94,8 @@ class GraphCopies(QuickCopies):
 
     def __init__(self, networks: Mapping[str, nn.Module], graphs: Mapping[str, bytes]) -> None:
         super().__init__()
-        self._networks = tuple(networks.values())
+        # Walking through the networks at every call would take a tenth of the time.
+        self._values = [values for network in networks.values() for values in values_of(network)]
         segmenter = _GraphNetwork(Graph(graphs["segmenter"]))
         self._stand_ins: dict[int, nn.Module] = {}
         for name, network in networks.items():
@@ -106,4 +115,4 @@ class GraphCopies(QuickCopies):
         return self._stand_ins[id(network)]
 
     def _current_state(self) -> int:
-        return sum(map(state_of, self._networks))
+        return sum(values._version for values in self._values)
