@@ -108,30 +108,37 @@ class Plain:
         return found
 
 
-def ways(
-    run: Path, side: int | None, parts: bool, onnx: bool
-) -> Iterator[tuple[str, Callable[[list[Path], Path], Any]]]:
+Way = Callable[[list[Path], Path], Any]
+
+
+def ways(run: Path, side: int | None, parts: bool, onnx: bool) -> Iterator[tuple[str, Way]]:
     """What is timed, by name."""
     model = ecs_med.load_model(run, "cpu")
     yield "plain", Plain(model)
     if side is not None:
         yield f"plain, windows of {side}", Plain(model, side)
-
-    def predicting(own: Model, *left_out: Any) -> Callable[[list[Path], Path], Any]:
-        def predict(files: list[Path], folder: Path) -> None:
-            for one in left_out:
-                one.start()
-            predict_files(own, files, folder)
-            for one in left_out:
-                one.stop()
-
-        return predict
-
     yield "predict", predicting(model)
     if onnx:
         yield ONNX, predicting(ecs_med.load_model(run, "cpu", backend="onnx"))
-    if not parts:
-        return
+    if parts:
+        yield from with_parts_left_out(run)
+
+
+def predicting(own: Model, *left_out: Any) -> Way:
+    """`predict` with some things replaced meanwhile."""
+
+    def predict(files: list[Path], folder: Path) -> None:
+        for one in left_out:
+            one.start()
+        predict_files(own, files, folder)
+        for one in left_out:
+            one.stop()
+
+    return predict
+
+
+def with_parts_left_out(run: Path) -> Iterator[tuple[str, Way]]:
+    """`predict` without one of the parts of its gain each."""
     for name, place, what in (
         ("without oneDNN's layers", copies, {"quicken_inference": lambda network: network}),
         ("without folding", copies, {"folded": lambda network, _: network}),
@@ -139,8 +146,8 @@ def ways(
     ):
         own = ecs_med.load_model(run, "cpu")
         yield f"predict {name}", predicting(own, patch.multiple(place, **what))
-    if model.has_corrector and model.spec.corrects:
-        own = ecs_med.load_model(run, "cpu")
+    own = ecs_med.load_model(run, "cpu")
+    if own.has_corrector and own.spec.corrects:
 
         def apart(slices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             return (logits := own.logits(slices)), own.correct(slices, logits)
