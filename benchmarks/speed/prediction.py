@@ -1,6 +1,7 @@
 """Time `predict` beside the plain loop over slices, on one volume or on pictures, on the CPU.
 
-    python benchmarks/speed/prediction.py RUN FILE ... [--windows 128] [--times 3] [-o FILE.json]
+    python benchmarks/speed/prediction.py RUN FILE ... [--windows 128] [--times 3] [--onnx]
+        [-o FILE.json]
 
 The plain loop has the same networks, weights and settings: read, bring intensities into range, and
 for each slice or picture a forward pass in contiguous layout, softmax, argmax; write. With
@@ -9,18 +10,21 @@ gives other labels. All take turns in one process and one thread; medians of the
 count, since clocks tell of neighbours. Pixels whose labels differ are counted, and how far the two
 largest scores of the plain loop lie apart there.
 
-With `--parts`, parts of the gain are measured by leaving one of them out. With `--graph`, a file of
-`ecs-med export --to onnx`, ONNX Runtime is timed beside the quick network on the same slices.
+With `--parts`, parts of the gain are measured by leaving one of them out. With `--onnx`, `predict
+--backend onnx` takes part, whose labels are held against those of `predict`; what making its graphs
+takes is measured apart, on a copy of the run.
 """
 
 import argparse
 import copy
 import json
+import shutil
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from operator import truediv
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -33,7 +37,7 @@ import ecs_med
 from ecs_med.data.cases import PreparedCase
 from ecs_med.data.prepare import to_native
 from ecs_med.data.readers import read_scan
-from ecs_med.inference import predictor, quick
+from ecs_med.inference import copies, predictor
 from ecs_med.inference.formats import available_formats
 from ecs_med.inference.model import Model
 from ecs_med.inference.predict import predict_files
@@ -41,6 +45,7 @@ from ecs_med.losses import corrected_probabilities
 from ecs_med.networks import corrector_input
 from ecs_med_benchmarks.machine import machine_in_words
 
+ONNX = "predict --backend onnx"
 Found = list[tuple[np.ndarray, np.ndarray]]
 """Labels of each file, and how far the two largest scores lie apart."""
 
@@ -103,37 +108,46 @@ class Plain:
         return found
 
 
-def ways(
-    run: Path, side: int | None, parts: bool
-) -> Iterator[tuple[str, Callable[[list[Path], Path], Any]]]:
+Way = Callable[[list[Path], Path], Any]
+
+
+def ways(run: Path, side: int | None, parts: bool, onnx: bool) -> Iterator[tuple[str, Way]]:
     """What is timed, by name."""
     model = ecs_med.load_model(run, "cpu")
     yield "plain", Plain(model)
     if side is not None:
         yield f"plain, windows of {side}", Plain(model, side)
-
-    def predicting(own: Model, *left_out: Any) -> Callable[[list[Path], Path], Any]:
-        def predict(files: list[Path], folder: Path) -> None:
-            for one in left_out:
-                one.start()
-            predict_files(own, files, folder)
-            for one in left_out:
-                one.stop()
-
-        return predict
-
     yield "predict", predicting(model)
-    if not parts:
-        return
+    if onnx:
+        yield ONNX, predicting(ecs_med.load_model(run, "cpu", backend="onnx"))
+    if parts:
+        yield from with_parts_left_out(run)
+
+
+def predicting(own: Model, *left_out: Any) -> Way:
+    """`predict` with some things replaced meanwhile."""
+
+    def predict(files: list[Path], folder: Path) -> None:
+        for one in left_out:
+            one.start()
+        predict_files(own, files, folder)
+        for one in left_out:
+            one.stop()
+
+    return predict
+
+
+def with_parts_left_out(run: Path) -> Iterator[tuple[str, Way]]:
+    """`predict` without one of the parts of its gain each."""
     for name, place, what in (
-        ("without oneDNN's layers", quick, {"quicken_inference": lambda network: network}),
-        ("without folding", quick, {"folded": lambda network, _: network}),
+        ("without oneDNN's layers", copies, {"quicken_inference": lambda network: network}),
+        ("without folding", copies, {"folded": lambda network, _: network}),
         ("without limit of pixels", predictor, {"PIXELS": 2**40}),
     ):
         own = ecs_med.load_model(run, "cpu")
         yield f"predict {name}", predicting(own, patch.multiple(place, **what))
-    if model.has_corrector and model.spec.corrects:
-        own = ecs_med.load_model(run, "cpu")
+    own = ecs_med.load_model(run, "cpu")
+    if own.has_corrector and own.spec.corrects:
 
         def apart(slices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
             return (logits := own.logits(slices)), own.correct(slices, logits)
@@ -158,44 +172,29 @@ def compared(plain: Found, files: list[Path], run: Path) -> dict[str, Any]:
     }
 
 
-def graph_times(run: Path, graph: Path, files: list[Path], times: int) -> dict[str, Any]:
-    """Milliseconds a slice of ONNX Runtime and of the quick networks, and their labels."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    model = ecs_med.load_model(run, "cpu")
-    case = PreparedCase.of_scan(read_scan([files[0]]), model.spec.preparation)
-    slices = case.slices[len(case.slices) // 2 :][:8]
-    most = predictor.slices_at_once(model, slices, predictor.BATCH)
-
-    def by_torch(part: torch.Tensor) -> torch.Tensor:
-        if not model.spec.corrects:
-            return model.logits(part)
-        return corrected_probabilities(*model.logits_and_judgement(part))
-
-    def by_graph(part: torch.Tensor) -> torch.Tensor:
-        images = model.normalization(part)
-        height, width = images.shape[-2:]
-        padded = torch.nn.functional.pad(images, (0, -width % 32, 0, -height % 32))
-        [scores] = session.run(None, {"images": padded.contiguous().numpy()})
-        return torch.from_numpy(scores)[..., :height, :width]
-
-    seconds: dict[str, list[float]] = {"torch": [], "onnxruntime": []}
-    results = {}
-    with torch.inference_mode():
-        for _ in range(times + 1):
-            for name, way in (("torch", by_torch), ("onnxruntime", by_graph)):
+def compared_with_onnx(files: list[Path], run: Path) -> dict[str, Any]:
+    """Pixels whose labels ONNX Runtime changes, and what it takes to make the graphs."""
+    models = [ecs_med.load_model(run, "cpu", backend=backend) for backend in ("torch", "onnx")]
+    differ = pixels = 0
+    for path in files:
+        one, other = (ecs_med.segment(model, path).labels for model in models)
+        differ, pixels = differ + int((one != other).sum()), pixels + one.size
+    with tempfile.TemporaryDirectory() as folder:
+        bare = Path(folder) / "run"
+        shutil.copytree(run, bare, ignore=shutil.ignore_patterns("graphs.safetensors"))
+        with patch.dict("os.environ", {"XDG_CACHE_HOME": folder}):
+            seconds = []
+            for _ in range(2):
                 start = time.process_time()
-                found = [way(part) for part in slices.split(most)]
-                seconds[name].append((time.process_time() - start) / len(slices))
-                results[name] = torch.cat(found).argmax(1)
-    medians = {name: 1000 * statistics.median(own[1:]) for name, own in seconds.items()}
+                ecs_med.load_model(bare, "cpu", backend="onnx")
+                seconds.append(round(time.process_time() - start, 2))
+        size = (bare / "graphs.safetensors").stat().st_size
     return {
-        "milliseconds_a_slice": {name: round(value, 2) for name, value in medians.items()},
-        "gain": round(medians["torch"] / medians["onnxruntime"], 2),
-        "labels_differ": int((results["torch"] != results["onnxruntime"]).sum()),
+        "pixels": pixels,
+        "differ": differ,
+        "processor_seconds_made": seconds[0],
+        "processor_seconds_loaded": seconds[1],
+        "megabytes": round(size / 2**20, 1),
     }
 
 
@@ -206,12 +205,12 @@ def main() -> None:
     parser.add_argument("files", type=Path, nargs="+")
     parser.add_argument("--windows", type=int)
     parser.add_argument("--parts", action="store_true", help="Also leave out parts of the gain.")
-    parser.add_argument("--graph", type=Path)
+    parser.add_argument("--onnx", action="store_true", help="Also with ONNX Runtime.")
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("-o", "--output", type=Path)
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    timed = dict(ways(asked.run, asked.windows, asked.parts))
+    timed = dict(ways(asked.run, asked.windows, asked.parts, asked.onnx))
     seconds: dict[str, list[float]] = {name: [] for name in timed}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(asked.times):
@@ -231,8 +230,10 @@ def main() -> None:
         "gain": round(medians["plain"] / medians["predict"], 2),
         "labels": compared(plain, asked.files, asked.run),
     }
-    if asked.graph:
-        content["graph"] = graph_times(asked.run, asked.graph, asked.files, max(5, asked.times))
+    if asked.onnx:
+        content["onnx"] = compared_with_onnx(asked.files, asked.run)
+        ratios = map(truediv, seconds["predict"], seconds[ONNX])
+        content["gain_of_onnx"] = round(statistics.median(ratios), 2)
     text = json.dumps(content, indent=1)
     if asked.output:
         asked.output.write_text(text + "\n", encoding="utf-8")

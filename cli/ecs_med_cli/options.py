@@ -117,6 +117,9 @@ ENCODERS = (
     Option("--encoder-weights", str, "imagenet, none, or a file."),
 )
 DEVICE = Option("--device", str, "auto, cpu, cuda, cuda:1, mps.")
+BACKEND = Option(
+    "--backend", str, "torch, or on a CPU onnx: ONNX Runtime, in less time (extra onnx)."
+)
 MACHINE = (
     DEVICE,
     Option("--precision", str, "auto, fp32, bf16."),

@@ -5,18 +5,18 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from ecs_med.errors import MissingExtraError, SettingsError
+from ecs_med.errors import SettingsError
 from ecs_med.export.base import Export, Request, Told
-from ecs_med.export.quiet import quiet
-from ecs_med.export.scores import MULTIPLE, Scores, scores_of
+from ecs_med.export.scores import Scores, scores_of
 from ecs_med.inference.tiles import OVERLAP
+from ecs_med.networks.padding import MULTIPLE
+from ecs_med.networks.tracing import require_onnx, traced
 
 __all__ = ["FILE", "OnnxExport"]
 
@@ -24,7 +24,6 @@ FILE = "model.onnx"
 TOLERANCE = 1e-5
 """Of the range of scores."""
 _EXAMPLES = {2: (96, 128), 3: (32, 48, 64)}
-_AXES = {2: ("rows", "columns"), 3: ("slices", "rows", "columns")}
 _SIZES: Mapping[int, tuple[tuple[int, ...], ...]] = {
     2: ((64, 64), (96, 160), (224, 128)),
     3: ((32, 32, 32), (32, 64, 48), (64, 32, 80)),
@@ -44,8 +43,7 @@ class OnnxExport(Export):
 
     def write(self, request: Request, folder: Path) -> Told:
         """Write `model.onnx`; errors as of `Export.write`."""
-        if not all(find_spec(package) for package in ("onnx", "onnxruntime", "onnxscript")):
-            raise MissingExtraError("An ONNX file", "onnx")
+        require_onnx("An ONNX file")
         _require_one_pass(request)
         import onnx
 
@@ -148,21 +146,14 @@ def _notes(request: Request) -> tuple[str, ...]:
 def _traced(scores: Scores, request: Request) -> Any:
     spec = request.model.spec
     example = torch.zeros(2, spec.network_channels, *_EXAMPLES[spec.spatial_dims])
-    shapes = {0: torch.export.Dim("batch", min=1, max=2**16)}
-    for axis, name in enumerate(_AXES[spec.spatial_dims], start=2):
-        shapes[axis] = MULTIPLE * torch.export.Dim(name, min=2, max=256)
     try:
-        with quiet():
-            return torch.onnx.export(
-                scores,
-                (example,),
-                dynamo=True,
-                dynamic_shapes=(shapes,),
-                input_names=["images"],
-                output_names=["scores"],
-                external_data=False,
-                verbose=False,
-            )
+        return traced(
+            scores,
+            {"images": example},
+            ["scores"],
+            sides=_EXAMPLES[spec.spatial_dims],
+            multiple=MULTIPLE,
+        )
     except Exception as error:  # whatever an exporter raises of a network it cannot trace
         reason = " ".join(str(error).split())[:200]
         raise SettingsError(

@@ -1,26 +1,19 @@
 """What `predict` takes the largest of, as one module that exporters can trace."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
-from timm.layers import Conv2dSame
 from torch import nn
 
-from ecs_med.errors import SettingsError
 from ecs_med.export.base import Request
 from ecs_med.losses import corrected_probabilities
 from ecs_med.networks import corrector_input
 from ecs_med.networks.classifier import switch_off_absent
 from ecs_med.networks.correctors import FeatureCorrector
 from ecs_med.networks.halves import decode, encode
+from ecs_med.networks.padding import fix_padding
 
-__all__ = ["MULTIPLE", "Scores", "scores_of"]
-
-MULTIPLE = 16
-"""Of which sides are to be multiples where SAME padding is fixed."""
-_SIDES = (4 * MULTIPLE, 7 * MULTIPLE)
+__all__ = ["Scores", "scores_of"]
 
 
 class Scores(nn.Module):
@@ -92,65 +85,5 @@ def scores_of(request: Request, *, fixed_padding: bool = False) -> Scores:
         parameter.requires_grad_(False)
     spec = request.model.spec
     if fixed_padding and spec.spatial_dims == 2:  # networks of volumes have no such layer
-        _fix_padding(scores, spec.network_channels)
+        fix_padding(scores, spec.network_channels)
     return scores
-
-
-def _fix_padding(scores: Scores, channels: int) -> None:
-    paddings: dict[str, set[tuple[int, int, int, int]]] = {}
-    for side in _SIDES:
-        with _watched(scores, paddings), torch.no_grad():
-            scores(torch.zeros(1, channels, side, side))
-    for name, found in paddings.items():
-        if len(found) > 1:
-            raise SettingsError(
-                f"The layer {name} pads images by their size, which a graph for images of any size "
-                "cannot hold; train with another `encoder`, such as resnet50."
-            )
-        old = scores.get_submodule(name)
-        assert isinstance(old, Conv2dSame)
-        scores.set_submodule(name, nn.Sequential(nn.ZeroPad2d(found.pop()), _plain(old)))
-
-
-@contextmanager
-def _watched(scores: Scores, paddings: dict[str, set[tuple[int, int, int, int]]]) -> Iterator[None]:
-    """Add what every layer with SAME padding pads: left, right, top, bottom."""
-    handles = []
-    for name, layer in scores.named_modules():
-        if isinstance(layer, Conv2dSame):
-
-            def watch(module: nn.Module, inputs: tuple[torch.Tensor], name: str = name) -> None:
-                assert isinstance(module, Conv2dSame)
-                paddings.setdefault(name, set()).add(_same_padding(module, inputs[0]))
-
-            handles.append(layer.register_forward_pre_hook(watch))
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _same_padding(layer: Conv2dSame, inputs: torch.Tensor) -> tuple[int, int, int, int]:
-    """As TensorFlow's SAME: outputs are ceil(side / stride); what is odd comes at the end."""
-    sides = []
-    for axis in (1, 0):
-        side, stride = inputs.shape[axis - 2], layer.stride[axis]
-        reach = (layer.kernel_size[axis] - 1) * layer.dilation[axis] + 1
-        lacking = max(0, (-(-side // stride) - 1) * stride + reach - side)
-        sides += [lacking // 2, lacking - lacking // 2]
-    return (sides[0], sides[1], sides[2], sides[3])
-
-
-def _plain(layer: Conv2dSame) -> nn.Conv2d:
-    plain = nn.Conv2d(
-        layer.in_channels,
-        layer.out_channels,
-        (layer.kernel_size[0], layer.kernel_size[1]),
-        stride=(layer.stride[0], layer.stride[1]),
-        dilation=(layer.dilation[0], layer.dilation[1]),
-        groups=layer.groups,
-        bias=layer.bias is not None,
-    )
-    plain.load_state_dict(layer.state_dict())
-    return plain.requires_grad_(False).eval()

@@ -1,6 +1,7 @@
 """Copies of trained networks that give the same but for rounding, in less time on a CPU."""
 
 import copy
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import nn
@@ -10,7 +11,7 @@ from ecs_med.networks.folding import folded
 from ecs_med.networks.modes import in_layout
 from ecs_med.networks.onednn import quicken_inference
 
-__all__ = ["QuickCopies"]
+__all__ = ["QuickCopies", "are_watched", "values_of"]
 
 
 class QuickCopies:
@@ -31,7 +32,7 @@ class QuickCopies:
             network: On the CPU.
             example: Something that it can be applied to.
         """
-        if network.training or _is_watched(network):
+        if network.training or are_watched(network.modules()):
             return network
         state = _state(network)
         known = self._copies.get(id(network))
@@ -50,15 +51,19 @@ class QuickCopies:
             return in_layout(folded(quicken_inference(made), example[:1].clone())).eval()
 
 
-def _is_watched(network: nn.Module) -> bool:
-    return any(layer._forward_hooks or layer._forward_pre_hooks for layer in network.modules())
+def are_watched(layers: Iterable[nn.Module]) -> bool:
+    """Whether any of the layers has a hook."""
+    return any(layer._forward_hooks or layer._forward_pre_hooks for layer in layers)
+
+
+def values_of(network: nn.Module) -> Iterator[torch.Tensor]:
+    """Weights and statistics of a network and of the segmenter on which it stands."""
+    held = [network.segmenter] if isinstance(network, FeatureCorrector) else []
+    for part in (network, *held):
+        yield from part.parameters()
+        yield from part.buffers()
 
 
 def _state(network: nn.Module) -> int:
     """A number that rises whenever weights or statistics are changed in place."""
-    held = [network.segmenter] if isinstance(network, FeatureCorrector) else []
-    return sum(
-        values._version
-        for part in (network, *held)
-        for values in (*part.parameters(), *part.buffers())
-    )
+    return sum(values._version for values in values_of(network))

@@ -58,6 +58,7 @@ def predict(
     keep_names: bool = False,
     every: int = 1,
     device: str = "auto",
+    backend: str = "torch",
     on_done: OnDone | None = None,
 ) -> PredictionReport:
     """Segment pictures, volumes, videos, and folders of them.
@@ -90,6 +91,8 @@ def predict(
             patients; else by hashes with a key of this machine.
         every: Of videos: segment and write only every so many frames.
         device: Where to compute, if the model is not loaded yet.
+        backend: What computes, if the model is not loaded yet: `torch`, or on a CPU `onnx`, see
+            `load_model`.
         on_done: Called after each input with its path and `written`, `skipped` or the
             sentence that says why it failed.
 
@@ -105,7 +108,7 @@ def predict(
         ['p006_0.png', 'p006_1.png']
     """
     report = predict_files(
-        model if isinstance(model, Model) else load_model(model, device),
+        model if isinstance(model, Model) else load_model(model, device, backend=backend),
         inputs,
         output,
         overlay=overlay,

@@ -1,14 +1,17 @@
 """A trained model in the files of its run: written, and loaded to be applied."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from ecs_med.devices import choose_device
 from ecs_med.errors import RunFolderError, SettingsError
 from ecs_med.files import require_readable
 from ecs_med.inference.copies import QuickCopies
+from ecs_med.inference.graph_cache import graph_copies
 from ecs_med.inference.model import Model
 from ecs_med.networks import Initialization, build_segmenter
 from ecs_med.networks.classifier import build_classifier
@@ -19,7 +22,10 @@ from ecs_med.runs import ModelSpec, RunFolder
 from ecs_med.runs.newest import newest_run
 from ecs_med.tensors import read_tensors, write_tensors
 
-__all__ = ["load_model", "read_spec", "save_model"]
+__all__ = ["BACKENDS", "load_model", "read_spec", "save_model"]
+
+BACKENDS = ("torch", "onnx")
+"""What can compute a model's networks."""
 
 
 def save_model(model: Model) -> None:
@@ -34,16 +40,28 @@ def save_model(model: Model) -> None:
     model.spec.write(folder.spec_file)
 
 
-def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
+def load_model(
+    run: Path | str | None = None,
+    device: str = "auto",
+    *,
+    backend: str = "torch",
+    tell: Callable[[str], None] | None = None,
+) -> Model:
     """Load the model of a run.
 
     Args:
         run: Run folder; `None`: the newest one below `runs/`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
+        backend: What computes the networks: `torch`, or on a CPU `onnx`, ONNX Runtime, which takes
+            less time and gives the same but for rounding. It needs the extra `onnx`; graphs are
+            made at first, and kept in the run folder or else in the user's cache folder.
+        tell: Is told in a sentence what takes long.
 
     Raises:
         RunFolderError: If there is no such run, or its files are missing or damaged.
-        SettingsError: If the device is not there, or the network's package is not installed.
+        SettingsError: If the device is not there, the network's package is not installed, or the
+            backend cannot compute the model there.
+        MissingExtraError: If what the backend needs is not installed.
 
     Example:
         >>> import ecs_med
@@ -53,12 +71,26 @@ def load_model(run: Path | str | None = None, device: str = "auto") -> Model:
     folder = newest_run() if run is None else Path(run)
     spec = read_spec(folder)
     target = choose_device(device)
+    _check_backend(backend, target)
     networks = _networks(spec, RunFolder(folder).spec_file)
-    model = Model(spec, **networks, device=target, run=folder, quick=QuickCopies())
-    _fill(RunFolder(folder).weights_file, model.networks())
-    for network in model.networks().values():
+    named = {name: network for name, network in networks.items() if network is not None}
+    _fill(RunFolder(folder).weights_file, named)
+    for network in named.values():
         in_layout(quicken(network).to(target)).eval()
-    return model
+    quick = QuickCopies()
+    if backend == "onnx":
+        quick = graph_copies(folder, spec, named, tell or (lambda _: None))
+    return Model(spec, **networks, device=target, run=folder, quick=quick)
+
+
+def _check_backend(backend: str, device: torch.device) -> None:
+    if backend not in BACKENDS:
+        raise SettingsError(f"Unknown backend '{backend}'; use {' or '.join(BACKENDS)}.")
+    if backend == "onnx" and device.type != "cpu":
+        raise SettingsError(
+            f"`backend=onnx` computes on the CPU, and the device is {device}; use `device=cpu`, or "
+            "leave out `backend`."
+        )
 
 
 def _networks(spec: ModelSpec, path: Path) -> dict[str, Any]:

@@ -91,10 +91,12 @@ class MaskCorrector(FeatureCorrector):
     def judge(self, features: Sequence[torch.Tensor], class_map: torch.Tensor) -> torch.Tensor:
         """See `FeatureCorrector.judge`; of the class map its largest class counts."""
         labels = class_map.argmax(dim=1, keepdim=True)
-        mask = torch.zeros_like(class_map).scatter_(1, labels, 1)
-        logits = self.classify(features, mask)
+        classes = torch.arange(class_map.shape[1], device=labels.device)
+        # Compared, since ONNX Runtime takes several times as long to scatter.
+        mask = classes.view(-1, *(1,) * (labels.ndim - 2)) == labels
+        logits = self.classify(features, mask.to(class_map.dtype))
         right = logits.gather(1, labels)
-        return torch.cat([logits.scatter(1, labels, _NEVER), right], dim=1)
+        return torch.cat([logits.masked_fill(mask, _NEVER), right], dim=1)
 
 
 def _instance_norm(channels: int) -> nn.Module:

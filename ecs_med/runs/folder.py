@@ -62,6 +62,8 @@ class RunFolder:
     """Everything about the model but its weights."""
     weights_file = _Inside("model.safetensors")
     """The weights of the model."""
+    graphs_file = _Inside("graphs.safetensors")
+    """The model as ONNX graphs, for prediction with them; it may go."""
     origin_file = _Inside("start.json")
     """The run that this one began with."""
     failure_file = _Inside("failure.json")

@@ -61,6 +61,7 @@ def predict(
         int, typer.Option("--every", metavar="<int>", help="Of videos: only every so many frames.")
     ] = 1,
     device: Annotated[str, options.DEVICE.info()] = "auto",
+    backend: Annotated[str, options.BACKEND.info()] = "torch",
     as_json: Annotated[bool, options.JSON.info()] = False,
 ) -> None:
     """Segment scans; every result has the grid of its input.
@@ -85,7 +86,7 @@ def predict(
             terminal.say(f"{status}: {path}")
 
     with terminal.only_json(), _FrameBar(terminal) as tell_frame:
-        loaded = load_model(model, device)
+        loaded = load_model(model, device, backend=backend, tell=terminal.say)
         terminal.say(f"model: {loaded.run}{' (newest)' if model is None else ''}")
         if model is None and (newer := newer_than(loaded.run)) is not None:
             terminal.complain(newer)

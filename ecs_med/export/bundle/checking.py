@@ -17,9 +17,9 @@ from ecs_med.errors import SettingsError
 from ecs_med.export.base import Request
 from ecs_med.export.bundle.network import WEIGHTS_FILE, is_stock
 from ecs_med.export.model_scores import model_scores
-from ecs_med.export.quiet import quiet
 from ecs_med.inference.one_input import stored_values
 from ecs_med.inference.predictor import segment
+from ecs_med.quiet import quiet
 
 __all__ = ["check_bundle"]
 

@@ -9,10 +9,11 @@ import torch
 from ecs_med.errors import SettingsError
 from ecs_med.export.base import Request
 from ecs_med.export.bundle.two_passes import two_passes
-from ecs_med.export.quiet import quiet
-from ecs_med.export.scores import MULTIPLE, scores_of
+from ecs_med.export.scores import scores_of
 from ecs_med.networks.encoders import library_name
+from ecs_med.networks.padding import MULTIPLE
 from ecs_med.networks.unet3d import DynUNetSettings, UNet3dSettings
+from ecs_med.quiet import quiet
 from ecs_med.runs import ModelSpec
 
 __all__ = ["GRAPH_FILE", "WEIGHTS_FILE", "is_stock", "network_definition", "write_weights"]
