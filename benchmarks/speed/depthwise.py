@@ -16,7 +16,8 @@ import torch
 from torch import nn
 
 from ecs_med.networks import Initialization, build_segmenter
-from ecs_med.networks.depthwise import DilatedDepthwiseConv2d, quicken
+from ecs_med.networks.depthwise import DilatedDepthwiseConv2d
+from ecs_med.networks.quick import quicken
 from ecs_med_benchmarks.machine import machine_in_words
 
 

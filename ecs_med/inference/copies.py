@@ -9,7 +9,7 @@ from torch import nn
 from ecs_med.networks.correctors import FeatureCorrector
 from ecs_med.networks.folding import folded
 from ecs_med.networks.modes import in_layout
-from ecs_med.networks.onednn import quicken_inference
+from ecs_med.networks.quick import quicken_inference
 
 __all__ = ["QuickCopies", "are_watched", "values_of"]
 

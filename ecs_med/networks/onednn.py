@@ -9,7 +9,7 @@ from torch import nn
 
 from ecs_med.networks.modes import is_plain
 
-__all__ = ["OneDnnConv3d", "quicken_inference"]
+__all__ = ["OneDnnConv3d"]
 
 
 class OneDnnConv3d(nn.Conv3d):
@@ -51,20 +51,3 @@ class OneDnnConv3d(nn.Conv3d):
         return torch.mkldnn_convolution(
             input, self.weight, self.bias, padding, stride, dilation, self.groups
         )
-
-
-def quicken_inference(network: nn.Module) -> nn.Module:
-    """Put `OneDnnConv3d` in place of the layers that it stands for.
-
-    Args:
-        network: Changed in place; names and values of its state stay.
-
-    Returns:
-        The network.
-    """
-    for name, child in network.named_children():
-        if isinstance(child, nn.Conv3d) and OneDnnConv3d.fits(child):
-            setattr(network, name, OneDnnConv3d(child))
-        else:
-            quicken_inference(child)
-    return network

@@ -3,9 +3,12 @@
 from torch import nn
 
 from ecs_med.networks.depthwise import DilatedDepthwiseConv2d
+from ecs_med.networks.onednn import OneDnnConv3d
 from ecs_med.networks.pointwise import PointwiseConv2d
 
-__all__ = ["quicken"]
+__all__ = ["quicken", "quicken_inference"]
+
+Kind = type[DilatedDepthwiseConv2d] | type[PointwiseConv2d] | type[OneDnnConv3d]
 
 
 def quicken(network: nn.Module) -> nn.Module:
@@ -17,11 +20,19 @@ def quicken(network: nn.Module) -> nn.Module:
     Returns:
         The network.
     """
+    return _replaced(network, (DilatedDepthwiseConv2d, PointwiseConv2d))
+
+
+def quicken_inference(network: nn.Module) -> nn.Module:
+    """The same with layers that are quick where no gradient is asked for."""
+    return _replaced(network, (OneDnnConv3d,))
+
+
+def _replaced(network: nn.Module, kinds: tuple[Kind, ...]) -> nn.Module:
     for name, child in network.named_children():
-        if isinstance(child, nn.Conv2d) and DilatedDepthwiseConv2d.fits(child):
-            setattr(network, name, DilatedDepthwiseConv2d(child))
-        elif isinstance(child, nn.Conv2d) and PointwiseConv2d.fits(child):
-            setattr(network, name, PointwiseConv2d(child))
+        kind = next((kind for kind in kinds if kind.fits(child)), None)
+        if kind is None:
+            _replaced(child, kinds)
         else:
-            quicken(child)
+            setattr(network, name, kind(child))  # type: ignore[arg-type]  # it fits
     return network

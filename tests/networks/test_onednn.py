@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from ecs_med.networks.onednn import OneDnnConv3d, quicken_inference
+from ecs_med.networks.onednn import OneDnnConv3d
+from ecs_med.networks.quick import quicken_inference
 
 LAYERS = {
     "plain": nn.Conv3d(6, 4, 3, padding=1),
