@@ -29,7 +29,14 @@ from ecs_med.devices import autocast_dtype, describe_device
 from ecs_med.methods import optimizer_settings
 from literal_ecs import LiteralEcs
 from speed_suite.measurements.floor import count_flops
-from speed_suite.steppers import NUM_CLASSES, as_batch, build_method, first_networks, noise
+from speed_suite.steppers import (
+    NUM_CLASSES,
+    as_batch,
+    build_method,
+    first_networks,
+    noise,
+    plain_optimizer,
+)
 from speed_suite.timing import Spread, in_turns, ratio_of
 
 
@@ -78,16 +85,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def _literal(config: TrainConfig, networks: dict[str, nn.Module]) -> LiteralEcs:
     asked = optimizer_settings(config)
-    s, c = asked["segmenter"], asked["corrector"]
     segmenter, corrector = networks["segmenter"], networks["corrector"]
     return LiteralEcs(
         segmenter,
         corrector,
         NUM_CLASSES,
-        torch.optim.SGD(
-            segmenter.parameters(), s.lr, momentum=s.momentum, weight_decay=s.weight_decay
-        ),
-        torch.optim.Adam(corrector.parameters(), c.lr, c.betas, weight_decay=c.weight_decay),
+        plain_optimizer(segmenter, asked["segmenter"]),
+        plain_optimizer(corrector, asked["corrector"]),
     )
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "first_networks",
     "noise",
     "pair",
+    "plain_optimizer",
 ]
 
 NUM_CLASSES = 2
@@ -137,7 +138,7 @@ def pair(
         if alike:
             in_layout(quicken(network))
     asked = optimizer_settings(config)
-    moved = {n: _plain(twins[n], asked[n]) for n in asked if n in twins}
+    moved = {n: plain_optimizer(twins[n], asked[n]) for n in asked if n in twins}
     twin = LITERALS[name](Literal(twins, moved, method.settings, images, batch, NUM_CLASSES))
     return Pair(method, ours, twin)
 
@@ -185,7 +186,7 @@ def first_networks(config: TrainConfig, *, num_classes: int = NUM_CLASSES) -> di
     return {"segmenter": built, **method_class(config.method).build_networks(plan)}
 
 
-def _plain(network: nn.Module, asked: OptimizerSettings) -> torch.optim.Optimizer:
+def plain_optimizer(network: nn.Module, asked: OptimizerSettings) -> torch.optim.Optimizer:
     """PyTorch's optimiser with the same settings, as it chooses to run."""
     parameters = [p for p in network.parameters() if p.requires_grad]
     if asked.name == "sgd":
