@@ -233,7 +233,7 @@ COUNT = Option("--count", int, "How many cases.")
 DRY_RUN = Option("--dry-run", bool, "Print the plan and how long it will take.")
 PLACE = (
     Option("--executor", str, "processes, inline, ray or slurm; else processes.", "name"),
-    Option("--jobs", int, "Runs at once; else one per GPU, one on a CPU."),
+    Option("--jobs", int, "Runs at once; else one per GPU, up to 4 on a CPU."),
     Option("--gpus-per-run", float, "Share of a GPU for a run, such as 0.5."),
     Option("--ray-address", str, "Ray cluster that is there already."),
     Option(

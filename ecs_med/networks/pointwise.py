@@ -1,10 +1,15 @@
-"""1 x 1 convolutions, for which PyTorch chooses a slow library in small batches on one thread.
+"""1 x 1 convolutions, which PyTorch computes slowly in small batches on one thread.
 
-There it takes a matrix product of MKL (below 16 images, one thread), which on processors that are
-not Intel's reaches half of what oneDNN does; such layers are most of a training step of a small
-encoder. A 1 x 1 convolution does not know which pixel belongs to which image: so the same pixels
-are shown to it as 16 images or more, without a copy.
+There (below 16 images, one thread) it unfolds every image for a matrix product of its own. Such
+layers are most of a training step of a small encoder. A 1 x 1 convolution does not know which pixel
+belongs to which image, so that channels-last pixels can be taken together without a copy: on
+Intel's processors as one matrix product, by MKL; on others, where MKL reaches half of what oneDNN
+does, as 16 images or more, for which PyTorch asks oneDNN.
 """
+
+import platform
+from functools import cache
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -14,6 +19,7 @@ from ecs_med.networks.modes import is_plain
 
 __all__ = ["PointwiseConv2d"]
 
+_CPUINFO = Path("/proc/cpuinfo")
 _ENOUGH_IMAGES = 16
 _MOST_IMAGES = 64
 _FEWEST_CHANNELS = 16
@@ -53,7 +59,12 @@ class PointwiseConv2d(nn.Conv2d):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
         """Of `(B, C, H, W)`, as `torch.nn.Conv2d`."""
-        number = _as_images(input) if is_plain(input) else None
+        if not (is_plain(input) and _is_slow(input)):
+            return super().forward(input)
+        if _mkl_is_quick():
+            weight = self.weight.flatten(1)
+            return F.linear(input.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
+        number = _as_images(input)
         if number is None:
             return super().forward(input)
         batch, _, height, width = input.shape
@@ -63,12 +74,29 @@ class PointwiseConv2d(nn.Conv2d):
         return result.permute(0, 3, 1, 2)
 
 
+def _is_slow(images: torch.Tensor) -> bool:
+    """Whether PyTorch's choice is the slow one, and the pixels lie so that another can be made."""
+    return (
+        images.ndim == 4
+        and images.numel() > 0
+        and images.shape[0] < _ENOUGH_IMAGES
+        and torch.get_num_threads() == 1
+        and images.is_contiguous(memory_format=torch.channels_last)
+    )
+
+
+@cache
+def _mkl_is_quick() -> bool:
+    """Whether PyTorch has MKL, and this is a processor of MKL's maker."""
+    if not torch.backends.mkl.is_available():
+        return False
+    there = _CPUINFO.is_file()
+    described = _CPUINFO.read_text(errors="replace") if there else platform.processor()
+    return "GenuineIntel" in described
+
+
 def _as_images(images: torch.Tensor) -> int | None:
     """As how many images the pixels of a batch are shown; `None`: as they are."""
-    if images.ndim != 4 or images.shape[0] >= _ENOUGH_IMAGES or torch.get_num_threads() > 1:
-        return None
-    if not images.is_contiguous(memory_format=torch.channels_last):
-        return None
     num_pixels = images.numel() // images.shape[1]
     fitting = range(_ENOUGH_IMAGES, _MOST_IMAGES + 1)
-    return next((n for n in fitting if num_pixels and num_pixels % n == 0), None)
+    return next((n for n in fitting if num_pixels % n == 0), None)

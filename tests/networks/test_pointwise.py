@@ -1,12 +1,14 @@
 """Quick 1 x 1 convolutions against einsum, and where they leave the layer as it is."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
-from ecs_med.networks.pointwise import PointwiseConv2d, _as_images
+from ecs_med.networks import pointwise
+from ecs_med.networks.pointwise import PointwiseConv2d, _as_images, _is_slow
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +23,12 @@ def channels_last(*shape: int) -> torch.Tensor:
     return torch.randn(shape).contiguous(memory_format=torch.channels_last)
 
 
+@pytest.fixture(params=[True, False], ids=["product", "images"])
+def _library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pointwise, "_mkl_is_quick", lambda: request.param)
+
+
+@pytest.mark.usefixtures("_library")
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(8, 16, 6, 4), (1, 20, 12, 12), (3, 16, 16, 9), (15, 32, 4, 4)])
 def test_values_and_gradients_are_those_of_the_sum_over_channels(
@@ -30,6 +38,7 @@ def test_values_and_gradients_are_those_of_the_sum_over_channels(
     layer = nn.Conv2d(shape[1], 24, 1, bias=bias).to(memory_format=torch.channels_last)
     quick = PointwiseConv2d(layer)
     images = channels_last(*shape).requires_grad_()
+    assert _is_slow(images)
     assert _as_images(images) is not None
     gradient = channels_last(shape[0], 24, *shape[2:])
     found = quick(images)
@@ -54,21 +63,29 @@ def test_values_and_gradients_are_those_of_the_sum_over_channels(
     [
         (torch.randn(8, 16, 6, 4), "contiguous"),
         (channels_last(16, 16, 6, 4), "enough images"),
-        (channels_last(1, 16, 3, 5), "fifteen pixels"),
-        (channels_last(1, 16, 67, 1), "a prime number of pixels"),
         (channels_last(0, 16, 6, 4), "no image"),
         (torch.randn(16, 6, 4), "one image without its axis"),
     ],
 )
 def test_elsewhere_it_is_the_layer_itself(images: torch.Tensor, why: str) -> None:
     layer = nn.Conv2d(16, 24, 1)
-    assert _as_images(images) is None, why
+    assert not _is_slow(images), why
+    assert torch.equal(PointwiseConv2d(layer)(images), layer(images))
+
+
+@pytest.mark.parametrize("sides", [(3, 5), (67, 1)], ids=["fifteen pixels", "a prime number"])
+def test_pixels_that_cannot_be_shown_as_enough_images(
+    monkeypatch: pytest.MonkeyPatch, sides: tuple[int, int]
+) -> None:
+    monkeypatch.setattr(pointwise, "_mkl_is_quick", lambda: False)
+    images, layer = channels_last(1, 16, *sides), nn.Conv2d(16, 24, 1)
+    assert _as_images(images) is None
     assert torch.equal(PointwiseConv2d(layer)(images), layer(images))
 
 
 def test_more_threads_have_a_quick_library_already() -> None:
     torch.set_num_threads(2)
-    assert _as_images(channels_last(8, 16, 6, 4)) is None
+    assert not _is_slow(channels_last(8, 16, 6, 4))
 
 
 @pytest.mark.parametrize(
@@ -86,3 +103,18 @@ def test_more_threads_have_a_quick_library_already() -> None:
 )
 def test_which_layers_are_taken_over(layer: nn.Module, fits: bool) -> None:
     assert PointwiseConv2d.fits(layer) == fits
+
+
+@pytest.mark.parametrize(
+    ("text", "quick"),
+    [("vendor_id\t: GenuineIntel\n", True), ("vendor_id\t: AuthenticAMD\n", False)],
+)
+def test_mkl_is_quick_on_its_maker_s_processors(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, quick: bool
+) -> None:
+    (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(pointwise, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
+    assert pointwise._mkl_is_quick.__wrapped__() == quick
+    monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: False)
+    assert not pointwise._mkl_is_quick.__wrapped__()

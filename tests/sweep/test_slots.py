@@ -10,6 +10,7 @@ from ecs_med.sweep.executors.processes import Slot, local_slots
 @pytest.fixture(autouse=True)
 def _eight_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "num_cores", lambda: 8)
+    monkeypatch.setattr(processes, "free_memory", lambda: 15 * 2**30)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
 
@@ -18,6 +19,24 @@ def test_cores_are_divided() -> None:
     assert local_slots("cpu", None, None) == [Slot(8)]
     assert local_slots("cpu", 3, None) == [Slot(2)] * 3
     assert local_slots("cpu", 20, None) == [Slot(1)] * 20
+
+
+@pytest.mark.parametrize(
+    ("cores", "gibibytes", "slots"),
+    [(8, 64, [Slot(2)] * 4), (8, 17, [Slot(4)] * 2), (2, 64, [Slot(1)] * 2), (3, 2, [Slot(3)])],
+)
+def test_a_cpu_does_as_many_runs_as_cores_and_memory_allow(
+    monkeypatch: pytest.MonkeyPatch, cores: int, gibibytes: int, slots: list[Slot]
+) -> None:
+    monkeypatch.setattr(processes, "num_cores", lambda: cores)
+    monkeypatch.setattr(processes, "free_memory", lambda: gibibytes * 2**30)
+    assert local_slots("cpu", None, None) == slots
+    assert local_slots("cpu", 1, None) == [Slot(cores)]
+
+
+def test_unknown_memory_is_taken_for_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "free_memory", lambda: None)
+    assert local_slots("cpu", None, None) == [Slot(2)] * 4
 
 
 def test_a_smaller_number_of_threads_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ class ExecutorOptions:
 
     Attributes:
         name: One of `EXECUTORS`.
-        jobs: Runs at once; `None`: one per GPU, else one.
+        jobs: Runs at once; `None`: one per GPU, on a CPU one a core (4 at most) as memory allows.
         gpus_per_run: Share of a GPU for one run.
         ray_address: Of a Ray cluster that is there; `None` starts one on this machine.
         slurm: Parameters of submitit by name.
