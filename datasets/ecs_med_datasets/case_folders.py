@@ -66,6 +66,7 @@ class CaseFoldersLayout(Layout):
 
     name = "case_folders"
     priority = 5
+    reads_names_only = True
 
     def recognizes(self, root: Path) -> bool:
         """Whether most folders in `root` hold one mask and the images that it is of."""

@@ -55,6 +55,7 @@ class FolderLayout(Layout):
 
     name = "folder"
     priority = 0
+    reads_names_only = True
 
     def recognizes(self, root: Path) -> bool:
         """Whether an image folder, or an image itself, lies in `root`."""

@@ -45,6 +45,7 @@ class ListLayout(Layout):
 
     name = "listing"
     priority = 30
+    reads_names_only = True
 
     def recognizes(self, root: Path) -> bool:
         """Whether `root` is a `.json`, `.csv` or `.tsv` file."""

@@ -32,6 +32,7 @@ class MsdLayout(Layout):
 
     name = "msd"
     priority = 10
+    reads_names_only = True
 
     def recognizes(self, root: Path) -> bool:
         """Whether `root` has a folder `imagesTr`."""

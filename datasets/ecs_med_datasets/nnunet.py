@@ -30,6 +30,7 @@ class NnUNetLayout(MsdLayout):
 
     name = "nnunet"
     priority = 20
+    reads_names_only = True
 
     def recognizes(self, root: Path) -> bool:
         """Whether files in `imagesTr` end in a channel number that their masks do not have."""

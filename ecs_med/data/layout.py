@@ -1,11 +1,14 @@
 """The contract of a data layout, and how layouts are found."""
 
+import time
 from abc import ABC, abstractmethod
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
 from ecs_med.config import ReadingSettings
+from ecs_med.data.saved_index import SavedIndex
 from ecs_med.errors import DataError
 from ecs_med.memory import without_garbage_collection
 from ecs_med.registry import Registry
@@ -36,6 +39,10 @@ class Layout(ABC):
 
     priority: ClassVar[int] = 0
     """Layouts with a higher number are asked first; specific before general."""
+
+    reads_names_only: ClassVar[bool] = False
+    """Whether cases follow from names of files and from small text files alone, so that what was
+    found in a large folder may be kept for the next start (`ecs_med.data.saved_index`)."""
 
     @abstractmethod
     def recognizes(self, root: Path) -> bool:
@@ -69,6 +76,9 @@ def available_layouts() -> dict[str, Layout]:
 def open_data(root: Path, settings: ReadingSettings | None = None) -> CaseCollection:
     """Open a folder or list file with the layout that recognizes it.
 
+    What was found in a folder of very many cases is kept in the user's cache, and believed as long
+    as no folder below `root` has changed.
+
     Args:
         root: Folder, or JSON/CSV list.
         settings: Which layout, how patients are known; defaults to all automatic.
@@ -86,11 +96,24 @@ def open_data(root: Path, settings: ReadingSettings | None = None) -> CaseCollec
     settings = settings or ReadingSettings()
     if not root.exists():
         raise DataError(f"{root}: no such file or folder; check `data`.")
+    layouts = available_layouts()
+    index, started = SavedIndex.of(root, settings, layouts), time.time()
+    kept = index.load()
+    if kept is not None:
+        return kept
+    layout = _layout_of(root, settings, layouts)
+    found = layout.read(root, settings)
+    if layout.reads_names_only:
+        index.save(found, started)
+    return found
+
+
+def _layout_of(root: Path, settings: ReadingSettings, layouts: Mapping[str, Layout]) -> Layout:
     if settings.layout != "auto":
-        return LAYOUTS.get(settings.layout)().read(root, settings)
-    for layout in available_layouts().values():
+        return LAYOUTS.get(settings.layout)()
+    for layout in layouts.values():
         if layout.recognizes(root):
-            return layout.read(root, settings)
+            return layout
     raise DataError(
         f"{root}: no known layout ({_what_is_there(root)}); expected images/ beside masks/,"
         " imagesTr/ beside labelsTr/, or a JSON or CSV list (ecs-med check --help tells more)."
