@@ -6,6 +6,7 @@ note. In turn with `--help` runs `import typer` alone, the library that reads th
 prints before its first iteration.
 """
 
+import os
 import resource
 import shutil
 import statistics
@@ -55,13 +56,13 @@ def row_of(command: str, options: Options) -> Row:
 
 
 def _until_first_iteration(folder: Path) -> float:
-    words = ["--data", folder / "data", "--cache", folder / "cache", "--run", folder / "run"]
+    words = ["--data", folder / "data", "--run", folder / "run"]
     words += ["--labeled", "10%", "--iterations", "1000", "--device", "cpu"]
     command = [sys.executable, "-m", "ecs_med_cli", "train", *map(str, words)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache")}
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     started = time.perf_counter()
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with subprocess.Popen(command, env=environment, **pipes) as process:
         assert process.stdout is not None
         lines = []
         for line in process.stdout:
