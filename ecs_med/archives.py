@@ -25,7 +25,7 @@ from ecs_med.errors import DataError, UnreadableFileError
 from ecs_med.files import regular_file
 from ecs_med.litter import clear_litter, temporary_prefix
 
-__all__ = ["Limits", "extract_archive"]
+__all__ = ["Limits", "Rename", "extract_archive"]
 
 CHUNK = 2**20
 MAX_READ = 16 * CHUNK

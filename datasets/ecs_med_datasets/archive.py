@@ -6,11 +6,12 @@ from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
-from ecs_med.archives import Limits, extract_archive
+from ecs_med.archives import Limits
 from ecs_med.config import ReadingSettings
+from ecs_med.data.intake.unpacking import state_of, unpack_once
 from ecs_med.data.layout import Layout, open_data
 from ecs_med.data.readers.dicom.files import SUFFIXES
-from ecs_med.errors import DataError, UnreadableFileError
+from ecs_med.errors import DataError
 from ecs_med.files import cache_folder, regular_file
 from ecs_med.types import CaseCollection
 from ecs_med_datasets.scanning import Walk, list_folders
@@ -84,23 +85,12 @@ def _names(archive: Path) -> list[str]:
 
 
 def _unpacked(archive: Path) -> Path:
-    state, home = archive.stat(), _home(archive)
-    target = home / f"{state.st_mtime_ns:x}-{state.st_size:x}"
-    if target.is_dir():
-        return target
-    if any(name.lower().endswith(SUFFIXES) for name in _names(archive)):
+    home = _home(archive)
+    target = home / state_of(archive)
+    if not target.is_dir() and any(n.lower().endswith(SUFFIXES) for n in _names(archive)):
         raise _with_dicom(archive)
-    for old in home.glob("*-*"):
-        shutil.rmtree(old, ignore_errors=True)
-    try:
-        extract_archive(archive, target, limits=LIMITS)
-    except UnreadableFileError as error:
-        remedy = "export it again, or unpack it yourself, if you trust it, and give the folder"
-        raise UnreadableFileError(archive, error.reason, remedy) from None
-    except DataError:
-        if not target.is_dir():  # else another process was faster
-            raise
-    return target
+    remedy = "export it again, or unpack it yourself, if you trust it, and give the folder"
+    return unpack_once(archive, target, former=home.glob("*-*"), limits=LIMITS, remedy=remedy)
 
 
 def _only_folder(folder: Path) -> Path:

@@ -1,14 +1,15 @@
-"""Zip archives of DICOM, unpacked once into a private folder under names that tell nothing."""
+"""Zip archives, unpacked once; those of DICOM privately, under names that tell nothing."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
-from ecs_med.archives import Limits, extract_archive
+from ecs_med.archives import Limits, Rename, extract_archive
 from ecs_med.data.intake.links import LinkFolder
 from ecs_med.data.readers import image_suffixes
 from ecs_med.errors import DataError, UnreadableFileError
 
-__all__ = ["is_archive", "unpacked"]
+__all__ = ["is_archive", "state_of", "unpack_once", "unpacked"]
 
 _SUFFIX = ".zip"
 LIMITS = Limits(num_members=100_000, total_bytes=16 * 2**30, ratio=50.0)
@@ -35,20 +36,63 @@ def unpacked(archive: Path, links: LinkFolder, *, keep_names: bool = False) -> P
         DataError: If it cannot be unpacked here.
         UnreadableFileError: If it is damaged, encrypted, or far larger inside than outside.
     """
-    shown = archive if keep_names else links.other(archive)
-    state = archive.stat()
-    current = f"unpacked-{state.st_mtime_ns:x}-{state.st_size:x}"
+    current = f"unpacked-{state_of(archive)}"
     target = links.folder("unpacked") / f"{current}{'-named' if keep_names else ''}"
+    return unpack_once(
+        archive,
+        target,
+        former=(
+            old for old in target.parent.glob("unpacked-*") if not old.name.startswith(current)
+        ),
+        limits=LIMITS,
+        remedy="unpack it yourself, if you trust it, and give the folder",
+        rename=None if keep_names else _numbered,
+        shown=archive if keep_names else links.other(archive),
+    )
+
+
+def state_of(archive: Path) -> str:
+    """What changes with an archive, as part of a name."""
+    state = archive.stat()
+    return f"{state.st_mtime_ns:x}-{state.st_size:x}"
+
+
+def unpack_once(
+    archive: Path,
+    target: Path,
+    *,
+    former: Iterable[Path],
+    limits: Limits,
+    remedy: str,
+    rename: Rename | None = None,
+    shown: Path | None = None,
+) -> Path:
+    """Unpack an archive, unless that was done.
+
+    Args:
+        archive: A zip file.
+        target: Where it lies unpacked, named after `state_of(archive)`.
+        former: What was unpacked of it before it changed; removed.
+        limits: How much it may unpack into.
+        remedy: What to do where it is refused, without a full stop.
+        rename: As in `extract_archive`.
+        shown: Path of the archive in messages, where its own names somebody.
+
+    Returns:
+        `target`.
+
+    Raises:
+        DataError: If it cannot be unpacked there.
+        UnreadableFileError: If it is damaged, encrypted, or far larger inside than outside.
+    """
     if target.is_dir():
         return target
-    for old in target.parent.glob("unpacked-*"):
-        if not old.name.startswith(current):
-            shutil.rmtree(old, ignore_errors=True)
+    for old in former:
+        shutil.rmtree(old, ignore_errors=True)
     try:
-        extract_archive(archive, target, limits=LIMITS, rename=None if keep_names else _numbered)
+        extract_archive(archive, target, limits=limits, rename=rename)
     except UnreadableFileError as error:
-        remedy = "unpack it yourself, if you trust it, and give the folder"
-        raise UnreadableFileError(shown, error.reason, remedy) from None
+        raise UnreadableFileError(shown or archive, error.reason, remedy) from None
     except DataError:
         if not target.is_dir():  # else another process was faster
             raise
