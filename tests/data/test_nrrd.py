@@ -10,7 +10,7 @@ import pytest
 from nibabel.orientations import apply_orientation, inv_ornt_aff
 
 from ecs_med.data.readers import read_header, read_scan, reader_of
-from ecs_med.data.readers.base import ResultMeaning
+from ecs_med.data.readers.scans import ResultMeaning
 from ecs_med.errors import UnreadableFileError
 
 sitk = pytest.importorskip("SimpleITK")

@@ -9,7 +9,7 @@ import pytest
 from ecs_med.config import ReadingSettings
 from ecs_med.data.masks.reading import read_labels, understand_masks
 from ecs_med.data.readers import reader_of
-from ecs_med.data.readers.base import StoredMask
+from ecs_med.data.readers.scans import StoredMask
 from ecs_med.errors import MaskValueError, UnreadableFileError
 
 SHAPE = (3, 4, 5)

@@ -10,7 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from ecs_med.data.readers.annotations.reader import AnnotationReader
-from ecs_med.data.readers.base import Reader, ResultMeaning, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.base import Reader
+from ecs_med.data.readers.scans import ResultMeaning, Scan, ScanHeader, StoredMask
 from ecs_med.data.readers.videos import VideoReader
 from ecs_med.data.video import is_video
 from ecs_med.errors import UnreadableFileError

@@ -13,14 +13,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.fileholders import FileHolder
 from nibabel.volumeutils import apply_read_scaling
 
-from ecs_med.data.readers.base import (
-    Reader,
-    ResultMeaning,
-    Scan,
-    ScanHeader,
-    StoredMask,
-    joined_channels,
-)
+from ecs_med.data.readers.base import Reader
 from ecs_med.data.readers.grids import Affine, require_one_grid
 from ecs_med.data.readers.nifti_header import (
     checked_header,
@@ -33,6 +26,7 @@ from ecs_med.data.readers.nifti_header import (
 from ecs_med.data.readers.nifti_making import placed_image
 from ecs_med.data.readers.nifti_oddities import oddities_of
 from ecs_med.data.readers.results import header_in_space, stored_labels
+from ecs_med.data.readers.scans import ResultMeaning, Scan, ScanHeader, StoredMask, joined_channels
 from ecs_med.errors import UnreadableFileError
 from ecs_med.files import RESULT_REMEDY, write_atomically
 from ecs_med.types import Problem

@@ -7,8 +7,8 @@ import nibabel
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.readers.base import Scan
 from ecs_med.data.readers.grids import Affine
+from ecs_med.data.readers.scans import Scan
 
 __all__ = ["placed_image", "write_volume"]
 

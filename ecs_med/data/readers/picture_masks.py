@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ecs_med.data.readers.base import StoredMask
 from ecs_med.data.readers.picture_decoding import Picture, to_rgb
+from ecs_med.data.readers.scans import StoredMask
 
 __all__ = ["stored_mask"]
 

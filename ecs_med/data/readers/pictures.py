@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ecs_med.data.readers.base import Reader, ResultMeaning, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.base import Reader
 from ecs_med.data.readers.grids import require_equal_shapes
 from ecs_med.data.readers.picture_decoding import (
     decode_picture,
@@ -16,6 +16,7 @@ from ecs_med.data.readers.picture_decoding import (
     to_rgb,
 )
 from ecs_med.data.readers.picture_masks import stored_mask
+from ecs_med.data.readers.scans import ResultMeaning, Scan, ScanHeader, StoredMask
 from ecs_med.errors import UnreadableFileError
 from ecs_med.files import RESULT_REMEDY, write_atomically
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.readers.base import ScanHeader
+from ecs_med.data.readers.scans import ScanHeader
 from ecs_med.errors import UnreadableFileError
 
 __all__ = ["header_in_space", "stored_labels"]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ecs_med.data.readers.base import ReadOnly, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.base import ReadOnly
+from ecs_med.data.readers.scans import Scan, ScanHeader, StoredMask
 from ecs_med.data.video import VIDEO_SUFFIXES
 from ecs_med.data.video.frame_access import frame_picture
 from ecs_med.data.video.frame_list import list_frames

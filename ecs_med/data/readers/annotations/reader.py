@@ -7,8 +7,9 @@ from typing import NoReturn
 from ecs_med.data.readers.annotations.base import AnnotatedPicture, AnnotationFile
 from ecs_med.data.readers.annotations.opening import SUFFIXES, open_annotations
 from ecs_med.data.readers.annotations.regions import Shape, draw
-from ecs_med.data.readers.base import ReadOnly, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.base import ReadOnly
 from ecs_med.data.readers.grids import times
+from ecs_med.data.readers.scans import Scan, ScanHeader, StoredMask
 from ecs_med.errors import UnreadableFileError
 
 __all__ = ["AnnotationReader"]

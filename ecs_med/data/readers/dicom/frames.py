@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.readers.base import Scan, ScanHeader
 from ecs_med.data.readers.dicom.decoding import decode_opened
 from ecs_med.data.readers.dicom.files import open_dataset, opened
 from ecs_med.data.readers.dicom.grays import shown_gray
 from ecs_med.data.readers.dicom.palettes import read_palette
 from ecs_med.data.readers.dicom.pixel_format import PixelFormat, pixel_format
+from ecs_med.data.readers.scans import Scan, ScanHeader
 from ecs_med.errors import UnreadableFileError
 from ecs_med.memory import free_memory
 from ecs_med.types import Problem

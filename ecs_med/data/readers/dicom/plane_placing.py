@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ecs_med.data.readers.base import ScanHeader
 from ecs_med.data.readers.grids import GRID_TOLERANCE, Affine
+from ecs_med.data.readers.scans import ScanHeader
 
 __all__ = ["PlaneInSpace", "place_on_grid", "stacked_grid"]
 

@@ -7,11 +7,12 @@ from typing import NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.readers.base import Reader, ResultMeaning, Scan, ScanHeader, StoredMask
+from ecs_med.data.readers.base import Reader
 from ecs_med.data.readers.dicom.files import SUFFIXES, is_dicom
 from ecs_med.data.readers.dicom.headers import read_header
 from ecs_med.data.readers.dicom.kinds import FileKind
 from ecs_med.data.readers.dicom.stack import place_series
+from ecs_med.data.readers.scans import ResultMeaning, Scan, ScanHeader, StoredMask
 from ecs_med.errors import UnreadableFileError
 from ecs_med.types import Problem
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.readers.base import ScanHeader, StoredMask
 from ecs_med.data.readers.dicom.files import guarded, open_dataset
 from ecs_med.data.readers.dicom.filling import filled
 from ecs_med.data.readers.dicom.painting import Canvas
 from ecs_med.data.readers.dicom.plane_placing import LPS_TO_RAS
 from ecs_med.data.readers.dicom.references import require_one_space
 from ecs_med.data.readers.grids import Affine
+from ecs_med.data.readers.scans import ScanHeader, StoredMask
 from ecs_med.errors import UnreadableFileError
 from ecs_med.types import Problem
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.readers.base import ResultMeaning
 from ecs_med.data.readers.dicom.codes import SegmentCodes, codes_of
 from ecs_med.data.readers.dicom.files import guarded, quiet_libraries
 from ecs_med.data.readers.dicom.headers import read_header
@@ -26,6 +25,7 @@ from ecs_med.data.readers.dicom.seg_sources import (
     planes_in_order,
     source_headers,
 )
+from ecs_med.data.readers.scans import ResultMeaning
 from ecs_med.errors import MissingExtraError, UnreadableFileError
 from ecs_med.files import RESULT_REMEDY, write_atomically
 from ecs_med.palette import class_color

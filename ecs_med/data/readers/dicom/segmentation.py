@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.readers.base import ScanHeader, StoredMask
 from ecs_med.data.readers.dicom.files import guarded, open_dataset
 from ecs_med.data.readers.dicom.painting import Canvas
 from ecs_med.data.readers.dicom.plane_placing import PlaneInSpace, place_on_grid, stacked_grid
 from ecs_med.data.readers.dicom.references import instance_uid, require_one_space
+from ecs_med.data.readers.scans import ScanHeader, StoredMask
 from ecs_med.errors import MissingExtraError, UnreadableFileError
 from ecs_med.types import Problem
 

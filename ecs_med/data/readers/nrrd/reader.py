@@ -8,14 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.readers.base import (
-    Reader,
-    ResultMeaning,
-    Scan,
-    ScanHeader,
-    StoredMask,
-    joined_channels,
-)
+from ecs_med.data.readers.base import Reader
 from ecs_med.data.readers.grids import require_one_grid
 from ecs_med.data.readers.nrrd.header import TextHeader
 from ecs_med.data.readers.nrrd.meta_header import meta_header
@@ -24,6 +17,7 @@ from ecs_med.data.readers.nrrd.segments import laid_together, segments_of
 from ecs_med.data.readers.nrrd.voxels import read_voxels
 from ecs_med.data.readers.nrrd.writing import write_nrrd
 from ecs_med.data.readers.results import header_in_space, stored_labels
+from ecs_med.data.readers.scans import ResultMeaning, Scan, ScanHeader, StoredMask, joined_channels
 from ecs_med.errors import UnreadableFileError
 
 __all__ = ["NrrdReader"]

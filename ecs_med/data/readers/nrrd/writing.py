@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ecs_med.data.readers.base import ResultMeaning, ScanHeader
 from ecs_med.data.readers.nrrd.header import LPS_TO_RAS
+from ecs_med.data.readers.scans import ResultMeaning, ScanHeader
 from ecs_med.files import RESULT_REMEDY, write_atomically
 from ecs_med.palette import class_color
 
