@@ -11,6 +11,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from agreement import assert_agree
 from PIL import Image
 from torch import nn
 
@@ -330,4 +331,5 @@ def test_patches_of_volumes_are_refused(
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not there")
 def test_predictions_of_real_pictures(runs: Callable[[str], Path]) -> None:
     for path in sorted((SHARED / "kvasir-seg" / "validation" / "images").iterdir())[:3]:
-        assert_same(runs("mask"), path, corrector=True)
+        model = ecs_med.load_model(runs("mask"), "cpu", backend="onnx")
+        assert_agree(model, plain(runs("mask")), path)
