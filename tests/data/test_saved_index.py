@@ -1,5 +1,6 @@
 """A kept index: equal to a fresh one, and dropped as soon as anything may have changed."""
 
+import gzip
 import os
 import time
 from collections.abc import Callable
@@ -138,7 +139,20 @@ def test_declared_labels_come_back(tmp_path: Path, listed: list[str]) -> None:
     assert open_data(root).labels == {0: "background", 1: "liver"}
 
 
-@pytest.mark.parametrize("damage", [b"", b"no archive", b"\x1f\x8b\x08"])
+_NO_DEFLATE = b"\x1f\x8b\x08" + bytes(7) + b"\xff" * 20
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"no archive",
+        b"\x1f\x8b\x08",
+        _NO_DEFLATE,
+        gzip.compress(b"[1]\n"),
+        gzip.compress(b"x"),
+    ],
+)
 def test_a_damaged_file_is_made_anew(
     root: Path, listed: list[str], tmp_path: Path, damage: bytes
 ) -> None:
