@@ -148,7 +148,10 @@ def _tree(root: str) -> set[str] | None:
     found, entered, texts = set[str](), set[tuple[int, int]](), 0
     suffixes = image_suffixes()
     for folder, inner, files in os.walk(root, followlinks=True):
-        status = os.stat(folder)  # noqa: PTH116 - called with plain strings
+        try:
+            status = os.stat(folder)  # noqa: PTH116 - called with plain strings
+        except OSError:  # gone since it was listed
+            return None
         if any(name.startswith(_OWN) for name in files):
             return None
         if (status.st_dev, status.st_ino) in entered:

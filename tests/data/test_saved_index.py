@@ -3,7 +3,7 @@
 import gzip
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,12 @@ def listed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(layout, "_layout_of", counted)
     return calls
+
+
+def assert_not_kept(root: Path, listed: list[str]) -> None:
+    """Files are listed at each of two starts."""
+    assert open_data(root) == open_data(root)
+    assert len(listed) == 2
 
 
 def test_the_next_start_finds_the_same_without_listing(root: Path, listed: list[str]) -> None:
@@ -89,9 +95,7 @@ def test_a_folder_that_changed_while_it_was_listed_is_not_kept(
     root: Path, listed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(saved_index, "_SETTLED_SECONDS", 3600.0)
-    open_data(root)
-    open_data(root)
-    assert len(listed) == 2
+    assert_not_kept(root, listed)
 
 
 def test_other_settings_are_another_question(root: Path, listed: list[str]) -> None:
@@ -168,26 +172,21 @@ def test_a_cache_that_cannot_be_written_is_no_failure(
     root: Path, listed: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "cache").write_text("a file")
-    assert open_data(root) == open_data(root)
-    assert len(listed) == 2
+    assert_not_kept(root, listed)
 
 
 @pytest.mark.parametrize("name", [".ecs-med-outputs", "images/patient1/.ecs-med-outputs"])
 def test_where_ecs_med_wrote_nothing_is_kept(root: Path, listed: list[str], name: str) -> None:
     (root / name).write_text("{}")
     time.sleep(0.05)
-    open_data(root)
-    open_data(root)
-    assert len(listed) == 2
+    assert_not_kept(root, listed)
 
 
 def test_layouts_that_look_into_files_are_asked_each_time(
     root: Path, listed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(layout.available_layouts()["folder"].__class__, "reads_names_only", False)
-    open_data(root)
-    open_data(root)
-    assert len(listed) == 2
+    assert_not_kept(root, listed)
 
 
 def test_a_relative_path_stays_one(
@@ -202,13 +201,23 @@ def test_a_relative_path_stays_one(
     assert [case.id for case in near.cases] == [case.id for case in whole.cases]
 
 
+def test_a_folder_that_vanishes_meanwhile_is_no_failure(
+    root: Path, listed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def with_one_more(top: str, **options: bool) -> Iterator[tuple[str, list[str], list[str]]]:
+        yield from walk(top, **options)
+        yield f"{top}/gone", [], []
+
+    walk = os.walk
+    monkeypatch.setattr(saved_index.os, "walk", with_one_more)
+    assert_not_kept(root, listed)
+
+
 def test_small_folders_are_listed_anew(
     root: Path, listed: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(saved_index, "FEWEST_CASES", 50_000)
-    open_data(root)
-    open_data(root)
-    assert len(listed) == 2
+    assert_not_kept(root, listed)
 
 
 def _fresh(root: Path, tmp_path: Path) -> CaseCollection:
