@@ -13,6 +13,7 @@ anew after each.
 """
 
 import argparse
+import csv
 import shutil
 import sys
 import tempfile
@@ -44,7 +45,13 @@ from ecs_med.sweep.executors import ExecutorOptions
 from ecs_med_benchmarks.audit_page import write_summary
 from ecs_med_benchmarks.fault_ranking import rank_faults
 from ecs_med_benchmarks.machine import machine_in_words
-from ecs_med_benchmarks.planted_faults import kinds_for, plant, plant_all
+from ecs_med_benchmarks.planted_faults import (
+    PLANTED_KINDS,
+    PlantedKind,
+    kinds_for,
+    plant,
+    plant_all,
+)
 
 
 def main() -> None:
@@ -69,6 +76,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, help="Folder of copies and runs; else a temporary one")
     parser.add_argument("--masks", type=int, default=100)
     parser.add_argument("--unlabeled", type=int, default=300)
+    parser.add_argument("--kinds", nargs="+", choices=PLANTED_KINDS, help="Else all that fit.")
     parser.add_argument("--shares", nargs="+", type=float, default=[0.05, 0.2])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--folds", type=int, default=3)
@@ -95,6 +103,7 @@ class _Given:
         others = [case for case in masked if case not in cases][:unlabeled]
         self.class_names = scheme.class_names
         self.images = {case.id.replace("/", "-"): case.images[0] for case in (*cases, *others)}
+        self.patients = {case.id.replace("/", "-"): case.patient or "" for case in (*cases, *others)}
         self.masks = {
             case.id.replace("/", "-"): read_labels(case.images, case.mask, scheme)
             for case in cases
@@ -107,13 +116,15 @@ def _given(options: argparse.Namespace) -> _Given:
 
 
 def _cell(options: argparse.Namespace, given: _Given, share: float, seed: int) -> dict[str, Any]:
-    masks, planted = plant_all(given.masks, share, seed, len(given.class_names))
+    kinds = options.kinds or kinds_for(len(given.class_names))
+    masks, planted = plant_all(given.masks, share, seed, len(given.class_names), kinds)
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         work = (options.work or Path(temporary)) / f"share-{share:g}-seed-{seed}"
         data = work / "data"
         if not data.is_dir():
-            _write(data, given.images, masks)
+            _write(data, given, masks)
+        cases = data / "cases.csv"
         asked: dict[str, Any] = {
             "folds": options.folds,
             "method": options.method,
@@ -121,11 +132,11 @@ def _cell(options: argparse.Namespace, given: _Given, share: float, seed: int) -
             "settings": _settings(options, given.class_names),
         }
         executor = ExecutorOptions(name=options.executor)
-        report = audit(data, **asked, count=1, output=work / "audit", executor=executor)
+        report = audit(cases, **asked, count=1, output=work / "audit", executor=executor)
         seconds = time.monotonic() - started
-        plan = plan_audit(data, work / "audit", **asked)
+        plan = plan_audit(cases, work / "audit", **asked)
         clean = [name for name in given.masks if name not in planted]
-        in_turn = _in_turn(plan, {name: given.masks[name] for name in clean}, seed)
+        in_turn = _in_turn(plan, {name: given.masks[name] for name in clean}, seed, kinds)
         dice = [_test_dice(cell.folder) for cell in plan.cells]
     rows = {
         Path(one.verdict.case).name: {
@@ -153,7 +164,9 @@ def _test_dice(run: Path) -> float | None:
     return RunFolder(run).read_metrics().test.dice_per_case
 
 
-def _in_turn(plan: AuditPlan, masks: Mapping[str, np.ndarray], seed: int) -> dict[str, Any]:
+def _in_turn(
+    plan: AuditPlan, masks: Mapping[str, np.ndarray], seed: int, kinds: Sequence[PlantedKind]
+) -> dict[str, Any]:
     """Every mask that is as it was, with each kind of fault in turn, by the model without it."""
     generator = np.random.default_rng(seed)
     found: dict[str, list[Verdict]] = {"nothing": []}
@@ -165,7 +178,7 @@ def _in_turn(plan: AuditPlan, masks: Mapping[str, np.ndarray], seed: int) -> dic
                 continue
             prepared = judge.prepare(case)
             others = [labels for other, labels in masks.items() if other != name]
-            for kind in ("nothing", *kinds_for(num_classes)):
+            for kind in ("nothing", *kinds):
                 labels = masks[name]
                 if kind != "nothing":
                     if not components(labels):
@@ -204,16 +217,22 @@ def _settings(options: argparse.Namespace, class_names: Sequence[str]) -> dict[s
     }
 
 
-def _write(data: Path, images: Mapping[str, Path], masks: Mapping[str, np.ndarray]) -> None:
-    """A data set as a user would bring one; whole or not at all."""
+def _write(data: Path, given: _Given, masks: Mapping[str, np.ndarray]) -> None:
+    """A data set as a user would bring one, with its patients; whole or not at all."""
     unfinished = data.with_name("data.part")
     shutil.rmtree(unfinished, ignore_errors=True)
     for name in ("images", "masks"):
         (unfinished / name).mkdir(parents=True)
-    for name, path in images.items():
-        shutil.copyfile(path, unfinished / "images" / f"{name}{path.suffix}")
-        if name in masks:
-            Image.fromarray(masks[name]).save(unfinished / "masks" / f"{name}.png")
+    rows = [("image", "mask", "patient")]
+    for name, path in given.images.items():
+        image = f"images/{name}{path.suffix}"
+        mask = f"masks/{name}.png" if name in masks else ""
+        shutil.copyfile(path, unfinished / image)
+        if mask:
+            Image.fromarray(masks[name]).save(unfinished / mask)
+        rows.append((image, mask, given.patients[name]))
+    with (unfinished / "cases.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
     unfinished.replace(data)
 
 
@@ -250,7 +269,7 @@ def _by_kind(
 def _conditions(options: argparse.Namespace, given: _Given) -> dict[str, Any]:
     asked = {k: v for k, v in vars(options).items() if k not in ("data", "output", "work")}
     return {
-        "data": options.data.name,
+        "data": (options.data.parent if options.data.is_file() else options.data).name,
         "classes": list(given.class_names),
         "settings": asked,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -120,13 +120,11 @@ class Experiment:
     def __init__(self, options: argparse.Namespace) -> None:
         self._options = options
         everyone = open_data(options.data).cases
-        masked = [case for case in everyone if case.mask is not None]
-        masked.sort(key=lambda case: digest(f"suggestions:{case.id}"))
-        ends = np.cumsum([options.validation, options.test, options.pool]).tolist()
+        parts = _parted(everyone, (options.validation, options.test, options.pool))
         self._everyone = everyone
-        self._held: dict[str, Role] = {case.id: "validation" for case in masked[: ends[0]]}
-        self._held |= {case.id: "test" for case in masked[ends[0] : ends[1]]}
-        self.pool = sorted(masked[ends[1] : ends[2]], key=lambda case: case.id)
+        self._held: dict[str, Role] = {case.id: "validation" for case in parts[0]}
+        self._held |= {case.id: "test" for case in parts[1]}
+        self.pool = sorted(parts[2], key=lambda case: case.id)
         self._prepared: dict[tuple[str, Need], PreparedCase] = {}
 
     def run(self, rows: Sequence[Row], seed: int, rule: str, labels: int) -> Row:
@@ -213,6 +211,22 @@ class Experiment:
             }
             train(settings, resume=bool(folder.checkpoint_files()))
         return folder
+
+
+def _parted(cases: Sequence[Case], counts: Sequence[int]) -> list[list[Case]]:
+    """Cases with masks in parts of so many, or of a few more, so that no patient is parted."""
+    patients: dict[str, list[Case]] = {}
+    for case in cases:
+        if case.mask is not None:
+            patients.setdefault(case.patient or case.id, []).append(case)
+    order = iter(sorted(patients, key=lambda patient: digest(f"suggestions:{patient}")))
+    parts: list[list[Case]] = []
+    for count in counts:
+        part: list[Case] = []
+        while len(part) < count and (patient := next(order, None)) is not None:
+            part += patients[patient]
+        parts.append(part)
+    return parts
 
 
 @cache

@@ -64,13 +64,15 @@ def _guesses(cells: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
 
 
 def _page(cells: Sequence[Mapping[str, Any]], summary: Mapping[str, Any]) -> str:
-    settings, seconds = cells[0]["settings"], [cell["seconds"] for cell in cells]
+    settings = cells[0]["settings"]
+    planted = settings.get("kinds") or kinds_for(len(cells[0]["classes"]))
+    seconds = [cell["seconds"] for cell in cells]
     dice = [each for cell in cells for each in cell["test_dice"] if each is not None]
     kinds = sorted({k for m in summary.values() for f in m.values() for k in f["auroc_by_kind"]})
     lines = [
         f"# Planted faults in {len(cells[0]['masks'])} masks of {cells[0]['data']}",
         "",
-        f"Kinds: {', '.join(kinds_for(len(cells[0]['classes'])))}. {settings['folds']} folds of "
+        f"Kinds: {', '.join(planted)}. {settings['folds']} folds of "
         f"{settings['method']}, {settings['iterations']} steps at {settings['side']} px, "
         f"{settings['unlabeled']} images without a mask. Mean ± standard deviation over seeds. "
         "Chance is 0.5 for AUROC, the share for AUPRC and precision, 1 for the lift. ranks is the "
@@ -144,6 +146,8 @@ def _percent(share: str) -> str:
 def _typed(settings: Mapping[str, Any]) -> str:
     words = []
     for name, value in settings.items():
+        if value is None:
+            continue
         values = value if isinstance(value, list) else [value]
         words += [f"--{name.replace('_', '-')}", *map(str, values)]
     return shlex.join(words)

@@ -30,7 +30,11 @@ _STAYS = 0.6
 
 
 def plant_all(
-    masks: Mapping[str, Labels], share: float, seed: int, num_classes: int
+    masks: Mapping[str, Labels],
+    share: float,
+    seed: int,
+    num_classes: int,
+    kinds: Sequence[PlantedKind] | None = None,
 ) -> tuple[dict[str, Labels], dict[str, PlantedKind]]:
     """Make a share of the masks wrong, each kind as often as the others.
 
@@ -39,6 +43,7 @@ def plant_all(
         share: Of all masks, rounded.
         seed: Draws which ones, and how.
         num_classes: N; with two there is no wrong class to give.
+        kinds: Which ones; defaults to all that fit so many classes.
 
     Returns:
         All masks, and the kind of fault of those that are wrong now.
@@ -51,7 +56,7 @@ def plant_all(
     count = round(share * len(masks))
     if count > len(shown):
         raise ValueError(f"{count} masks are to be made wrong, and {len(shown)} show something")
-    kinds = kinds_for(num_classes)
+    kinds = tuple(kinds or kinds_for(num_classes))
     chosen = [shown[index] for index in generator.permutation(len(shown))[:count]]
     order = [kinds[int(index)] for index in generator.permutation(len(kinds))]
     planted = {name: order[place % len(order)] for place, name in enumerate(chosen)}
