@@ -102,8 +102,9 @@ class _Given:
         cases = [case for case in masked if case.mask is not None][:count]
         others = [case for case in masked if case not in cases][:unlabeled]
         self.class_names = scheme.class_names
-        self.images = {case.id.replace("/", "-"): case.images[0] for case in (*cases, *others)}
-        self.patients = {case.id.replace("/", "-"): case.patient or "" for case in (*cases, *others)}
+        named = {case.id.replace("/", "-"): case for case in (*cases, *others)}
+        self.images = {name: case.images[0] for name, case in named.items()}
+        self.patients = {name: case.patient or "" for name, case in named.items()}
         self.masks = {
             case.id.replace("/", "-"): read_labels(case.images, case.mask, scheme)
             for case in cases

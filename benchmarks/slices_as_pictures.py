@@ -17,7 +17,6 @@ from nibabel.nifti1 import Nifti1Image
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from PIL import Image
 
-
 _RANGE = (0.5, 99.5)
 """Percentiles of a volume that become black and white."""
 
