@@ -224,14 +224,15 @@ def _write(data: Path, given: _Given, masks: Mapping[str, np.ndarray]) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     for name in ("images", "masks"):
         (unfinished / name).mkdir(parents=True)
-    rows = [("image", "mask", "patient")]
+    known = any(given.patients.values())
+    rows: list[tuple[str, ...]] = [("image", "mask", "patient")[: 3 if known else 2]]
     for name, path in given.images.items():
         image = f"images/{name}{path.suffix}"
         mask = f"masks/{name}.png" if name in masks else ""
         shutil.copyfile(path, unfinished / image)
         if mask:
             Image.fromarray(masks[name]).save(unfinished / mask)
-        rows.append((image, mask, given.patients[name]))
+        rows.append((image, mask, given.patients[name])[: len(rows[0])])
     with (unfinished / "cases.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(rows)
     unfinished.replace(data)
