@@ -41,6 +41,8 @@ def continue_parts(cases: Sequence[Case], before: Mapping[str, Role]) -> Continu
         cases: Unique ids.
         before: What the earlier run used them for, of those that it knew.
     """
+    if not before:
+        return Continued(tuple(cases), frozenset(), (), ())
     held = {
         case.id: _HELD[role]
         for case in cases

@@ -1,10 +1,11 @@
 """From cases and a labelled budget to the split of one run."""
 
 import os
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from numbers import Rational
+from operator import attrgetter
 from typing import NamedTuple
 
 from ecs_med.errors import BudgetError
@@ -145,12 +146,12 @@ def draw_split(
 
 
 def _checked(cases: Iterable[Case]) -> tuple[Case, ...]:
-    everyone = tuple(sorted(cases, key=lambda case: case.id))
+    everyone = tuple(sorted(cases, key=attrgetter("id")))
     if not everyone:
         raise BudgetError("There are no cases to draw from; check `data`.")
-    twice = [id_ for id_, number in Counter(case.id for case in everyone).items() if number > 1]
-    if twice:
-        raise BudgetError(f"The id {twice[0]} stands for several cases; ids have to be unique.")
+    for case, following in pairwise(everyone):
+        if case.id == following.id:
+            raise BudgetError(f"The id {case.id} stands for several cases; ids have to be unique.")
     return everyone
 
 
@@ -213,11 +214,12 @@ def _assemble(
     asked: str,
     excluded: Collection[str],
 ) -> Split:
-    roles: dict[str, Role] = {}
-    roles.update((case.id, "labeled" if case.id in chosen else "unlabeled") for case in parts.pool)
-    roles.update((case.id, "validation") for case in parts.validation)
-    roles.update((case.id, "test") for case in parts.test)
-    roles.update((case.id, "unused") for case in parts.unused)
+    roles: dict[str, Role] = dict.fromkeys([case.id for case in parts.pool], "unlabeled")
+    roles |= dict.fromkeys(chosen, "labeled")
+    held: Mapping[Role, Sequence[Case]]
+    held = {"validation": parts.validation, "test": parts.test, "unused": parts.unused}
+    for role, cases in held.items():
+        roles |= dict.fromkeys([case.id for case in cases], role)
     return Split.from_roles(
         everyone,
         roles,

@@ -40,7 +40,7 @@ class Parts:
         self.notes: list[str] = []
         self.warnings: list[str] = []
         self._seed = seed
-        self._kept = {group_key(case) for case in self.pool if case.id in keep}
+        self._kept = {group_key(case) for case in self.pool if case.id in keep} if keep else set()
         self._num_masked = sum(case.mask is not None for case in self.pool)
         if not self._num_masked:
             raise BudgetError(
@@ -168,10 +168,15 @@ class Parts:
 
     def _move(self, groups: Sequence[Group]) -> list[Case]:
         moved = _flat(groups)
-        keys = {group_key(case) for case in moved}
-        with_them = [case for case in self.pool if case.mask is None and group_key(case) in keys]
+        ids, patients = {case.id for case in moved}, {case.patient for case in moved} - {None}
+        left = [case for case in self.pool if case.id not in ids and case.patient not in patients]
+        with_them = (
+            [case for case in self.pool if case.patient in patients and case.id not in ids]
+            if len(left) + len(moved) < len(self.pool)
+            else []
+        )
         self.unused += with_them
-        self.pool = [case for case in self.pool if group_key(case) not in keys]
+        self.pool = left
         if with_them:
             self.warnings.append(
                 f"{_cases(len(with_them))} without a mask {_is(len(with_them))} left out, because "

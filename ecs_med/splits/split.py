@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Self, get_args
 
@@ -71,23 +72,27 @@ class Split:
         """
         slices = slices or {}
         parts: dict[Role, list[Case]] = {role: [] for role in get_args(Role)}
-        for case in sorted(cases, key=lambda case: case.id):
+        for case in sorted(cases, key=attrgetter("id")):
             kept = replace(case, mask=None) if case.id in excluded else case
             parts[roles[case.id]].append(kept)
         everyone = [case for part in parts.values() for case in part]
-        unlabeled = {case.id: case.without_mask() for case in parts["unlabeled"]}
+        unlabeled = tuple(case.without_mask() for case in parts["unlabeled"])
         sliced = {case: slices[case.id] for case in parts["labeled"] if case.id in slices}
         return cls(
             labeled=tuple(
                 SparseCase.of(case, sliced[case]) if case in sliced else case
                 for case in parts["labeled"]
             ),
-            unlabeled=tuple(unlabeled.values()),
+            unlabeled=unlabeled,
             validation=tuple(parts["validation"]),
             test=tuple(parts["test"]),
             unused=tuple(case.without_mask() for case in parts["unused"]),
             hidden=HiddenReferences(
-                {unlabeled[case.id]: mask for case in parts["unlabeled"] if (mask := _whole(case))},
+                {
+                    bare: mask
+                    for bare, case in zip(unlabeled, parts["unlabeled"], strict=True)
+                    if (mask := _whole(case))
+                },
                 {
                     case.without_mask(): (mask, some)
                     for case, some in sliced.items()
