@@ -94,7 +94,8 @@ class Case:
 
     def __post_init__(self) -> None:
         # Ids are written into many files, of which UTF-8 holds no byte that is none of its own.
-        object.__setattr__(self, "id", printable(self.id))
+        if not self.id.isascii():
+            object.__setattr__(self, "id", printable(self.id))
 
     def __hash__(self) -> int:
         # Ids are unique within a collection, and paths are slow to hash.
