@@ -63,10 +63,9 @@ class DilatedDepthwiseConv2d(nn.Conv2d):
         (height, rows), (width, columns) = (self._reached(input, axis) for axis in (0, 1))
         weight = self.weight[:, :, height, width]
         padding = (rows, columns)
-        if weight.requires_grad or input.requires_grad:
-            result: torch.Tensor = _TapByTap.apply(input, weight, padding, self.dilation)
-        else:
-            result = F.conv2d(input, weight, None, 1, padding, self.dilation, self.groups)
+        if not (torch.is_grad_enabled() and (weight.requires_grad or input.requires_grad)):
+            return F.conv2d(input, weight, self.bias, 1, padding, self.dilation, self.groups)
+        result: torch.Tensor = _TapByTap.apply(input, weight, padding, self.dilation)
         return result if self.bias is None else result + self.bias[:, None, None]
 
     def _reached(self, images: torch.Tensor, axis: int) -> tuple[slice, int]:

@@ -9,7 +9,7 @@ from torch import nn
 
 from ecs_med.errors import SettingsError
 
-__all__ = ["MULTIPLE", "fix_padding"]
+__all__ = ["MULTIPLE", "fix_padding", "same_padding"]
 
 MULTIPLE = 16
 """Of which sides are to be multiples where SAME padding is fixed."""
@@ -53,7 +53,7 @@ def _watched(
 
             def watch(module: nn.Module, inputs: tuple[torch.Tensor], name: str = name) -> None:
                 assert isinstance(module, Conv2dSame)
-                paddings.setdefault(name, set()).add(_same_padding(module, inputs[0]))
+                paddings.setdefault(name, set()).add(same_padding(module, inputs[0]))
 
             handles.append(layer.register_forward_pre_hook(watch))
     try:
@@ -63,8 +63,11 @@ def _watched(
             handle.remove()
 
 
-def _same_padding(layer: Conv2dSame, inputs: torch.Tensor) -> tuple[int, int, int, int]:
-    """As TensorFlow's SAME: outputs are ceil(side / stride); what is odd comes at the end."""
+def same_padding(layer: Conv2dSame, inputs: torch.Tensor) -> tuple[int, int, int, int]:
+    """What a layer pads left, right, above and below.
+
+    As TensorFlow's SAME: outputs are ceil(side / stride); what is odd comes at the end.
+    """
     sides = []
     for axis in (1, 0):
         side, stride = inputs.shape[axis - 2], layer.stride[axis]

@@ -23,7 +23,7 @@ _CPUINFO = Path("/proc/cpuinfo")
 _ENOUGH_IMAGES = 16
 _MOST_IMAGES = 64
 _FEWEST_CHANNELS = 16
-"""With less, as of the last layer of a segmenter, the matrix product is the faster one."""
+"""With less, as of the last layer of a segmenter, PyTorch's choice is faster than oneDNN."""
 
 
 class PointwiseConv2d(nn.Conv2d):
@@ -54,7 +54,7 @@ class PointwiseConv2d(nn.Conv2d):
             and layer.kernel_size == layer.stride == (1, 1)
             and layer.padding in ((0, 0), 0, "valid", "same")
             and layer.groups == 1
-            and min(layer.in_channels, layer.out_channels) >= _FEWEST_CHANNELS
+            and layer.in_channels >= _FEWEST_CHANNELS
         )
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:  # noqa: A002
@@ -64,7 +64,8 @@ class PointwiseConv2d(nn.Conv2d):
         if _mkl_is_quick():
             weight = self.weight.flatten(1)
             return F.linear(input.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
-        number = _as_images(input)
+        few = self.out_channels < _FEWEST_CHANNELS
+        number = None if few else _as_images(input)
         if number is None:
             return super().forward(input)
         batch, _, height, width = input.shape

@@ -1,18 +1,30 @@
 """Layers that PyTorch computes slowly on a CPU, and those that are put in their place."""
 
+from typing import Any
+
 from torch import nn
 
 from ecs_med.networks.depthwise import DilatedDepthwiseConv2d
+from ecs_med.networks.depthwise_same import SameDepthwiseConv2d
+from ecs_med.networks.keeping_layout import KeptPooling, KeptUpsample
 from ecs_med.networks.onednn import OneDnnConv3d
 from ecs_med.networks.pointwise import PointwiseConv2d
+from ecs_med.networks.relu6 import InPlaceReLU6
 
 __all__ = ["quicken", "quicken_inference"]
 
-Kind = type[DilatedDepthwiseConv2d] | type[PointwiseConv2d] | type[OneDnnConv3d]
+_TRAINED: tuple[Any, ...] = (
+    DilatedDepthwiseConv2d,
+    SameDepthwiseConv2d,
+    PointwiseConv2d,
+    InPlaceReLU6,
+    KeptUpsample,
+    KeptPooling,
+)
 
 
 def quicken(network: nn.Module) -> nn.Module:
-    """Put quick layers in place of the convolutions that they are the same as.
+    """Put quick layers in place of those that they are the same as.
 
     Args:
         network: Changed in place; names and values of its state stay.
@@ -20,7 +32,7 @@ def quicken(network: nn.Module) -> nn.Module:
     Returns:
         The network.
     """
-    return _replaced(network, (DilatedDepthwiseConv2d, PointwiseConv2d))
+    return _replaced(network, _TRAINED)
 
 
 def quicken_inference(network: nn.Module) -> nn.Module:
@@ -28,11 +40,11 @@ def quicken_inference(network: nn.Module) -> nn.Module:
     return _replaced(network, (OneDnnConv3d,))
 
 
-def _replaced(network: nn.Module, kinds: tuple[Kind, ...]) -> nn.Module:
+def _replaced(network: nn.Module, kinds: tuple[Any, ...]) -> nn.Module:
     for name, child in network.named_children():
         kind = next((kind for kind in kinds if kind.fits(child)), None)
-        if kind is None:
-            _replaced(child, kinds)
-        else:
-            setattr(network, name, kind(child))  # type: ignore[arg-type]  # it fits
+        if kind is not None:
+            child = kind(child)
+            setattr(network, name, child)
+        _replaced(child, kinds)
     return network

@@ -73,6 +73,15 @@ def test_elsewhere_it_is_the_layer_itself(images: torch.Tensor, why: str) -> Non
     assert torch.equal(PointwiseConv2d(layer)(images), layer(images))
 
 
+@pytest.mark.parametrize("mkl", [True, False])
+def test_few_outputs_are_a_product_by_mkl_alone(monkeypatch: pytest.MonkeyPatch, mkl: bool) -> None:
+    monkeypatch.setattr(pointwise, "_mkl_is_quick", lambda: mkl)
+    images, layer = channels_last(2, 32, 8, 8), nn.Conv2d(32, 3, 1)
+    found, expected = PointwiseConv2d(layer)(images), layer(images)
+    torch.testing.assert_close(found, expected)
+    assert mkl or torch.equal(found, expected)
+
+
 @pytest.mark.parametrize("sides", [(3, 5), (67, 1)], ids=["fifteen pixels", "a prime number"])
 def test_pixels_that_cannot_be_shown_as_enough_images(
     monkeypatch: pytest.MonkeyPatch, sides: tuple[int, int]
@@ -96,7 +105,8 @@ def test_more_threads_have_a_quick_library_already() -> None:
         (nn.Conv2d(16, 24, 3), False),
         (nn.Conv2d(16, 24, 1, padding=1), False),
         (nn.Conv2d(16, 32, 1, groups=16), False),
-        (nn.Conv2d(256, 2, 1), False),
+        (nn.Conv2d(256, 2, 1), True),
+        (nn.Conv2d(2, 256, 1), False),
         (nn.Conv3d(16, 24, 1), False),
         (nn.Linear(16, 24), False),
     ],
