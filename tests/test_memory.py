@@ -22,8 +22,8 @@ def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 def step():
-    "64 MB in blocks of 1 MB, all of it freed."
-    blocks = [b"1" * 2**20 for _ in range(64)]
+    "64 MB, all of it freed."
+    blocks = [b"1" * (SIZE * 2**20) for _ in range(64 // SIZE)]
 
 def faults_of_a_step():
     for _ in range(4):
@@ -47,9 +47,13 @@ print(json.dumps(found))
 
 
 @pytest.mark.skipif(memory._glibc() is None, reason="needs glibc")
-def test_inside_a_step_finds_its_memory_again_and_afterwards_it_is_given_back() -> None:
+@pytest.mark.parametrize("megabytes", [1, 64], ids=["many blocks", "one that is mapped by itself"])
+def test_inside_a_step_finds_its_memory_again_and_afterwards_it_is_given_back(
+    megabytes: int,
+) -> None:
     # In a process of its own, where nothing lies above these blocks.
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, check=True)
+    script = f"SIZE = {megabytes}\n{SCRIPT}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     before, inside, still_inside, given_back, after = json.loads(done.stdout)
     pages = 64 * 2**20 / 4096
     assert before > pages / 2

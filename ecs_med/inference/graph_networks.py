@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ecs_med.devices import memory_format
-from ecs_med.inference.copies import QuickCopies, are_watched, values_of
+from ecs_med.inference.copies import QuickCopies, Watched
 from ecs_med.networks.correctors import FeatureCorrector
 
 __all__ = ["Graph", "GraphCopies"]
@@ -94,9 +94,7 @@ class GraphCopies(QuickCopies):
 
     def __init__(self, networks: Mapping[str, nn.Module], graphs: Mapping[str, bytes]) -> None:
         super().__init__()
-        # Walking through the networks at every call would take a tenth of the time.
-        self._values = [values for network in networks.values() for values in values_of(network)]
-        self._layers = [layer for network in networks.values() for layer in network.modules()]
+        self._watched = Watched(networks.values())
         segmenter = _GraphNetwork(Graph(graphs["segmenter"]))
         self._stand_ins: dict[int, nn.Module] = {}
         for name, network in networks.items():
@@ -106,15 +104,11 @@ class GraphCopies(QuickCopies):
             elif name != "segmenter":
                 stand_in = _GraphNetwork(Graph(graphs[name]))
             self._stand_ins[id(network)] = stand_in
-        self._state = self._current_state()
 
     def of(self, network: nn.Module, example: torch.Tensor) -> nn.Module:
         """See `QuickCopies.of`."""
         # Together, since a corrector's graph understands features of the segmenter's graph alone.
-        changed = self._current_state() != self._state or are_watched(self._layers)
+        changed = self._watched.has_changed or self._watched.is_listened_to
         if network.training or changed:
             return super().of(network, example)
         return self._stand_ins[id(network)]
-
-    def _current_state(self) -> int:
-        return sum(values._version for values in self._values)

@@ -28,6 +28,7 @@ from ecs_med.inference.scans import PredictionInput
 from ecs_med.inference.storing import load_model
 from ecs_med.inference.videos import plan_videos
 from ecs_med.litter import clear_litter
+from ecs_med.memory import kept_heap
 from ecs_med.runs.newest import trained_layout, unfinished
 
 __all__ = ["PredictionReport", "predict", "predict_files"]
@@ -212,6 +213,7 @@ def predict_files(
     return report
 
 
+@kept_heap()
 def _take_all(
     items: Sequence[PredictionInput],
     take: Callable[[PredictionInput], str],

@@ -62,8 +62,10 @@ class PointwiseConv2d(nn.Conv2d):
         if not (is_plain(input) and _is_slow(input)):
             return super().forward(input)
         if _mkl_is_quick():
-            weight = self.weight.flatten(1)
-            return F.linear(input.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
+            product = F.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1))
+            if self.bias is not None:
+                product += self.bias  # Within the product PyTorch writes it everywhere first.
+            return product.permute(0, 3, 1, 2)
         few = self.out_channels < _FEWEST_CHANNELS
         number = None if few else _as_images(input)
         if number is None:

@@ -21,6 +21,7 @@ from torch import nn
 
 from ecs_med.config import Preparation
 from ecs_med.data.masks.label_scheme import LabelScheme
+from ecs_med.inference.copies import QuickCopies
 from ecs_med.inference.model import Model
 from ecs_med.inference.predict import predict_files
 from ecs_med.inference.predictor import BATCH
@@ -130,7 +131,9 @@ def _model(kind: str, dims: int = 2) -> tuple[Model, nn.Module]:
         initialization="none",
     )
     ours = in_layout(quicken(built[0]))
-    return Model(spec, ours, None, device=torch.device("cpu"), run=Path("none")), built[1]
+    cpu, run = torch.device("cpu"), Path("none")
+    # As `load_model` gives it.
+    return Model(spec, ours, None, device=cpu, run=run, quick=QuickCopies()), built[1]
 
 
 @torch.inference_mode()
