@@ -28,6 +28,7 @@ import torch.distributed
 
 from ecs_med.config import TrainConfig
 from ecs_med.distributed import is_main_process, process_group, rank, wait_for_all, world_size
+from ecs_med.memory import kept_heap
 from ecs_med.methods import method_class, method_settings, optimizer_settings
 from ecs_med.networks.modes import in_layout
 from ecs_med.networks.parallel import make_parallel
@@ -87,7 +88,7 @@ def work(options: argparse.Namespace) -> None:
         method.train_mode()
         batch, seconds, sent = _part(options.batch, options.size), [], Sent()
         method.step(batch)
-        with sent.counting():
+        with sent.counting(), kept_heap():
             for _ in range(options.steps):
                 wait_for_all()
                 started = time.perf_counter()

@@ -1,8 +1,11 @@
 """Batch normalization, dropout, noise and means over the batch of all processes."""
 
+from typing import Any
+
 import torch
 import torch.distributed
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -63,22 +66,70 @@ class GlobalBatchNorm(nn.Module):
         return result
 
     def _normalize(self, x: torch.Tensor) -> torch.Tensor:
-        axes = [axis for axis in range(x.ndim) if axis != 1]
-        shape = [1, -1, *([1] * (x.ndim - 2))]
         values = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
-        # Every process has as many pixels: parts of the global batch are of equal size.
-        count = x.numel() // x.shape[1] * world_size()
-        mean = sum_over_processes(values.sum(axes)) / count
-        centred = values - mean.view(shape)
-        # Two messages rather than E[x^2] - E[x]^2, which cancels.
-        variance = sum_over_processes(centred.square().sum(axes)) / count
-        scale = torch.rsqrt(variance + self.eps) * self.weight
+        mean, variance = _global_statistics(values.detach())
+        count = values.numel() // values.shape[1] * world_size()
         with torch.no_grad():
             momentum = self.momentum or 0.0
-            self.running_mean.lerp_(mean.detach(), momentum)
-            self.running_var.lerp_(variance.detach() * (count / max(1, count - 1)), momentum)
+            self.running_mean.lerp_(mean, momentum)
+            self.running_var.lerp_(variance * (count / max(1, count - 1)), momentum)
             self.num_batches_tracked += 1
-        return (centred * scale.view(shape) + self.bias.view(shape)).to(x.dtype)
+        y: torch.Tensor = _Normalized.apply(
+            values, self.weight, self.bias, mean, variance, self.eps, count
+        )
+        return y.to(x.dtype)
+
+
+def _global_statistics(values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and variance of each channel, from one message.
+
+    Of parts of equal size the variance is the mean of theirs and the variance of their means, which
+    does not cancel as E[x^2] - E[x]^2 does.
+    """
+    mean, variance = torch.batch_norm_update_stats(values, None, None, 0.0)
+    own = torch.stack([mean, variance])
+    parts = [torch.empty_like(own) for _ in range(world_size())]
+    torch.distributed.all_gather(parts, own)
+    means, variances = torch.stack(parts, dim=1)
+    return means.mean(0), variances.mean(0) + means.var(0, unbiased=False)
+
+
+class _Normalized(torch.autograd.Function):
+    """Values by statistics that they share with those of other processes."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        values: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor,
+        mean: torch.Tensor,
+        variance: torch.Tensor,
+        eps: float,
+        count: int,
+    ) -> torch.Tensor:
+        ctx.save_for_backward(values, weight, mean, variance)
+        ctx.eps, ctx.count = eps, count
+        return F.batch_norm(values, mean, variance, weight, bias, False, 0.0, eps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        values, weight, mean, variance = ctx.saved_tensors
+        of_values, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            *(gradients[0], values, weight, mean, variance, None, None),
+            *(False, ctx.eps, [True, True, True]),
+        )
+        if ctx.needs_input_grad[0]:
+            # What values do by way of the statistics, in which those of all processes have a part.
+            sums = torch.stack([of_weight, of_bias])
+            torch.distributed.all_reduce(sums)
+            scale = torch.rsqrt(variance + ctx.eps)
+            slope = -weight * scale.square() * sums[0] / ctx.count
+            offset = -weight * scale * sums[1] / ctx.count - slope * mean
+            shape = [1, -1, *([1] * (values.ndim - 2))]
+            of_values.addcmul_(values, slope.view(shape)).add_(offset.view(shape))
+        return of_values, of_weight, of_bias, None, None, None, None
 
 
 class GlobalDropout(nn.Dropout):

@@ -3,15 +3,17 @@
 With the packaged encoder, in one thread and float32: the processor's time, in turn with a step of
 supervised training and with the literal step (`literal_*.py`): the equations in plain PyTorch, in
 its usual memory format, with its optimisers as it chooses to run them, a forward pass a term.
-Strong views and the loading of batches are not part of a step. Both losses of a first step without
-dropout are compared in the note. Methods without a row against a literal step have none that was
-written for speed.
+All take their turns with the memory kept that training keeps (`ecs_med.memory`), from which the
+literal step gains as well. Strong views and the loading of batches are not part of a step. Both
+losses of a first step without dropout are compared in the note. Methods without a row against a
+literal step have none that was written for speed.
 """
 
 from collections.abc import Sequence
 
 import torch
 
+from ecs_med.memory import kept_heap
 from ecs_med.methods import available_methods, method_class
 from speed_suite.registry import Options
 from speed_suite.results import Row, compared, single
@@ -43,7 +45,8 @@ def rows_of(name: str, options: Options, *, beside: bool = True) -> list[Row]:
         works["literal"] = found.literal
     if beside and name != "supervised":
         works["supervised"] = pair("supervised", images).ours
-    seconds = in_turns(works, repeats=options.repeats, most_seconds=options.seconds)
+    with kept_heap():
+        seconds = in_turns(works, repeats=options.repeats, most_seconds=options.seconds)
     rows, what = [], f"{name}, {options.size} px, batch {options.batch}"
     if found.literal is not None:
         note = f"losses within {largest_difference(name, options):.1e}"
