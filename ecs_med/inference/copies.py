@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Iterable, Iterator
+from operator import is_
 
 import torch
 from torch import nn
@@ -25,7 +26,7 @@ class Watched:
 
     def __init__(self, networks: Iterable[nn.Module]) -> None:
         self._layers = [layer for network in networks for layer in _layers(network)]
-        self._state = self._current()
+        self._parts, self._versions = self._current()
 
     @property
     def is_listened_to(self) -> bool:
@@ -35,16 +36,20 @@ class Watched:
     @property
     def has_changed(self) -> bool:
         """Whether a layer, a weight or a statistic is another one or was changed in place."""
-        return self._current() != self._state
+        parts, versions = self._current()
+        same = len(parts) == len(self._parts) and all(map(is_, parts, self._parts))
+        return not same or versions != self._versions
 
-    def _current(self) -> list[int]:
-        found: list[int] = []
+    def _current(self) -> tuple[list[object], list[int]]:
+        parts: list[object] = []
+        versions: list[int] = []
         for layer in self._layers:
-            found.extend(map(id, layer._modules.values()))
+            parts += layer._modules.values()
             for values in (*layer._parameters.values(), *layer._buffers.values()):
                 if values is not None:
-                    found += (id(values), values._version)
-        return found
+                    parts.append(values)
+                    versions.append(values._version)
+        return parts, versions
 
 
 def _layers(network: nn.Module) -> Iterator[nn.Module]:
@@ -71,11 +76,13 @@ class QuickCopies:
             network: On the CPU.
             example: Something that it can be applied to.
         """
+        if network.training:
+            return network
         known = self._copies.get(id(network))
         if known is None or known[0] is not network or known[1].has_changed:
             known = None
         watched = known[1] if known is not None else Watched([network])
-        if network.training or watched.is_listened_to:
+        if watched.is_listened_to:
             return network
         if known is None:
             known = (network, watched, self._made(network, example))

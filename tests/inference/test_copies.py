@@ -1,5 +1,6 @@
 """Quick copies of networks against the networks themselves."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,22 @@ def test_a_network_that_was_changed_is_copied_again(model: Model) -> None:
     assert (logits - first).abs().max() > 1e-3
     torch.testing.assert_close(logits, slow(loaded).logits(slices), rtol=0, atol=1e-4)
     torch.testing.assert_close(judged, slow(loaded).correct(slices, logits), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("part", ["layer", "weight"])
+def test_a_network_of_which_something_was_replaced_is_copied_again(model: Model, part: str) -> None:
+    loaded, slices = ecs_med.load_model(model.run, "cpu"), torch.rand(1, 3, 64, 64)
+    first = loaded.logits(slices)
+    head = loaded.segmenter.get_submodule("segmentation_head")
+    convolution = head.get_submodule("0")
+    assert isinstance(convolution, torch.nn.Conv2d)
+    if part == "layer":
+        convolution = copy.deepcopy(convolution)
+        head.add_module("0", convolution)
+    convolution.weight = torch.nn.Parameter(2 * convolution.weight.detach())
+    logits = loaded.logits(slices)
+    assert (logits - first).abs().max() > 1e-3
+    torch.testing.assert_close(logits, slow(loaded).logits(slices), rtol=0, atol=1e-4)
 
 
 def test_volumes_go_through_one_by_one(tmp_path: Path) -> None:
