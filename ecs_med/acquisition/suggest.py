@@ -35,8 +35,13 @@ __all__ = ["suggest", "usual_acquisition"]
 
 SCORES = "scores.jsonl"
 
-_NOT_BETTER = ("clasp", "doubt", "entropy")
-"""Rules that were measured against a choice at random, see benchmarks/results/suggestions_*."""
+_NO_BETTER = "was not shown to be better than a choice at random"
+_MEASURED = {
+    "clasp": _NO_BETTER,
+    "entropy": _NO_BETTER,
+    "doubt": "was better than a choice at random on slices of which many are empty, not on polyps",
+}
+"""What rules that ask the model were found to be worth, see benchmarks/results/suggestions_*."""
 _FORMAT = "ecs-med suggest 2"
 
 OnCase = Callable[[int, int], None]
@@ -47,7 +52,7 @@ def usual_acquisition(model: Model | None) -> str:
     """The rule that is taken where none is named: the best that was measured, docs/suggest.md.
 
     Without a model, images that cover the set; with one, chance among images with foreground, which
-    no rule that asks the model has beaten.
+    no rule that asks the model has beaten on all data.
     """
     return "coldstart" if model is None else "foreground"
 
@@ -236,10 +241,10 @@ def _num_patients(cases: Sequence[Case]) -> int | None:
 def _notes(acquisition: Acquisition, num_chosen: int, num_copies: int) -> list[str]:
     pool = acquisition.pool
     notes: list[str] = []
-    if acquisition.name in _NOT_BETTER:
+    if acquisition.name in _MEASURED:
         notes.append(
-            f"`by={acquisition.name}` was no better than a choice at random where it was measured "
-            "(docs/suggest.md); it shows where this model fails."
+            f"`by={acquisition.name}` {_MEASURED[acquisition.name]} (docs/suggest.md); it shows "
+            "where this model fails."
         )
     if num_chosen < pool.count:
         notes.append(f"{pool.count} were asked for, and there are only {num_chosen} candidates.")
