@@ -32,7 +32,7 @@ __all__ = ["FEWEST_CASES", "SavedIndex"]
 FEWEST_CASES = 50_000
 """Fewer are listed in seconds."""
 
-_FORMAT = 2
+_FORMAT = 3
 _MOST_TEXTS = 10_000
 _OWN = ".ecs-med"
 """How the name of a file begins by which ecs-med knows its own folders."""
@@ -125,9 +125,9 @@ def _witness(found: CaseCollection, started: float) -> Witness | None:
     """Everything that the answer came from; `None`: it cannot be known whether it changes."""
     places = {str(problem.path) for problem in found.problems if problem.path is not None}
     for path in _files_of(found):
-        if not path.lower().endswith(_SUFFIXES):
+        if not path.name.lower().endswith(_SUFFIXES):
             return None
-        places.add(os.path.dirname(path))  # noqa: PTH120 - called with plain strings
+        places.add(str(path.parent))
     tree = _tree(str(found.root)) if found.root.is_dir() else {str(found.root)}
     if tree is None:
         return None
@@ -136,11 +136,11 @@ def _witness(found: CaseCollection, started: float) -> Witness | None:
     return witness if all(max(state[2:]) < settled for state in witness) else None
 
 
-def _files_of(found: CaseCollection) -> Iterator[str]:
+def _files_of(found: CaseCollection) -> Iterator[Path]:
     for case in found.cases:
-        yield from map(str, case.images)
+        yield from case.images
         if case.mask is not None:
-            yield str(case.mask)
+            yield case.mask
 
 
 def _tree(root: str) -> set[str] | None:
@@ -185,8 +185,13 @@ _COLUMNS = (
 )
 
 
-def _firsts(cases: Iterable[Case]) -> list[Path | None]:
-    return [case.images[0] for case in cases]
+def _numbered(paths: Iterable[Path | None], folders: dict[str, int]) -> list[int | None]:
+    """The number of each one's folder among `folders`, to which new ones are added."""
+    # Not the texts of the paths themselves, which these would keep from then on.
+    return [
+        None if path is None else folders.setdefault(str(path.parent), len(folders))
+        for path in paths
+    ]
 
 
 def _columns(found: CaseCollection) -> Iterator[tuple[str, Any]]:
@@ -207,11 +212,19 @@ def _columns(found: CaseCollection) -> Iterator[tuple[str, Any]]:
     )
     yield "id", [case.id for case in cases]
     folders: dict[str, int] = {}
-    for name, paths in (("image", _firsts(cases)), ("mask", [case.mask for case in cases])):
-        parted = [None if path is None else os.path.split(path) for path in paths]
-        yield f"{name} name", [both and both[1] for both in parted]
-        places = [both and folders.setdefault(both[0], len(folders)) for both in parted]
-        yield f"{name} folder", places
+    images = [case.images[0] for case in cases]
+    masks = [case.mask for case in cases]
+    yield "image name", [path.name for path in images]
+    yield "image folder", _numbered(images, folders)
+    # Most masks are called like their images: a name that is kept once is one text in memory.
+    yield (
+        "mask name",
+        [
+            mask and (mask.name == image.name or mask.name)
+            for mask, image in zip(masks, images, strict=True)
+        ],
+    )
+    yield "mask folder", _numbered(masks, folders)
     yield "folders", list(folders)
     yield "patients", patients
     yield "patient", [number[case.patient] for case in cases]
@@ -234,7 +247,7 @@ def _collection(root: Path, kept: Mapping[str, Any]) -> CaseCollection:
         Case(
             id_,
             (folders[image_folder] / image,),
-            None if mask is None else folders[mask_folder] / mask,
+            None if mask is None else folders[mask_folder] / (image if mask is True else mask),
             patients[patient],
             partition,
         )
