@@ -179,12 +179,6 @@ def _holds(witness: Iterable[Sequence[Any]]) -> bool:
     return all(_state(place) == tuple(state) for place, *state in witness)
 
 
-_COLUMNS = (
-    *("id", "image name", "image folder", "mask name", "mask folder"),
-    *("patient", "partition"),
-)
-
-
 def _numbered(paths: Iterable[Path | None], folders: dict[str, int]) -> list[int | None]:
     """The number of each one's folder among `folders`, to which new ones are added."""
     # Not the texts of the paths themselves, which these would keep from then on.
@@ -241,20 +235,19 @@ def _columns(found: CaseCollection) -> Iterator[tuple[str, Any]]:
 
 def _collection(root: Path, kept: Mapping[str, Any]) -> CaseCollection:
     patients, folders = kept["patients"], list(map(Path, kept["folders"]))
-    columns = (kept[name] for name in _COLUMNS)
     # A name below a folder becomes a path in half the time of one that is parsed as a whole.
-    cases = [
-        Case(
-            id_,
-            (folders[image_folder] / image,),
-            None if mask is None else folders[mask_folder] / (image if mask is True else mask),
-            patients[patient],
-            partition,
-        )
-        for id_, image, image_folder, mask, mask_folder, patient, partition in zip(
-            *columns, strict=True
-        )
+    images = map(Path.joinpath, map(folders.__getitem__, kept["image folder"]), kept["image name"])
+    names = zip(kept["mask name"], kept["mask folder"], kept["image name"], strict=True)
+    masks = [
+        None if mask is None else folders[folder].joinpath(image if mask is True else mask)
+        for mask, folder, image in names
     ]
+    columns = kept["id"], masks, kept["patient"], kept["partition"]
+    if len({len(column) for column in (*columns, kept["image folder"])}) > 1:
+        raise ValueError("columns of different length")
+    ids, masks, patient, partition = columns
+    owners = map(patients.__getitem__, patient)
+    cases = list(map(Case, ids, zip(images, strict=True), masks, owners, partition))
     for index, (images, frame, annotated) in kept["rest"].items():
         cases[int(index)] = replace(
             cases[int(index)],
