@@ -14,13 +14,14 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from ecs_med.networks.modes import is_plain
+from ecs_med.networks.stand_in import StandIn
 
 __all__ = ["DilatedDepthwiseConv2d"]
 
 Pair = tuple[int, int]
 
 
-class DilatedDepthwiseConv2d(nn.Conv2d):
+class DilatedDepthwiseConv2d(StandIn, nn.Conv2d):
     """A depthwise convolution with holes and stride 1, quick in training on a CPU.
 
     On other devices, in other precisions and while a graph is exported it is the layer that it
@@ -35,10 +36,6 @@ class DilatedDepthwiseConv2d(nn.Conv2d):
         >>> torch.allclose(DilatedDepthwiseConv2d(layer)(images), layer(images), atol=1e-6)
         True
     """
-
-    def __init__(self, layer: nn.Conv2d) -> None:
-        nn.Module.__init__(self)
-        self.__dict__.update(layer.__dict__)
 
     @staticmethod
     def fits(layer: nn.Module) -> bool:

@@ -16,13 +16,14 @@ from torch.nn import functional as F
 
 from ecs_med.networks.modes import is_plain
 from ecs_med.networks.padding import same_padding
+from ecs_med.networks.stand_in import StandIn
 
 __all__ = ["SameDepthwiseConv2d"]
 
 Pair = tuple[int, int]
 
 
-class SameDepthwiseConv2d(Conv2dSame):  # type: ignore[misc]  # without types
+class SameDepthwiseConv2d(StandIn, Conv2dSame):  # type: ignore[misc]  # without types
     """A depthwise convolution with SAME padding, quick on a CPU.
 
     On other devices, in other precisions and while a graph is exported it is the layer that it
@@ -38,9 +39,11 @@ class SameDepthwiseConv2d(Conv2dSame):  # type: ignore[misc]  # without types
         True
     """
 
-    def __init__(self, layer: Conv2dSame) -> None:
-        nn.Module.__init__(self)
-        self.__dict__.update(layer.__dict__)
+    # timm's layer is without types.
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+    stride: Pair
+    groups: int
 
     @staticmethod
     def fits(layer: nn.Module) -> bool:

@@ -11,20 +11,17 @@ from segmentation_models_pytorch.decoders.deeplabv3.decoder import ASPPPooling
 from torch import nn
 
 from ecs_med.networks.modes import is_plain
+from ecs_med.networks.stand_in import StandIn
 
 __all__ = ["KeptPooling", "KeptUpsample"]
 
 
-class KeptUpsample(nn.Upsample):
+class KeptUpsample(StandIn, nn.Upsample):
     """`torch.nn.Upsample` whose way back gets a dense gradient.
 
     Args:
         layer: The layer to take over.
     """
-
-    def __init__(self, layer: nn.Upsample) -> None:
-        nn.Module.__init__(self)
-        self.__dict__.update(layer.__dict__)
 
     @staticmethod
     def fits(layer: nn.Module) -> bool:
@@ -39,16 +36,12 @@ class KeptUpsample(nn.Upsample):
         return result
 
 
-class KeptPooling(ASPPPooling):  # type: ignore[misc]  # without types
+class KeptPooling(StandIn, ASPPPooling):  # type: ignore[misc]  # without types
     """The pooled branch of an atrous pyramid, channels last.
 
     Args:
         layer: The layer to take over, with its parameters.
     """
-
-    def __init__(self, layer: ASPPPooling) -> None:
-        nn.Module.__init__(self)
-        self.__dict__.update(layer.__dict__)
 
     @staticmethod
     def fits(layer: nn.Module) -> bool:

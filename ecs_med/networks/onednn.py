@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from ecs_med.networks.modes import is_plain
+from ecs_med.networks.stand_in import StandIn
 
 __all__ = ["OneDnnConv3d"]
 
 
-class OneDnnConv3d(nn.Conv3d):
+class OneDnnConv3d(StandIn, nn.Conv3d):
     """A convolution of volumes by oneDNN, where no gradient is asked for.
 
     With gradients, on other devices, in other precisions and while a graph is exported it is the
@@ -27,10 +28,6 @@ class OneDnnConv3d(nn.Conv3d):
         >>> torch.allclose(OneDnnConv3d(layer)(volumes), layer(volumes), atol=1e-6)
         True
     """
-
-    def __init__(self, layer: nn.Conv3d) -> None:
-        nn.Module.__init__(self)
-        self.__dict__.update(layer.__dict__)
 
     @staticmethod
     def fits(layer: nn.Module) -> bool:

@@ -16,6 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ecs_med.networks.modes import is_plain
+from ecs_med.networks.stand_in import StandIn
 
 __all__ = ["PointwiseConv2d"]
 
@@ -26,7 +27,7 @@ _FEWEST_CHANNELS = 16
 """With less, as of the last layer of a segmenter, PyTorch's choice is faster than oneDNN."""
 
 
-class PointwiseConv2d(nn.Conv2d):
+class PointwiseConv2d(StandIn, nn.Conv2d):
     """A 1 x 1 convolution of stride 1, quick in small batches on one thread of a CPU.
 
     Elsewhere it is the layer that it stands for. Results are the same but for rounding, names in
@@ -41,10 +42,6 @@ class PointwiseConv2d(nn.Conv2d):
         >>> torch.allclose(PointwiseConv2d(layer)(images), layer(images), atol=1e-6)
         True
     """
-
-    def __init__(self, layer: nn.Conv2d) -> None:
-        nn.Module.__init__(self)
-        self.__dict__.update(layer.__dict__)
 
     @staticmethod
     def fits(layer: nn.Module) -> bool:

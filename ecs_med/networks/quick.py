@@ -1,7 +1,5 @@
 """Layers that PyTorch computes slowly on a CPU, and those that are put in their place."""
 
-from typing import Any
-
 from torch import nn
 
 from ecs_med.networks.depthwise import DilatedDepthwiseConv2d
@@ -10,10 +8,11 @@ from ecs_med.networks.keeping_layout import KeptPooling, KeptUpsample
 from ecs_med.networks.onednn import OneDnnConv3d
 from ecs_med.networks.pointwise import PointwiseConv2d
 from ecs_med.networks.relu6 import InPlaceReLU6
+from ecs_med.networks.stand_in import StandIn
 
 __all__ = ["quicken", "quicken_inference"]
 
-_TRAINED: tuple[Any, ...] = (
+_TRAINED: tuple[type[StandIn], ...] = (
     DilatedDepthwiseConv2d,
     SameDepthwiseConv2d,
     PointwiseConv2d,
@@ -40,7 +39,7 @@ def quicken_inference(network: nn.Module) -> nn.Module:
     return _replaced(network, (OneDnnConv3d,))
 
 
-def _replaced(network: nn.Module, kinds: tuple[Any, ...]) -> nn.Module:
+def _replaced(network: nn.Module, kinds: tuple[type[StandIn], ...]) -> nn.Module:
     for name, child in network.named_children():
         kind = next((kind for kind in kinds if kind.fits(child)), None)
         if kind is not None:

@@ -12,13 +12,14 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from ecs_med.networks.modes import is_plain
+from ecs_med.networks.stand_in import StandIn
 
 __all__ = ["InPlaceReLU6"]
 
 _RANGE = (0.0, 6.0)
 
 
-class InPlaceReLU6(nn.ReLU6):
+class InPlaceReLU6(StandIn, nn.ReLU6):
     """`torch.nn.ReLU6(inplace=True)` with the same values and gradients to the last bit.
 
     On other devices, in other precisions, while a graph is exported and without gradients it is
@@ -33,10 +34,6 @@ class InPlaceReLU6(nn.ReLU6):
         >>> images.grad
         tensor([0., 3., 0.])
     """
-
-    def __init__(self, layer: nn.ReLU6) -> None:
-        nn.Module.__init__(self)
-        self.__dict__.update(layer.__dict__)
 
     @staticmethod
     def fits(layer: nn.Module) -> bool:

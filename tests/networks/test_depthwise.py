@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from layers import assert_same_layer
 from torch import nn
 
 from ecs_med.networks.depthwise import DilatedDepthwiseConv2d
@@ -25,18 +26,7 @@ def test_it_is_the_layer_that_it_stands_for(name: str, memory: torch.memory_form
     torch.manual_seed(0)
     plain = nn.Conv2d(6, 6, groups=6, **{"bias": False, **LAYERS[name]})
     images = torch.randn(2, 6, 9, 8).contiguous(memory_format=memory)
-    results = []
-    for layer in (plain, DilatedDepthwiseConv2d(plain)):
-        given = images.clone(memory_format=torch.preserve_format).requires_grad_()
-        result = layer(given)
-        weights = torch.randn(result.shape, generator=torch.Generator().manual_seed(1))
-        found = torch.autograd.grad((result * weights).sum(), [given, *layer.parameters()])
-        results.append((result, *found))
-    for expected, found in zip(*results, strict=True):
-        assert found.shape == expected.shape
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-    with torch.no_grad():
-        torch.testing.assert_close(DilatedDepthwiseConv2d(plain)(images), plain(images))
+    assert_same_layer(DilatedDepthwiseConv2d(plain), plain, images)
 
 
 def test_gradients_are_those_of_finite_differences() -> None:

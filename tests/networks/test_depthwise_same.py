@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from layers import assert_same_layer
 from timm.layers import Conv2dSame
 from torch import nn
 
@@ -25,18 +26,7 @@ def test_it_is_the_layer_that_it_stands_for(name: str, sides: tuple[int, int]) -
     torch.manual_seed(0)
     plain = Conv2dSame(6, 6, groups=6, **{"bias": False, **LAYERS[name]})
     images = torch.randn(2, 6, *sides).contiguous(memory_format=torch.channels_last)
-    results = []
-    for layer in (plain, SameDepthwiseConv2d(plain)):
-        given = images.clone(memory_format=torch.preserve_format).requires_grad_()
-        result = layer(given)
-        weights = torch.randn(result.shape, generator=torch.Generator().manual_seed(1))
-        found = torch.autograd.grad((result * weights).sum(), [given, *layer.parameters()])
-        results.append((result, *found))
-    for expected, found in zip(*results, strict=True):
-        assert found.shape == expected.shape
-        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
-    with torch.no_grad():
-        torch.testing.assert_close(SameDepthwiseConv2d(plain)(images), plain(images))
+    assert_same_layer(SameDepthwiseConv2d(plain), plain, images)
 
 
 def test_pixels_at_the_end_are_padded_first() -> None:
