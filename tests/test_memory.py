@@ -81,3 +81,20 @@ def test_collection_is_as_it_was(was_on: bool) -> None:
         assert gc.isenabled() == was_on
     finally:
         gc.enable()
+
+
+def test_what_was_made_counts_as_old_and_what_is_frozen_stays_so() -> None:
+    gc.collect()
+    with without_garbage_collection():
+        made = [[number] for number in range(100_000)]
+    young = {id(thing) for age in (0, 1) for thing in gc.get_objects(generation=age)}
+    assert not young & set(map(id, made))
+    assert gc.get_freeze_count() == 0
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        with without_garbage_collection():
+            pass
+        assert gc.get_freeze_count() == frozen
+    finally:
+        gc.unfreeze()

@@ -2,8 +2,9 @@
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ COLUMNS = {
     **dict.fromkeys(("annotated", "annotated_classes"), "annotated"),
 }
 UNLABELED = ("unlabeled", "unlabelled")
+
+Record = tuple[str, Mapping[str, Any]]
+"""Where a row stands, such as `row 3`, and its values by the names of their columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,68 +51,134 @@ class Row:
     annotated: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rows:
-    """All rows of a list, and what stands beside them.
+    """The rows of a list, made one by one, and what is known beside them once all were taken.
+
+    A list may have a million rows: each is read from the file when it is asked for, and not kept.
 
     Attributes:
-        rows: In the order of the file.
-        has_patients: Whether the list has a column of patients.
+        path: The list.
+        records: What each row says by the names of its columns, with a word on where it stands.
         labels: Class name by value, where a JSON list declares them.
+        count: How many rows there were.
+        has_patients: Whether there is a column of patients.
         problems: Columns that are not used, rows that are not understood.
     """
 
-    rows: tuple[Row, ...]
-    has_patients: bool
+    path: Path
+    records: Iterable[Record]
     labels: Mapping[int, str] | None = None
-    problems: tuple[Problem, ...] = ()
+    count: int = 0
+    has_patients: bool = False
+    problems: list[Problem] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[Row]:
+        """Rows in the order of the file, once.
+
+        Raises:
+            DataError: If the list is no UTF-8 text or no valid CSV, or has no column of images.
+        """
+        unknown: dict[str, None] = {}
+        for where, record in self.records:
+            row = _row(where, self._fields(record, unknown))
+            if row is None:
+                message, remedy = f"{where} names no image", "Add the image or remove it"
+                self.problems.append(Problem("error", message, remedy, self.path))
+                continue
+            self.count += 1
+            yield row
+        if unknown:
+            message = f"not used: {', '.join(unknown)}"
+            self.problems.append(Problem("note", message, path=self.path))
+
+    def _fields(self, record: Mapping[str, Any], unknown: dict[str, None]) -> dict[str, Any]:
+        """What a row says by the names that stand for a column here; others go to `unknown`."""
+        fields: dict[str, Any] = {}
+        for name, value in record.items():
+            column = COLUMNS.get(str(name).lower())
+            if column is None:
+                unknown[str(name)] = None
+            elif value not in (None, "", []):
+                fields.setdefault(column, value)
+            self.has_patients |= column == "patient"
+        return fields
 
 
 def read_rows(path: Path) -> Rows:
-    """Read a list file.
+    """Begin to read a list file.
 
     Raises:
-        DataError: If it is no UTF-8 text, no valid JSON, or has no column of images.
+        DataError: If it cannot be read, or is no valid JSON.
     """
     try:
-        text = regular_file(path).read_text(encoding="utf-8-sig")
+        regular_file(path)
+        if path.suffix.lower() == ".json":
+            return Rows(path, *_json_records(path, path.read_text(encoding="utf-8-sig")))
     except UnicodeDecodeError:
-        raise DataError(f"{path}: not UTF-8 text; save the list as 'CSV UTF-8'.") from None
+        raise _no_text(path) from None
     except OSError as error:
-        raise DataError(f"{path}: not readable ({error.strerror}); check permissions.") from None
-    if path.suffix.lower() == ".json":
-        return _understand(path, *_json_records(path, text))
-    return _understand(path, _table_records(path, text), None)
+        raise _unreadable(path, error) from None
+    return Rows(path, _table_records(path))
 
 
-def _table_records(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
-    lines = text.splitlines()
-    header = next((line for line in lines if line.strip()), "")
-    delimiter = max(",;\t", key=header.count)
-    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-    rows: list[tuple[int, list[str]]] = []
+def _no_text(path: Path) -> DataError:
+    return DataError(f"{path}: not UTF-8 text; save the list as 'CSV UTF-8'.")
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(f"{path}: not readable ({error.strerror}); check permissions.")
+
+
+def _table_records(path: Path) -> Iterator[Record]:
     try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                rows.append((reader.line_num, [cell.strip() for cell in cells]))
+        with path.open(encoding="utf-8-sig") as lines:
+            begin = list(_up_to_the_header(lines))
+            delimiter = max(",;\t", key=(begin or [""])[-1].count)
+            table = csv.reader(chain(begin, lines), delimiter=delimiter, skipinitialspace=True)
+            names: list[str] | None = None
+            for line, cells in _filled(table):
+                if names is None:
+                    names = cells
+                    _check_header(path, names)
+                else:
+                    yield f"row {line}", dict(zip(names, cells, strict=False))
+    except UnicodeDecodeError:
+        raise _no_text(path) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
     except csv.Error as error:
-        raise DataError(f"{path}: line {reader.line_num} is no valid CSV ({error}).") from None
-    names = rows[0][1] if rows else []
-    if rows and not any(COLUMNS.get(name.lower()) == "image" for name in names):
+        raise DataError(f"{path}: line {table.line_num} is no valid CSV ({error}).") from None
+
+
+def _up_to_the_header(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        yield line
+        if line.strip():
+            return
+
+
+def _filled(table: Any) -> Iterator[tuple[int, list[str]]]:
+    """Rows of a table in which anything stands, with the number of their last line."""
+    for cells in table:
+        stripped = [cell.strip() for cell in cells]
+        if any(stripped):
+            yield table.line_num, stripped
+
+
+def _check_header(path: Path, names: Sequence[str]) -> None:
+    if not any(COLUMNS.get(name.lower()) == "image" for name in names):
         raise DataError(f"{path}: no column named image; the first line has {', '.join(names)}.")
-    return [(f"row {line}", dict(zip(names, cells, strict=False))) for line, cells in rows[1:]]
 
 
-def _json_records(
-    path: Path, text: str
-) -> tuple[list[tuple[str, Mapping[str, Any]]], Mapping[int, str] | None]:
+def _json_records(path: Path, text: str) -> tuple[list[Record], Mapping[int, str] | None]:
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: not readable as JSON ({error}); repair it.") from None
     if isinstance(values, list):
         return [(f"entry {i}", _record(item)) for i, item in enumerate(values, start=1)], None
-    records: list[tuple[str, Mapping[str, Any]]] = []
+    records: list[Record] = []
     for key, entries in values.items() if isinstance(values, Mapping) else ():
         if str(key).lower() in {*PARTITION_NAMES, *UNLABELED} and isinstance(entries, list):
             for i, item in enumerate(entries, start=1):
@@ -129,36 +199,6 @@ def _json_labels(entry: Any) -> Mapping[int, str] | None:
     if not isinstance(entry, Mapping) or not all(str(key).isdigit() for key in entry):
         return None
     return {int(key): str(name) for key, name in entry.items()} or None
-
-
-def _understand(
-    path: Path,
-    records: Sequence[tuple[str, Mapping[str, Any]]],
-    labels: Mapping[int, str] | None,
-) -> Rows:
-    rows: list[Row] = []
-    problems: list[Problem] = []
-    unknown: dict[str, None] = {}
-    has_patients = False
-    for where, record in records:
-        fields: dict[str, Any] = {}
-        for name, value in record.items():
-            column = COLUMNS.get(str(name).lower())
-            if column is None:
-                unknown[str(name)] = None
-            elif value not in (None, "", []):
-                fields.setdefault(column, value)
-            has_patients |= column == "patient"
-        row = _row(where, fields)
-        if row is None:
-            problems.append(
-                Problem("error", f"{where} names no image", "Add the image or remove it", path)
-            )
-        else:
-            rows.append(row)
-    if unknown:
-        problems.append(Problem("note", f"not used: {', '.join(unknown)}", path=path))
-    return Rows(tuple(rows), has_patients, labels, tuple(problems))
 
 
 def _row(where: str, fields: Mapping[str, Any]) -> Row | None:

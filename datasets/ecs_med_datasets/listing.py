@@ -61,12 +61,12 @@ class ListLayout(Layout):
         if not root.is_file():
             raise DataError(f"{root}: not a file; `layout=listing` needs a JSON or CSV list.")
         rows = read_rows(root)
-        listed = Listed(root.parent, problems=list(rows.problems))
-        for row in rows.rows:
+        listed = Listed(root.parent)
+        for row in rows:
             _add(row, listed)
         if not listed.cases:
             raise DataError(
-                f"{root}: none of {len(rows.rows)} rows names an image that exists below"
+                f"{root}: none of {rows.count} rows names an image that exists below"
                 f" {root.parent}; paths are relative to the list, or absolute."
             )
         found = CaseCollection(
@@ -75,7 +75,7 @@ class ListLayout(Layout):
             layout=self.name,
             cases=settle_partitions([*listed.cases.values()]),
             labels=rows.labels,
-            problems=tuple(listed.problems),
+            problems=(*rows.problems, *listed.problems),
         )
         column = listed.patients if rows.has_patients else None
         return collect(found, settings, STRUCTURAL, folder=root.parent, column=column)

@@ -10,6 +10,7 @@ from ecs_med.config import ReadingSettings
 from ecs_med.data.layout import open_data
 from ecs_med.errors import DataError
 from ecs_med.types import CaseCollection
+from ecs_med_datasets.list_rows import Row, read_rows
 
 
 @pytest.fixture
@@ -130,3 +131,20 @@ def test_list_that_is_no_utf8(root: Path) -> None:
     (root / "l.csv").write_bytes("image\nä.png\n".encode("latin-1"))
     with pytest.raises(DataError, match="not UTF-8"):
         open_data(root / "l.csv")
+
+
+def test_a_table_is_read_row_by_row(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"\n\nimage,mask\n1.png,\n" + b"x.png,y.png\n" * 100_000 + b'"\xe9 \n2.png,\n')
+    rows = iter(read_rows(path))
+    assert next(rows) == Row("row 4", ("1.png",))  # blank lines count
+    assert next(rows) == Row("row 5", ("x.png",), "y.png")
+    with pytest.raises(DataError, match=r"list.csv: not UTF-8 text"):
+        list(rows)
+
+
+def test_a_cell_that_is_longer_than_csv_allows_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("image\n1.png\n" + "x" * 200_000 + "\n")
+    with pytest.raises(DataError, match=r"list.csv: line 3 is no valid CSV"):
+        list(read_rows(path))

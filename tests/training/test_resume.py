@@ -96,9 +96,7 @@ def test_a_torn_checkpoint_and_a_torn_history_row_are_passed_over(
     assert history(run) == history(undisturbed)
 
 
-def test_at_most_two_checkpoints_are_kept(
-    settings: Build, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_at_most_two_checkpoints_are_kept(settings: Build, monkeypatch: pytest.MonkeyPatch) -> None:
     # However long saving takes: a slow one would let the next validation pass by.
     monkeypatch.setattr(handlers, "_QUICK_SECONDS", math.inf)
     run = train(settings(iterations=5))
