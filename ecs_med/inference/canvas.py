@@ -90,10 +90,7 @@ class Canvas:
         if self._labels.ndim == 3:
             place = (*[slice(None)] * axis, slice(start, start + len(scores)))
         labels = turned(self._labels)[place]
-        if self._labels.ndim == 3 and not _largest(scores, 1).any():
-            # Between pixels where the first class is the largest one it is so, too.
-            labels[...] = 0
-        else:
+        if self._labels.ndim != 3 or not _fill_slices(np.moveaxis(labels, axis, 0), scores):
             for rows, native in native_bands(scores, labels.shape, axis):
                 labels[rows] = _largest(native, 0).numpy()
         if probabilities is None or self._certainty is None or self._correction is None:
@@ -154,6 +151,18 @@ def view_of(logits: torch.Tensor, probabilities: torch.Tensor) -> CorrectorView:
         corrector_doubt=doubt_of_corrector(probabilities).cpu(),
         segmenter_doubt=doubt_of_segmenter(logits, segmented).cpu(),
     )
+
+
+def _fill_slices(labels: Labels, scores: torch.Tensor) -> bool:
+    """Put the largest class into `labels`, `(D, H, W)`, where the scores' own grid tells it."""
+    largest = _largest(scores, 1)
+    if largest.shape == labels.shape:
+        labels[...] = largest.numpy()
+    elif largest.any():
+        return False
+    else:  # Between pixels where the first class is the largest one it is so, too.
+        labels[...] = 0
+    return True
 
 
 def _largest(maps: torch.Tensor, dim: int) -> torch.Tensor:

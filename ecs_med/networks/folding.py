@@ -1,8 +1,10 @@
 """Batch normalisation folded into the convolutions before it, for networks that are not trained."""
 
+import copy
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from timm.layers import BatchNormAct2d
@@ -16,12 +18,28 @@ TOLERANCE = 1e-5
 _NORMALIZERS = (nn.BatchNorm2d, nn.BatchNorm3d, BatchNormAct2d)
 
 
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """Names of layers of which each is the only one that sees what the one before gives.
+
+    Attributes:
+        convolution: Where it begins.
+        normalizer: Batch normalisation.
+        activation: One that can work in place and does not; `None`: something else comes next.
+    """
+
+    convolution: str
+    normalizer: str
+    activation: str | None
+
+
 @torch.no_grad()
 def folded(network: nn.Module, example: torch.Tensor) -> nn.Module:
     """A network without the batch normalisations that follow a convolution.
 
-    Which ones do is watched on one pass, since names and order do not tell. The result is held
-    against the network's own on the same images.
+    Which ones do is watched on one pass, since names and order do not tell. Activations after them
+    work in place, which spares a pass over memory. The result is held against the network's own on
+    the same images.
 
     Args:
         network: In evaluation mode; changed in place, but for its weights.
@@ -32,31 +50,58 @@ def folded(network: nn.Module, example: torch.Tensor) -> nn.Module:
 
     Example:
         >>> layers = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU()).eval()
-        >>> [type(layer).__name__ for layer in folded(layers, torch.rand(1, 3, 8, 8))]
-        ['Conv2d', 'Identity', 'ReLU']
+        >>> folded(layers, torch.rand(1, 3, 8, 8))[1:]
+        Sequential(
+          (1): Identity()
+          (2): ReLU(inplace=True)
+        )
     """
     if not any(isinstance(layer, _NORMALIZERS) for layer in network.modules()):
         return network
-    found: list[tuple[str, str]] = []
-    with _watched(network, found):
+    chains: list[_Chain] = []
+    with _watched(network, chains):
         expected = network(example)
-    former = {name: network.get_submodule(name) for pair in found for name in pair}
-    for convolution, normalizer in found:
-        layer = former[normalizer]
-        fused = fuse_conv_bn_eval(former[convolution], layer)  # type: ignore[arg-type, type-var]
-        network.set_submodule(convolution, fused)
-        after = layer.act if isinstance(layer, BatchNormAct2d) else nn.Identity()
-        network.set_submodule(normalizer, after)
-    span = float(expected.max() - expected.min())
-    if found and not float((network(example) - expected).abs().max()) <= TOLERANCE * span:
-        for name, layer in former.items():
-            network.set_submodule(name, layer)
+    replaced: dict[str, nn.Module] = {}
+    for chain in chains:
+        convolution = network.get_submodule(chain.convolution)
+        layer = network.get_submodule(chain.normalizer)
+        replaced[chain.convolution] = fuse_conv_bn_eval(convolution, layer)  # type: ignore[arg-type, type-var]
+        act = layer.act if isinstance(layer, BatchNormAct2d) else nn.Identity()
+        replaced[chain.normalizer] = act
+    if _replace(network, replaced, example, expected):
+        _replace(network, _in_place(network, chains), example, expected)
     return network
 
 
+def _in_place(network: nn.Module, chains: Iterable[_Chain]) -> dict[str, nn.Module]:
+    layers: dict[str, nn.Module] = {}
+    for name in filter(None, (chain.activation for chain in chains)):
+        layers[name] = copy.copy(network.get_submodule(name))
+        layers[name].inplace = True
+    return layers
+
+
+def _replace(
+    network: nn.Module,
+    layers: Mapping[str, nn.Module],
+    example: torch.Tensor,
+    expected: torch.Tensor,
+) -> bool:
+    """Put in `layers` by their names, unless the network then gives something else."""
+    former = {name: network.get_submodule(name) for name in layers}
+    for name, layer in layers.items():
+        network.set_submodule(name, layer)
+    span = float(expected.max() - expected.min())
+    if layers and not float((network(example) - expected).abs().max()) <= TOLERANCE * span:
+        for name, layer in former.items():
+            network.set_submodule(name, layer)
+        return False
+    return True
+
+
 @contextmanager
-def _watched(network: nn.Module, found: list[tuple[str, str]]) -> Iterator[None]:
-    """Put in the names of convolutions and of the normalisations that alone see what they give."""
+def _watched(network: nn.Module, found: list[_Chain]) -> Iterator[None]:
+    """Put in the convolutions, the normalisations and the activations that follow each other."""
     made: dict[int, tuple[str, torch.Tensor]] = {}
     seen: list[tuple[str, str]] = []
     calls: Counter[str] = Counter()
@@ -73,7 +118,7 @@ def _watched(network: nn.Module, found: list[tuple[str, str]]) -> Iterator[None]
             made[id(output)] = (name, output)
 
         handles.append(layer.register_forward_pre_hook(before))
-        if isinstance(layer, (nn.Conv2d, nn.Conv3d)):
+        if isinstance(layer, (nn.Conv2d, nn.Conv3d, *_NORMALIZERS)):
             handles.append(layer.register_forward_hook(after))
 
     leaves = {
@@ -88,13 +133,21 @@ def _watched(network: nn.Module, found: list[tuple[str, str]]) -> Iterator[None]
     finally:
         for handle in handles:
             handle.remove()
-    users = Counter(convolution for convolution, _ in seen)
-    found += [
-        (convolution, normalizer)
-        for convolution, normalizer in seen
-        if users[convolution] == calls[convolution] == calls[normalizer] == 1
-        and _folds(leaves[normalizer])
-    ]
+    users = Counter(maker for maker, _ in seen)
+    alone = {
+        maker: user for maker, user in seen if users[maker] == calls[maker] == calls[user] == 1
+    }
+    found += _chains(leaves, alone)
+
+
+def _chains(leaves: Mapping[str, nn.Module], alone: Mapping[str, str]) -> Iterator[_Chain]:
+    """Of layers and the only one that sees what each gives."""
+    for convolution, normalizer in alone.items():
+        if isinstance(leaves[convolution], _NORMALIZERS) or not _folds(leaves[normalizer]):
+            continue
+        after = alone.get(normalizer)
+        is_slow = after is not None and getattr(leaves[after], "inplace", None) is False
+        yield _Chain(convolution, normalizer, after if is_slow else None)
 
 
 def _folds(layer: nn.Module) -> bool:

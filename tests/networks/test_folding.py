@@ -75,3 +75,31 @@ def test_all_stays_where_the_result_would_be_another() -> None:
         expected = network(images)
         assert torch.equal(folded(network, images)(images), expected)
         assert num_normalizers(network) == 2
+
+
+class Keeps(nn.Module):
+    """A sum, which knows no names of modules, also sees what the second activation sees."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.norm_of_first = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.second, self.norm_of_second = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
+        self.act_of_first, self.act_of_second = nn.SiLU(), nn.SiLU()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        found = self.act_of_first(self.norm_of_first(self.first(images)))
+        normalized = self.norm_of_second(self.second(found))
+        return self.act_of_second(normalized) + (normalized if self.adds else 0)
+
+
+@pytest.mark.parametrize("adds", [False, True])
+def test_activations_work_in_place_where_nobody_else_sees_what_they_change(adds: bool) -> None:
+    network, images = with_statistics(Keeps()), torch.rand(1, 3, 8, 8)
+    network.adds = adds
+    former = network.act_of_second
+    with torch.no_grad():
+        expected = network(images)
+        torch.testing.assert_close(folded(network, images)(images), expected)
+    assert num_normalizers(network) == 0
+    assert network.act_of_second.inplace is not adds
+    assert not former.inplace
