@@ -123,6 +123,7 @@ BACKEND = Option(
 MACHINE = (
     DEVICE,
     Option("--precision", str, "auto, fp32, bf16."),
+    Option("--compile", bool, "Compile the networks, for long runs on a GPU.", has_opposite=True),
     Option("--evaluate-every", int, "Steps between validations; else a tenth of all."),
     Option("--workers", int, "Processes that prepare batches; else none."),
 )

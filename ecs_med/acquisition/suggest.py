@@ -35,13 +35,8 @@ __all__ = ["suggest", "usual_acquisition"]
 
 SCORES = "scores.jsonl"
 
-_NO_BETTER = "was not shown to be better than a choice at random"
-_MEASURED = {
-    "clasp": _NO_BETTER,
-    "entropy": _NO_BETTER,
-    "doubt": "was better than a choice at random on slices of which many are empty, not on polyps",
-}
-"""What rules that ask the model were found to be worth, see benchmarks/results/suggestions_*."""
+_UNPROVEN = ("clasp", "entropy", "doubt")
+"""Rules that were not shown to be better than chance, see benchmarks/results/suggestions_*."""
 _FORMAT = "ecs-med suggest 2"
 
 OnCase = Callable[[int, int], None]
@@ -241,10 +236,10 @@ def _num_patients(cases: Sequence[Case]) -> int | None:
 def _notes(acquisition: Acquisition, num_chosen: int, num_copies: int) -> list[str]:
     pool = acquisition.pool
     notes: list[str] = []
-    if acquisition.name in _MEASURED:
+    if acquisition.name in _UNPROVEN:
         notes.append(
-            f"`by={acquisition.name}` {_MEASURED[acquisition.name]} (docs/suggest.md); it shows "
-            "where this model fails."
+            f"`by={acquisition.name}` was not shown to be better than a choice at random "
+            "(docs/suggest.md); it shows where this model fails."
         )
     if num_chosen < pool.count:
         notes.append(f"{pool.count} were asked for, and there are only {num_chosen} candidates.")

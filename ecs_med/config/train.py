@@ -185,6 +185,9 @@ class TrainConfig(Settings):
     """`auto`, `cpu`, `cuda`, `cuda:1`, `mps`."""
     precision: Literal["auto", "fp32", "bf16"] = Field("auto", json_schema_extra=MACHINE)
     """Autocast precision; `auto`: bf16 on a GPU that has it."""
+    compile: bool = Field(False, json_schema_extra=MACHINE)
+    """Have PyTorch compile the networks for training, which takes a minute or more before the first
+    step; on a CPU steps take longer then. What cannot be compiled is said, and runs as it is."""
     keep: Literal["best", "last"] = "best"
     """Which model is kept: the best on `validation`, or the `last`, as published protocols do; with
     `last`, a data set without test cases is tested on all of its validation cases."""

@@ -77,7 +77,7 @@ def _in_place(network: nn.Module, chains: Iterable[_Chain]) -> dict[str, nn.Modu
     layers: dict[str, nn.Module] = {}
     for name in filter(None, (chain.activation for chain in chains)):
         layers[name] = copy.copy(network.get_submodule(name))
-        layers[name].inplace = True
+        setattr(layers[name], "inplace", True)  # noqa: B010 - a layer's attributes have no types
     return layers
 
 

@@ -20,6 +20,7 @@ from ecs_med.distributed import (
 from ecs_med.errors import SettingsError
 from ecs_med.inference.storing import load_model, save_model
 from ecs_med.litter import clear_litter
+from ecs_med.networks.compiling import compile_networks, uncompiled
 from ecs_med.runs import Metrics, ValidationRow
 from ecs_med.runs.history import HistoryFile
 from ecs_med.runs.lock import hold_folder
@@ -92,6 +93,8 @@ class Run:
             self.device,
             origin=None if resume else opening.origin,
         )
+        if self.config.compile:
+            self._compile()
         if not resume and is_main_process():
             self._write_beginning(opening)
         self.history = HistoryFile(self.folder.history_file)
@@ -110,6 +113,11 @@ class Run:
         if not resume:
             refuse_existing_run(path)  # Another process may have come and gone meanwhile.
         clear_litter(path, self.folder.checkpoints, self.folder.gallery, self.folder.samples)
+
+    def _compile(self) -> None:
+        reason = compile_networks(self.method.networks.values(), self.device)
+        if reason is not None:
+            self._warn(f"`compile` is left out, since {reason}; training goes on without it.")
 
     def _write_beginning(self, opening: Opening) -> None:
         self.folder.create()
@@ -183,7 +191,7 @@ class Run:
 
     def _paces(self) -> list[Pace]:
         """What says how long the run will take, where that is worth a few seconds of timing."""
-        if self.device.type != "cpu" or world_size() > 1:
+        if self.device.type != "cpu" or world_size() > 1 or self.config.compile:
             return []
         work = Work.of(
             self.schedule,
@@ -207,7 +215,8 @@ class Run:
             self._keep_last(iteration)
         if not self.schedule.num_all:
             return None
-        row = self.scoring.in_between(self.model, iteration, is_last=is_last)
+        with uncompiled():
+            row = self.scoring.in_between(self.model, iteration, is_last=is_last)
         if row.pseudo_labels is not None and is_silent(row.pseudo_labels):
             self._warn(SILENT_CORRECTOR)
         score = self.method.selection_score(row.without_hidden_masks())
@@ -267,7 +276,8 @@ class Run:
         assert iterations is not None
         validation = self.progress.validation
         if iterations != self.progress.best_iteration and self.schedule.num_all:
-            validation = self.scoring.at_the_end(self.model, corrector=False).scores
+            with uncompiled():
+                validation = self.scoring.at_the_end(self.model, corrector=False).scores
             self._take_stock()
         return Last(self.model, iterations, validation)
 

@@ -8,9 +8,10 @@ from typing import Any
 from ecs_med.config import TrainConfig
 from ecs_med.data.batches import OwnTransform
 from ecs_med.distributed import is_main_process, process_group, wait_for_all
-from ecs_med.errors import DeviceMemoryError
+from ecs_med.errors import DeviceMemoryError, SettingsError
 from ecs_med.files import remedy_of_writing
 from ecs_med.memory import kept_heap
+from ecs_med.networks.compiling import failure_of_compiling
 from ecs_med.training.handlers import check_handlers
 from ecs_med.training.interruption import Interruption, StopToken
 from ecs_med.training.listener import Listener, NullListener
@@ -69,7 +70,7 @@ def train(
             listener = NullListener()
         doors = Doors(handlers, transform, held.enter_context(Interruption(stop)), held)
         run = Run(config, listener, doors, resume=resume)
-        with _memory_errors_in_words(run.config), kept_heap():
+        with _errors_in_words(run.config), kept_heap():
             run.train()
             if is_main_process():
                 listener.finished(run.folder.path, run.finish())
@@ -78,15 +79,21 @@ def train(
 
 
 @contextmanager
-def _memory_errors_in_words(config: TrainConfig) -> Iterator[None]:
-    """Running out of memory becomes one sentence that names what to lower."""
+def _errors_in_words(config: TrainConfig) -> Iterator[None]:
+    """Running out of memory, or what cannot be compiled, becomes one sentence with the remedy."""
     try:
         yield
     except RuntimeError as error:  # torch.OutOfMemoryError is one, and the CPU has no own
         text = str(error).lower()
-        if "out of memory" not in text and "can't allocate memory" not in text:
-            raise
-        raise DeviceMemoryError(
-            f"{config.device} ran out of memory at batch {config.batch} and crop "
-            f"{config.crop}; lower `batch` or `crop` (or `max_size`) and start a new run."
-        ) from error
+        if "out of memory" in text or "can't allocate memory" in text:
+            raise DeviceMemoryError(
+                f"{config.device} ran out of memory at batch {config.batch} and crop "
+                f"{config.crop}; lower `batch` or `crop` (or `max_size`) and start a new run."
+            ) from error
+        failure = failure_of_compiling(error)
+        if failure is not None:
+            raise SettingsError(
+                f"`compile`: PyTorch cannot compile the networks of this run ({failure}); "
+                "start a new run without `compile`."
+            ) from error
+        raise

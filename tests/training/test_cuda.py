@@ -1,6 +1,7 @@
 """On a GPU: the same losses as on the CPU, and a whole run in bf16."""
 
 import copy
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,33 @@ def test_the_first_step_has_the_losses_of_the_cpu(device: str) -> None:
         losses[where] = {name: value.item() for name, value in result.losses.items()}
     assert set(losses["cpu"]) == {"segmentation", "correction", "judgement", "pseudo"}
     assert losses[device] == pytest.approx(losses["cpu"], abs=1e-2)
+
+
+@pytest.mark.gpu
+@needs_cuda
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_compiled_run_has_the_losses_of_one_that_is_not(
+    settings: Callable[..., TrainConfig], tmp_path: Path, precision: str
+) -> None:
+    sgd = {"name": "sgd", "lr": 0.01}
+    common = {"device": "cuda", "precision": precision, "iterations": 3, "method": "ecs-plus"}
+    common["optimizers"] = {"segmenter": sgd, "corrector": sgd}
+    runs = [
+        train(settings(**common, compile=is_on, run=tmp_path / f"compiled-{is_on}"))
+        for is_on in (False, True)
+    ]
+    plain, compiled = (
+        [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+        for run in runs
+    )
+    assert not any(
+        "compile" in text
+        for text in json.loads((runs[1] / "manifest.json").read_text())["warnings"]
+    )
+    for found, expected in zip(compiled, plain, strict=True):
+        if found["kind"] == "train":
+            tolerance = 1e-4 if precision == "fp32" else 2e-2
+            assert found["losses"] == pytest.approx(expected["losses"], rel=tolerance)
 
 
 @devices
