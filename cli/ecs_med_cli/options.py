@@ -125,7 +125,7 @@ MACHINE = (
     Option("--precision", str, "auto, fp32, bf16."),
     Option("--compile", bool, "Compile the networks, for long runs on a GPU.", has_opposite=True),
     Option("--evaluate-every", int, "Steps between validations; else a tenth of all."),
-    Option("--workers", int, "Processes that prepare batches; else none."),
+    Option("--workers", int, "Processes that prepare batches; else on a GPU up to 8."),
 )
 KEEP_NAMES = Option(
     "--keep-names", bool, "Call cases of DICOM as their files, which may name patients."

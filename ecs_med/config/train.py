@@ -203,8 +203,9 @@ class TrainConfig(Settings):
     """Validation cases that are scored in between; the chosen model is scored on all of them.
     `None`: all, or fewer where `evaluate_every` is left open too and scoring would cost more than
     the training."""
-    workers: int = Field(0, ge=0, le=1024, json_schema_extra=PLACE)
-    """Processes that prepare batches; 0: the training process itself."""
+    workers: int | None = Field(None, ge=0, le=1024, json_schema_extra=PLACE)
+    """Processes that prepare batches; 0: the training process itself; `None`: that on a CPU, and on
+    a GPU as many as cores and shared memory allow, 8 at most. Batches are the same."""
     cache: Path | None = Field(None, json_schema_extra=PLACE)
     """Folder of prepared images; `None`: the user's cache folder."""
     tensorboard: bool = Field(False, json_schema_extra=PLACE)

@@ -207,9 +207,15 @@ class Normalization:
         """Images `(B, C, *spatial)`, uint8 in 0..255 or floating point in 0..1, as float32."""
         values = images.float() / 255 if images.dtype == torch.uint8 else images.float()
         by_channel = (-1, *[1] * (values.ndim - 2))
-        mean = torch.tensor(self.mean, device=values.device).view(by_channel)
-        std = torch.tensor(self.std, device=values.device).view(by_channel)
-        return (values - mean) / std
+        mean, std = (_on(values.device, numbers) for numbers in (self.mean, self.std))
+        return (values - mean.view(by_channel)) / std.view(by_channel)
+
+
+@lru_cache(maxsize=64)
+def _on(device: torch.device, numbers: tuple[float, ...]) -> torch.Tensor:
+    # Kept: to send them anew would wait for all that a GPU has still to do.
+    with torch.inference_mode(mode=False):
+        return torch.tensor(numbers, device=device)
 
 
 ViewMaker = Callable[

@@ -95,6 +95,7 @@ class SliceStore(Dataset[Tensors]):
         self.cases: tuple[LabeledCase | UnlabeledCase, ...] = tuple(cases)
         self._labeled_slices = dict(labeled_slices or {})
         self._unlabeled: dict[int, torch.Tensor] = {}
+        self._facts: dict[int, tuple[int, tuple[int, int]]] = {}
         self._preparation = preparation
         self._scheme = scheme
         self._native = references == "native"
@@ -125,12 +126,19 @@ class SliceStore(Dataset[Tensors]):
 
     def num_slices(self, index: int) -> int:
         """Number of slices of a case; 1 for a picture."""
-        return int(self._read(self.cases[index], ("num_slices",))["num_slices"])
+        return self._facts_of(index)[0]
 
     def mirror_axes(self, index: int) -> tuple[int, int]:
         """Axes of a case's `(D, H, W)` along which left and right, top and bottom lie."""
-        across, upright = self._read(self.cases[index], ("mirror_axes",))["mirror_axes"].tolist()
-        return across, upright
+        return self._facts_of(index)[1]
+
+    def _facts_of(self, index: int) -> tuple[int, tuple[int, int]]:
+        # Every batch asks for these, and to look for the entry takes as long as to read a picture.
+        if index not in self._facts:
+            found = self._read(self.cases[index], ("num_slices", "mirror_axes"))
+            across, upright = found["mirror_axes"].tolist()
+            self._facts[index] = int(found["num_slices"]), (across, upright)
+        return self._facts[index]
 
     def foreground_slices(self, index: int) -> torch.Tensor:
         """Indices of a labelled case's slices that show a class other than 0."""

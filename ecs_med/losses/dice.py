@@ -1,7 +1,6 @@
 """Dice loss over some of the pixels of a batch."""
 
 import torch
-from torch.nn import functional as F
 
 from ecs_med.distributed import sum_over_processes
 from ecs_med.types import IGNORE_INDEX
@@ -40,8 +39,8 @@ def dice_loss(
         Milletari et al. 2016, "V-Net", eq. for the Dice loss with squares in the denominator.
     """
     among = among & (labels != IGNORE_INDEX)
-    known = labels.masked_fill(~among, 0)
-    reference = F.one_hot(known, probabilities.shape[1]).movedim(-1, 1) * among.unsqueeze(1)
+    classes = torch.arange(probabilities.shape[1], device=labels.device)
+    reference = (labels.unsqueeze(-1) == classes).movedim(-1, 1) & among.unsqueeze(1)
     found = probabilities * among.unsqueeze(1)
     axes = [axis for axis in range(found.ndim) if axis != 1]
     sums = torch.stack(

@@ -79,6 +79,9 @@ class StageTeacher(nn.Module):
         self.register_buffer("is_trained", torch.zeros((), dtype=torch.bool))
         self.register_buffer("known", torch.zeros(num_classes, dtype=torch.bool))
         self.register_buffer("taught", torch.zeros(num_classes, dtype=torch.bool))
+        # As `is_trained`, for which a GPU would have to be waited for at every step.
+        self._is_trained: bool | None = False
+        self.register_load_state_dict_post_hook(_ask_again)
         self.train(False)
 
     def train(self, mode: bool = True) -> "StageTeacher":
@@ -88,6 +91,13 @@ class StageTeacher(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """What the network of the first stage says."""
         return cast(torch.Tensor, self.network(inputs))
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the second stage has."""
+        if self._is_trained is None:
+            self._is_trained = bool(self.is_trained)
+        return self._is_trained
 
     @torch.no_grad()
     def trade(self, segmenter: nn.Module) -> None:
@@ -99,6 +109,11 @@ class StageTeacher(nn.Module):
             mine.copy_(other)
             other.copy_(first)
         self.is_trained.fill_(True)
+        self._is_trained = True
+
+
+def _ask_again(teacher: StageTeacher, _: object) -> None:
+    teacher._is_trained = None
 
 
 class SelfTraining(Method):
@@ -137,7 +152,7 @@ class SelfTraining(Method):
     def step(self, batch: Batch, progress: float = 0.0) -> StepResult:
         """One update of the segmenter; at the begin of the second stage it starts anew."""
         is_second = batch.unlabeled_images is not None and progress >= self.settings.first_stage
-        if is_second and not self.teacher.is_trained:
+        if is_second and not self.teacher.has_begun:
             self.teacher.trade(self.segmenter)
             self.optimizers["segmenter"].state.clear()
         loss = cross_entropy(self.forward(self.segmenter, batch.images), batch.labels)

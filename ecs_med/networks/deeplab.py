@@ -19,7 +19,6 @@ from ecs_med.networks.encoders import (
 )
 from ecs_med.networks.initialization import Initialization
 from ecs_med.networks.weights import build_encoder, load_encoder_weights, refusals_in_words
-from ecs_med.types import IGNORE_INDEX
 
 __all__ = [
     "PUBLISHED_RATES",
@@ -191,15 +190,20 @@ def one_hot(labels: torch.Tensor, num_classes: int) -> torch.Tensor:
     """Labels as an N-channel map.
 
     Args:
-        labels: `(B, *spatial)`, int64, `IGNORE_INDEX` where void.
+        labels: `(B, *spatial)`, integers, `IGNORE_INDEX` where void.
         num_classes: N.
 
     Returns:
-        `(B, N, *spatial)`, float; all N channels are 0 in void.
+        `(B, N, *spatial)`, bool, with the channels last in memory; all N channels are false in
+        void.
+
+    Example:
+        >>> one_hot(torch.tensor([[0, 1, 255]]), 2).int().tolist()
+        [[[1, 0, 0], [0, 1, 0]]]
     """
-    void = labels == IGNORE_INDEX
-    encoded = F.one_hot(labels.masked_fill(void, 0), num_classes).movedim(-1, 1)
-    return encoded * ~void.unsqueeze(1)
+    # Not `F.one_hot`, which makes integers of 64 bits and looks at all labels before it returns.
+    classes = torch.arange(num_classes, device=labels.device)
+    return (labels.unsqueeze(-1) == classes).movedim(-1, 1)
 
 
 def deeplabv3plus(

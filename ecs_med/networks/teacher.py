@@ -31,6 +31,9 @@ class MeanTeacher(nn.Module):
         self.network = copy.deepcopy(student).requires_grad_(False)
         self.decay = decay
         self.register_buffer("num_updates", torch.zeros((), dtype=torch.int64))
+        # The same number where it is needed: to ask a GPU for it would wait for all its work.
+        self._num_updates: int | None = 0
+        self.register_load_state_dict_post_hook(_ask_again)
         self.train(False)
 
     def train(self, mode: bool = True) -> "MeanTeacher":
@@ -44,7 +47,9 @@ class MeanTeacher(nn.Module):
     @torch.no_grad()
     def follow(self, student: nn.Module) -> None:
         """Move the average towards `student`, of which the teacher is a copy."""
-        decay = min(1 - 1 / (self.num_updates.item() + 1), self.decay)
+        if self._num_updates is None:
+            self._num_updates = int(self.num_updates)
+        decay = min(1 - 1 / (self._num_updates + 1), self.decay)
         ours, theirs = self.network.state_dict(), student.state_dict()
         for name, value in ours.items():
             if value.is_floating_point():
@@ -52,3 +57,8 @@ class MeanTeacher(nn.Module):
             else:
                 value.copy_(theirs[name])
         self.num_updates += 1
+        self._num_updates += 1
+
+
+def _ask_again(teacher: MeanTeacher, _: object) -> None:
+    teacher._num_updates = None

@@ -153,8 +153,13 @@ class RunNotes:
             self.warnings.append(sentence)
         return is_new
 
-    def plan(self, iteration: int) -> RunPlan:
-        """What is about to happen, for whoever listens."""
+    def plan(self, iteration: int, workers: int) -> RunPlan:
+        """What is about to happen, for whoever listens.
+
+        Args:
+            iteration: That the run begins with.
+            workers: Processes that prepare batches.
+        """
         data, config = self._data, self._config
         assert config.iterations is not None
         slices = f" ({data.num_slices} slices of them)" if data.num_slices else ""
@@ -169,7 +174,7 @@ class RunNotes:
             initialization=self._initialization.segmenter,
             device=(
                 f"{config.device}, {config.precision}, batch {config.batch}, crop {config.crop}, "
-                f"{_sides(config)}"
+                f"{_sides(config)}{f', batches by {workers} processes' if workers else ''}"
             ),
             augmentation=self._augmentation,
             validation=self._schedule.sentence(),

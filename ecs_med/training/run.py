@@ -41,6 +41,7 @@ from ecs_med.training.pace import Pace, Work
 from ecs_med.training.scoring import SILENT_CORRECTOR, Scoring, is_silent, row_of_main_process
 from ecs_med.training.stores import build_stores, strong_views, training_batches
 from ecs_med.training.trainer import MethodTrainer
+from ecs_med.training.workers import usual_workers
 
 __all__ = ["Doors", "Run"]
 
@@ -150,13 +151,16 @@ class Run:
         config = self.config
         assert config.iterations is not None
         assert config.batch is not None
-        self.listener.started(self.notes.plan(self.first))
+        workers = config.workers
+        if workers is None:
+            workers = usual_workers(self.device, self.batches)
+        self.listener.started(self.notes.plan(self.first, workers))
         if self.first == 0:
             self._save(0)
         every, last = self.schedule.every, config.iterations
         trainer = MethodTrainer(
             self.method,
-            batch_loader(self.batches, self.first, config.workers),
+            batch_loader(self.batches, self.first, workers),
             device=self.device,
             normalization=self.model.normalization,
             seed=config.seed,

@@ -47,7 +47,7 @@ def corrupt_masks(labels: torch.Tensor, num_classes: int) -> torch.Tensor:
     low, high = _BOX
     of_axes = [[*row[3:5], *row[8 : 6 + dims]] for row in draws]
     sides = torch.tensor([[low + (high - low) * draw for draw in row] for row in of_axes])
-    inside = boxes(images, sides.to(images))
+    inside = boxes(images, sides.to(images, non_blocking=True))
     moved = _move(labels, draws)
     found = []
     for number, (kind, chosen, extent, *_) in enumerate(draws):
@@ -112,7 +112,7 @@ def _move(labels: torch.Tensor, draws: list[list[float]]) -> torch.Tensor:
             turned = [[a, b, 0.0, shift] for a, b, shift in turned]
             turned.append([0.0, 0.0, 1 / scale, through])
         theta.append(turned)
-    matrices = torch.tensor(theta, device=labels.device)
+    matrices = torch.tensor(theta).to(labels.device, non_blocking=True)
     values = labels[:, None].float()
     grid = F.affine_grid(matrices, list(values.shape), align_corners=False)
     return F.grid_sample(values, grid, mode="nearest", align_corners=False)[:, 0].to(labels.dtype)

@@ -29,7 +29,7 @@ def test_what_follows_from_the_images_is_left_to_them(
     assert (decided["crop"], decided["evaluate_every"]) == (None, None)
     decided = decide_open_settings(build(open_ones), here=True).settings
     assert decided["crop"] == 128, "every image is brought to this size"
-    assert (decided["device"], decided["precision"], decided["workers"]) == ("cpu", "auto", 0)
+    assert (decided["device"], decided["precision"], decided["workers"]) == ("cpu", "auto", None)
 
 
 def test_deciding_twice_changes_nothing(build: Build) -> None:
