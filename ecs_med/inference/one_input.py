@@ -1,46 +1,150 @@
-"""One input of a prediction: it is segmented, and its files are written."""
+"""One input of a prediction: it is read and segmented, and its files are written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from ecs_med.data.cases import PreparedCase
 from ecs_med.data.planes import slice_axis
-from ecs_med.data.readers import ResultMeaning, read_scan
+from ecs_med.data.readers import ResultMeaning, Scan, read_scan
 from ecs_med.data.readers.pictures import write_png
 from ecs_med.errors import DeviceMemoryError
 from ecs_med.files import make_folder
+from ecs_med.inference.canvas import Segmentation
 from ecs_med.inference.destinations import Destination
 from ecs_med.inference.formats import available_formats, is_on_source
 from ecs_med.inference.model import Model
+from ecs_med.inference.overlapping import Stages
 from ecs_med.inference.prediction import PredictionReport
-from ecs_med.inference.predictor import check_scan, segment
+from ecs_med.inference.predictor import check_scan, most_together, segment_together
 from ecs_med.inference.scans import PredictionInput
 from ecs_med.inference.videos import VideoDestination, segment_video
 from ecs_med.inference.views import draw_overlay
 from ecs_med.runs.outputs import mark_files
 
-__all__ = ["stored_values", "take_scan", "take_video"]
+__all__ = ["Outcome", "stored_values", "take_scans", "take_video"]
 
 
-def take_scan(
+Outcome = Callable[[], str]
+"""Says what became of an input, or raises what went wrong with it."""
+
+
+def take_scans(
     model: Model,
-    item: PredictionInput,
-    place: Destination,
-    report: PredictionReport,
-    skip_existing: bool,
+    items: Sequence[PredictionInput],
+    places: Mapping[Path, Destination],
     meaning: ResultMeaning,
+    report: PredictionReport,
+    *,
+    skip_existing: bool,
+) -> Iterator[tuple[PredictionInput, Outcome]]:
+    """Segment pictures and volumes, in stages that overlap.
+
+    Args:
+        model: A trained model.
+        items: The inputs.
+        places: Where the results go, by what the input is shown as; inputs with a problem have
+            none.
+        meaning: Of the values in the results.
+        report: Told what was written and skipped, when an outcome is asked for.
+        skip_existing: Leave out inputs whose results are there.
+
+    Yields:
+        Each input in its order, once it is done.
+    """
+
+    def read(item: PredictionInput) -> LoadedScan | None:
+        if item.problem is not None:
+            raise item.problem
+        if skip_existing and all(path.exists() for path in places[item.shown].files):
+            return None
+        return LoadedScan.of(model, item)
+
+    certainty = any(place.certainty is not None for place in places.values())
+
+    def write(item: PredictionInput, loaded: LoadedScan, result: Segmentation) -> None:
+        write_result(model, loaded, result, places[item.shown], meaning)
+
+    stages = Stages(read, partial(segment_loaded, model, certainty=certainty), write)
+    for item, future in stages.run(items):
+        yield item, partial(_outcome, future, item, places.get(item.shown), report)
+
+
+def _outcome(
+    future: Future[bool],
+    item: PredictionInput,
+    place: Destination | None,
+    report: PredictionReport,
 ) -> str:
-    """Segment a picture or volume, put into the report what came of it, and say so."""
-    if skip_existing and all(path.exists() for path in place.files):
+    is_written = future.result()
+    assert place is not None
+    if not is_written:
         report.skipped[item.shown] = place.labels
         return "skipped"
-    _segment_one(model, item, place, meaning)
     report.written[item.shown] = place.labels
     report.files[item.shown] = place.files
     return "written"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedScan:
+    """An input that was read.
+
+    Attributes:
+        item: The input.
+        scan: As it lies in its files.
+        case: As the model sees it.
+        most_together: How many like it the model takes at once.
+    """
+
+    item: PredictionInput
+    scan: Scan
+    case: PreparedCase
+    most_together: int
+
+    @classmethod
+    def of(cls, model: Model, item: PredictionInput) -> Self:
+        """Read an input.
+
+        Raises:
+            DataError: If a file cannot be read.
+            SettingsError: If the model was trained on scans of another kind.
+        """
+        scan = read_scan(item.images, item.frame)
+        check_scan(model, scan, item.shown)
+        case = PreparedCase.of_scan(scan, model.spec.preparation)
+        return cls(item, scan, case, most_together(model, case))
+
+    @property
+    def nbytes(self) -> int:
+        """Of memory that it holds."""
+        return self.scan.array.nbytes + self.case.slices.nbytes
+
+    @property
+    def kind(self) -> tuple[int, ...]:
+        """Pictures of one size go together."""
+        return tuple(self.case.slices.shape)
+
+
+def segment_loaded(
+    model: Model, loaded: Sequence[LoadedScan], *, certainty: bool
+) -> list[Segmentation]:
+    """Segment inputs together.
+
+    Raises:
+        DeviceMemoryError: If there is not enough memory, which names the first one.
+    """
+    try:
+        return segment_together(model, [one.case for one in loaded], certainty=certainty)
+    except torch.OutOfMemoryError as error:
+        raise _out_of_memory(loaded[0].item.path, model) from error
 
 
 def take_video(
@@ -80,18 +184,15 @@ def _out_of_memory(path: Path, model: Model) -> DeviceMemoryError:
     )
 
 
-def _segment_one(
+def write_result(
     model: Model,
-    item: PredictionInput,
+    loaded: LoadedScan,
+    result: Segmentation,
     destination: Destination,
     meaning: ResultMeaning,
 ) -> None:
-    scan = read_scan(item.images, item.frame)
-    check_scan(model, scan, item.shown)
-    try:
-        result = segment(model, scan, certainty=destination.certainty is not None)
-    except torch.OutOfMemoryError as error:
-        raise _out_of_memory(item.path, model) from error
+    """Write all files of one input."""
+    item, scan = loaded.item, loaded.scan
     make_folder(destination.labels.parent)
     if destination.overlay is not None:
         preparation = model.spec.preparation

@@ -1,6 +1,7 @@
 """Segmenting files: from pictures, volumes and folders to label files on the same grids."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from ecs_med.inference.formats import (
 )
 from ecs_med.inference.inputs import FoundInputs, find_inputs
 from ecs_med.inference.model import Model
-from ecs_med.inference.one_input import stored_values, take_scan, take_video
+from ecs_med.inference.one_input import Outcome, stored_values, take_scans, take_video
 from ecs_med.inference.orientation import orientation_notes
 from ecs_med.inference.planes import plane_notes
 from ecs_med.inference.prediction import PredictionReport, write_failures
@@ -42,6 +43,7 @@ _NO_VIDEOS = "videos, and the model was trained on volumes"
 
 OnDone = Callable[[Path, str], None]
 OnFrame = Callable[[Path, int, int | None], None]
+Outcomes = Generator[tuple[PredictionInput, Outcome], None, None]
 
 
 def predict(
@@ -194,20 +196,16 @@ def predict_files(
         ),
     )
 
-    def take(item: PredictionInput) -> str:
-        """What became of an input."""
-        if item in videos:
+    def outcomes() -> Outcomes:
+        meaning = ResultMeaning(names, given_codes)
+        yield from take_scans(model, items, places, meaning, report, skip_existing=skip_existing)
+        for item in videos:
             given = partial(on_frame, item.shown) if on_frame is not None else None
             place = video_places[item.shown]
-            return take_video(model, item, place, report, skip_existing, every, certainty, given)
-        destination = places.get(item.shown)
-        if item.problem is not None or destination is None:
-            raise item.problem or ValueError(f"{item.path} has no destination")
-        return take_scan(
-            model, item, destination, report, skip_existing, ResultMeaning(names, given_codes)
-        )
+            more = report, skip_existing, every, certainty, given
+            yield item, partial(take_video, model, item, place, *more)
 
-    _take_all([*items, *videos], take, report, on_done)
+    _take_all(outcomes(), report, on_done, is_only=len(items) + len(videos) == 1)
     if target is None or folder == target:
         write_failures(report)
     return report
@@ -215,21 +213,23 @@ def predict_files(
 
 @kept_heap()
 def _take_all(
-    items: Sequence[PredictionInput],
-    take: Callable[[PredictionInput], str],
+    outcomes: Outcomes,
     report: PredictionReport,
     on_done: OnDone | None,
+    *,
+    is_only: bool,
 ) -> None:
     """One after the other; a fault stops nothing but the only one."""
-    for item in items:
-        try:
-            status = take(item)
-        except (EcsMedError, OSError) as error:
-            if len(items) == 1:
-                raise
-            status = report.failures[item.shown] = str(error)
-        if on_done is not None:
-            on_done(item.shown, status)
+    with closing(outcomes):
+        for item, outcome in outcomes:
+            try:
+                status = outcome()
+            except (EcsMedError, OSError) as error:
+                if is_only:
+                    raise
+                status = report.failures[item.shown] = str(error)
+            if on_done is not None:
+                on_done(item.shown, status)
 
 
 def _videos(found: FoundInputs, model: Model) -> list[PredictionInput]:
