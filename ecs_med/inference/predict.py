@@ -1,45 +1,23 @@
 """Segmenting files: from pictures, volumes and folders to label files on the same grids."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from ecs_med.data.readers import ResultMeaning
-from ecs_med.errors import (
-    EcsMedError,
-    SettingsError,
-)
-from ecs_med.inference.destinations import Destination, output_folder, plan_destinations
+from ecs_med.errors import EcsMedError, SettingsError
 from ecs_med.inference.dicom_inputs import DicomSettings
-from ecs_med.inference.formats import (
-    known,
-    read_codes,
-    settled,
-)
-from ecs_med.inference.inputs import FoundInputs, find_inputs
 from ecs_med.inference.model import Model
-from ecs_med.inference.one_input import Outcome, stored_values, take_scans, take_video
-from ecs_med.inference.orientation import orientation_notes
-from ecs_med.inference.planes import plane_notes
+from ecs_med.inference.one_input import Outcome, take_scans, take_video
+from ecs_med.inference.planning import planned
 from ecs_med.inference.prediction import PredictionReport, write_failures
 from ecs_med.inference.predictor import check_corrector
 from ecs_med.inference.scans import PredictionInput
 from ecs_med.inference.storing import load_model
-from ecs_med.inference.videos import plan_videos
 from ecs_med.litter import clear_litter
 from ecs_med.memory import kept_heap
-from ecs_med.runs.newest import trained_layout, unfinished
 
 __all__ = ["PredictionReport", "predict", "predict_files"]
-
-_INHERITED = (
-    "DICOM SEG carries the patient's name, id and date of birth from its source, as the standard "
-    "asks; NIfTI, NRRD and PNG carry none."
-)
-
-_NO_VIDEOS = "videos, and the model was trained on volumes"
 
 OnDone = Callable[[Path, str], None]
 OnFrame = Callable[[Path, int, int | None], None]
@@ -152,61 +130,21 @@ def predict_files(
         check_corrector(model)
     paths = [Path(path) for path in ([inputs] if isinstance(inputs, (str, Path)) else inputs)]
     target = None if output is None else Path(output)
-    folder = output_folder(target)
-    _check_folder(folder, paths)
-    found = find_inputs(
-        paths,
-        num_channels=model.spec.in_channels if model.spec.kind == "volume" else 1,
-        numbered=trained_layout(model.run) == "nnunet",
-        leave_out=folder,
-        dicom=dicom,
-        kind=model.spec.kind,
-    )
-    videos = _videos(found, model)
-    scans_found = [item for item in found.items if item not in videos]
-    if to is not None and videos and not scans_found:
-        raise SettingsError("A video gives a table and an overlay; leave out `to`.")
-    items, formats = settled(scans_found, known(to), target)
-    video_places = dict(
-        zip([item.shown for item in videos], plan_videos(videos, target), strict=True)
-    )
-    segmentable = [item for item in items if item.problem is None]
-    plan = plan_destinations(
-        segmentable, target, formats=formats, overlay=overlay, certainty=certainty
-    )
-    places = dict(zip([item.shown for item in segmentable], plan, strict=True))
-    given_codes = _codes_of(model, codes, plan)
-    values = stored_values(model).tolist()
-    names = dict(zip(values, model.spec.class_names, strict=True))
-    clear_litter(*sorted({place.labels.parent for place in plan}))
-    state = unfinished(model.run)
-    scans = [item.images for item in segmentable]
-    report = PredictionReport(
-        model=model.run,
-        output=folder,
-        labels=names,
-        passed_over=found.passed_over,
-        notes=(
-            *([state] if state else []),
-            *found.told(),
-            *found.notes,
-            *plane_notes(model.spec.preparation, scans),
-            *orientation_notes(model.run, model.spec, scans),
-            *([_INHERITED] if any("dicom-seg" in place.formats for place in plan) else []),
-        ),
-    )
+    job = planned(model, paths, target, dicom, to, codes, overlay=overlay, certainty=certainty)
+    report = job.report
 
     def outcomes() -> Outcomes:
-        meaning = ResultMeaning(names, given_codes)
-        yield from take_scans(model, items, places, meaning, report, skip_existing=skip_existing)
-        for item in videos:
+        yield from take_scans(
+            model, job.scans, job.places, job.meaning, report, skip_existing=skip_existing
+        )
+        for item, place in job.videos:
             given = partial(on_frame, item.shown) if on_frame is not None else None
-            place = video_places[item.shown]
             more = report, skip_existing, every, certainty, given
             yield item, partial(take_video, model, item, place, *more)
 
-    _take_all(outcomes(), report, on_done, is_only=len(items) + len(videos) == 1)
-    if target is None or folder == target:
+    clear_litter(*sorted({place.labels.parent for place in job.places.values()}))
+    _take_all(outcomes(), report, on_done, is_only=len(job.scans) + len(job.videos) == 1)
+    if target is None or report.output == target:
         write_failures(report)
     return report
 
@@ -230,37 +168,3 @@ def _take_all(
                 status = report.failures[item.shown] = str(error)
             if on_done is not None:
                 on_done(item.shown, status)
-
-
-def _videos(found: FoundInputs, model: Model) -> list[PredictionInput]:
-    """Videos among the inputs; those in folders are passed over where the model takes none."""
-    videos = [item for item in found.items if item.is_video]
-    listed = [item for item in videos if item.below is not None]
-    if model.spec.kind == "picture" or not listed or len(listed) == len(found.items):
-        return videos
-    found.items = [item for item in found.items if item not in listed]
-    found.passed_over |= {item.path: _NO_VIDEOS for item in listed}
-    return [item for item in videos if item not in listed]
-
-
-def _codes_of(
-    model: Model, codes: Path | str | None, plan: Sequence[Destination]
-) -> Mapping[str, Mapping[str, Any]] | None:
-    if codes is None:
-        return None
-    found = read_codes(Path(codes), model.spec.class_names)
-    if plan and not any("dicom-seg" in place.formats for place in plan):
-        raise SettingsError(
-            f"{codes}: codes are written into DICOM SEG only; add dicom-seg to `to`, or leave out "
-            "`codes`."
-        )
-    return found
-
-
-def _check_folder(folder: Path, inputs: Sequence[Path]) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise SettingsError(f"{folder}: is a file, not a folder; name another one with `output`.")
-    for path in inputs:
-        # The next prediction would take this one's results for pictures.
-        if path.is_dir() and path.resolve() == folder.resolve():
-            raise SettingsError(f"{folder}: is the input folder; name another one with `output`.")
