@@ -17,6 +17,9 @@ __all__ = ["Canvas", "CorrectorView", "Segmentation", "view_of"]
 
 Labels = npt.NDArray[np.uint8]
 
+_FEW = 4
+"""Maps that may lie between each other in memory; with more, each is brought together first."""
+
 
 @dataclass(frozen=True, slots=True)
 class CorrectorView:
@@ -166,14 +169,20 @@ def _fill_slices(labels: Labels, scores: torch.Tensor) -> bool:
 
 
 def _largest(maps: torch.Tensor, dim: int) -> torch.Tensor:
-    # Comparing map by map takes a quarter of the time of `argmax` on a CPU.
-    first, *others = maps.unbind(dim)
-    labels = torch.zeros(first.shape, dtype=torch.uint8, device=maps.device)
-    best = first.clone() if len(others) > 1 else first
+    """The first of the largest along `dim`, uint8, on the CPU.
+
+    Map by map, and without masks, which PyTorch writes bytes through slowly: a tenth of the time of
+    `argmax` for two or three classes on a CPU.
+    """
+    if maps.shape[dim] > _FEW:
+        maps = maps.contiguous()
+    best, *others = maps.unbind(dim)
+    labels = torch.zeros(best.shape, dtype=torch.uint8, device=maps.device)
     for label, scores in enumerate(others, start=1):
-        labels.masked_fill_(scores > best, label)
-        if label < len(others):
-            torch.maximum(best, scores, out=best)
+        if label > 1:
+            best = torch.maximum(best, others[label - 2])
+        # The last one that is larger than all before it.
+        torch.maximum(labels, (scores > best).byte().mul_(label), out=labels)
     return labels.cpu()
 
 

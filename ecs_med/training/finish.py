@@ -10,7 +10,8 @@ from ecs_med.data.cases import prepare_case
 from ecs_med.data.readers import Scan
 from ecs_med.inference.evaluate import Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
-from ecs_med.inference.predictor import segment_case, segment_slice
+from ecs_med.inference.predictor import segment_case
+from ecs_med.inference.some_slices import segment_slice
 from ecs_med.inference.views import grey_slices, stored_index, upright_slices
 from ecs_med.metrics import Scores
 from ecs_med.reporting.run.gallery import GalleryItem, choose_cases, write_gallery

@@ -18,7 +18,7 @@ from ecs_med.distributed import as_main_process_says
 from ecs_med.errors import DataError
 from ecs_med.inference.evaluate import Evaluation, evaluate_cases
 from ecs_med.inference.model import Model
-from ecs_med.inference.predictor import look_at_slices
+from ecs_med.inference.some_slices import look_at_slices
 from ecs_med.losses import correction_map, pseudo_labels
 from ecs_med.metrics import DoubtCounts, Scores, confusion_matrix, scores_from_confusion
 from ecs_med.runs import PseudoLabelHealth, ValidationRow

@@ -9,7 +9,8 @@ from ecs_med.data.prepare import to_native
 from ecs_med.data.readers import Scan
 from ecs_med.errors import SettingsError
 from ecs_med.inference import model as model_module
-from ecs_med.inference.predictor import look_at_slices, segment, segment_case, segment_cases
+from ecs_med.inference.predictor import segment, segment_case, segment_cases
+from ecs_med.inference.some_slices import look_at_slices
 
 RNG = np.random.default_rng(0)
 

@@ -12,7 +12,8 @@ from volume_folders import as_stored, save
 from ecs_med.config import Preparation
 from ecs_med.data.cases import PreparedCase
 from ecs_med.data.readers import read_scan
-from ecs_med.inference.predictor import look_at_slices, segment, segment_slice
+from ecs_med.inference.predictor import segment
+from ecs_med.inference.some_slices import look_at_slices, segment_slice
 from ecs_med.inference.tiles import OVERLAP, tiled_rows
 from ecs_med.inference.volumes import slabs
 

@@ -58,6 +58,16 @@ def test_values_and_gradients_are_those_of_the_sum_over_channels(
     assert torch.allclose(of_weight[:, :, 0, 0].double(), of_taps, atol=1e-4)
 
 
+@pytest.mark.usefixtures("_library")
+@pytest.mark.parametrize("bias", [True, False])
+def test_in_inference_values_are_the_same(bias: bool) -> None:
+    images, layer = channels_last(3, 20, 12, 9), nn.Conv2d(20, 24, 1, bias=bias)
+    with torch.inference_mode():
+        found = PointwiseConv2d(layer)(images)
+        torch.testing.assert_close(found, layer(images))
+    assert found.is_contiguous(memory_format=torch.channels_last)
+
+
 @pytest.mark.parametrize(
     ("images", "why"),
     [
