@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from ecs_med.networks import Initialization, build_segmenter
-from ecs_med.networks.depthwise import DilatedDepthwiseConv2d
+from ecs_med.networks.depthwise import WideDepthwiseConv2d
 from ecs_med.networks.quick import quicken
 from ecs_med_benchmarks.machine import machine_in_words
 
@@ -69,7 +69,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     networks = pair(asked.encoder)
-    layers = sum(isinstance(module, DilatedDepthwiseConv2d) for module in networks[1].modules())
+    layers = sum(isinstance(module, WideDepthwiseConv2d) for module in networks[1].modules())
     found = {
         "encoder": asked.encoder,
         "batch": asked.batch,

@@ -1,9 +1,13 @@
-"""Dilated depthwise convolutions, for which CPU libraries have no fast way back.
+"""Depthwise convolutions with holes or large kernels, whose way back is slow in CPU libraries.
 
-oneDNN calculates the gradients of a depthwise convolution with holes by its reference loops: a
-third of a training step of a small encoder went there. Here they are calculated tap by tap, each a
-product of two shifted maps, and taps that only ever meet padding, as most of an atrous pyramid on
-small images, are left out. Results are those of `torch.nn.Conv2d` but for rounding.
+oneDNN calculates gradients of a depthwise convolution with holes by its reference loops, and those
+of the weights of one with 5 x 5 taps and more slowly: a third of a training step of a small encoder
+went there. Here weights get theirs by a convolution as well, of each image by the gradient of its
+result: where holes and steps change places, it has as many results as there are taps, and works in
+the cache. Where its kernel would be too large, or most taps meet padding alone, as those of an
+atrous pyramid on small images, the gradients are calculated tap by tap, each a product of two
+shifted maps. Taps that only ever meet padding are left out. Results are those of `torch.nn.Conv2d`
+but for rounding.
 """
 
 from typing import Any
@@ -16,13 +20,18 @@ from torch.nn import functional as F
 from ecs_med.networks.modes import is_plain
 from ecs_med.networks.stand_in import StandIn
 
-__all__ = ["DilatedDepthwiseConv2d"]
+__all__ = ["WideDepthwiseConv2d"]
 
 Pair = tuple[int, int]
 
+_MANY_TAPS = 5
+"""From this side on: gradients of 3 x 3 taps without holes are fast as they are."""
+_LARGEST_KERNEL = 32
+"""Side of a gradient that a convolution takes as its kernel."""
 
-class DilatedDepthwiseConv2d(StandIn, nn.Conv2d):
-    """A depthwise convolution with holes and stride 1, quick in training on a CPU.
+
+class WideDepthwiseConv2d(StandIn, nn.Conv2d):
+    """A depthwise convolution with holes or many taps and stride 1, quick in training on a CPU.
 
     On other devices, in other precisions and while a graph is exported it is the layer that it
     stands for. Names in the state dict are the same.
@@ -33,7 +42,7 @@ class DilatedDepthwiseConv2d(StandIn, nn.Conv2d):
     Example:
         >>> layer = nn.Conv2d(8, 8, 3, padding=4, dilation=4, groups=8)
         >>> images = torch.rand(2, 8, 6, 6)
-        >>> torch.allclose(DilatedDepthwiseConv2d(layer)(images), layer(images), atol=1e-6)
+        >>> torch.allclose(WideDepthwiseConv2d(layer)(images), layer(images), atol=1e-6)
         True
     """
 
@@ -44,7 +53,7 @@ class DilatedDepthwiseConv2d(StandIn, nn.Conv2d):
             type(layer) is nn.Conv2d
             and layer.groups == layer.in_channels == layer.out_channels > 1
             and layer.stride == (1, 1)
-            and max(layer.dilation) > 1
+            and (max(layer.dilation) > 1 or max(layer.kernel_size) >= _MANY_TAPS)
             and layer.padding_mode == "zeros"
             and not isinstance(layer.padding, str)
             and all(
@@ -100,8 +109,31 @@ class _TapByTap(torch.autograd.Function):
             flipped = weight.flip(2, 3)
             of_images = F.conv2d(gradient, flipped, None, 1, padding, ctx.dilation, len(weight))
         if ctx.needs_input_grad[1]:
-            of_weight = _gradient_of_taps(images, gradient, weight, ctx.padding, ctx.dilation)
+            spans = (d * (k - 1) for d, k in zip(ctx.dilation, weight.shape[2:], strict=True))
+            is_near = all(span <= side for span, side in zip(spans, images.shape[2:], strict=True))
+            fits = is_near and max(gradient.shape[2:]) <= _LARGEST_KERNEL
+            way = _gradient_by_images if fits else _gradient_of_taps
+            of_weight = way(images, gradient, weight, ctx.padding, ctx.dilation)
         return of_images, of_weight, None, None
+
+
+def _gradient_by_images(
+    images: torch.Tensor,
+    gradient: torch.Tensor,
+    weight: torch.Tensor,
+    padding: Pair,
+    dilation: Pair,
+) -> torch.Tensor:
+    """The sum over the images, each convolved by the gradient of its result.
+
+    Taps are `dilation` apart: that is the stride of the convolution, and its stride, 1, the
+    distance of the taps.
+    """
+    total = torch.zeros_like(weight)
+    for image, kernel in zip(images.split(1), gradient.split(1), strict=True):
+        found = F.conv2d(image, kernel.movedim(0, 1), None, dilation, padding, 1, len(weight))
+        total += found.movedim(1, 0)
+    return total
 
 
 def _gradient_of_taps(

@@ -4,8 +4,8 @@ There (below 16 images, one thread) it unfolds every image for a matrix product 
 layers are most of a training step of a small encoder. A 1 x 1 convolution does not know which pixel
 belongs to which image, so that channels-last pixels can be taken together without a copy: as 16
 images or more, for which PyTorch asks oneDNN, or as one matrix product, for which it asks MKL. On
-Intel's processors the product is faster where gradients follow, oneDNN by 3 % in inference, since it
-adds the bias on the way; on others MKL reaches half of what oneDNN does.
+Intel's processors the product is faster where gradients follow, and oneDNN by 3 % in inference, as
+it adds the bias on the way; on others MKL reaches half of what oneDNN does.
 """
 
 import platform
@@ -60,7 +60,7 @@ class PointwiseConv2d(StandIn, nn.Conv2d):
         if not (is_plain(input) and _is_slow(input)):
             return super().forward(input)
         number = _as_images(input)
-        # Not where gradients are merely off, as for parts of a training step: all of it rounds alike.
+        # Not where gradients are merely off, as in parts of a training step: all of it rounds alike.
         if _mkl_is_quick() and (number is None or not torch.is_inference_mode_enabled()):
             product = F.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1))
             if self.bias is not None:

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from ecs_med.networks.depthwise import DilatedDepthwiseConv2d
+from ecs_med.networks.depthwise import WideDepthwiseConv2d
 from ecs_med.networks.depthwise_same import SameDepthwiseConv2d
 from ecs_med.networks.keeping_layout import KeptPooling, KeptUpsample
 from ecs_med.networks.onednn import OneDnnConv3d
@@ -13,7 +13,7 @@ from ecs_med.networks.stand_in import StandIn
 __all__ = ["quicken", "quicken_inference"]
 
 _TRAINED: tuple[type[StandIn], ...] = (
-    DilatedDepthwiseConv2d,
+    WideDepthwiseConv2d,
     SameDepthwiseConv2d,
     PointwiseConv2d,
     InPlaceReLU6,
