@@ -60,7 +60,7 @@ class PointwiseConv2d(StandIn, nn.Conv2d):
         if not (is_plain(input) and _is_slow(input)):
             return super().forward(input)
         number = _as_images(input)
-        # Not where gradients are merely off, as in parts of a training step: all of it rounds alike.
+        # Not where gradients are merely off, as in parts of a step: all of it is to round alike.
         if _mkl_is_quick() and (number is None or not torch.is_inference_mode_enabled()):
             product = F.linear(input.permute(0, 2, 3, 1), self.weight.flatten(1))
             if self.bias is not None:
