@@ -153,12 +153,13 @@ class RunNotes:
             self.warnings.append(sentence)
         return is_new
 
-    def plan(self, iteration: int, workers: int) -> RunPlan:
+    def plan(self, iteration: int, workers: int, *, is_compiled: bool) -> RunPlan:
         """What is about to happen, for whoever listens.
 
         Args:
             iteration: That the run begins with.
             workers: Processes that prepare batches.
+            is_compiled: Whether PyTorch compiles the networks.
         """
         data, config = self._data, self._config
         assert config.iterations is not None
@@ -175,6 +176,7 @@ class RunNotes:
             device=(
                 f"{config.device}, {config.precision}, batch {config.batch}, crop {config.crop}, "
                 f"{_sides(config)}{f', batches by {workers} processes' if workers else ''}"
+                f"{', compiled in the first steps: a minute or more' if is_compiled else ''}"
             ),
             augmentation=self._augmentation,
             validation=self._schedule.sentence(),

@@ -68,7 +68,10 @@ def test_losses_of_compiled_networks_are_the_same(settings: Build, tmp_path: Pat
     for found, expected in zip(losses(compiled), losses(plain), strict=True):
         assert found == pytest.approx(expected, rel=1e-4)
     warnings = json.loads((compiled / "manifest.json").read_text())["warnings"]
-    assert not any("compile" in warning for warning in warnings)
+    assert warnings == [
+        "`compile`: on a CPU a compiled step was measured to take 1.3 times as long as one that is "
+        "not (docs/speed.md)."
+    ]
 
 
 def test_halves_of_a_network_run_compiled_and_copies_and_scores_do_not(backend: Counting) -> None:
