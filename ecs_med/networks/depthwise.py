@@ -103,13 +103,12 @@ class _TapByTap(torch.autograd.Function):
         images, weight = ctx.saved_tensors
         [gradient] = gradients
         of_images, of_weight = None, None
+        spans = [d * (k - 1) for d, k in zip(ctx.dilation, weight.shape[2:], strict=True)]
         if ctx.needs_input_grad[0]:
-            spans = (d * (k - 1) for d, k in zip(ctx.dilation, weight.shape[2:], strict=True))
             padding = tuple(span - p for span, p in zip(spans, ctx.padding, strict=True))
             flipped = weight.flip(2, 3)
             of_images = F.conv2d(gradient, flipped, None, 1, padding, ctx.dilation, len(weight))
         if ctx.needs_input_grad[1]:
-            spans = (d * (k - 1) for d, k in zip(ctx.dilation, weight.shape[2:], strict=True))
             is_near = all(span <= side for span, side in zip(spans, images.shape[2:], strict=True))
             fits = is_near and max(gradient.shape[2:]) <= _LARGEST_KERNEL
             way = _gradient_by_images if fits else _gradient_of_taps
